@@ -1,0 +1,134 @@
+/*
+ * weft/net.h - sockets at the level of the system calls they replace, through the ring.
+ *
+ * Descriptors are plain ints, arguments stand in the order of the call replaced, results are >= 0 or
+ * a negative errno. The first reactor to use a descriptor owns it; from another one calls answer
+ * -EXDEV. One task may read from a descriptor and one may write to it at a time: a second gets
+ * -EBUSY. Buffers are borrowed: the caller's until the call returns, safe even on the stack.
+ *
+ * Every call here may also answer: -EPERM outside a task, -EBADF, and (marked WEFT_SUSPENDS)
+ * -ECANCELED when the caller is cancelled before any effect, -ENOMEM when no request can be kept.
+ */
+#ifndef WEFT_NET_H
+#define WEFT_NET_H
+
+#include <sys/socket.h>
+#include <weft/base.h>
+#include <weft/time.h>
+
+WEFT_BEGIN_DECLS
+
+/* In the flags of weft_recv and weft_accept: nothing is under way here, so a drain may end the wait
+   with -ESHUTDOWN. Shares the word with MSG_* and SOCK_* and collides with none of them. */
+#define WEFT_IDLE 0x00800000
+
+/* Options of a socket by name. A zero leaves the kernel's default. */
+struct weft_socket_opt {
+    size_t size;              /* sizeof(struct weft_socket_opt) */
+    bool nagle;               /* leave Nagle's algorithm on (default: TCP_NODELAY) */
+    bool keepalive;           /* SO_KEEPALIVE */
+    bool reset_on_close;      /* SO_LINGER with 0 seconds */
+    int receive_buffer_size;  /* SO_RCVBUF, bytes */
+    int send_buffer_size;     /* SO_SNDBUF, bytes */
+    uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT */
+};
+
+struct weft_listen_opt {
+    size_t size;     /* sizeof(struct weft_listen_opt) */
+    int backlog;     /* 0: 4096 */
+    bool reuse_port; /* SO_REUSEPORT: one listener per reactor on the same address */
+    bool v6_only;    /* IPV6_V6ONLY */
+    uint32_t mode;   /* of a Unix socket's file; 0: as umask says */
+};
+
+/*
+ * Opens a listening stream socket on `address`: "127.0.0.1:7000", "[::1]:7000", ":7000" (every
+ * IPv4 and IPv6 address), "unix:/path" or "unix:@abstract". Numeric addresses only. A stale Unix
+ * socket file, to which nobody listens, is replaced. Retries -EADDRINUSE for up to a second, because
+ * the kernel tears rings down late. Closed by weft_close.
+ *
+ * Returns the descriptor; -EINVAL not such an address; -EADDRINUSE, -EACCES (privileged port),
+ * -EADDRNOTAVAIL, -EMFILE, -ENFILE, -ENAMETOOLONG.
+ */
+WEFT_API int weft_listen_tcp(const char *address, const struct weft_listen_opt *opt) WEFT_SUSPENDS;
+
+/* The port that a bound socket got ("…:0" asks for any), or a negative errno. */
+WEFT_API int weft_local_port(int fd);
+
+/*
+ * Takes the next connection. Behind it one request stays armed and at most 64 connections wait
+ * accepted; closing the listener closes those. Always an idle wait: a drain ends it with -ESHUTDOWN
+ * once no connection is waiting. Out of descriptors it pauses, 10 ms to 1 s, and tries again; errors
+ * of a single connection (ECONNABORTED and its like) are counted and passed over.
+ *
+ * address, length: as accept(2), NULL allowed. flags: 0 or SOCK_NONBLOCK. New descriptors are
+ * CLOEXEC, TCP_NODELAY is set on TCP. Returns the descriptor, -EINVAL not listening, -ESHUTDOWN.
+ */
+WEFT_API int weft_accept(int fd, struct sockaddr *address, socklen_t *length,
+                         int flags) WEFT_SUSPENDS;
+
+/* socket(2), CLOEXEC and never 0, 1 or 2. Does not suspend. */
+WEFT_API int weft_socket(int domain, int type, int protocol);
+
+/*
+ * connect(2). After a failure or a cancellation only weft_close may be called on the descriptor.
+ * Returns 0; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT (from the network; weft_cause() is NONE), ...
+ */
+WEFT_API int weft_connect(int fd, const struct sockaddr *address,
+                          socklen_t length) WEFT_SUSPENDS;
+WEFT_API int weft_connect_until(int fd, const struct sockaddr *address, socklen_t length,
+                                int64_t deadline) WEFT_SUSPENDS;
+
+/* A socket connected to `address` (as for weft_listen_tcp, host given), TCP_NODELAY set. */
+WEFT_API int weft_connect_tcp(const char *address, const struct weft_socket_opt *opt) WEFT_SUSPENDS;
+
+/*
+ * recv(2): suspends until some bytes are there; 0 is the end of the stream. flags: MSG_PEEK,
+ * MSG_WAITALL, MSG_OOB, MSG_TRUNC, WEFT_IDLE. With MSG_DONTWAIT -EAGAIN instead of waiting.
+ * Returns the count if any byte moved, even when cancelled meanwhile; -ECONNRESET, -ETIMEDOUT, ...
+ * The _until form answers -ETIMEDOUT once `deadline` has passed and leaves nothing pending.
+ */
+WEFT_API ssize_t weft_recv(int fd, void *buffer, size_t size, int flags) WEFT_SUSPENDS;
+WEFT_API ssize_t weft_recv_until(int fd, void *buffer, size_t size, int flags,
+                                 int64_t deadline) WEFT_SUSPENDS;
+
+/* Exactly `size` bytes, or a negative errno (-ENODATA at the end of the stream); *done how many came. */
+WEFT_API ssize_t weft_recv_exactly(int fd, void *buffer, size_t size, size_t *done) WEFT_SUSPENDS;
+
+/*
+ * send(2) with MSG_NOSIGNAL: may send fewer bytes than asked; the count if any byte moved.
+ * -EPIPE or -ECONNRESET when the peer is gone. A cancelled send may have moved nothing.
+ */
+WEFT_API ssize_t weft_send(int fd, const void *buffer, size_t size, int flags) WEFT_SUSPENDS;
+WEFT_API ssize_t weft_send_until(int fd, const void *buffer, size_t size, int flags,
+                                 int64_t deadline) WEFT_SUSPENDS;
+
+/* All `size` bytes, or a negative errno, never a short count; *done (NULL allowed) how many went. */
+WEFT_API ssize_t weft_send_all(int fd, const void *buffer, size_t size, size_t *done) WEFT_SUSPENDS;
+WEFT_API ssize_t weft_send_all_until(int fd, const void *buffer, size_t size, size_t *done,
+                                     int64_t deadline) WEFT_SUSPENDS;
+
+/* shutdown(2). Returns 0, -ENOTCONN, -EINVAL. */
+WEFT_API int weft_shutdown(int fd, int how) WEFT_SUSPENDS;
+
+/*
+ * Cancels what is in flight on the descriptor, waits for its end, and closes. Always finishes and is
+ * never cancelled; tasks that waited on it get -ECANCELED. Works on any descriptor.
+ * Returns 0; -EBADF; -EXDEV another reactor owns it; -EALREADY another task is closing it.
+ */
+WEFT_API int weft_close(int fd) WEFT_SUSPENDS;
+
+/* Direct calls, for the options that struct weft_socket_opt does not know. They do not suspend. */
+WEFT_API int weft_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
+WEFT_API int weft_getsockopt(int fd, int level, int option, void *value, socklen_t *length);
+WEFT_API int weft_socket_set(int fd, const struct weft_socket_opt *opt);
+
+/*
+ * Lets another reactor use the descriptor: the next one to use it owns it. -EBUSY while something is
+ * in flight on it.
+ */
+WEFT_API int weft_fd_move(int fd);
+
+WEFT_END_DECLS
+
+#endif

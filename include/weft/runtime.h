@@ -1,0 +1,95 @@
+/*
+ * weft/runtime.h - starting and stopping: weft_run and its options.
+ */
+#ifndef WEFT_RUNTIME_H
+#define WEFT_RUNTIME_H
+
+#include <weft/base.h>
+#include <weft/task.h>
+
+WEFT_BEGIN_DECLS
+
+struct weft_allocator {
+    void *(*alloc)(size_t size, void *context);
+    void *(*realloc)(void *memory, size_t size, void *context);
+    void (*free)(void *memory, void *context);
+    void *context;
+};
+
+/* What a task was doing, for reports. */
+struct weft_task_info {
+    size_t size;             /* sizeof(struct weft_task_info) */
+    weft_task task;
+    const char *name;        /* as given to weft_spawn, else "task" */
+    weft_task_fn fn;
+    const char *waits_for;   /* "recv", "sleep", "join", ...; "ready" or "running" */
+    int fd;                  /* the descriptor it waits on, or -1 */
+    int cause;               /* enum weft_cause it is cancelled with, 0 if not */
+    uint32_t reactor;
+    uint64_t since_turn;     /* the loop turn in which it began to wait */
+    size_t stack_size;       /* bytes */
+};
+
+struct weft_run_opt {
+    size_t size;                           /* sizeof(struct weft_run_opt) */
+    uint32_t reactors;                     /* 0: one. WEFT_REACTORS_ALL: one per usable CPU */
+    bool no_pinning;                       /* leave placement to the kernel's scheduler */
+    bool no_sigpipe;                       /* leave SIGPIPE as it is (default: ignored meanwhile) */
+    bool stop_on_sigterm;                  /* SIGTERM and SIGINT call weft_stop */
+    int64_t drain_ns;                      /* span from weft_stop to cancelling; 0: 5 s */
+    int64_t cancel_ns;                     /* span from cancelling to giving up; 0: 5 s */
+    const struct weft_allocator *allocator; /* NULL: malloc */
+    uint32_t ring_entries;                 /* submission slots per ring; 0: 512 */
+    uint32_t completion_entries;           /* completion slots per ring; 0: 16384 */
+    uint32_t tasks_max;                    /* per reactor; 0: 2^21 */
+    uint32_t budget;                       /* switches per loop turn; 0: 256. 1 forces the rare path */
+    bool no_look;                          /* never look at the inbox before sleeping */
+    /* Called once for each task that was left over at the end, before it is cancelled (held = false),
+       and for each that still held at the hard deadline (held = true). On that task's reactor. */
+    void (*on_leftover)(const struct weft_task_info *info, bool held, void *context);
+    void *context;
+    char *error_text;                      /* receives the reason when start-up fails; NULL allowed */
+    size_t error_text_size;
+};
+
+#define WEFT_REACTORS_ALL UINT32_MAX
+#define WEFT_REACTORS_MAX 1024u
+
+/*
+ * Starts the reactors (the calling thread becomes reactor 0), runs fn(arg) as the main task there,
+ * then cancels and joins what is left, stops the reactors and returns what fn returned. Arguments as
+ * for weft_spawn. Any number of runtimes per process, one reactor per thread.
+ *
+ * Returns main's result; -ETIMEDOUT when tasks still held at the hard deadline (on_leftover named
+ * them; their memory is leaked rather than freed under the kernel); -EINVAL, -E2BIG, -ENOMEM;
+ * -EDEADLK from inside a task; -ENOTSUP in a child of fork; and when io_uring cannot be had -ENOSYS,
+ * -EPERM or -ENOMEM, with the cause (kernel age, sysctl, seccomp, memlock) and the cure in
+ * opt->error_text.
+ */
+WEFT_API int weft_run(weft_task_fn fn, const void *arg, size_t arg_size,
+                      const struct weft_run_opt *opt);
+
+/*
+ * Asks the calling task's runtime to stop: its root scopes drain for drain_ns, then are cancelled;
+ * weft_run returns. Returns 0; -EPERM outside a task. From other threads: weft_stop_post.
+ */
+WEFT_API int weft_stop(void);
+
+/* The number of reactors of the calling task's runtime, and the index of the one it runs on. */
+WEFT_API uint32_t weft_reactors(void);
+WEFT_API uint32_t weft_reactor_index(void);
+
+/*
+ * Runs fn(arg) as a task on another reactor and waits for its end; arguments as for weft_spawn.
+ * Cancelling the caller cancels the remote task, and its end is awaited.
+ * Returns what fn returned, else as weft_spawn; -ERANGE no such reactor.
+ */
+WEFT_API int weft_call(uint32_t reactor, weft_task_fn fn, const void *arg,
+                       size_t arg_size) WEFT_SUSPENDS;
+
+/* Which features of the kernel the running ring uses, a line of text for people and bug reports. */
+WEFT_API int weft_features(char *text, size_t text_size);
+
+WEFT_END_DECLS
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * weft/stream.h - a connected byte pipe with buffers.
+ *
+ * One multishot receive stays armed per stream and fills buffers that the kernel picks from the
+ * reactor's pool, so an idle stream holds none; data already there is answered without a system
+ * call. A reader that lags pauses the receive at `held_max` bytes and resumes it as it consumes.
+ * The size of the buffers follows the traffic (4, 16, 64 KiB).
+ *
+ * A stream belongs to the reactor that opened it. One task reads and one writes at a time (-EBUSY).
+ */
+#ifndef WEFT_STREAM_H
+#define WEFT_STREAM_H
+
+#include <weft/base.h>
+#include <weft/net.h>
+
+WEFT_BEGIN_DECLS
+
+typedef struct weft_stream weft_stream;
+
+struct weft_stream_opt {
+    size_t size;          /* sizeof(struct weft_stream_opt) */
+    uint32_t held_max;    /* bytes held for a reader that lags; 0: 256 KiB */
+    uint32_t buffer_size; /* fixes the size of receive buffers; 0: follows the traffic */
+};
+
+/*
+ * Makes a stream of the connected stream socket `fd`, which it then owns: close the stream, not the
+ * descriptor. On error the descriptor stays the caller's.
+ * Returns 0 and *stream; -EINVAL, -ENOMEM, -EPERM, -EBUSY (something is in flight on fd), -EXDEV.
+ */
+WEFT_API WEFT_NODISCARD int weft_stream_open(int fd, const struct weft_stream_opt *opt,
+                                             weft_stream **stream);
+
+/* The descriptor, for options and addresses; not for reading, writing or closing. */
+WEFT_API int weft_stream_fd(const weft_stream *stream);
+
+/*
+ * Up to `size` bytes, at least one unless the end came: 0. flags: 0 or WEFT_IDLE.
+ * Returns the count; -ECONNRESET, ... after what came before it was read; -ECANCELED.
+ */
+WEFT_API ssize_t weft_stream_read(weft_stream *stream, void *buffer, size_t size,
+                                  int flags) WEFT_SUSPENDS;
+WEFT_API ssize_t weft_stream_read_until_time(weft_stream *stream, void *buffer, size_t size,
+                                             int flags, int64_t deadline) WEFT_SUSPENDS;
+
+/* Exactly `size` bytes or a negative errno, -ENODATA at the end; *done (NULL allowed) how many. */
+WEFT_API ssize_t weft_stream_read_exactly(weft_stream *stream, void *buffer, size_t size,
+                                          size_t *done) WEFT_SUSPENDS;
+
+/*
+ * Lends the bytes at the head of the stream: *data points at *size contiguous bytes (at least one)
+ * in the pool. Put them back with weft_stream_consume, some or all; one view at a time per stream
+ * (-EBUSY). They may be sent from: weft_stream_write(stream, *data, ...) before consuming.
+ * Returns 1, 0 at the end of the stream, or a negative errno. flags: 0 or WEFT_IDLE.
+ */
+WEFT_API int weft_stream_peek(weft_stream *stream, const void **data, size_t *size,
+                              int flags) WEFT_SUSPENDS;
+
+/* Ends the view: its first `size` bytes are taken, the rest stays. -EINVAL: no view, or too many. */
+WEFT_API int weft_stream_consume(weft_stream *stream, size_t size);
+
+/* All bytes or a negative errno; *done (NULL allowed) how many were handed to the kernel. */
+WEFT_API ssize_t weft_stream_write(weft_stream *stream, const void *buffer, size_t size,
+                                   size_t *done) WEFT_SUSPENDS;
+
+/* Ends the writing side: the peer reads the end of the stream. */
+WEFT_API int weft_stream_shutdown(weft_stream *stream) WEFT_SUSPENDS;
+
+/*
+ * Ends what is in flight, returns every buffer, closes the descriptor, frees the stream. Always
+ * finishes. NULL is allowed and does nothing. _abort resets the connection instead of closing it.
+ */
+WEFT_API int weft_stream_close(weft_stream *stream) WEFT_SUSPENDS;
+WEFT_API int weft_stream_abort(weft_stream *stream) WEFT_SUSPENDS;
+
+WEFT_END_DECLS
+
+#endif

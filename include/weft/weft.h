@@ -1,0 +1,18 @@
+/*
+ * weft/weft.h - everything. See docs/tour.md for a first walk through it.
+ */
+#ifndef WEFT_WEFT_H
+#define WEFT_WEFT_H
+
+#include <weft/base.h>
+#include <weft/version.h>
+#include <weft/net.h>
+#include <weft/post.h>
+#include <weft/runtime.h>
+#include <weft/scope.h>
+#include <weft/stats.h>
+#include <weft/stream.h>
+#include <weft/task.h>
+#include <weft/time.h>
+
+#endif

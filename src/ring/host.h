@@ -1,0 +1,82 @@
+/*
+ * ring/host.h - the boundary, part two: everything else weft asks of the system it runs on.
+ *
+ * The clock, entropy, threads, the pool for calls that block, the signal mask, and the direct calls
+ * on descriptors that cannot block. As with ring.h, a simulated kernel may stand behind it: then
+ * reactors and pool workers are contexts of one thread, and descriptors are its own.
+ *
+ * Results are >= 0 or a negative errno. EINTR is handled here and never seen above.
+ */
+#ifndef WEFT_RING_HOST_H
+#define WEFT_RING_HOST_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct weft__reactor;
+
+/* The reactor of the calling thread, or NULL. The implementation owns the variable and may switch
+   it inside weft__ring_enter and the other calls of the boundary; nobody keeps its address. */
+extern _Thread_local struct weft__reactor *weft__self __attribute__((tls_model("initial-exec")));
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+int64_t weft__host_now(void);
+
+/* Fills memory with random bytes. 0 or a negative errno. */
+int weft__host_entropy(void *memory, size_t size);
+
+/* The CPUs this process may use (affinity mask, cgroup quota): how many, and the number of the i-th. */
+uint32_t weft__host_cpus(void);
+int weft__host_cpu_number(uint32_t index);
+
+/* Threads. fn runs with all signals blocked. cpu -1: not pinned. */
+struct weft__thread;
+int weft__host_thread_start(struct weft__thread **thread, void *(*fn)(void *), void *arg,
+                            const char *name);
+int weft__host_thread_join(struct weft__thread *thread);
+int weft__host_pin(int cpu);  /* the calling thread */
+int weft__host_unpin(void);   /* back to what the process may use */
+int weft__host_cpu_here(void); /* the CPU the thread runs on now */
+void weft__host_relax(void);  /* a pause inside a short spin */
+
+/* Work for the pool: a call that blocks or computes, `done` afterwards on the worker's thread. */
+struct weft__pool;
+struct weft__pool_job {
+    struct weft__pool_job *next;
+    void (*work)(struct weft__pool_job *job);
+    void (*done)(struct weft__pool_job *job);
+};
+int weft__pool_open(struct weft__pool **pool, uint32_t threads_max);
+void weft__pool_submit(struct weft__pool *pool, struct weft__pool_job *job);
+void weft__pool_close(struct weft__pool *pool); /* runs what is queued, joins the workers */
+
+/* Process-wide pieces that weft_run changes and puts back. */
+int weft__host_signal_block(const sigset_t *set, sigset_t *old);
+int weft__host_signal_restore(const sigset_t *old);
+int weft__host_signal_action(int number, const struct sigaction *action, struct sigaction *old);
+bool weft__host_forked(void); /* true in a child of a process that had used weft__host_fork_watch */
+void weft__host_fork_watch(void);
+
+/* The largest descriptor number (exclusive) that the process may ever open. */
+uint32_t weft__host_fd_max(void);
+
+/* Direct calls on descriptors. New descriptors are CLOEXEC and never 0, 1 or 2. */
+int weft__host_socket(int domain, int type, int protocol);
+int weft__host_bind(int fd, const struct sockaddr *address, socklen_t length);
+int weft__host_listen(int fd, int backlog);
+int weft__host_connect_probe(const struct sockaddr *address, socklen_t length); /* anyone there? */
+int weft__host_getsockname(int fd, struct sockaddr *address, socklen_t *length);
+int weft__host_getpeername(int fd, struct sockaddr *address, socklen_t *length);
+int weft__host_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
+int weft__host_getsockopt(int fd, int level, int option, void *value, socklen_t *length);
+int weft__host_fcntl(int fd, int command, long argument);
+int weft__host_identity(int fd, uint64_t *device, uint64_t *inode); /* fstat, for debug checks */
+int weft__host_unlink(const char *path);
+int weft__host_is_socket_file(const char *path); /* 1, 0, or a negative errno */
+int weft__host_chmod(const char *path, uint32_t mode);
+int weft__host_close(int fd);
+
+#endif

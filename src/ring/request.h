@@ -1,0 +1,97 @@
+/*
+ * ring/request.h - filling requests, one function per operation, in our terms.
+ *
+ * Each writes all 64 bytes, because a slot still holds whatever stood in it before. user_data is the
+ * caller's to set afterwards.
+ */
+#ifndef WEFT_RING_REQUEST_H
+#define WEFT_RING_REQUEST_H
+
+#include "ring/ring.h"
+
+static inline void weft__request_nop(struct weft__sqe *sqe)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_NOP, .fd = -1};
+}
+
+static inline void weft__request_recv(struct weft__sqe *sqe, int fd, void *buffer, uint32_t size,
+                                      uint32_t msg_flags, uint16_t ioprio)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_RECV,
+                              .fd = fd,
+                              .address = (uint64_t)(uintptr_t)buffer,
+                              .length = size,
+                              .op_flags = msg_flags,
+                              .ioprio = ioprio};
+}
+
+/* Stays armed; each completion carries a buffer of `group`. */
+static inline void weft__request_recv_multishot(struct weft__sqe *sqe, int fd, uint16_t group,
+                                                uint16_t ioprio)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_RECV,
+                              .flags = WEFT__SQE_BUFFER_SELECT,
+                              .fd = fd,
+                              .ioprio = (uint16_t)(ioprio | WEFT__RECV_MULTISHOT),
+                              .buffer_group = group};
+}
+
+/* The same for one completion, where the kernel has no multishot receive. */
+static inline void weft__request_recv_select(struct weft__sqe *sqe, int fd, uint16_t group,
+                                             uint32_t size, uint16_t ioprio)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_RECV,
+                              .flags = WEFT__SQE_BUFFER_SELECT,
+                              .fd = fd,
+                              .length = size,
+                              .ioprio = ioprio,
+                              .buffer_group = group};
+}
+
+static inline void weft__request_send(struct weft__sqe *sqe, int fd, const void *buffer,
+                                      uint32_t size, uint32_t msg_flags)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_SEND,
+                              .fd = fd,
+                              .address = (uint64_t)(uintptr_t)buffer,
+                              .length = size,
+                              .op_flags = msg_flags};
+}
+
+/* One accept, or (multishot) accepts until stopped. No address: ask getpeername. */
+static inline void weft__request_accept(struct weft__sqe *sqe, int fd, uint32_t sock_flags,
+                                        bool multishot)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_ACCEPT,
+                              .fd = fd,
+                              .op_flags = sock_flags,
+                              .ioprio = multishot ? WEFT__ACCEPT_MULTISHOT : 0};
+}
+
+static inline void weft__request_connect(struct weft__sqe *sqe, int fd, const void *address,
+                                         uint32_t length)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_CONNECT,
+                              .fd = fd,
+                              .address = (uint64_t)(uintptr_t)address,
+                              .offset = length};
+}
+
+static inline void weft__request_shutdown(struct weft__sqe *sqe, int fd, int how)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_SHUTDOWN, .fd = fd, .length = (uint32_t)how};
+}
+
+static inline void weft__request_close(struct weft__sqe *sqe, int fd)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_CLOSE, .fd = fd};
+}
+
+/* Asks the kernel to end the one request whose user_data is `target`. */
+static inline void weft__request_cancel(struct weft__sqe *sqe, uint64_t target)
+{
+    *sqe = (struct weft__sqe){
+        .opcode = WEFT__OP_ASYNC_CANCEL, .fd = -1, .address = target, .flags = WEFT__SQE_SKIP_SUCCESS};
+}
+
+#endif

@@ -1,0 +1,252 @@
+/*
+ * ring/ring.h - the boundary, part one: what weft asks of a kernel's request ring.
+ *
+ * Two implementations stand behind this header, chosen at link time: the real io_uring
+ * (ring/uring_*.c) and a simulated kernel. Everything above is the same object code for both, so
+ * nothing here is inlined that differs between them: both lay requests and completions out as the
+ * kernel does (io_uring's ABI), and both keep the struct below at the head of their state.
+ *
+ * A ring belongs to one thread, which opens, uses and closes it. It knows nothing of tasks.
+ *
+ * What always holds:
+ *   - a request taken is submitted by the next weft__ring_enter, in the order taken;
+ *   - memory a request points at is the kernel's until the completion without WEFT__CQE_MORE;
+ *   - WEFT__CQE_BUFFER may stand on any completion, failed ones included.
+ */
+#ifndef WEFT_RING_RING_H
+#define WEFT_RING_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One request, in the layout of struct io_uring_sqe. */
+struct weft__sqe {
+    uint8_t opcode;
+    uint8_t flags;
+    uint16_t ioprio;
+    int32_t fd;
+    uint64_t offset;
+    uint64_t address;
+    uint32_t length;
+    uint32_t op_flags;
+    uint64_t user_data;
+    uint16_t buffer_group;
+    uint16_t personality;
+    uint32_t file_index;
+    uint64_t address3;
+    uint64_t reserved;
+};
+_Static_assert(sizeof(struct weft__sqe) == 64, "the kernel's layout");
+
+/* One completion, in the layout of struct io_uring_cqe. */
+struct weft__cqe {
+    uint64_t user_data;
+    int32_t result;
+    uint32_t flags;
+};
+
+enum weft__opcode {
+    WEFT__OP_NOP = 0,
+    WEFT__OP_POLL_ADD = 6,
+    WEFT__OP_ACCEPT = 13,
+    WEFT__OP_ASYNC_CANCEL = 14,
+    WEFT__OP_CONNECT = 16,
+    WEFT__OP_CLOSE = 19,
+    WEFT__OP_READ = 22,
+    WEFT__OP_WRITE = 23,
+    WEFT__OP_SEND = 26,
+    WEFT__OP_RECV = 27,
+    WEFT__OP_SHUTDOWN = 34,
+    WEFT__OP_MSG_RING = 40,
+};
+
+enum { /* flags of a request */
+    WEFT__SQE_ASYNC = 1 << 4,
+    WEFT__SQE_BUFFER_SELECT = 1 << 5,
+    WEFT__SQE_SKIP_SUCCESS = 1 << 6,
+};
+
+enum { /* ioprio of receives and accepts */
+    WEFT__RECV_POLL_FIRST = 1 << 0,
+    WEFT__RECV_MULTISHOT = 1 << 1,
+    WEFT__ACCEPT_MULTISHOT = 1 << 0,
+};
+
+enum { WEFT__POLL_MULTI = 1 << 0 }; /* length of POLL_ADD */
+
+enum { /* flags of a completion */
+    WEFT__CQE_BUFFER = 1 << 0,
+    WEFT__CQE_MORE = 1 << 1,
+    WEFT__CQE_SOCK_NONEMPTY = 1 << 2,
+};
+enum { WEFT__CQE_BUFFER_SHIFT = 16 };
+
+/* Optional features, probed at start. WEFT_RING_MASK (a comma-separated list of the names that
+   weft__ring_features prints) switches single ones off, so that the older paths can be tested. */
+enum weft__feature {
+    WEFT__FEATURE_NO_SQARRAY = 1 << 0,    /* 6.6: no indirection in the submission queue */
+    WEFT__FEATURE_REGISTERED_FD = 1 << 1, /* the ring's own descriptor registered */
+    WEFT__FEATURE_TASKRUN_FLAG = 1 << 2,  /* the queue says when completions wait to be fetched */
+    WEFT__FEATURE_RECV_MULTISHOT = 1 << 3,
+    WEFT__FEATURE_ACCEPT_MULTISHOT = 1 << 4,
+    WEFT__FEATURE_BUFFER_RING = 1 << 5,
+    WEFT__FEATURE_MSG_RING = 1 << 6,
+    WEFT__FEATURE_MIN_TIMEOUT = 1 << 7, /* 6.12: a shorter wait for a larger batch */
+    WEFT__FEATURE_NO_IOWAIT = 1 << 8,   /* 6.15: sleeping is not shown as waiting for a disk */
+    WEFT__FEATURE_ABS_TIMER = 1 << 9,   /* 6.12: absolute deadlines for the wait */
+};
+
+enum { /* bits the kernel sets in *kernel_flags */
+    WEFT__SQ_CQ_OVERFLOW = 1 << 1,
+    WEFT__SQ_TASKRUN = 1 << 2,
+};
+
+struct weft__ring_counts {
+    uint64_t enters;
+    uint64_t enters_waiting;
+    uint64_t sqes;
+    uint64_t sq_full;
+    uint64_t overflows;
+};
+
+struct weft__ring {
+    struct weft__sqe *sqes;
+    uint32_t sq_mask;
+    uint32_t sq_tail;      /* requests taken so far */
+    uint32_t sq_submitted; /* of them, those the kernel has consumed */
+    uint32_t sq_entries;
+    const struct weft__cqe *cqes;
+    uint32_t cq_mask;
+    uint32_t cq_entries;
+    uint32_t *cq_head;               /* ours to write, with release */
+    const uint32_t *cq_tail;         /* the kernel writes it: read with acquire */
+    const uint32_t *kernel_flags;    /* WEFT__SQ_*; the kernel writes it */
+    uint32_t features;               /* WEFT__FEATURE_* in use */
+    int fd;                          /* for other rings' bells; -1 where there is none */
+    struct weft__ring_counts counts;
+    void *state;                     /* the implementation's own */
+};
+
+struct weft__ring_opt {
+    uint32_t sq_entries;
+    uint32_t cq_entries;
+    char *error_text; /* receives cause and cure when opening fails; NULL allowed */
+    size_t error_text_size;
+};
+
+/*
+ * Opens the calling thread's ring. 0; -ENOSYS, -EPERM, -ENOMEM, -EINVAL when io_uring cannot be had:
+ * error_text then names the cause (kernel age, sysctl, seccomp, memlock) and the cure.
+ */
+int weft__ring_open(struct weft__ring *ring, const struct weft__ring_opt *opt);
+/* Nothing may be in flight. */
+void weft__ring_close(struct weft__ring *ring);
+
+/* Submits what was taken and makes room; NULL when the kernel takes nothing more now. */
+struct weft__sqe *weft__ring_take_slow(struct weft__ring *ring);
+
+/* A free request, its contents undefined: fill all of it. NULL: try again after an enter. */
+static inline struct weft__sqe *weft__ring_take(struct weft__ring *ring)
+{
+    if (__builtin_expect(ring->sq_tail - ring->sq_submitted < ring->sq_entries, 1))
+        return &ring->sqes[ring->sq_tail++ & ring->sq_mask];
+    return weft__ring_take_slow(ring);
+}
+
+/* Requests taken and not yet submitted. */
+static inline uint32_t weft__ring_queued(const struct weft__ring *ring)
+{
+    return ring->sq_tail - ring->sq_submitted;
+}
+
+/*
+ * Submits everything taken; fetches completions; with wait_count > 0 sleeps until that many are
+ * there, or until the absolute time `deadline_ns` (INT64_MAX: no limit). Queued overflow is flushed.
+ * Returns 0, also when the time ran out or a signal came; -EBADR when the kernel lost a completion
+ * (fatal); -EBUSY or -EAGAIN when it would not take everything: reap and come again.
+ */
+int weft__ring_enter(struct weft__ring *ring, uint32_t wait_count, int64_t deadline_ns);
+
+/* True when an enter would bring completions, without a system call. */
+static inline bool weft__ring_pending(const struct weft__ring *ring)
+{
+    return __atomic_load_n(ring->kernel_flags, __ATOMIC_RELAXED) &
+           (WEFT__SQ_TASKRUN | WEFT__SQ_CQ_OVERFLOW);
+}
+
+/* Completions ready for reading, starting at *head, which the caller passes back to _seen. */
+static inline uint32_t weft__ring_ready(const struct weft__ring *ring, uint32_t *head)
+{
+    *head = *ring->cq_head; /* only we write it */
+    return __atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE) - *head;
+}
+
+/* Everything before `head` has been read: the kernel may use those slots again. */
+static inline void weft__ring_seen(struct weft__ring *ring, uint32_t head)
+{
+    __atomic_store_n(ring->cq_head, head, __ATOMIC_RELEASE);
+}
+
+/* Buffer rings: `count` (a power of two) slots of buffers from which the kernel picks. */
+struct weft__buffer_ring {
+    void *entries; /* the shared array; its tail lies in its first slot */
+    uint32_t mask;
+    uint16_t tail;
+    uint16_t group;
+};
+int weft__buffer_ring_open(struct weft__ring *ring, struct weft__buffer_ring *buffers,
+                           uint16_t group, uint32_t count);
+/* Nothing may be armed on the group. */
+void weft__buffer_ring_close(struct weft__ring *ring, struct weft__buffer_ring *buffers);
+
+struct weft__buffer_slot { /* the kernel's layout (struct io_uring_buf) */
+    uint64_t address;
+    uint32_t length;
+    uint16_t id;
+    uint16_t tail; /* in slot 0: the ring's tail */
+};
+
+/* Offers one buffer to the kernel; _publish makes those offered visible. */
+static inline void weft__buffer_ring_add(struct weft__buffer_ring *buffers, void *memory,
+                                         uint32_t length, uint16_t id)
+{
+    struct weft__buffer_slot *slot =
+        (struct weft__buffer_slot *)buffers->entries + (buffers->tail++ & buffers->mask);
+    slot->address = (uint64_t)(uintptr_t)memory;
+    slot->length = length;
+    slot->id = id;
+}
+static inline void weft__buffer_ring_publish(struct weft__buffer_ring *buffers)
+{
+    struct weft__buffer_slot *first = (struct weft__buffer_slot *)buffers->entries;
+    /* release: the slots filled above must be seen before the tail that covers them */
+    __atomic_store_n(&first->tail, buffers->tail, __ATOMIC_RELEASE);
+}
+
+/*
+ * The bell of another ring. It wakes that ring's thread if it sleeps in weft__ring_enter and shows up
+ * there as a completion with user_data `token`.
+ *
+ * weft__bell_open arms the receiving side on `ring`; weft__bell_ring may be called by any thread, in
+ * a signal handler too, and costs one system call; weft__bell_prepare fills a request of the
+ * caller's own ring instead, which rides along with its next enter (false: not possible here, ring
+ * it directly). A bell outlives the ring it wakes: weft__bell_close once nobody can ring it.
+ */
+struct weft__bell {
+    int eventfd;
+    int ring_fd;
+    uint64_t token;
+};
+int weft__bell_open(struct weft__bell *bell, struct weft__ring *ring, uint64_t token);
+/* Arms the bell again after a completion of it came without WEFT__CQE_MORE. */
+int weft__bell_rearm(struct weft__bell *bell, struct weft__ring *ring);
+void weft__bell_ring(struct weft__bell *bell);
+bool weft__bell_prepare(const struct weft__bell *bell, const struct weft__ring *from,
+                        struct weft__sqe *sqe);
+void weft__bell_close(struct weft__bell *bell);
+
+/* A line naming the features in use; snprintf's result. */
+int weft__ring_features(const struct weft__ring *ring, char *text, size_t size);
+
+#endif
