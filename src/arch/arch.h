@@ -1,0 +1,43 @@
+/*
+ * arch.h: the contract of the only assembly in the library.
+ *
+ * Two functions per machine, in <machine>/switch.S. They know nothing of tasks, pools or
+ * sanitizers; src/coro/context.h is their only caller. Any thread may call them. What always
+ * holds: a stack pointer produced by weft__arch_prepare or saved by weft__arch_switch is switched
+ * to at most once, by the thread that owns that stack.
+ *
+ * What a switch keeps, and what it does not:
+ *   x86-64   rbx rbp r12-r15, the control bits of MXCSR and the x87 control word.
+ *   aarch64  x19-x30, d8-d15 and the control bits of FPCR.
+ * Control words belong to the task: one that changes its rounding mode keeps it over a switch and
+ * does not pass it on. The sticky exception flags (MXCSR bits 0-5, x87 status word, FPSR) belong
+ * to the thread, as they do over any function call in both ABIs.
+ * Not kept: errno (the task layer does), the signal mask, DF (clear by ABI), AMX/SVE/SME state
+ * (caller-saved or off by ABI at a call).
+ */
+#ifndef WEFT_ARCH_ARCH_H
+#define WEFT_ARCH_ARCH_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Saves the caller's callee-saved state on its own stack, stores the resulting stack pointer in
+ * *save, loads `to`, restores the state found there and goes on where that state was saved.
+ * Returns when somebody switches to *save.
+ */
+void weft__arch_switch(void **save, void *to);
+
+/*
+ * Builds the first frame of a new stack below `top` (16-aligned) and returns what to switch to.
+ * The switch calls entry(arg), with the control words in force where prepare was called. entry
+ * must not return: the frame under it traps.
+ */
+void *weft__arch_prepare(void *top, void (*entry)(void *), void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

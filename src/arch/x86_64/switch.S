@@ -1,0 +1,188 @@
+/*
+ * x86_64/switch.S: the context switch for x86-64, System V ABI.
+ *
+ * The frame a switched-away context leaves at its stack pointer:
+ *
+ *      offset  size  what
+ *        0      4    MXCSR
+ *        4      2    x87 control word
+ *        6      2    unused
+ *        8      8    r15
+ *       16      8    r14
+ *       24      8    r13
+ *       32      8    r12         (first frame: the argument)
+ *       40      8    rbx         (first frame: the entry function)
+ *       48      8    rbp         (first frame: 0, the end of the frame pointer chain)
+ *       56      8    return address (first frame: the trampoline below)
+ *       64           the caller's stack, as before its call
+ *
+ * "System V Application Binary Interface, AMD64 Architecture Processor Supplement", 3.2.1 and
+ * figure 3.4: rbx, rbp and r12 to r15 are the callee's to keep; so are the control bits of MXCSR
+ * and the x87 control word, while the status bits of both are not; DF is clear at every call.
+ *
+ * It ends in pop and jmp: a `ret` to a place other than the one the last call came from is
+ * mispredicted each time, an indirect jump is not. `notrack`, since the place after a call carries
+ * no endbr64 and would fault under indirect branch tracking. For the same reason the shadow stack
+ * note is not set: this switch does not move a shadow stack.
+ */
+
+#define FRAME_MXCSR 0
+#define FRAME_X87 4
+#define FRAME_R15 8
+#define FRAME_R14 16
+#define FRAME_R13 24
+#define FRAME_R12 32
+#define FRAME_RBX 40
+#define FRAME_RBP 48
+#define FRAME_RETURN 56
+#define FRAME_SIZE 64
+
+/* The bits of MXCSR a callee keeps; the six below are the sticky exception flags. */
+#define MXCSR_CONTROL 0xffc0
+
+        .text
+
+/* void weft__arch_switch(void **save [rdi], void *to [rsi]) */
+        .globl  weft__arch_switch
+        .hidden weft__arch_switch
+        .type   weft__arch_switch, @function
+        .p2align 6
+weft__arch_switch:
+        .cfi_startproc
+        endbr64
+        pushq   %rbp
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %rbp, 0
+        pushq   %rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %rbx, 0
+        pushq   %r12
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r12, 0
+        pushq   %r13
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r13, 0
+        pushq   %r14
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r14, 0
+        pushq   %r15
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r15, 0
+        subq    $8, %rsp
+        .cfi_adjust_cfa_offset 8
+        stmxcsr FRAME_MXCSR(%rsp)
+        fnstcw  FRAME_X87(%rsp)
+        movl    FRAME_MXCSR(%rsp), %eax
+        movzwl  FRAME_X87(%rsp), %edx
+
+        /* The other stack holds a frame of the same shape at its top, so the rules above go on
+         * being true, and from the next instruction on describe the one switched to. */
+        movq    %rsp, (%rdi)
+        movq    %rsi, %rsp
+
+        /* Loading a control word stalls the pipeline; comparing does not. */
+        xorl    FRAME_MXCSR(%rsp), %eax
+        xorw    FRAME_X87(%rsp), %dx
+        andl    $MXCSR_CONTROL, %eax
+        orl     %edx, %eax
+        jnz     .Lload_control_words
+.Lrestore:
+        addq    $8, %rsp
+        .cfi_adjust_cfa_offset -8
+        popq    %r15
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r15
+        popq    %r14
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r14
+        popq    %r13
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r13
+        popq    %r12
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r12
+        popq    %rbx
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbx
+        popq    %rbp
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbp
+        popq    %rcx
+        .cfi_adjust_cfa_offset -8
+        .cfi_register %rip, %rcx
+        notrack jmp *%rcx
+
+        .cfi_restore %rip
+        .cfi_def_cfa_offset FRAME_SIZE
+        .cfi_offset %rbp, -16
+        .cfi_offset %rbx, -24
+        .cfi_offset %r12, -32
+        .cfi_offset %r13, -40
+        .cfi_offset %r14, -48
+        .cfi_offset %r15, -56
+.Lload_control_words:
+        /* An exception flag left over from the other task would fire at once if this one unmasks
+         * it; the flags are nobody's across a call, so they go. */
+        fnclex
+        fldcw   FRAME_X87(%rsp)
+        ldmxcsr FRAME_MXCSR(%rsp)
+        jmp     .Lrestore
+        .cfi_endproc
+        .size   weft__arch_switch, . - weft__arch_switch
+
+/*
+ * Where the first switch to a context arrives: rbx the entry function, r12 its argument, rsp
+ * 16-aligned, as it must be before a call. The unwinder stops here, since the return address is
+ * declared unknown. It looks up the address before the one it returns to, hence the nop.
+ */
+        .type   trampoline, @function
+        .p2align 4
+trampoline:
+        .cfi_startproc
+        .cfi_undefined %rip
+        nop
+.Ltrampoline_entry:
+        endbr64
+        movq    %r12, %rdi
+        call    *%rbx
+        ud2
+        .cfi_endproc
+        .size   trampoline, . - trampoline
+
+/* void *weft__arch_prepare(void *top [rdi], void (*entry)(void *) [rsi], void *arg [rdx]) */
+        .globl  weft__arch_prepare
+        .hidden weft__arch_prepare
+        .type   weft__arch_prepare, @function
+        .p2align 4
+weft__arch_prepare:
+        .cfi_startproc
+        endbr64
+        leaq    -FRAME_SIZE(%rdi), %rax
+        leaq    .Ltrampoline_entry(%rip), %rcx
+        xorl    %r8d, %r8d
+        stmxcsr FRAME_MXCSR(%rax)
+        fnstcw  FRAME_X87(%rax)
+        movq    %r8, FRAME_R15(%rax)
+        movq    %r8, FRAME_R14(%rax)
+        movq    %r8, FRAME_R13(%rax)
+        movq    %rdx, FRAME_R12(%rax)
+        movq    %rsi, FRAME_RBX(%rax)
+        movq    %r8, FRAME_RBP(%rax)
+        movq    %rcx, FRAME_RETURN(%rax)
+        ret
+        .cfi_endproc
+        .size   weft__arch_prepare, . - weft__arch_prepare
+
+        .section .note.GNU-stack, "", @progbits
+
+/* GNU_PROPERTY_X86_FEATURE_1_AND with IBT (1) and without SHSTK (2). */
+        .section .note.gnu.property, "a", @note
+        .p2align 3
+        .long   4
+        .long   16
+        .long   5
+        .asciz  "GNU"
+        .long   0xc0000002
+        .long   4
+        .long   1
+        .long   0

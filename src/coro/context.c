@@ -1,0 +1,88 @@
+/*
+ * context.c: making, ending and dropping contexts, and the switch for processes with C++ in them.
+ *
+ * See context.h for who may call what. The hot path, weft__context_switch, is inline there.
+ */
+#include "coro/context.h"
+
+/*
+ * The C++ runtime's per-thread record of exceptions (Itanium C++ ABI, Exception Handling, 2.2.2):
+ * the stack of exceptions being handled, and how many are on their way. Weak: a process without a
+ * C++ runtime, or one that loads it only later with dlopen, has none.
+ */
+struct cxx_globals {
+    void *caught;
+    unsigned int uncaught;
+};
+
+extern struct cxx_globals *__cxa_get_globals(void) __attribute__((weak));
+
+bool weft__context_has_cxx;
+
+void weft__context_adopt(struct weft__context *context)
+{
+    weft__context_has_cxx = __cxa_get_globals != NULL;
+    context->sp = NULL;
+    weft__san_adopt(&context->san);
+}
+
+#ifdef WEFT__SAN
+
+/* The sanitizers want to hear of the arrival before the entry's code runs. */
+static void arrive_and_enter(void *arg)
+{
+    struct weft__context *context = arg;
+
+    weft__san_arrive(&context->san);
+    context->san.entry(context->san.arg);
+}
+
+void weft__context_make(struct weft__context *context, void *stack_low, void *top,
+                        void (*entry)(void *), void *arg)
+{
+    weft__san_make(&context->san, stack_low, top);
+    context->san.entry = entry;
+    context->san.arg = arg;
+    context->sp = weft__arch_prepare(top, arrive_and_enter, context);
+}
+
+#else
+
+void weft__context_make(struct weft__context *context, void *stack_low, void *top,
+                        void (*entry)(void *), void *arg)
+{
+    (void)stack_low;
+    context->sp = weft__arch_prepare(top, entry, arg);
+}
+
+#endif
+
+void weft__context_drop(struct weft__context *context)
+{
+    weft__san_drop(&context->san);
+    context->sp = NULL;
+}
+
+void weft__context_exit_to(struct weft__context *from, struct weft__context *to)
+{
+    weft__san_leave(&from->san, &to->san, true);
+    weft__arch_switch(&from->sp, to->sp);
+    __builtin_unreachable();
+}
+
+/*
+ * The record is parked on the stack of the one who leaves and put back on return. In between it is
+ * empty, as a context that has never run must find it; one that has run brings its own.
+ */
+void weft__context_switch_cxx(struct weft__context *from, struct weft__context *to)
+{
+    struct cxx_globals *globals = __cxa_get_globals();
+    struct cxx_globals mine = *globals;
+
+    globals->caught = NULL;
+    globals->uncaught = 0;
+    weft__san_leave(&from->san, &to->san, false);
+    weft__arch_switch(&from->sp, to->sp);
+    weft__san_arrive(&from->san);
+    *globals = mine;
+}

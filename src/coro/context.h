@@ -1,0 +1,73 @@
+/*
+ * context.h: a point of execution one can leave and come back to.
+ *
+ * A context is a saved stack pointer and what the sanitizers want to know. It owns no memory: the
+ * stack comes from stack.h or is the thread's own. It knows no scheduler. A context is made, run
+ * and dropped on one thread; nothing here is locked. What always holds: `sp` means something only
+ * while the context is switched away.
+ *
+ * errno is the business of the task layer. C++ exceptions in flight are ours: the runtime of C++
+ * keeps the exceptions being handled in a thread-local list, and two tasks suspended in catch
+ * blocks would pop each other's. Only a process that has a C++ runtime pays for it.
+ */
+#ifndef WEFT_CORO_CONTEXT_H
+#define WEFT_CORO_CONTEXT_H
+
+#include <stdbool.h>
+
+#include "arch/arch.h"
+#include "coro/sanitize.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct weft__context {
+    void *sp;             /* where the saved frame begins, while switched away */
+    struct weft__san san; /* empty in a plain build */
+};
+
+/* Whether this process has a C++ runtime. Written by weft__context_adopt, the same value each
+ * time, before anything can be switched; read by every switch. */
+extern bool weft__context_has_cxx __attribute__((visibility("hidden")));
+
+/*
+ * A new context: the first switch to it calls entry(arg) on the stack that ends at `top`
+ * (16-aligned) and reaches down to stack_low. entry must not return; it ends by
+ * weft__context_exit_to. The context must not move in memory while it lives.
+ */
+void weft__context_make(struct weft__context *context, void *stack_low, void *top,
+                        void (*entry)(void *), void *arg);
+
+/* Makes the calling thread's own stack a context, the one the others switch back to. */
+void weft__context_adopt(struct weft__context *context);
+
+/* Lets go of what the context holds beside its stack. Not on the context itself; harmless on one
+ * that never ran, and on one adopted. */
+void weft__context_drop(struct weft__context *context);
+
+/* The last switch away from `from`, whose stack may be reused from the next instruction on. */
+void weft__context_exit_to(struct weft__context *from, struct weft__context *to)
+    __attribute__((noreturn));
+
+/* weft__context_switch in a process with a C++ runtime. */
+void weft__context_switch_cxx(struct weft__context *from, struct weft__context *to);
+
+/* Leaves `from`, which is running, for `to`. Returns when somebody switches back. */
+static inline __attribute__((always_inline)) void weft__context_switch(struct weft__context *from,
+                                                                       struct weft__context *to)
+{
+    if (__builtin_expect(weft__context_has_cxx, 0)) {
+        weft__context_switch_cxx(from, to);
+        return;
+    }
+    weft__san_leave(&from->san, &to->san, false);
+    weft__arch_switch(&from->sp, to->sp);
+    weft__san_arrive(&from->san);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
