@@ -18,6 +18,21 @@
 #ifndef WEFT_ARCH_ARCH_H
 #define WEFT_ARCH_ARCH_H
 
+#include <stddef.h>
+
+/*
+ * How far apart the probes of -fstack-clash-protection may be: a guard of at least this size cannot
+ * be stepped over. GCC and clang probe each page on x86-64 and each 64 KiB on aarch64
+ * (--param stack-clash-protection-guard-size).
+ */
+#if defined(__x86_64__)
+#define WEFT__ARCH_GUARD_SIZE ((size_t)4 << 10)
+#elif defined(__aarch64__)
+#define WEFT__ARCH_GUARD_SIZE ((size_t)64 << 10)
+#else
+#error "weft knows how to switch stacks on x86-64 and aarch64"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif

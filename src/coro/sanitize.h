@@ -40,6 +40,9 @@
 #endif
 #endif
 
+/* For a function that looks at memory as it is, poisoned or not. */
+#define WEFT__SAN_UNCHECKED __attribute__((no_sanitize("address"), no_sanitize("thread")))
+
 #define WEFT__SAN_INLINE static inline __attribute__((always_inline, unused))
 
 #ifdef __cplusplus
@@ -201,6 +204,17 @@ WEFT__SAN_INLINE void weft__san_stack_deregister(unsigned id)
     VALGRIND_STACK_DEREGISTER(id);
 }
 
+/* Around a look at memory that may never have been written. */
+WEFT__SAN_INLINE void weft__san_look_begin(void)
+{
+    VALGRIND_DISABLE_ERROR_REPORTING;
+}
+
+WEFT__SAN_INLINE void weft__san_look_end(void)
+{
+    VALGRIND_ENABLE_ERROR_REPORTING;
+}
+
 #else
 
 WEFT__SAN_INLINE bool weft__san_on_valgrind(void)
@@ -218,6 +232,9 @@ WEFT__SAN_INLINE void weft__san_stack_deregister(unsigned id)
 {
     (void)id;
 }
+
+#define weft__san_look_begin() ((void)0)
+#define weft__san_look_end() ((void)0)
 
 #endif
 

@@ -69,7 +69,7 @@ struct weft__stack_class {
     char *low_bias;       /* low edge of slot s is low_bias + s * stride */
     size_t stride;        /* bytes from slot to slot */
     uint32_t size;        /* nominal size in bytes */
-    uint32_t slot_fresh;  /* the first slot never handed out */
+    uint32_t slot_fresh;  /* slots from here on were never handed out, or not since a start over */
     uint32_t slot_ready;  /* slots below have been opened and have their guards */
     uint32_t slot_end;    /* one past the last slot */
     uint32_t touched_bytes; /* what a used stack of this class holds, a moving estimate */
@@ -110,7 +110,7 @@ static inline void weft__stack_give(struct weft__stack_pool *pool, uint32_t slot
  * hot_bytes_max says. For a reactor with nothing to do. Returns how many. */
 uint32_t weft__stack_pool_trim(struct weft__stack_pool *pool, uint32_t count_max);
 
-/* Whether `addr` lies in the pool and in a slot that was ever used; which one, and whether in its
+/* Whether `addr` lies in the pool and in a slot that has its guard; which one, and whether in the
  * guard. Async-signal-safe. */
 bool weft__stack_slot_of(const struct weft__stack_pool *pool, const void *addr, uint32_t *slot,
                          bool *in_guard);
