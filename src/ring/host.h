@@ -28,17 +28,19 @@ int64_t weft__host_now(void);
 /* Fills memory with random bytes. 0 or a negative errno. */
 int weft__host_entropy(void *memory, size_t size);
 
-/* The CPUs this process may use (affinity mask, cgroup quota): how many, and the number of the i-th. */
+/* The CPUs this process may use: how many (affinity mask, cgroup quota), and the number of the i-th of
+   the mask (-ERANGE beyond it). A pinned thread is answered as before it was pinned. */
 uint32_t weft__host_cpus(void);
 int weft__host_cpu_number(uint32_t index);
 
-/* Threads. fn runs with all signals blocked. cpu -1: not pinned. */
+/* Threads. fn runs with all signals blocked but those of its own faults (SIGSEGV and the like, which
+   must reach their handlers). name: 15 characters show. */
 struct weft__thread;
 int weft__host_thread_start(struct weft__thread **thread, void *(*fn)(void *), void *arg,
                             const char *name);
 int weft__host_thread_join(struct weft__thread *thread);
 int weft__host_pin(int cpu);  /* the calling thread */
-int weft__host_unpin(void);   /* back to what the process may use */
+int weft__host_unpin(void);   /* back to what it was; a thread that pinned itself does it at its end */
 int weft__host_cpu_here(void); /* the CPU the thread runs on now */
 void weft__host_relax(void);  /* a pause inside a short spin */
 
@@ -64,6 +66,10 @@ void weft__host_fork_watch(void);
 uint32_t weft__host_fd_max(void);
 
 /* Direct calls on descriptors. New descriptors are CLOEXEC and never 0, 1 or 2. */
+
+/* Moves a new descriptor above 2 if it is not (for those that came from the ring: accept). An error
+   is passed through; when there is no room above, the descriptor is closed. */
+int weft__host_fd_lift(int fd);
 int weft__host_socket(int domain, int type, int protocol);
 int weft__host_bind(int fd, const struct sockaddr *address, socklen_t length);
 int weft__host_listen(int fd, int backlog);

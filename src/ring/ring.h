@@ -16,6 +16,8 @@
 #ifndef WEFT_RING_RING_H
 #define WEFT_RING_RING_H
 
+#include "base/annotate.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +47,7 @@ struct weft__cqe {
     int32_t result;
     uint32_t flags;
 };
+_Static_assert(sizeof(struct weft__cqe) == 16, "the kernel's layout");
 
 enum weft__opcode {
     WEFT__OP_NOP = 0,
@@ -179,7 +182,9 @@ static inline bool weft__ring_pending(const struct weft__ring *ring)
 static inline uint32_t weft__ring_ready(const struct weft__ring *ring, uint32_t *head)
 {
     *head = *ring->cq_head; /* only we write it */
-    return __atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE) - *head;
+    uint32_t ready = __atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE) - *head;
+    weft__tsan_acquire(ring->sqes);
+    return ready;
 }
 
 /* Everything before `head` has been read: the kernel may use those slots again. */

@@ -1,0 +1,91 @@
+/*
+ * ring/uring_bell.c - waking a reactor that sleeps in its ring.
+ *
+ * Two ways lead to the same completion. An eventfd under an armed poll works from any thread and in a
+ * signal handler. A MSG_RING request rides along with the sender's own next enter.
+ *
+ * weft__bell_open and _rearm belong to the thread of the ring to be woken; the others are for any
+ * thread. What always holds: the eventfd is never read. The poll is edge-triggered, so that each write
+ * to a sleeper makes one completion, and writes that meet an awake one melt into one.
+ */
+#include "ring/host.h"
+#include "ring/uring.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* The kernel wants the mask of a poll with its 16-bit halves swapped on big-endian machines. */
+static uint32_t poll_mask(uint32_t events)
+{
+    return __BYTE_ORDER == __LITTLE_ENDIAN ? events : events << 16 | events >> 16;
+}
+
+int weft__bell_rearm(struct weft__bell *bell, struct weft__ring *ring)
+{
+    struct weft__sqe *sqe = weft__ring_take(ring);
+    if (!sqe)
+        return -EAGAIN;
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_POLL_ADD,
+                              .fd = bell->eventfd,
+                              .length = WEFT__POLL_MULTI,
+                              .op_flags = poll_mask(POLLIN),
+                              .user_data = bell->token};
+    return 0;
+}
+
+int weft__bell_open(struct weft__bell *bell, struct weft__ring *ring, uint64_t token)
+{
+    *bell = (struct weft__bell){.eventfd = -1, .ring_fd = -1, .token = token};
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    fd = weft__host_fd_lift(fd < 0 ? -errno : fd);
+    if (fd < 0)
+        return fd;
+    bell->eventfd = fd;
+    /* A descriptor of the bell's own: the ring may close first, and its number must not come to mean
+       another ring while somebody still holds a request with it. Without one there is the eventfd. */
+    if (ring->features & WEFT__FEATURE_MSG_RING)
+        bell->ring_fd = fcntl(ring->fd, F_DUPFD_CLOEXEC, 3);
+    int error = weft__bell_rearm(bell, ring);
+    if (error < 0)
+        weft__bell_close(bell);
+    return error;
+}
+
+void weft__bell_ring(struct weft__bell *bell)
+{
+    const uint64_t one = 1;
+    int saved = errno;
+    /* EAGAIN: the counter is full, so it has been rung. Nothing else can fail on an open eventfd. */
+    while (write(bell->eventfd, &one, sizeof one) < 0 && errno == EINTR)
+        continue;
+    errno = saved;
+}
+
+bool weft__bell_prepare(const struct weft__bell *bell, const struct weft__ring *from,
+                        struct weft__sqe *sqe)
+{
+    if (!(from->features & WEFT__FEATURE_MSG_RING) || bell->ring_fd < 0)
+        return false;
+    /* file_index holds the flags that the completion at the other end gets: the bell stays armed. */
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_MSG_RING,
+                              .flags = WEFT__SQE_SKIP_SUCCESS,
+                              .fd = bell->ring_fd,
+                              .offset = bell->token,
+                              .length = POLLIN,
+                              .op_flags = IORING_MSG_RING_FLAGS_PASS,
+                              .file_index = WEFT__CQE_MORE};
+    return true;
+}
+
+void weft__bell_close(struct weft__bell *bell)
+{
+    if (bell->ring_fd >= 0)
+        close(bell->ring_fd);
+    if (bell->eventfd >= 0)
+        close(bell->eventfd);
+    bell->ring_fd = bell->eventfd = -1;
+}
