@@ -10,8 +10,8 @@
  *   x86-64   rbx rbp r12-r15, the control bits of MXCSR and the x87 control word.
  *   aarch64  x19-x30, d8-d15 and the control bits of FPCR.
  * Control words belong to the task: one that changes its rounding mode keeps it over a switch and
- * does not pass it on. The sticky exception flags (MXCSR bits 0-5, x87 status word, FPSR) belong
- * to the thread, as they do over any function call in both ABIs.
+ * does not pass it on. The sticky exception flags (MXCSR bits 0-5, x87 status word, FPSR) are
+ * nobody's, as over any function call in both ABIs: do not ask fetestexcept across a switch.
  * Not kept: errno (the task layer does), the signal mask, DF (clear by ABI), AMX/SVE/SME state
  * (caller-saved or off by ABI at a call).
  */
@@ -41,6 +41,9 @@ extern "C" {
  * Saves the caller's callee-saved state on its own stack, stores the resulting stack pointer in
  * *save, loads `to`, restores the state found there and goes on where that state was saved.
  * Returns when somebody switches to *save.
+ *
+ * Cheapest when all contexts are left from one place: keep the call in one function that is not
+ * inlined, and let everything that parks go through it. See "How it ends" in x86_64/switch.S.
  */
 void weft__arch_switch(void **save, void *to);
 

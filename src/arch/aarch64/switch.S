@@ -23,11 +23,10 @@
  * low halves of v8 to v15 are the callee's to keep, FPSR is not, the control bits of FPCR are to
  * stay as they are. x18 is the platform's and not touched.
  *
- * It ends in `br x30`, not `ret`: the return predictor would expect the place of the last bl. A
- * place after a bl carries no `bti j`; branches through x16 and x17 alone pass where only `bti c`
- * stands, and none passes on plain code. So under branch target identification the indirect jump
- * would fault, and on the contrary `ret` is exempt from the check. Correctness decides: it is
- * `ret` here. The cost of that is bounded by the predictor's, as in every Arm switch known to us.
+ * It ends in `ret`, though the predictor will expect the place of the last bl: an indirect branch
+ * would need `bti j` at the place after a bl, where compilers put none, and fault under branch
+ * target identification; `ret` is exempt. Where all contexts are left from one place, as when
+ * every task parks in one function, the prediction is right.
  *
  * Pointer authentication: x30 is stored unsigned, always, by all three functions here. Signing it
  * would bind it to sp, which is what an attacker who can write to a parked frame also chooses when

@@ -20,10 +20,20 @@
  * figure 3.4: rbx, rbp and r12 to r15 are the callee's to keep; so are the control bits of MXCSR
  * and the x87 control word, while the status bits of both are not; DF is clear at every call.
  *
- * It ends in pop and jmp: a `ret` to a place other than the one the last call came from is
- * mispredicted each time, an indirect jump is not. `notrack`, since the place after a call carries
- * no endbr64 and would fault under indirect branch tracking. For the same reason the shadow stack
- * note is not set: this switch does not move a shadow stack.
+ * How it ends. A return is predicted to go where the last call came from. When both contexts were
+ * left from the same place, as when every task parks in one function, that is right: `ret`, and the
+ * returns after it, into the callers of that function, are predicted too. Otherwise `ret` would
+ * miss each time and an indirect jump does not. Measured on Zen 5, tasks of three calls' depth
+ * parking in one function, ns a switch: always jmp 33, always ret 5.2, this 5.4; two different
+ * places: always jmp 2.8, always ret 8.7, this 2.9 (all without control words).
+ * The jump is `notrack`, since the place after a call carries no endbr64 and would fault under
+ * indirect branch tracking. The shadow stack note is not set: a shadow stack is not switched here.
+ *
+ * The control words, same machine, ns more per switch: reading both 1.7 (MXCSR; fnstcw nothing);
+ * loading MXCSR always 0.1, comparing it first 2.0, since the value just stored must be read back;
+ * loading the x87 word always 0.4, comparing it first nothing. Hence one is loaded always, the
+ * other when it differs. So a task keeps its own sticky SSE exception flags, which the ABI does
+ * not ask for.
  */
 
 #define FRAME_MXCSR 0
@@ -37,9 +47,6 @@
 #define FRAME_RETURN 56
 #define FRAME_SIZE 64
 
-/* The bits of MXCSR a callee keeps; the six below are the sticky exception flags. */
-#define MXCSR_CONTROL 0xffc0
-
         .text
 
 /* void weft__arch_switch(void **save [rdi], void *to [rsi]) */
@@ -50,6 +57,7 @@
 weft__arch_switch:
         .cfi_startproc
         endbr64
+        movq    (%rsp), %r8
         pushq   %rbp
         .cfi_adjust_cfa_offset 8
         .cfi_rel_offset %rbp, 0
@@ -72,7 +80,6 @@ weft__arch_switch:
         .cfi_adjust_cfa_offset 8
         stmxcsr FRAME_MXCSR(%rsp)
         fnstcw  FRAME_X87(%rsp)
-        movl    FRAME_MXCSR(%rsp), %eax
         movzwl  FRAME_X87(%rsp), %edx
 
         /* The other stack holds a frame of the same shape at its top, so the rules above go on
@@ -80,12 +87,9 @@ weft__arch_switch:
         movq    %rsp, (%rdi)
         movq    %rsi, %rsp
 
-        /* Loading a control word stalls the pipeline; comparing does not. */
-        xorl    FRAME_MXCSR(%rsp), %eax
-        xorw    FRAME_X87(%rsp), %dx
-        andl    $MXCSR_CONTROL, %eax
-        orl     %edx, %eax
-        jnz     .Lload_control_words
+        ldmxcsr FRAME_MXCSR(%rsp)
+        cmpw    FRAME_X87(%rsp), %dx
+        jne     .Lload_x87
 .Lrestore:
         addq    $8, %rsp
         .cfi_adjust_cfa_offset -8
@@ -107,6 +111,10 @@ weft__arch_switch:
         popq    %rbp
         .cfi_adjust_cfa_offset -8
         .cfi_restore %rbp
+        cmpq    (%rsp), %r8
+        jne     .Lelsewhere
+        ret
+.Lelsewhere:
         popq    %rcx
         .cfi_adjust_cfa_offset -8
         .cfi_register %rip, %rcx
@@ -120,12 +128,11 @@ weft__arch_switch:
         .cfi_offset %r13, -40
         .cfi_offset %r14, -48
         .cfi_offset %r15, -56
-.Lload_control_words:
+.Lload_x87:
         /* An exception flag left over from the other task would fire at once if this one unmasks
          * it; the flags are nobody's across a call, so they go. */
         fnclex
         fldcw   FRAME_X87(%rsp)
-        ldmxcsr FRAME_MXCSR(%rsp)
         jmp     .Lrestore
         .cfi_endproc
         .size   weft__arch_switch, . - weft__arch_switch
