@@ -39,7 +39,8 @@ enum {
 static const size_t class_sizes[WEFT__STACK_CLASSES] = {
     WEFT__STACK_SIZE_0, WEFT__STACK_SIZE_1, WEFT__STACK_SIZE_2, WEFT__STACK_SIZE_3};
 
-static const uint32_t counts_default[WEFT__STACK_CLASSES] = {1u << 20, 1u << 21, 1u << 15, 1u << 12};
+static const uint32_t counts_default[WEFT__STACK_CLASSES] = {
+    1u << 20, 1u << 21, 1u << 15, 1u << 12};
 
 /* Shadow memory is proportional to address space. */
 static const uint32_t counts_cramped[WEFT__STACK_CLASSES] = {1u << 12, 1u << 15, 1u << 9, 1u << 7};

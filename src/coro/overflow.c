@@ -1,0 +1,278 @@
+/*
+ * overflow.c: the handler of overflow.h. Everything from `put` down to `handle` runs in a signal
+ * handler, on a stack of its own, while the faulting task's frame may be half built.
+ */
+#define _GNU_SOURCE
+
+#include "coro/overflow.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+    SIGNAL_STACK_MIN = 64 << 10, /* a hook or an older handler may want some */
+    LINE_MAX_BYTES = 512,
+};
+
+static const int signals[] = {SIGSEGV, SIGBUS};
+
+enum { SIGNALS = sizeof signals / sizeof signals[0] };
+
+/* Under the lock, except that the handler reads `previous`: written before ours is in place. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned installed_count;
+static bool left_behind[SIGNALS]; /* somebody chained to us: ours could not be taken away */
+static struct sigaction previous[SIGNALS];
+
+static void (*_Atomic fatal_hook)(const struct weft__overflow_report *report);
+
+/* Changed only by its thread; the handler may interrupt that between any two instructions. */
+static __thread struct weft__overflow_watch *_Atomic watched
+    __attribute__((tls_model("initial-exec")));
+
+/* ---- one line, without stdio -------------------------------------------------------------- */
+
+struct line {
+    size_t length;
+    char text[LINE_MAX_BYTES];
+};
+
+static void put(struct line *line, const char *text)
+{
+    while (*text && line->length < sizeof line->text - 1) { /* the newline fits always */
+        char c = *text++;
+        line->text[line->length++] = c >= ' ' && c != 0x7f ? c : '?';
+    }
+}
+
+static void put_number(struct line *line, uint64_t n, unsigned base)
+{
+    char digits[24], *p = digits + sizeof digits - 1;
+
+    *p = 0;
+    do
+        *--p = "0123456789abcdef"[n % base];
+    while (n /= base);
+    put(line, base == 16 ? "0x" : "");
+    put(line, p);
+}
+
+static void write_report(const struct weft__overflow_report *report)
+{
+    struct line line = {0};
+
+    put(&line, "weft: stack overflow in task \"");
+    put(&line, report->name ? report->name : "");
+    put(&line, "\" (id ");
+    put_number(&line, report->id, 10);
+    put(&line, "), function ");
+    if (report->function_name) {
+        put(&line, report->function_name);
+        put(&line, " at ");
+    }
+    put_number(&line, (uintptr_t)report->function, 16);
+    put(&line, ", stack of ");
+    put_number(&line, report->stack_size, 10);
+    put(&line, " bytes, fault at ");
+    put_number(&line, (uintptr_t)report->fault, 16);
+    line.text[line.length++] = '\n';
+    for (size_t done = 0; done < line.length;) {
+        ssize_t n = write(STDERR_FILENO, line.text + done, line.length - done);
+        if (n < 0 && errno != EINTR)
+            return;
+        done += n > 0 ? (size_t)n : 0;
+    }
+}
+
+/* ---- the handler -------------------------------------------------------------------------- */
+
+/* The faulting instruction runs again when the handler returns, and then kills. */
+static void die_on_return(int signal_number)
+{
+    struct sigaction dfl = {.sa_handler = SIG_DFL};
+
+    sigaction(signal_number, &dfl, NULL);
+}
+
+/* A signal somebody sent does not come again by itself. */
+static void pass_on(int signal_number, siginfo_t *info, void *frame)
+{
+    const struct sigaction *old = &previous[signal_number == SIGBUS];
+
+    if (old->sa_flags & SA_SIGINFO) {
+        old->sa_sigaction(signal_number, info, frame);
+    } else if (old->sa_handler == SIG_DFL || (old->sa_handler == SIG_IGN && info->si_code > 0)) {
+        die_on_return(signal_number);
+        if (info->si_code <= 0)
+            raise(signal_number);
+    } else if (old->sa_handler != SIG_IGN) {
+        old->sa_handler(signal_number);
+    }
+}
+
+static bool find_overflow(const void *fault, struct weft__overflow_report *report)
+{
+    for (struct weft__overflow_watch *w = watched; w; w = w->next) {
+        bool in_guard;
+
+        if (!weft__stack_slot_of(w->pool, fault, &report->slot, &in_guard) || !in_guard)
+            continue;
+        report->fault = fault;
+        report->stack_size = weft__stack_size(w->pool, report->slot);
+        if (w->describe)
+            w->describe(w->arg, report);
+        return true;
+    }
+    return false;
+}
+
+static void handle(int signal_number, siginfo_t *info, void *frame)
+{
+    struct weft__overflow_report report = {0};
+    int saved_errno = errno;
+
+    /* si_code above 0: the kernel says so; si_addr means nothing in a signal that was sent. */
+    if (info->si_code > 0 && find_overflow(info->si_addr, &report)) {
+        void (*hook)(const struct weft__overflow_report *) = fatal_hook;
+
+        write_report(&report);
+        if (hook)
+            hook(&report);
+        die_on_return(signal_number);
+    } else {
+        pass_on(signal_number, info, frame);
+    }
+    errno = saved_errno;
+}
+
+/* ---- installing --------------------------------------------------------------------------- */
+
+static bool is_ours(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == handle;
+}
+
+static void take_away(void)
+{
+    for (unsigned i = 0; i < SIGNALS; i++) {
+        struct sigaction now;
+
+        if (sigaction(signals[i], NULL, &now) == 0 && is_ours(&now))
+            sigaction(signals[i], &previous[i], NULL);
+        else
+            left_behind[i] = true;
+    }
+}
+
+static int put_in_place(void)
+{
+    struct sigaction ours = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+    sigemptyset(&ours.sa_mask);
+    for (unsigned i = 0; i < SIGNALS; i++) {
+        struct sigaction now;
+
+        if (sigaction(signals[i], NULL, &now) < 0)
+            return -errno;
+        if (is_ours(&now) || left_behind[i]) /* a chain to us and back would never end */
+            continue;
+        previous[i] = now;
+        if (sigaction(signals[i], &ours, NULL) < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+int weft__overflow_install(void)
+{
+    int rc = 0;
+
+    pthread_mutex_lock(&lock);
+    if (installed_count == 0)
+        rc = put_in_place();
+    if (rc == 0)
+        installed_count++;
+    pthread_mutex_unlock(&lock);
+    return rc;
+}
+
+void weft__overflow_remove(void)
+{
+    pthread_mutex_lock(&lock);
+    if (installed_count && --installed_count == 0)
+        take_away();
+    pthread_mutex_unlock(&lock);
+}
+
+void weft__overflow_hook_set(void (*hook)(const struct weft__overflow_report *report))
+{
+    fatal_hook = hook;
+}
+
+/* ---- a thread ----------------------------------------------------------------------------- */
+
+static size_t signal_stack_size(size_t page)
+{
+    size_t size = 4 * (size_t)getauxval(AT_MINSIGSTKSZ);
+
+    if (size < SIGNAL_STACK_MIN)
+        size = SIGNAL_STACK_MIN;
+    return (size + page - 1) / page * page;
+}
+
+int weft__overflow_thread_begin(struct weft__overflow_thread *thread)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), size = signal_stack_size(page);
+    stack_t stack = {.ss_size = size};
+    int rc;
+
+    thread->map_size = size + page;
+    thread->map = mmap(NULL, thread->map_size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (thread->map == MAP_FAILED) {
+        thread->map = NULL;
+        return -ENOMEM;
+    }
+    stack.ss_sp = thread->map + page;
+    if (mprotect(thread->map, page, PROT_NONE) < 0 || sigaltstack(&stack, &thread->previous) < 0) {
+        rc = -errno;
+        munmap(thread->map, thread->map_size);
+        thread->map = NULL;
+        return rc;
+    }
+    return 0;
+}
+
+void weft__overflow_thread_end(struct weft__overflow_thread *thread)
+{
+    if (!thread->map)
+        return;
+    sigaltstack(&thread->previous, NULL);
+    munmap(thread->map, thread->map_size);
+    thread->map = NULL;
+}
+
+void weft__overflow_watch(struct weft__overflow_watch *watch)
+{
+    watch->next = watched;
+    watched = watch;
+}
+
+void weft__overflow_unwatch(struct weft__overflow_watch *watch)
+{
+    struct weft__overflow_watch *prev = watched;
+
+    if (prev == watch) {
+        watched = watch->next;
+        return;
+    }
+    while (prev && prev->next != watch)
+        prev = prev->next;
+    if (prev)
+        prev->next = watch->next;
+}
