@@ -1,0 +1,62 @@
+# Compiler and linker flags, on interface targets so that a project that takes weft in by
+# add_subdirectory keeps its own flags.
+#
+#   weft_flags            what every one of our translation units gets (library, tests, benches)
+#   weft_library_flags    what the library gets on top: hardening and hidden names
+include(CheckCCompilerFlag)
+
+add_library(weft_flags INTERFACE)
+add_library(weft_library_flags INTERFACE)
+
+set(weft_debug_like "$<CONFIG:Debug>")
+set(weft_release_like "$<NOT:$<CONFIG:Debug>>")
+
+target_compile_definitions(weft_flags INTERFACE
+    _GNU_SOURCE
+    $<${weft_debug_like}:WEFT_DEBUG=1>)
+# -O2 comes after CMake's own -O3 of Release, so it is the one that holds.
+target_compile_options(weft_flags INTERFACE
+    -g
+    $<${weft_release_like}:-O2>
+    -Wall -Wextra -Wshadow -Wvla
+    $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>
+    $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
+    $<$<BOOL:${WEFT_WERROR}>:-Werror>
+    $<${weft_debug_like}:-fno-omit-frame-pointer>)
+
+if(WEFT_SANITIZE STREQUAL "address")
+    set(weft_sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all)
+elseif(WEFT_SANITIZE STREQUAL "thread")
+    set(weft_sanitizers -fsanitize=thread)
+elseif(WEFT_SANITIZE)
+    message(FATAL_ERROR "WEFT_SANITIZE is '${WEFT_SANITIZE}': only address and thread are known")
+endif()
+if(WEFT_SANITIZE)
+    # -O1: the sanitizers' own advice, and the suites end in half the time of -O0.
+    target_compile_options(weft_flags INTERFACE ${weft_sanitizers} -O1 -fno-omit-frame-pointer)
+    target_link_options(weft_flags INTERFACE ${weft_sanitizers})
+else()
+    # _FORTIFY_SOURCE needs an optimised build, and its wrappers hide calls from the sanitizers.
+    # Undefined first: some compilers define it by themselves, and a second value would be an error.
+    target_compile_options(weft_library_flags INTERFACE
+        $<${weft_release_like}:-U_FORTIFY_SOURCE> $<${weft_release_like}:-D_FORTIFY_SOURCE=2>)
+endif()
+
+target_compile_options(weft_library_flags INTERFACE -fvisibility=hidden -fno-plt)
+foreach(flag -fstack-clash-protection)
+    check_c_compiler_flag(${flag} weft_has_stack_clash)
+    if(weft_has_stack_clash)
+        target_compile_options(weft_library_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:${flag}>)
+    endif()
+endforeach()
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+    set(weft_arch x86_64)
+    target_compile_options(weft_library_flags INTERFACE -fcf-protection=branch)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+    set(weft_arch aarch64)
+    target_compile_options(weft_library_flags INTERFACE -mbranch-protection=standard)
+else()
+    message(FATAL_ERROR "weft has a context switch for x86_64 and aarch64, not for ${CMAKE_SYSTEM_PROCESSOR}")
+endif()
+
+set(weft_link_hardening -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)

@@ -1,0 +1,179 @@
+/*
+ * The harness behind test.h: one suite, one fixture around every case. Runs on the main thread; the
+ * fixture runs in the case's own process. What always holds: the fork mode is set here and not left
+ * to the environment.
+ */
+#include "support/test.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What the process held before the case began. Written by the fixture, in the case's process. */
+static struct {
+    int descriptors;
+    int threads;
+    size_t allocations;
+} before;
+
+int test_long(void)
+{
+    const char *value = getenv("WEFT_LONG");
+
+    return value && *value && strcmp(value, "0") != 0;
+}
+
+static int is_dot(const char *name)
+{
+    return name[0] == '.';
+}
+
+int test_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    struct dirent *entry;
+    int count = -1; /* the one opendir took */
+
+    ck_assert_ptr_nonnull(dir);
+    while ((entry = readdir(dir)))
+        count += !is_dot(entry->d_name);
+    closedir(dir);
+    return count;
+}
+
+static int is_kernel_worker(const char *tid)
+{
+    char path[64], name[32] = "";
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/self/task/%.16s/comm", tid);
+    file = fopen(path, "re");
+    if (!file)
+        return 1; /* it ended between the listing and now */
+    if (!fgets(name, sizeof name, file))
+        name[0] = 0;
+    fclose(file);
+    return strncmp(name, "iou-", 4) == 0;
+}
+
+int test_threads(void)
+{
+    DIR *dir = opendir("/proc/self/task");
+    struct dirent *entry;
+    int count = 0;
+
+    ck_assert_ptr_nonnull(dir);
+    while ((entry = readdir(dir)))
+        if (!is_dot(entry->d_name) && !is_kernel_worker(entry->d_name))
+            count++;
+    closedir(dir);
+    return count;
+}
+
+/* Says which descriptors are open and on what, for the reader of a failure. */
+static void print_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        char target[128];
+        ssize_t n;
+
+        if (is_dot(entry->d_name) || atoi(entry->d_name) == dirfd(dir))
+            continue;
+        n = readlinkat(dirfd(dir), entry->d_name, target, sizeof target - 1);
+        if (n < 0)
+            continue;
+        target[n] = 0;
+        fprintf(stderr, "  descriptor %s is %s\n", entry->d_name, target);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static void case_begins(void)
+{
+    before.descriptors = test_descriptors();
+    before.threads = test_threads();
+    before.allocations = test_live_allocations();
+}
+
+/*
+ * A joined thread leaves /proc a moment after pthread_join has returned (the kernel wakes the joiner
+ * before it unlinks the thread), so a surplus gets time to vanish before it counts.
+ */
+static int threads_when_settled(void)
+{
+    const struct timespec pause = {0, 1000000};
+    int count = test_threads();
+
+    for (int i = 0; i < 2000 && count > before.threads; i++) {
+        nanosleep(&pause, NULL);
+        count = test_threads();
+    }
+    return count;
+}
+
+static void case_ends(void)
+{
+    int descriptors = test_descriptors();
+    size_t allocations = test_live_allocations();
+
+    if (descriptors != before.descriptors)
+        print_descriptors();
+    ck_assert_msg(descriptors == before.descriptors,
+                  "the case began with %d open descriptors and ended with %d", before.descriptors,
+                  descriptors);
+    ck_assert_msg(allocations == before.allocations,
+                  "the case began with %zu live library allocations and ended with %zu",
+                  before.allocations, allocations);
+    int threads = threads_when_settled();
+    ck_assert_msg(threads <= before.threads, "the case began with %d threads and ended with %d",
+                  before.threads, threads);
+}
+
+static int forking_forbidden(void)
+{
+    const char *value = getenv("CK_FORK");
+
+    return value && strcmp(value, "no") == 0;
+}
+
+int test_run(const char *suite_name, double timeout_s, const TTest *const *cases, size_t count)
+{
+    Suite *suite = suite_create(suite_name);
+    SRunner *runner;
+    int ran, failed;
+
+    if (forking_forbidden()) {
+        fprintf(stderr, "%s: CK_FORK=no is refused: a failed assertion would longjmp off a task's "
+                        "stack\n", suite_name);
+        return TEST_EXIT_NO_FORK;
+    }
+    for (size_t i = 0; i < count; i++) {
+        /* A Check case each, so that CK_RUN_CASE=name picks one. */
+        TCase *tcase = tcase_create(cases[i]->name);
+
+        tcase_set_timeout(tcase, timeout_s);
+        tcase_add_checked_fixture(tcase, case_begins, case_ends);
+        tcase_add_test(tcase, cases[i]);
+        suite_add_tcase(suite, tcase);
+    }
+    runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK);
+    setlinebuf(stdout); /* or a forked case prints its parent's buffer again */
+    srunner_run_all(runner, CK_ENV);
+    ran = srunner_ntests_run(runner);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    if (ran == 0) {
+        fprintf(stderr, "%s: no case ran\n", suite_name);
+        return TEST_EXIT_NOTHING_RAN;
+    }
+    return failed == 0 ? TEST_EXIT_PASSED : TEST_EXIT_FAILED;
+}

@@ -1,0 +1,75 @@
+/*
+ * The harness: the Check library, with every case in a process of its own.
+ *
+ *     #include "support/test.h"
+ *
+ *     TEST(it_adds)
+ *     {
+ *         ck_assert_int_eq(1 + 1, 2);
+ *     }
+ *
+ *     TEST_MAIN("arithmetic", 10, it_adds)
+ *
+ * The number is the time limit of each case in seconds. A TEST that TEST_MAIN does not list is an
+ * unused variable to the compiler, and so an error.
+ *
+ * What always holds: a case runs in a child process, so a failed assertion ends that process with
+ * _exit and never longjmps; it may therefore stand on any task's stack and in any thread. CK_FORK=no
+ * would undo this and is refused. Around each case open descriptors, threads and (where the program
+ * is linked with the static library) live library allocations are counted; a case that ends with
+ * others than it began with has failed. A program that ran no case at all has failed as well.
+ *
+ * Exit codes of a program: 0 all passed, 1 some failed, 64 CK_FORK=no, 65 no case ran.
+ */
+#ifndef WEFT_TESTS_SUPPORT_TEST_H
+#define WEFT_TESTS_SUPPORT_TEST_H
+
+#include <check.h>
+#include <stddef.h>
+
+enum {
+    TEST_EXIT_PASSED = 0,
+    TEST_EXIT_FAILED = 1,
+    TEST_EXIT_NO_FORK = 64,
+    TEST_EXIT_NOTHING_RAN = 65,
+};
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Runs the cases and gives the exit code. Called by TEST_MAIN. */
+int test_run(const char *suite, double timeout_s, const TTest *const *cases, size_t count);
+
+/* True when WEFT_LONG is set to something but 0: the test may take its time. */
+int test_long(void);
+
+/*
+ * Open descriptors of this process. Reading the list opens one itself; that one is not counted.
+ */
+int test_descriptors(void);
+
+/* Threads of this process, without the kernel's own workers of a ring (iou-*). */
+int test_threads(void);
+
+/* Live allocations of the library, 0 where they cannot be seen (see account_api.c). */
+size_t test_live_allocations(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define TEST(name)                                                                                 \
+    static void name##_body(int);                                                                  \
+    static const TTest name##_case = {"" #name, name##_body, __FILE__, __LINE__};                  \
+    static const TTest *const name = &name##_case;                                                 \
+    static void name##_body(int test_index_ __attribute__((unused)))
+
+#define TEST_MAIN(suite, timeout_s, ...)                                                           \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        const TTest *const cases[] = {__VA_ARGS__};                                                \
+        return test_run(suite, timeout_s, cases, sizeof cases / sizeof cases[0]);                  \
+    }
+
+#endif
