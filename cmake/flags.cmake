@@ -11,8 +11,9 @@ add_library(weft_library_flags INTERFACE)
 set(weft_debug_like "$<CONFIG:Debug>")
 set(weft_release_like "$<NOT:$<CONFIG:Debug>>")
 
+# Empty, as a file's own `#define _GNU_SOURCE` makes it, so that the two agree; C++ compilers have it.
 target_compile_definitions(weft_flags INTERFACE
-    _GNU_SOURCE
+    $<$<COMPILE_LANGUAGE:C,ASM>:_GNU_SOURCE=>
     $<${weft_debug_like}:WEFT_DEBUG=1>)
 # -O2 comes after CMake's own -O3 of Release, so it is the one that holds.
 target_compile_options(weft_flags INTERFACE
