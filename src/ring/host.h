@@ -20,7 +20,7 @@ struct weft__reactor;
 
 /* The reactor of the calling thread, or NULL. The implementation owns the variable and may switch
    it inside weft__ring_enter and the other calls of the boundary; nobody keeps its address. */
-extern _Thread_local struct weft__reactor *weft__self __attribute__((tls_model("initial-exec")));
+extern __thread struct weft__reactor *weft__self __attribute__((tls_model("initial-exec")));
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t weft__host_now(void);

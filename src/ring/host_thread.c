@@ -13,7 +13,7 @@
 #include <sched.h>
 #include <stdio.h>
 
-_Thread_local struct weft__reactor *weft__self __attribute__((tls_model("initial-exec")));
+__thread struct weft__reactor *weft__self __attribute__((tls_model("initial-exec")));
 
 #if defined(__x86_64__)
 #define RELAX "pause"

@@ -18,6 +18,7 @@
 
 #include "base/annotate.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,7 +40,7 @@ struct weft__sqe {
     uint64_t address3;
     uint64_t reserved;
 };
-_Static_assert(sizeof(struct weft__sqe) == 64, "the kernel's layout");
+static_assert(sizeof(struct weft__sqe) == 64, "the kernel's layout");
 
 /* One completion, in the layout of struct io_uring_cqe. */
 struct weft__cqe {
@@ -47,7 +48,7 @@ struct weft__cqe {
     int32_t result;
     uint32_t flags;
 };
-_Static_assert(sizeof(struct weft__cqe) == 16, "the kernel's layout");
+static_assert(sizeof(struct weft__cqe) == 16, "the kernel's layout");
 
 enum weft__opcode {
     WEFT__OP_NOP = 0,
@@ -166,12 +167,14 @@ static inline uint32_t weft__ring_queued(const struct weft__ring *ring)
 /*
  * Submits everything taken; fetches completions; with wait_count > 0 sleeps until that many are
  * there, or until the absolute time `deadline_ns` (INT64_MAX: no limit). Queued overflow is flushed.
- * Returns 0, also when the time ran out or a signal came; -EBADR when the kernel lost a completion
- * (fatal); -EBUSY or -EAGAIN when it would not take everything: reap and come again.
+ * Completions not yet read count towards wait_count. Returns 0, also when the time ran out or a signal
+ * came; -EBADR when the kernel lost a completion (fatal); -EBUSY or -EAGAIN when it would not take
+ * everything: reap and come again (what it did not take stays queued, and it has not slept).
  */
 int weft__ring_enter(struct weft__ring *ring, uint32_t wait_count, int64_t deadline_ns);
 
-/* True when an enter would bring completions, without a system call. */
+/* True when an enter would bring completions, found out without a system call. Where the kernel does not
+   tell (WEFT__FEATURE_TASKRUN_FLAG), false means nothing. */
 static inline bool weft__ring_pending(const struct weft__ring *ring)
 {
     return __atomic_load_n(ring->kernel_flags, __ATOMIC_RELAXED) &
@@ -233,18 +236,29 @@ static inline void weft__buffer_ring_publish(struct weft__buffer_ring *buffers)
  * The bell of another ring. It wakes that ring's thread if it sleeps in weft__ring_enter and shows up
  * there as a completion with user_data `token`.
  *
- * weft__bell_open arms the receiving side on `ring`; weft__bell_ring may be called by any thread, in
- * a signal handler too, and costs one system call; weft__bell_prepare fills a request of the
- * caller's own ring instead, which rides along with its next enter (false: not possible here, ring
- * it directly). A bell outlives the ring it wakes: weft__bell_close once nobody can ring it.
+ * weft__bell_open arms the receiving side on `ring`. It may be rung in two ways, which look alike at
+ * the other end:
+ *   - weft__bell_ring, by any thread, in a signal handler too; one system call, at once;
+ *   - weft__bell_prepare fills a request of the caller's own ring instead, which rides along with its
+ *     next enter (false: not possible here, the request is untouched: ring directly). Cheaper for a
+ *     thread about to enter anyway. Success makes no completion; failure makes one, with the user_data
+ *     the caller has set and a negative result: then, and only then, call weft__bell_ring.
+ *
+ * At the receiving end every completion of the bell but the last has WEFT__CQE_MORE, however it was
+ * rung; without it, call weft__bell_rearm. Rings of a sleeper make a completion each, those of an awake
+ * one may melt together; re-arming may give one that nobody rang.
+ *
+ * A bell outlives the ring it wakes, and ringing it then does nothing; weft__bell_close once nobody
+ * can ring it any more, after the ring itself was closed.
  */
 struct weft__bell {
     int eventfd;
-    int ring_fd;
+    int ring_fd; /* a descriptor of the bell's own for the ring; -1: MSG_RING cannot be used */
     uint64_t token;
 };
 int weft__bell_open(struct weft__bell *bell, struct weft__ring *ring, uint64_t token);
-/* Arms the bell again after a completion of it came without WEFT__CQE_MORE. */
+/* Arms the bell again after a completion of it came without WEFT__CQE_MORE. -EAGAIN: no request to be
+   had now, come again after an enter. */
 int weft__bell_rearm(struct weft__bell *bell, struct weft__ring *ring);
 void weft__bell_ring(struct weft__bell *bell);
 bool weft__bell_prepare(const struct weft__bell *bell, const struct weft__ring *from,
