@@ -147,6 +147,7 @@ weft__arch_switch:
 trampoline:
         .cfi_startproc
         .cfi_undefined %rip
+        .cfi_def_cfa_offset 0
         nop
 .Ltrampoline_entry:
         endbr64
