@@ -22,6 +22,8 @@ target_compile_options(weft_flags INTERFACE
     -Wall -Wextra -Wshadow -Wvla
     $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>
     $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
+    # A struct that ends in an array of no length, inside another: GNU C, and how the kernel's are used.
+    $<$<C_COMPILER_ID:Clang>:-Wno-gnu-variable-sized-type-not-at-end>
     $<$<BOOL:${WEFT_WERROR}>:-Werror>
     $<${weft_debug_like}:-fno-omit-frame-pointer>)
 

@@ -17,9 +17,8 @@
  * _exit and never longjmps; it may therefore stand on any task's stack and in any thread. CK_FORK=no
  * would undo this and is refused. Around each case open descriptors, threads and (where the program
  * is linked with the static library) live library allocations are counted; a case that ends with
- * others than it began with has failed. A program that ran no case at all has failed as well.
- *
- * Exit codes of a program: 0 all passed, 1 some failed, 64 CK_FORK=no, 65 no case ran.
+ * others than it began with has failed, and so has one that leaves by exit(0). A program that ran no
+ * case at all has failed as well. tests/unit/support proves all of this.
  */
 #ifndef WEFT_TESTS_SUPPORT_TEST_H
 #define WEFT_TESTS_SUPPORT_TEST_H
@@ -27,11 +26,13 @@
 #include <check.h>
 #include <stddef.h>
 
+/* Exit codes of a program, and of a case's process that called exit. */
 enum {
     TEST_EXIT_PASSED = 0,
     TEST_EXIT_FAILED = 1,
-    TEST_EXIT_NO_FORK = 64,
-    TEST_EXIT_NOTHING_RAN = 65,
+    TEST_EXIT_NO_FORK = 64,     /* CK_FORK=no was set */
+    TEST_EXIT_NOTHING_RAN = 65, /* no case ran, as with a CK_RUN_CASE that names none */
+    TEST_EXIT_EARLY = 66,       /* a case called exit */
 };
 
 #ifdef __cplusplus

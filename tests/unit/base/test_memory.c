@@ -55,6 +55,8 @@ TEST(realloc_keeps_contents_and_counts)
 
 TEST(aligned_blocks_of_every_power)
 {
+    const size_t wrong[] = {0, 3, 48, 2 * WEFT__ALIGN_MAX, SIZE_MAX};
+
     for (size_t alignment = 1; alignment <= WEFT__ALIGN_MAX; alignment *= 2) {
         char *block = weft__alloc_aligned(alignment, 33);
 
@@ -62,9 +64,8 @@ TEST(aligned_blocks_of_every_power)
         memset(block, 0x5a, 33);
         weft__free(block);
     }
-    ck_assert_ptr_null(weft__alloc_aligned(0, 1));
-    ck_assert_ptr_null(weft__alloc_aligned(48, 1));
-    ck_assert_ptr_null(weft__alloc_aligned(2 * WEFT__ALIGN_MAX, 1));
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        ck_assert_ptr_null(weft__alloc_aligned(wrong[i], 1));
 }
 
 TEST(a_block_with_padding_is_not_reallocated)
