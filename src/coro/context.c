@@ -19,9 +19,14 @@ extern struct cxx_globals *__cxa_get_globals(void) __attribute__((weak));
 
 bool weft__context_has_cxx;
 
-void weft__context_adopt(struct weft__context *context)
+/* At load time: no thread exists yet that could be reading it. */
+static __attribute__((constructor)) void look_for_cxx(void)
 {
     weft__context_has_cxx = __cxa_get_globals != NULL;
+}
+
+void weft__context_adopt(struct weft__context *context)
+{
     context->sp = NULL;
     weft__san_adopt(&context->san);
 }

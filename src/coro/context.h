@@ -27,8 +27,8 @@ struct weft__context {
     struct weft__san san; /* empty in a plain build */
 };
 
-/* Whether this process has a C++ runtime. Written by weft__context_adopt, the same value each
- * time, before anything can be switched; read by every switch. */
+/* Whether this process has a C++ runtime. Written once when the library is loaded, read by every
+ * switch. */
 extern bool weft__context_has_cxx __attribute__((visibility("hidden")));
 
 /*
