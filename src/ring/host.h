@@ -62,6 +62,10 @@ int weft__host_signal_action(int number, const struct sigaction *action, struct 
 bool weft__host_forked(void); /* true in a child of a process that had used weft__host_fork_watch */
 void weft__host_fork_watch(void);
 
+/* Address space that reads as zero and takes memory only where it is written. NULL: none to be had. */
+void *weft__host_reserve(size_t size);
+void weft__host_unreserve(void *memory, size_t size);
+
 /* The largest descriptor number (exclusive) that the process may ever open. */
 uint32_t weft__host_fd_max(void);
 
@@ -73,7 +77,9 @@ int weft__host_fd_lift(int fd);
 int weft__host_socket(int domain, int type, int protocol);
 int weft__host_bind(int fd, const struct sockaddr *address, socklen_t length);
 int weft__host_listen(int fd, int backlog);
-int weft__host_connect_probe(const struct sockaddr *address, socklen_t length); /* anyone there? */
+/* 1: somebody is bound and listening there; 0: nobody. For Unix addresses: over a network the answer
+   would have to be waited for, and 1 says nothing. */
+int weft__host_connect_probe(const struct sockaddr *address, socklen_t length);
 int weft__host_getsockname(int fd, struct sockaddr *address, socklen_t *length);
 int weft__host_getpeername(int fd, struct sockaddr *address, socklen_t *length);
 int weft__host_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
@@ -83,6 +89,7 @@ int weft__host_identity(int fd, uint64_t *device, uint64_t *inode); /* fstat, fo
 int weft__host_unlink(const char *path);
 int weft__host_is_socket_file(const char *path); /* 1, 0, or a negative errno */
 int weft__host_chmod(const char *path, uint32_t mode);
+int weft__host_shutdown(int fd, int how);
 int weft__host_close(int fd);
 
 #endif

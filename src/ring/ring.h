@@ -263,6 +263,9 @@ int weft__bell_rearm(struct weft__bell *bell, struct weft__ring *ring);
 void weft__bell_ring(struct weft__bell *bell);
 bool weft__bell_prepare(const struct weft__bell *bell, const struct weft__ring *from,
                         struct weft__sqe *sqe);
+/* Waits until the bell has been rung by system call `count` times in its life, which is known to
+   happen: whoever is to ring still uses it. False when that took over a second: do not close it. */
+bool weft__bell_settle(struct weft__bell *bell, uint64_t count);
 void weft__bell_close(struct weft__bell *bell);
 
 /* A line naming the features in use; snprintf's result. */

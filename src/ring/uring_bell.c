@@ -81,6 +81,20 @@ bool weft__bell_prepare(const struct weft__bell *bell, const struct weft__ring *
     return true;
 }
 
+bool weft__bell_settle(struct weft__bell *bell, uint64_t count)
+{
+    struct pollfd poll_fd = {.fd = bell->eventfd, .events = POLLIN};
+    uint64_t rung, total = 0;
+
+    while (total < count) {
+        if (read(bell->eventfd, &rung, sizeof rung) == (ssize_t)sizeof rung)
+            total += rung;
+        else if (errno != EINTR && poll(&poll_fd, 1, 1000) == 0)
+            return false;
+    }
+    return true;
+}
+
 void weft__bell_close(struct weft__bell *bell)
 {
     if (bell->ring_fd >= 0)

@@ -215,6 +215,11 @@ int weft__ring_open(struct weft__ring *ring, const struct weft__ring_opt *opt)
     }
     show_queues(ring, state);
     find_features(ring, wanted);
+    error = io_uring_enter2(state->uring.enter_ring_fd, 0, 0, state->enter_flags, NULL, 0);
+    if (error < 0) { /* a filter may know the one call and forbid the other */
+        weft__ring_close(ring);
+        return weft__uring_explain(error, opt->error_text, opt->error_text_size);
+    }
     try_features(ring, wanted);
 
     /* Neither is worth failing for: a fork then costs more care, the workers are more. */

@@ -68,8 +68,8 @@ static bool kernel_below_floor(const struct utsname **names)
 static void explain_seccomp(char *text, size_t size)
 {
     snprintf(text, size,
-             "io_uring_setup is forbidden by a seccomp filter (the default profiles of container "
-             "runtimes do this): run under a profile that allows io_uring_setup, io_uring_enter and "
+             "io_uring is forbidden by a seccomp filter (the default profiles of container runtimes "
+             "do this): run under a profile that allows io_uring_setup, io_uring_enter and "
              "io_uring_register, for instance docker run --security-opt seccomp=PROFILE.json");
 }
 
@@ -89,7 +89,7 @@ static void explain_forbidden(char *text, size_t size)
         explain_seccomp(text, size);
     else
         snprintf(text, size,
-                 "io_uring_setup is not permitted, though neither the sysctl "
+                 "io_uring is not permitted, though neither the sysctl "
                  "kernel.io_uring_disabled nor a seccomp filter says so: look for a security module "
                  "(SELinux, AppArmor, BPF) that denies it to this program");
 }
@@ -107,8 +107,8 @@ static int explain_missing(int error, char *text, size_t size)
         explain_seccomp(text, size);
     else
         snprintf(text, size,
-                 "kernel %s refuses io_uring_setup (%s) as if it had none of it: run on a kernel "
-                 "built with CONFIG_IO_URING, 6.1 or newer, and not under an emulator",
+                 "kernel %s answers io_uring_setup with \"%s\": run on a kernel of 6.1 or newer that "
+                 "was built with CONFIG_IO_URING, and not under an emulator of system calls",
                  names->release, strerror(-error));
     return -ENOSYS;
 }
