@@ -96,12 +96,13 @@ static void show_queues(struct weft__ring *ring, struct weft__uring *state)
             uring->sq.array[i] = i;
 }
 
-/* The opcodes this kernel knows, asked once. */
+/* Whether this kernel knows the opcode. */
 static bool has_opcode(struct io_uring *uring, unsigned opcode)
 {
-    struct {
-        struct io_uring_probe probe;
-        struct io_uring_probe_op ops[PROBE_OPS];
+    union {
+        struct io_uring_probe probe; /* ends in an array of what follows */
+        unsigned char room[sizeof(struct io_uring_probe) +
+                           PROBE_OPS * sizeof(struct io_uring_probe_op)];
     } answer;
     memset(&answer, 0, sizeof answer);
     if (io_uring_register_probe(uring, &answer.probe, PROBE_OPS) < 0)

@@ -141,10 +141,12 @@ TEST(rings_before_the_first_enter_count)
 static void ring_in_handler(int number)
 {
     (void)number;
+    int saved = errno;
     errno = ENOTTY;
     weft__bell_ring(&bell);
     if (errno != ENOTTY)
         abort();
+    errno = saved;
 }
 
 TEST(a_signal_handler_may_ring)

@@ -4,6 +4,7 @@
  */
 #include "support/test.h"
 
+#include "base/memory.h"
 #include "ring/ring.h"
 
 #include <errno.h>
@@ -141,16 +142,27 @@ TEST(a_ring_that_cannot_be_entered_is_refused)
 
 TEST(no_memory_is_no_memory)
 {
+    weft__alloc_fail_after(1);
+    ck_assert_int_eq(try_open(8), -ENOMEM);
+    says("memory");
+}
+
+/* Mapping a file (the ring) fails from now on; anonymous memory goes on as before. */
+TEST(a_ring_that_cannot_be_mapped_is_closed_again)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 2),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[4])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xffffffff, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
     int descriptors = test_descriptors();
-    struct rlimit limit;
-    getrlimit(RLIMIT_AS, &limit);
-    rlim_t before = limit.rlim_cur;
-    limit.rlim_cur = 1; /* nothing can be mapped any more */
-    ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
-    int error = try_open(4096);
-    limit.rlim_cur = before;
-    setrlimit(RLIMIT_AS, &limit);
-    ck_assert_int_eq(error, -ENOMEM);
+    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+    ck_assert_int_eq(try_open(8), -ENOMEM);
     says("memory");
     ck_assert_int_eq(test_descriptors(), descriptors);
 }
@@ -158,4 +170,6 @@ TEST(no_memory_is_no_memory)
 TEST_MAIN("refusal", 20, seccomp_with_eperm_is_named, seccomp_with_enosys_is_named,
           a_kernel_without_it_is_named, descriptors_used_up_are_named, memlock_is_named,
           no_text_is_no_trouble, a_ring_without_register_still_works,
-          a_ring_that_cannot_be_entered_is_refused, no_memory_is_no_memory)
+          a_ring_that_cannot_be_entered_is_refused,
+          no_memory_is_no_memory,
+          a_ring_that_cannot_be_mapped_is_closed_again)
