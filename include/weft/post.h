@@ -39,14 +39,17 @@ WEFT_API int weft_post_try(weft_inbox *inbox, void (*fn)(void *), void *arg, voi
  * posting it again before that gives -EBUSY (and the one already under way will run).
  */
 struct weft_post_slot {
-    void *opaque[2];
+    void *opaque[3];
     void (*fn)(void *arg);
     void (*drop)(void *arg);
     void *arg;
     uint32_t busy;
     uint32_t reserved;
 };
-#define WEFT_POST_SLOT_INIT(fn, arg) { { NULL, NULL }, (fn), NULL, (arg), 0, 0 }
+#define WEFT_POST_SLOT_INIT(fn, arg)                                                               \
+    {                                                                                              \
+        {NULL, NULL, NULL}, (fn), NULL, (arg), 0, 0                                                \
+    }
 WEFT_API int weft_post_slot(weft_inbox *inbox, struct weft_post_slot *slot);
 
 /* The same, for use in a signal handler: async-signal-safe. */

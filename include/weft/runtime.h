@@ -18,37 +18,39 @@ struct weft_allocator {
 
 /* What a task was doing, for reports. */
 struct weft_task_info {
-    size_t size;             /* sizeof(struct weft_task_info) */
+    size_t size; /* sizeof(struct weft_task_info) */
     weft_task task;
-    const char *name;        /* as given to weft_spawn, else "task" */
+    const char *name; /* as given to weft_spawn, else "task" */
     weft_task_fn fn;
-    const char *waits_for;   /* "recv", "sleep", "join", ...; "ready" or "running" */
-    int fd;                  /* the descriptor it waits on, or -1 */
-    int cause;               /* enum weft_cause it is cancelled with, 0 if not */
+    const char *waits_for; /* "recv", "sleep", "join", ...; "ready" or "running" */
+    int fd;                /* the descriptor it waits on, or -1 */
+    int cause;             /* enum weft_cause it is cancelled with, 0 if not */
     uint32_t reactor;
-    uint64_t since_turn;     /* the loop turn in which it began to wait */
-    size_t stack_size;       /* bytes */
+    uint64_t since_turn; /* the loop turn in which it began to wait */
+    size_t stack_size;   /* bytes */
 };
 
 struct weft_run_opt {
-    size_t size;                           /* sizeof(struct weft_run_opt) */
-    uint32_t reactors;                     /* 0: one. WEFT_REACTORS_ALL: one per usable CPU */
-    bool no_pinning;                       /* leave placement to the kernel's scheduler */
-    bool no_sigpipe;                       /* leave SIGPIPE as it is (default: ignored meanwhile) */
-    bool stop_on_sigterm;                  /* SIGTERM and SIGINT call weft_stop */
-    int64_t drain_ns;                      /* span from weft_stop to cancelling; 0: 5 s */
-    int64_t cancel_ns;                     /* span from cancelling to giving up; 0: 5 s */
+    size_t size;          /* sizeof(struct weft_run_opt) */
+    uint32_t reactors;    /* 0: one. WEFT_REACTORS_ALL: one per usable CPU */
+    bool no_pinning;      /* do not pin (one reactor alone is never pinned) */
+    bool no_sigpipe;      /* leave SIGPIPE as it is (default: ignored meanwhile) */
+    bool stop_on_sigterm; /* SIGTERM and SIGINT call weft_stop */
+    int64_t drain_ns;     /* span from weft_stop to cancelling; 0: 5 s */
+    int64_t cancel_ns;    /* span from cancelling to giving up; 0: 5 s */
     const struct weft_allocator *allocator; /* NULL: malloc */
-    uint32_t ring_entries;                 /* submission slots per ring; 0: 512 */
-    uint32_t completion_entries;           /* completion slots per ring; 0: 16384 */
-    uint32_t tasks_max;                    /* per reactor; 0: 2^21 */
-    uint32_t budget;                       /* switches per loop turn; 0: 256. 1 forces the rare path */
-    bool no_look;                          /* never look at the inbox before sleeping */
+    uint32_t ring_entries;                  /* submission slots per ring; 0: 512 */
+    uint32_t completion_entries;            /* completion slots per ring; 0: 16384 */
+    uint32_t tasks_max;                     /* per reactor; 0: 2^21 */
+    uint32_t budget; /* switches per loop turn; 0: 256. 1 forces the rare path */
+    bool no_look;    /* never look at the inbox before sleeping */
     /* Called once for each task that was left over at the end, before it is cancelled (held = false),
        and for each that still held at the hard deadline (held = true). On that task's reactor. */
     void (*on_leftover)(const struct weft_task_info *info, bool held, void *context);
+    /* Called before the process aborts because the kernel lost a completion. May be NULL. */
+    void (*on_fatal)(const char *what, void *context);
     void *context;
-    char *error_text;                      /* receives the reason when start-up fails; NULL allowed */
+    char *error_text; /* receives the reason when start-up fails; NULL allowed */
     size_t error_text_size;
 };
 

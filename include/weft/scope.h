@@ -132,12 +132,23 @@ namespace weft
 class scope : public weft_scope
 {
   public:
-    explicit scope(const weft_scope_opt *opt = nullptr) : once_(weft_scope_enter_(this, opt)) {}
-    ~scope() { weft_scope_leave_(this); }
+    explicit scope(const weft_scope_opt *opt = nullptr) : once_(weft_scope_enter_(this, opt))
+    {
+    }
+    ~scope()
+    {
+        weft_scope_leave_(this);
+    }
     scope(const scope &) = delete;
     scope &operator=(const scope &) = delete;
-    explicit operator bool() const { return once_ != nullptr; }
-    int close() { return weft_scope_close(this); }
+    explicit operator bool() const
+    {
+        return once_ != nullptr;
+    }
+    int close()
+    {
+        return weft_scope_close(this);
+    }
 
   private:
     weft_scope *once_;

@@ -16,40 +16,40 @@ WEFT_BEGIN_DECLS
 #define WEFT_STATS_VERSION 1
 
 struct weft_stats {
-    uint64_t version;            /* WEFT_STATS_VERSION */
-    uint64_t turns;              /* loop turns */
-    uint64_t switches;           /* switches into a task, from the loop or from another task */
-    uint64_t callbacks;          /* callbacks run */
+    uint64_t version;   /* WEFT_STATS_VERSION */
+    uint64_t turns;     /* loop turns */
+    uint64_t switches;  /* switches into a task, from the loop or from another task */
+    uint64_t callbacks; /* callbacks run */
     uint64_t tasks_started;
     uint64_t tasks_ended;
     uint64_t tasks_alive;
     uint64_t tasks_alive_max;
-    uint64_t enters;             /* io_uring_enter calls */
-    uint64_t enters_waiting;     /* of them, those that were ready to sleep */
-    uint64_t sqes;               /* requests submitted */
-    uint64_t cqes;               /* completions reaped */
+    uint64_t enters;         /* io_uring_enter calls */
+    uint64_t enters_waiting; /* of them, those that were ready to sleep */
+    uint64_t sqes;           /* requests submitted */
+    uint64_t cqes;           /* completions reaped */
     uint64_t ops_in_flight;
-    uint64_t cancels_sent;       /* ASYNC_CANCEL requests */
-    uint64_t sq_full;            /* times the submission queue was full */
-    uint64_t cq_overflows;       /* times the kernel had to queue completions */
+    uint64_t cancels_sent; /* ASYNC_CANCEL requests */
+    uint64_t sq_full;      /* times the submission queue was full */
+    uint64_t cq_overflows; /* times the kernel had to queue completions */
     uint64_t unknown_completions;
-    uint64_t timers_armed;       /* arm calls */
+    uint64_t timers_armed; /* arm calls */
     uint64_t timers_fired;
     uint64_t timers_alive;
-    uint64_t posts;              /* messages taken from the inbox */
-    uint64_t bells;              /* wake-ups that the bell caused */
-    uint64_t sleeps;             /* times the reactor announced that it sleeps */
-    uint64_t looks;              /* times it looked before sleeping */
-    uint64_t looks_hit;          /* of them, those that found work */
-    uint64_t allocations;        /* blocks asked of the allocator by this reactor's thread */
+    uint64_t posts;       /* messages taken from the inbox */
+    uint64_t bells;       /* wake-ups that the bell caused */
+    uint64_t sleeps;      /* times the reactor announced that it sleeps */
+    uint64_t looks;       /* times it looked before sleeping */
+    uint64_t looks_hit;   /* of them, those that found work */
+    uint64_t allocations; /* blocks asked of the allocator, by the whole process */
     uint64_t accepts;
     uint64_t accept_errors;
-    uint64_t accept_backoffs;    /* pauses for want of descriptors */
-    uint64_t recv_pauses;        /* streams paused: cap on buffers held, or none left */
+    uint64_t accept_backoffs; /* pauses for want of descriptors */
+    uint64_t recv_pauses;     /* streams paused: cap on buffers held, or none left */
     uint64_t recv_rearms;
     uint64_t bytes_received;
     uint64_t bytes_sent;
-    uint64_t posts_dropped;      /* not run at the stop */
+    uint64_t posts_dropped; /* not run at the stop */
 };
 
 /*
@@ -69,10 +69,10 @@ WEFT_API int weft_tasks_each(int (*fn)(const struct weft_task_info *info, void *
 
 /* One scheduling event. */
 struct weft_trace_event {
-    uint64_t turn;  /* the loop turn it happened in */
-    uint64_t task;  /* the task's slot */
-    uint32_t kind;  /* enum weft_trace_kind */
-    int32_t value;  /* RUN: 0; PARK: fd or -1; END: the result; CANCEL: the cause; COMPLETE: res */
+    uint64_t turn; /* the loop turn it happened in */
+    uint64_t task; /* the task's slot */
+    uint32_t kind; /* enum weft_trace_kind */
+    int32_t value; /* RUN: 0; PARK: fd or -1; END: the result; CANCEL: the cause; COMPLETE: res */
 };
 enum weft_trace_kind {
     WEFT_TRACE_SPAWN = 1,

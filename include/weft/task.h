@@ -33,12 +33,12 @@ enum { WEFT_LEAST_LOADED = -1 };
 #define WEFT_ARG_SIZE_MAX 1024
 
 struct weft_spawn_opt {
-    size_t size;              /* sizeof(struct weft_spawn_opt) */
-    const char *name;         /* for reports; must outlive the task; NULL: "task" */
-    weft_task *task;          /* if not NULL: receives a handle, which is then to be joined */
-    size_t stack_size;        /* bytes; 0: 64 KiB; rounded up to 16 KiB, 64 KiB, 256 KiB or 1 MiB */
-    void (*drop)(void *arg);  /* called instead of the body when cancelled before it first ran */
-    int reactor;              /* 0: here; else WEFT_ON(index) or WEFT_LEAST_LOADED */
+    size_t size;             /* sizeof(struct weft_spawn_opt) */
+    const char *name;        /* for reports; must outlive the task; NULL: "task" */
+    weft_task *task;         /* if not NULL: receives a handle, which is then to be joined */
+    size_t stack_size;       /* bytes; 0: 64 KiB; rounded up to 16 KiB, 64 KiB, 256 KiB or 1 MiB */
+    void (*drop)(void *arg); /* called instead of the body when cancelled before it first ran */
+    int reactor;             /* 0: here; else WEFT_ON(index) or WEFT_LEAST_LOADED */
 };
 /* The reactor that a spawn goes to, for .reactor: zero, the default, means the one of the caller. */
 #define WEFT_ON(reactor) ((reactor) + 1)

@@ -5,7 +5,6 @@
 #define WEFT_WEFT_H
 
 #include <weft/base.h>
-#include <weft/version.h>
 #include <weft/net.h>
 #include <weft/post.h>
 #include <weft/runtime.h>
@@ -14,5 +13,6 @@
 #include <weft/stream.h>
 #include <weft/task.h>
 #include <weft/time.h>
+#include <weft/version.h>
 
 #endif

@@ -1,0 +1,100 @@
+/*
+ * reactor/op.h - an operation: one request to the kernel and the single place its result lands.
+ *
+ *              weft__op_submit          final completion
+ *      idle ------------------> in flight --------------> idle, complete() called
+ *                                  |  ^
+ *                  weft__op_cancel |  | completions with MORE: complete() called, still in flight
+ *                                  v  |
+ *                             cancel queued --(flush, once a turn)--> cancel sent
+ *
+ * An operation ends by its own final completion and by nothing else: cancelling it sends a request and
+ * changes no ownership, whatever the answer to that request says. The memory it stands in, and what
+ * it points the kernel at, must live until then.
+ *
+ * user_data is the index of a slot and that slot's generation, so it is never shared by two
+ * operations in flight, and a stale or invented one leads nowhere.
+ */
+#ifndef WEFT_REACTOR_OP_H
+#define WEFT_REACTOR_OP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ring/request.h"
+#include "ring/ring.h"
+
+struct weft__reactor;
+
+struct weft__op {
+    /* Called on the loop for each completion; `flags` has WEFT__CQE_MORE when more will follow. After
+       the final one the operation is idle again and may be submitted anew from within. */
+    void (*complete)(struct weft__op *op, int32_t result, uint32_t flags);
+    uint64_t id; /* user_data while in flight; 0 while idle */
+    struct weft__op *cancel_next;
+    struct weft__op **cancel_link; /* not NULL while its cancel is queued */
+    bool cancel_asked;
+};
+
+struct weft__op_slot {
+    struct weft__op *op;
+    uint32_t generation; /* 1 or more; moves on when the slot is freed */
+    uint32_t next_free;
+};
+
+struct weft__ops {
+    struct weft__op_slot *slots;
+    uint32_t capacity;
+    uint32_t free; /* index of the first free slot, or UINT32_MAX */
+    uint32_t in_flight;
+    struct weft__op *cancels; /* whose cancel is queued */
+    struct weft__op **cancels_tail;
+};
+
+/* user_data without a generation, below 2^32, is not an operation's. */
+enum {
+    WEFT__TOKEN_BELL = 1,   /* our bell was rung */
+    WEFT__TOKEN_CANCEL = 2, /* a cancel request that failed: its operation tells the rest */
+    WEFT__TOKEN_RANG = 3,   /* in the upper half: a bell we rang through our ring was not reached */
+    WEFT__TOKEN_SHIFT = 16, /* the lower half then says whose */
+};
+
+int weft__ops_open(struct weft__ops *ops);
+void weft__ops_close(struct weft__ops *ops);
+int weft__ops_grow(struct weft__ops *ops);
+
+/*
+ * Puts the operation in flight with a request that the caller fills next:
+ *
+ *     sqe = weft__op_begin(reactor, &op);
+ *     if (!sqe) return -ENOMEM;                     // nothing happened
+ *     weft__request_recv(sqe, ...);
+ *     sqe->user_data = op.id;
+ *
+ * NULL: no memory for a slot, or the kernel takes no requests now.
+ */
+struct weft__sqe *weft__op_begin(struct weft__reactor *reactor, struct weft__op *op);
+
+/* Asks for its end; once is enough. Allocates nothing. Does nothing when it is idle. */
+void weft__op_cancel(struct weft__reactor *reactor, struct weft__op *op);
+
+static inline bool weft__op_in_flight(const struct weft__op *op)
+{
+    return op->id != 0;
+}
+
+/* Hands one completion to its operation. False: it belongs to none. */
+bool weft__op_complete(struct weft__reactor *reactor, const struct weft__cqe *cqe);
+
+/* Sends the cancels that are queued, as far as there is room. */
+void weft__ops_flush_cancels(struct weft__reactor *reactor);
+
+/* What the kernel reports when a request was ended by a cancel, in its several spellings
+   (-ECANCELED, -EINTR, and -ERESTARTSYS and its kin, which leak out of io-wq). */
+static inline bool weft__result_is_cancel(int32_t result)
+{
+    return result == -125 /* ECANCELED */ || result == -4 /* EINTR */ ||
+           (result <= -512 && result >= -516);
+}
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * reactor/reactor.c - the loop.
+ *
+ * One turn, in order: messages from other threads, timers that are due, everything that is ready,
+ * then one visit to the kernel that submits what was gathered, sleeps if there is nothing else to
+ * do, and brings completions, which make more ready.
+ */
+#include "reactor/reactor.h"
+
+#include <string.h>
+
+enum {
+    MESSAGES_PER_TURN = 1024,
+    TIMERS_PER_TURN = 1024,
+};
+
+static void run_callback(struct weft__reactor *reactor, struct weft__callback *callback)
+{
+    weft__ready_release(&reactor->ready);
+    WEFT__COUNT(reactor, callbacks);
+    callback->run(callback);
+}
+
+static void run_errand(struct weft__reactor *reactor)
+{
+    struct weft__errand *errand = reactor->errand;
+
+    reactor->errand = NULL;
+    errand->result = errand->fn(errand->arg);
+    reactor->current = errand->fiber;
+    weft__context_switch(&reactor->loop, &errand->fiber->context);
+}
+
+/* Runs what is ready, until the queue is empty or the turn's budget is spent. Fibers switch directly
+   to one another; they come back here when there is no next one. */
+static void run_ready(struct weft__reactor *reactor)
+{
+    while (reactor->budget > 0 && weft__ready_count(&reactor->ready) > 0) {
+        uintptr_t entry = weft__ready_pop(&reactor->ready);
+        reactor->budget--;
+        if (entry & WEFT__READY_CALLBACK) {
+            run_callback(reactor, (struct weft__callback *)(entry & ~(uintptr_t)1));
+            continue;
+        }
+        struct weft__fiber *fiber = (struct weft__fiber *)entry;
+        weft__reactor_resumes(reactor, fiber);
+        weft__context_switch(&reactor->loop, &fiber->context);
+        while (reactor->errand)
+            run_errand(reactor);
+    }
+}
+
+/* A completion that is not an operation's. */
+static void special_completion(struct weft__reactor *reactor, const struct weft__cqe *cqe)
+{
+    switch (cqe->user_data) {
+    case WEFT__TOKEN_BELL:
+        WEFT__COUNT(reactor, bells);
+        reactor->bell_unarmed |= !(cqe->flags & WEFT__CQE_MORE);
+        break;
+    case WEFT__TOKEN_CANCEL: /* -ENOENT, -EALREADY: the operation's own completion tells the rest */
+        break;
+    default:
+        if (cqe->user_data >> WEFT__TOKEN_SHIFT == WEFT__TOKEN_RANG)
+            weft__reactor_ring_again(reactor, cqe);
+        else
+            WEFT__COUNT(reactor, unknown_completions);
+    }
+}
+
+static void reap(struct weft__reactor *reactor)
+{
+    uint32_t head, count;
+
+    while ((count = weft__ring_ready(&reactor->ring, &head)) > 0) {
+        for (uint32_t i = 0; i < count; i++) {
+            const struct weft__cqe *cqe = &reactor->ring.cqes[(head + i) & reactor->ring.cq_mask];
+            if (cqe->user_data <= UINT32_MAX)
+                special_completion(reactor, cqe);
+            else if (!weft__op_complete(reactor, cqe))
+                WEFT__COUNT(reactor, unknown_completions);
+        }
+        weft__ring_seen(&reactor->ring, head + count);
+        WEFT__COUNT_BY(reactor, cqes, count);
+    }
+}
+
+static bool work_waits(struct weft__reactor *reactor)
+{
+    return weft__ready_count(&reactor->ready) > 0 || weft__inbox_any(reactor->inbox) ||
+           reactor->done;
+}
+
+/* One visit to the kernel. Sleeping is announced first, so that whoever pushes from then on rings. */
+static void visit_kernel(struct weft__reactor *reactor, bool wait)
+{
+    int64_t deadline_ns = weft__timers_next(&reactor->timers);
+    int result;
+
+    weft__ops_flush_cancels(reactor);
+    if (__builtin_expect(reactor->bell_unarmed, 0)) {
+        reactor->bell_unarmed = weft__bell_rearm(&reactor->inbox->bell, &reactor->ring) < 0;
+        wait &= !reactor->bell_unarmed; /* nobody could wake us */
+    }
+    wait = wait && deadline_ns > 0 && !work_waits(reactor) && !weft__look(reactor, deadline_ns) &&
+           weft__inbox_sleep(reactor->inbox);
+    if (wait) {
+        WEFT__COUNT(reactor, sleeps);
+        result = weft__ring_enter(&reactor->ring, 1, deadline_ns);
+        weft__inbox_wake(reactor->inbox);
+        weft__look_woken(reactor);
+    } else {
+        result = weft__ring_enter(&reactor->ring, 0, 0);
+    }
+    if (__builtin_expect(result == -EBADR, 0))
+        reactor->on_fatal(reactor, "the kernel lost a completion");
+    reap(reactor);
+    weft__reactor_count(reactor);
+}
+
+void weft__reactor_turn(struct weft__reactor *reactor, bool wait)
+{
+    reactor->turn++;
+    reactor->budget = (int32_t)reactor->budget_max;
+    WEFT__TRACE(reactor, WEFT_TRACE_TURN, 0, 0);
+    WEFT__COUNT_BY(reactor, posts, weft__inbox_run(reactor->inbox, reactor, MESSAGES_PER_TURN));
+    if (reactor->timers.alive)
+        WEFT__COUNT_BY(reactor, timers_fired,
+                       weft__timers_run(&reactor->timers, weft__host_now(), TIMERS_PER_TURN));
+    run_ready(reactor);
+    visit_kernel(reactor, wait);
+}
+
+void weft__reactor_run(struct weft__reactor *reactor)
+{
+    while (!reactor->done)
+        weft__reactor_turn(reactor, true);
+}
+
+void weft__fiber_errand(struct weft__reactor *reactor, struct weft__errand *errand)
+{
+    errand->fiber = reactor->current;
+    reactor->errand = errand;
+    reactor->current = NULL;
+    weft__context_switch(&errand->fiber->context, &reactor->loop);
+}
+
+void weft__fiber_exit(struct weft__reactor *reactor, struct weft__fiber *self)
+{
+    struct weft__fiber *next = weft__reactor_next(reactor);
+
+    if (next) {
+        weft__reactor_resumes(reactor, next);
+        weft__context_exit_to(&self->context, &next->context);
+    }
+    reactor->current = NULL;
+    weft__context_exit_to(&self->context, &reactor->loop);
+}

@@ -1,0 +1,188 @@
+/*
+ * reactor/reactor_open.c - putting a reactor together, taking it apart, and its slow corners:
+ * sending to another one, the trace.
+ */
+#include <string.h>
+
+#include "base/memory.h"
+#include "reactor/reactor.h"
+
+enum {
+    SQ_ENTRIES = 512,
+    CQ_ENTRIES = 16384,
+    BUDGET = 256,
+};
+
+static int open_stacks(struct weft__reactor *reactor, const struct weft__reactor_opt *opt)
+{
+    struct weft__stack_pool_opt stacks = {.count_max[1] = opt->tasks_max};
+    int error = weft__stack_pool_open(&reactor->stacks, &stacks);
+
+    if (error < 0)
+        return error;
+    error = weft__overflow_thread_begin(&reactor->overflow_thread);
+    if (error < 0) {
+        weft__stack_pool_close(&reactor->stacks);
+        return error;
+    }
+    reactor->overflow_watch = (struct weft__overflow_watch){
+        .pool = &reactor->stacks, .describe = opt->describe, .arg = reactor};
+    weft__overflow_watch(&reactor->overflow_watch);
+    return 0;
+}
+
+static void close_stacks(struct weft__reactor *reactor)
+{
+    weft__overflow_unwatch(&reactor->overflow_watch);
+    weft__overflow_thread_end(&reactor->overflow_thread);
+}
+
+static int open_ring(struct weft__reactor *reactor, const struct weft__reactor_opt *opt)
+{
+    struct weft__ring_opt ring = {
+        .sq_entries = opt->sq_entries ? opt->sq_entries : SQ_ENTRIES,
+        .cq_entries = opt->cq_entries ? opt->cq_entries : CQ_ENTRIES,
+        .error_text = opt->error_text,
+        .error_text_size = opt->error_text_size,
+    };
+
+    return weft__ring_open(&reactor->ring, &ring);
+}
+
+static int open_inbox(struct weft__reactor *reactor, const struct weft__reactor_opt *opt)
+{
+    int error;
+
+    reactor->inbox = weft__inbox_new(reactor, opt->index, opt->runtime);
+    if (!reactor->inbox)
+        return -ENOMEM;
+    error = weft__bell_open(&reactor->inbox->bell, &reactor->ring, WEFT__TOKEN_BELL);
+    if (error < 0)
+        weft__inbox_release(reactor->inbox);
+    return error;
+}
+
+int weft__reactor_open(struct weft__reactor *reactor, const struct weft__reactor_opt *opt)
+{
+    int error;
+
+    memset(reactor, 0, sizeof *reactor);
+    reactor->index = opt->index;
+    reactor->runtime = opt->runtime;
+    reactor->budget_max = opt->budget ? opt->budget : BUDGET;
+    reactor->errno_place = &errno;
+    reactor->look.allowed = opt->look;
+    reactor->stats.version = WEFT_STATS_VERSION;
+    weft__timers_open(&reactor->timers, weft__host_now());
+    error = weft__ready_open(&reactor->ready);
+    if (error < 0)
+        return error;
+    error = weft__ops_open(&reactor->ops);
+    if (error < 0)
+        goto no_ops;
+    error = open_ring(reactor, opt);
+    if (error < 0)
+        goto no_ring;
+    error = open_inbox(reactor, opt);
+    if (error < 0)
+        goto no_inbox;
+    error = open_stacks(reactor, opt);
+    if (error < 0)
+        goto no_stacks;
+    weft__context_adopt(&reactor->loop);
+    weft__self = reactor;
+    return 0;
+
+no_stacks:
+    weft__inbox_close(reactor->inbox);
+    weft__bell_close(&reactor->inbox->bell);
+    weft__inbox_release(reactor->inbox);
+no_inbox:
+    weft__ring_close(&reactor->ring);
+no_ring:
+    weft__ops_close(&reactor->ops);
+no_ops:
+    weft__ready_close(&reactor->ready);
+    return error;
+}
+
+/* Callbacks that still wait in the ready queue are dropped and counted. */
+static void drop_callbacks(struct weft__reactor *reactor)
+{
+    while (weft__ready_count(&reactor->ready) > 0) {
+        uintptr_t entry = weft__ready_pop(&reactor->ready);
+        struct weft__callback *callback = (struct weft__callback *)(entry & ~(uintptr_t)1);
+        if (!(entry & WEFT__READY_CALLBACK))
+            continue;
+        WEFT__COUNT(reactor, posts_dropped);
+        callback->drop(callback);
+    }
+}
+
+/* What closing and abandoning share. After this nobody outside can reach the reactor. */
+static void shut_door(struct weft__reactor *reactor)
+{
+    bool settled;
+
+    WEFT__COUNT_BY(reactor, posts_dropped, weft__inbox_close(reactor->inbox));
+    drop_callbacks(reactor);
+    close_stacks(reactor);
+    /* whoever ended a sleep of ours rings once: the bell is closed after the last of them */
+    settled = weft__bell_settle(&reactor->inbox->bell, reactor->inbox->bells_owed);
+    weft__ring_close(&reactor->ring);
+    if (settled)
+        weft__bell_close(&reactor->inbox->bell);
+    weft__inbox_release(reactor->inbox);
+    weft__context_drop(&reactor->loop);
+    weft__self = NULL;
+}
+
+void weft__reactor_close(struct weft__reactor *reactor)
+{
+    shut_door(reactor);
+    weft__stack_pool_close(&reactor->stacks);
+    weft__ops_close(&reactor->ops);
+    weft__ready_close(&reactor->ready);
+    weft__free(reactor->trace);
+}
+
+void weft__reactor_abandon(struct weft__reactor *reactor)
+{
+    shut_door(reactor);
+}
+
+int weft__reactor_send(struct weft__reactor *reactor, struct weft_inbox *to,
+                       struct weft__message *message)
+{
+    (void)reactor;
+    return weft__inbox_send(to, message);
+}
+
+void weft__reactor_ring_again(struct weft__reactor *reactor, const struct weft__cqe *cqe)
+{
+    uint32_t index = (uint32_t)cqe->user_data & ((1u << WEFT__TOKEN_SHIFT) - 1);
+
+    if (cqe->result < 0 && reactor->peers && index < reactor->peers->count)
+        weft__bell_ring(&reactor->peers->inboxes[index]->bell);
+}
+
+#define COPY(reactor, to, from)                                                                    \
+    __atomic_store_n(&(reactor)->stats.to, (reactor)->ring.counts.from, __ATOMIC_RELAXED)
+
+void weft__reactor_count(struct weft__reactor *reactor)
+{
+    COPY(reactor, enters, enters);
+    COPY(reactor, enters_waiting, enters_waiting);
+    COPY(reactor, sqes, sqes);
+    COPY(reactor, cq_overflows, overflows);
+    __atomic_store_n(&reactor->stats.turns, reactor->turn, __ATOMIC_RELAXED);
+    __atomic_store_n(&reactor->stats.ops_in_flight, reactor->ops.in_flight, __ATOMIC_RELAXED);
+    __atomic_store_n(&reactor->stats.timers_alive, reactor->timers.alive, __ATOMIC_RELAXED);
+}
+
+void weft__trace_add(struct weft__reactor *reactor, enum weft_trace_kind kind, uint64_t slot,
+                     int32_t value)
+{
+    reactor->trace[reactor->trace_count++ & reactor->trace_mask] = (struct weft_trace_event){
+        .turn = reactor->turn, .task = slot, .kind = (uint32_t)kind, .value = value};
+}

@@ -1,0 +1,100 @@
+/*
+ * runtime/process.c - what weft_run changes about the process, and puts back.
+ *
+ * Counted under a lock, because any number of runtimes may start and end on any threads: the first
+ * changes, the last puts back.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "base/memory.h"
+#include "coro/overflow.h"
+#include "ring/host.h"
+#include "runtime/runtime.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+    uint32_t runtimes;
+    uint32_t ignoring_sigpipe;
+    struct sigaction old_sigpipe;
+    uint32_t stopping_on_sigterm;
+    struct sigaction old_sigterm;
+    struct sigaction old_sigint;
+} process;
+
+/* Where SIGTERM goes. */
+static _Atomic(struct weft_inbox *) stop_target;
+
+static void on_sigterm(int number)
+{
+    struct weft_inbox *inbox = atomic_load(&stop_target);
+
+    (void)number;
+    if (inbox)
+        (void)weft_stop_post(inbox);
+}
+
+void weft__process_stop_target(struct weft_inbox *inbox)
+{
+    atomic_store(&stop_target, inbox);
+}
+
+static void ignore_sigpipe(void)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    if (process.ignoring_sigpipe++ == 0)
+        (void)weft__host_signal_action(SIGPIPE, &ignore, &process.old_sigpipe);
+}
+
+static void catch_sigterm(void)
+{
+    struct sigaction action = {.sa_handler = on_sigterm, .sa_flags = SA_ONSTACK};
+
+    if (process.stopping_on_sigterm++ > 0)
+        return;
+    (void)weft__host_signal_action(SIGTERM, &action, &process.old_sigterm);
+    (void)weft__host_signal_action(SIGINT, &action, &process.old_sigint);
+}
+
+int weft__process_enter(const struct weft_run_opt *opt)
+{
+    int error = 0;
+
+    pthread_mutex_lock(&lock);
+    if (process.runtimes == 0) {
+        if (opt->allocator)
+            error = weft__allocator_set(opt->allocator);
+        if (error == 0)
+            error = weft__overflow_install();
+    }
+    if (error == 0) {
+        process.runtimes++;
+        weft__host_fork_watch();
+        if (!opt->no_sigpipe)
+            ignore_sigpipe();
+        if (opt->stop_on_sigterm)
+            catch_sigterm();
+    }
+    pthread_mutex_unlock(&lock);
+    return error;
+}
+
+void weft__process_leave(const struct weft_run_opt *opt)
+{
+    pthread_mutex_lock(&lock);
+    if (opt->stop_on_sigterm && --process.stopping_on_sigterm == 0) {
+        (void)weft__host_signal_action(SIGTERM, &process.old_sigterm, NULL);
+        (void)weft__host_signal_action(SIGINT, &process.old_sigint, NULL);
+    }
+    if (!opt->no_sigpipe && --process.ignoring_sigpipe == 0)
+        (void)weft__host_signal_action(SIGPIPE, &process.old_sigpipe, NULL);
+    if (--process.runtimes == 0) {
+        weft__overflow_remove();
+        if (opt->allocator)
+            (void)weft__allocator_set(NULL);
+    }
+    pthread_mutex_unlock(&lock);
+}

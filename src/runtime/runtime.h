@@ -1,0 +1,76 @@
+/*
+ * runtime/runtime.h - the set of reactors that one weft_run starts and stops.
+ *
+ * Reactor 0 runs on the calling thread and leads; the others each on a thread of their own. They
+ * speak by messages alone:
+ *
+ *      starting   each member opens its reactor and tells the leader       (opened)
+ *      running    the leader starts main; when main ends, or someone asked for a stop, the leader
+ *                 tells every member                                        (wind)
+ *      winding    each drains or cancels its root and tells the leader when
+ *                 the last task has ended, or when it gave up               (wound)
+ *      ending     when all have: the leader tells every member to end      (finish)
+ *                 each ends what is armed, closes, and its thread ends
+ *
+ * So no door closes while a task on any reactor could still knock.
+ */
+#ifndef WEFT_RUNTIME_RUNTIME_H
+#define WEFT_RUNTIME_RUNTIME_H
+
+#include <weft/runtime.h>
+
+#include "reactor/reactor.h"
+#include "task/task.h"
+
+struct weft__runtime;
+
+/* One reactor of the runtime. The messages are sent once each. */
+struct weft__member {
+    struct weft__reactor reactor; /* first */
+    struct weft__runtime *runtime;
+    struct weft__thread *thread; /* NULL for the leader */
+    struct weft__message opened;
+    struct weft__message drain;
+    struct weft__message ask; /* to the leader: somebody here asked for a stop */
+    struct weft__message wind;
+    struct weft__message wound;
+    struct weft__message finish;
+    struct weft__timer limit; /* the next deadline of the winding */
+    int64_t soft_ns;
+    int64_t hard_ns;
+    int error; /* of opening */
+    char error_text[256];
+    bool open;
+    bool draining; /* a stop was asked for */
+    bool winding;
+    bool wound_sent;
+    bool gave_up;
+};
+
+struct weft__runtime {
+    struct weft_run_opt opt;
+    weft_task_fn fn;
+    const void *arg;
+    size_t arg_size;
+    int result;
+    uint64_t serial;
+    uint32_t count;
+    uint32_t answers; /* members that have reported, in the present phase */
+    bool stopping;
+    bool ended; /* main has */
+    struct weft__peers *peers;
+    struct weft__member *members[];
+};
+
+static inline struct weft__member *weft__member_of(struct weft__reactor *reactor)
+{
+    return (struct weft__member *)reactor;
+}
+
+/* Process-wide pieces: SIGPIPE, SIGTERM, the overflow handler, the allocator, fork. */
+int weft__process_enter(const struct weft_run_opt *opt);
+void weft__process_leave(const struct weft_run_opt *opt);
+/* The leader's inbox, for the handler of SIGTERM; NULL takes it away. */
+void weft__process_stop_target(struct weft_inbox *inbox);
+
+#endif

@@ -1,0 +1,294 @@
+/*
+ * task/cancel.c - how a cancellation reaches those it is meant for.
+ *
+ * The cause is written where it arose (a scope, or a task's count of requests), then everybody below
+ * is visited once and recomputes what it sees. The visit walks the tree by its own links: no
+ * recursion, no memory, time linear in what is below.
+ */
+#include <errno.h>
+
+#include "task/task.h"
+
+/* The next scope outwards on the way up, which may be another task's. */
+static struct weft__scope *around(const struct weft__scope *scope)
+{
+    if (scope->outer)
+        return scope->outer;
+    return scope->owner ? scope->owner->home : NULL;
+}
+
+/* -- what a task sees ----------------------------------------------------------------------- */
+
+struct view {
+    enum weft_cause cause;
+    bool draining;
+};
+
+/* The cause that lies between a task's own scopes and its home. Requests made of an ancestor are not
+   passed on from here: weft_cancel wrote them into `inherited` of those below. */
+static enum weft_cause base_cause(const struct weft__task *task, const struct weft__task *viewer)
+{
+    if (task == viewer && task->requests)
+        return WEFT_CAUSE_CANCEL;
+    return (enum weft_cause)task->inherited;
+}
+
+static void look_at(struct view *view, enum weft_cause cause, bool hard, bool hidden)
+{
+    if (cause && !view->cause && (hard || !hidden))
+        view->cause = cause;
+}
+
+static struct view look_up(const struct weft__task *task)
+{
+    const struct weft__scope *scope = task->scope ? task->scope : task->home;
+    struct view view = {WEFT_CAUSE_NONE, false};
+    bool hidden = false;
+
+    if (!task->scope)
+        look_at(&view, base_cause(task, task), false, hidden);
+    for (; scope; scope = around(scope)) {
+        look_at(&view, (enum weft_cause)scope->cause, scope->hard, hidden);
+        view.draining |= scope->draining;
+        hidden |= scope->shield;
+        if (!scope->outer && scope->owner)
+            look_at(&view, base_cause(scope->owner, task), false, hidden);
+    }
+    return view;
+}
+
+static void interrupt(struct weft__task *task)
+{
+    struct weft__wait *wait = task->fiber.wait;
+
+    if (!wait || !wait->interrupt || wait->interrupted)
+        return;
+    wait->interrupted = true;
+    wait->interrupt(wait);
+}
+
+void weft__task_refresh(struct weft__task *task)
+{
+    struct view view;
+
+    if (task->ended)
+        return;
+    view = look_up(task);
+    task->draining = view.draining;
+    task->visible = (uint8_t)view.cause;
+    if (view.cause) {
+        WEFT__TRACE(task->reactor, WEFT_TRACE_CANCEL, task->fiber.slot, view.cause);
+        interrupt(task);
+    } else if (view.draining && task->fiber.wait && task->fiber.wait->idle) {
+        interrupt(task);
+    }
+}
+
+/* -- the walk ------------------------------------------------------------------------------- */
+
+/* The first child in `scope` or the ones around it that the same task has open, short of `end`. */
+static struct weft__task *first_child(struct weft__scope *scope, const struct weft__scope *end)
+{
+    for (; scope != end; scope = scope->outer)
+        if (scope->children)
+            return scope->children;
+    return NULL;
+}
+
+/*
+ * Everybody below the scopes that `top` has open, from its innermost out to but excluding `end`; for
+ * the root of a reactor, top is NULL and `innermost` the root. After `task` comes its first child,
+ * else its next sibling, else what follows the task or the scope it is in.
+ */
+struct walk {
+    struct weft__task *top;
+    struct weft__scope *innermost;
+    struct weft__scope *end;
+};
+
+static struct weft__task *walk_first(const struct walk *walk)
+{
+    return first_child(walk->innermost, walk->end);
+}
+
+static struct weft__task *walk_next(const struct walk *walk, struct weft__task *task)
+{
+    struct weft__task *found = first_child(task->scope, NULL);
+
+    while (!found) {
+        struct weft__task *parent = task->home->owner;
+        if (task->next)
+            return task->next;
+        found = first_child(task->home->outer, parent == walk->top ? walk->end : NULL);
+        if (!found && parent == walk->top)
+            return NULL;
+        task = parent;
+    }
+    return found;
+}
+
+static struct walk walk_of_scope(struct weft__scope *scope)
+{
+    if (!scope->owner)
+        return (struct walk){NULL, scope, NULL};
+    return (struct walk){scope->owner, scope->owner->scope, scope->outer};
+}
+
+static void refresh_all(const struct walk *walk)
+{
+    if (walk->top)
+        weft__task_refresh(walk->top);
+    for (struct weft__task *t = walk_first(walk); t; t = walk_next(walk, t))
+        weft__task_refresh(t);
+}
+
+int weft__scope_each(struct weft__scope *scope, int (*fn)(struct weft__task *task, void *context),
+                     void *context)
+{
+    struct walk walk = walk_of_scope(scope);
+    int stop = 0;
+
+    for (struct weft__task *t = walk_first(&walk); t && !stop; t = walk_next(&walk, t))
+        stop = fn(t, context);
+    return stop;
+}
+
+/* -- causes --------------------------------------------------------------------------------- */
+
+void weft__scope_refresh(struct weft__scope *scope)
+{
+    struct walk walk = walk_of_scope(scope);
+
+    refresh_all(&walk);
+}
+
+int weft__scope_cancel(struct weft__scope *scope, enum weft_cause cause, bool hard)
+{
+    if (scope->cause && (scope->hard || !hard))
+        return 0;
+    if (!scope->cause)
+        scope->cause = (uint8_t)cause;
+    scope->hard = hard;
+    weft__scope_refresh(scope);
+    return 1;
+}
+
+void weft__scope_drain_begin(struct weft__scope *scope)
+{
+    scope->draining = true;
+    weft__scope_refresh(scope);
+}
+
+bool weft__scope_refuses_new(const struct weft__scope *scope, const struct weft__task *self)
+{
+    if (scope->draining)
+        return true;
+    if (self->draining)
+        return false; /* it is inside: what is under way may go on */
+    for (; scope; scope = around(scope))
+        if (scope->draining)
+            return true;
+    return false;
+}
+
+int weft__task_cancel(struct weft__task *task)
+{
+    struct walk walk = {task, task->scope, NULL};
+    bool hidden = false;
+    /* outermost shields hide what is inside them: children of scopes within are left alone */
+    struct weft__scope *shield = NULL;
+
+    task->requests++;
+    for (struct weft__scope *scope = task->scope; scope; scope = scope->outer)
+        if (scope->shield)
+            shield = scope;
+    for (struct weft__scope *scope = task->scope; scope; scope = scope->outer) {
+        hidden = shield != NULL;
+        if (scope == shield)
+            shield = NULL;
+        for (struct weft__task *child = scope->children; child && !hidden; child = child->next)
+            if (!child->inherited)
+                child->inherited = WEFT_CAUSE_CANCEL;
+    }
+    refresh_all(&walk);
+    return 1;
+}
+
+int weft_cancel(weft_task handle)
+{
+    int error;
+    struct weft__task *task = weft__task_find(weft__self, handle, &error);
+
+    if (!task)
+        return error;
+    return task->ended ? 0 : weft__task_cancel(task);
+}
+
+int weft_uncancel(void)
+{
+    struct weft__task *self = weft__task_self();
+
+    if (!self)
+        return -EPERM;
+    if (self->requests == 0)
+        return -EINVAL;
+    self->requests--;
+    weft__task_refresh(self);
+    return (int)self->requests;
+}
+
+/* -- being told ----------------------------------------------------------------------------- */
+
+/* Marks the scopes between the task and the outermost cause it can see: something in them was cut. */
+static void mark_delivered(struct weft__task *self)
+{
+    struct weft__scope *scope = self->scope ? self->scope : self->home, *marked = scope;
+    bool hidden = false, found = false;
+
+    for (; scope; scope = around(scope)) {
+        found = scope->cause && (scope->hard || !hidden);
+        hidden |= scope->shield;
+        if (!scope->outer && scope->owner)
+            found |= !hidden && base_cause(scope->owner, self);
+        for (; found && marked != around(scope); marked = around(marked))
+            marked->delivered = true;
+    }
+}
+
+int weft__task_refuse(struct weft__task *self)
+{
+    self->cause = self->visible;
+    self->delivered = true;
+    mark_delivered(self);
+    weft__reactor_spend(self->reactor); /* so that a task that ignores this starves nobody */
+    return -ECANCELED;
+}
+
+int weft__task_refuse_idle(struct weft__task *self)
+{
+    self->cause = WEFT_CAUSE_DRAIN;
+    self->delivered = true;
+    weft__reactor_spend(self->reactor);
+    return -ESHUTDOWN;
+}
+
+int weft_cancelled(void)
+{
+    struct weft__task *self = weft__task_self();
+
+    return self ? self->visible : 0;
+}
+
+enum weft_cause weft_cause(void)
+{
+    struct weft__task *self = weft__task_self();
+
+    return self ? (enum weft_cause)self->cause : WEFT_CAUSE_NONE;
+}
+
+bool weft_draining(void)
+{
+    struct weft__task *self = weft__task_self();
+
+    return self && self->draining;
+}

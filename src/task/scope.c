@@ -1,0 +1,412 @@
+/*
+ * task/scope.c - scopes: opening, closing, what their edges say, drain, shields, clean-up actions.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "task/task.h"
+#include "task/wait.h"
+
+#define DEFER_BOUND_NS INT64_C(10000000000)
+
+static struct weft__scope *inside(const weft_scope *scope)
+{
+    return (struct weft__scope *)(uintptr_t)scope;
+}
+
+/* The scope, if it is open and of the calling reactor. NULL: *error says why not. */
+static struct weft__scope *scope_here(const weft_scope *public_scope, int *error)
+{
+    struct weft__scope *scope = inside(public_scope);
+
+    *error = -EINVAL;
+    if (!scope || scope->state != WEFT__SCOPE_OPEN)
+        return NULL;
+    *error = -EPERM;
+    return scope->reactor == weft__self ? scope : NULL;
+}
+
+/* -- opening -------------------------------------------------------------------------------- */
+
+static void deadline_passed(struct weft__timer *timer)
+{
+    struct weft__scope *scope =
+        (struct weft__scope *)((char *)timer - offsetof(struct weft__scope, timer));
+
+    if (!scope->shield) {
+        weft__scope_cancel(scope, WEFT_CAUSE_DEADLINE, false);
+        return;
+    }
+    scope->shield = false;
+    weft__scope_refresh(scope);
+}
+
+void weft__scope_init(struct weft__scope *scope, struct weft__reactor *reactor,
+                      struct weft__task *owner)
+{
+    memset(scope, 0, sizeof *scope);
+    scope->state = WEFT__SCOPE_OPEN;
+    scope->owner = owner;
+    scope->reactor = reactor;
+    scope->children_tail = &scope->children;
+    scope->room_tail = &scope->room;
+    scope->deadline_ns = WEFT_NEVER;
+    scope->timer.fire = deadline_passed;
+    if (owner) {
+        scope->outer = owner->scope;
+        owner->scope = scope;
+    }
+}
+
+static void set_deadline(struct weft__scope *scope, int64_t deadline_ns)
+{
+    struct weft__reactor *reactor = scope->reactor;
+
+    weft__timer_disarm(&reactor->timers, &scope->timer);
+    scope->deadline_ns = deadline_ns;
+    if (deadline_ns == WEFT_NEVER)
+        return;
+    if (deadline_ns <= weft__host_now()) {
+        deadline_passed(&scope->timer);
+        return;
+    }
+    WEFT__COUNT(reactor, timers_armed);
+    weft__timer_arm(&reactor->timers, &scope->timer, deadline_ns);
+}
+
+int weft_scope_open(weft_scope *public_scope, const struct weft_scope_opt *opt)
+{
+    struct weft__scope *scope = inside(public_scope);
+    struct weft__task *self = weft__task_self();
+
+    if (!scope || (opt && (opt->size != sizeof *opt || opt->deadline < 0 ||
+                           (unsigned)opt->on_error > WEFT_KEEP_GOING)))
+        return -EINVAL;
+    if (!self)
+        return -EPERM;
+    weft__scope_init(scope, self->reactor, self);
+    if (opt) {
+        scope->on_error = (uint8_t)opt->on_error;
+        scope->alive_max = opt->max_tasks;
+        scope->name = opt->name;
+        if (opt->deadline)
+            set_deadline(scope, opt->deadline);
+    }
+    return 0;
+}
+
+int weft_shield_open(weft_scope *public_scope, int64_t deadline)
+{
+    struct weft__scope *scope = inside(public_scope);
+    struct weft__task *self = weft__task_self();
+
+    if (!scope || deadline <= 0 || deadline == WEFT_NEVER)
+        return -EINVAL;
+    if (!self)
+        return -EPERM;
+    weft__scope_init(scope, self->reactor, self);
+    scope->on_error = WEFT_KEEP_GOING;
+    scope->shield = true;
+    scope->name = "shield";
+    set_deadline(scope, deadline);
+    weft__task_refresh(self);
+    return 0;
+}
+
+/* -- children ------------------------------------------------------------------------------- */
+
+/* Being told to end, and ending for that reason, is no failure. */
+static bool child_failed(const struct weft__task *child)
+{
+    if (child->result >= 0)
+        return false;
+    return !(child->delivered && (child->result == -ECANCELED || child->result == -ESHUTDOWN));
+}
+
+static void note_failure(struct weft__scope *scope, int32_t result)
+{
+    scope->failures++;
+    memmove(scope->latest + 1, scope->latest, sizeof scope->latest - sizeof scope->latest[0]);
+    scope->latest[0] = result;
+    if (!scope->error)
+        scope->error = result;
+    if (scope->on_error == WEFT_FAIL_FAST)
+        weft__scope_cancel(scope, WEFT_CAUSE_SIBLING, false);
+}
+
+static void serve_room(struct weft__scope *scope)
+{
+    struct weft__room_waiter *waiter = scope->room;
+
+    if (!waiter)
+        return;
+    scope->room = waiter->next;
+    if (scope->room)
+        scope->room->link = &scope->room;
+    else
+        scope->room_tail = &scope->room;
+    waiter->served = true;
+    weft__wake_now(scope->reactor, &waiter->wait);
+}
+
+void weft__scope_child_ended(struct weft__scope *scope, struct weft__task *child)
+{
+    scope->alive--;
+    if (child_failed(child))
+        note_failure(scope, child->result);
+    serve_room(scope);
+    if (scope->alive == 0 && scope->closer)
+        weft__wake_now(scope->reactor, scope->closer);
+    if (scope->alive == 0 && !scope->owner && weft__tasks_of(scope->reactor)->on_root_empty)
+        weft__tasks_of(scope->reactor)->on_root_empty(scope->reactor);
+}
+
+/* Waits, uninterruptibly, for the last child. 0, or -ETIME when `deadline_ns` came first. */
+static int wait_for_children(struct weft__scope *scope, struct weft__task *self, const char *what,
+                             int64_t deadline_ns)
+{
+    int result = 0;
+
+    while (scope->alive > 0 && result == 0) {
+        struct weft__wait wait = {.what = what, .fd = -1};
+        scope->closer = &wait;
+        result = weft__wait_for_wake_until(self, &wait, false, deadline_ns);
+        scope->closer = NULL;
+    }
+    return scope->alive > 0 ? result : 0;
+}
+
+/* -- closing -------------------------------------------------------------------------------- */
+
+static void run_defers(struct weft__scope *scope)
+{
+    while (scope->defers) {
+        struct weft__defer *defer = scope->defers;
+        struct weft_scope shield;
+
+        scope->defers = defer->next;
+        if (weft_shield_open(&shield, weft_after_ns(DEFER_BOUND_NS)) == 0) {
+            defer->fn(defer->arg);
+            weft_scope_close(&shield);
+        }
+        weft__free(defer);
+    }
+}
+
+/* What the edge says: a failure, else that something inside was cut, and by whom. */
+static int edge_result(const struct weft__scope *scope, struct weft__task *self)
+{
+    if (scope->error && scope->on_error == WEFT_FAIL_FAST)
+        return scope->error;
+    if (!scope->delivered)
+        return 0;
+    if (scope->cause == WEFT_CAUSE_DEADLINE) {
+        self->cause = WEFT_CAUSE_DEADLINE;
+        return -ETIMEDOUT;
+    }
+    return scope->cause || scope->shield ? 0 : -ECANCELED;
+}
+
+static int close_scope(struct weft__scope *scope, struct weft__task *self)
+{
+    int result;
+
+    wait_for_children(scope, self, "scope", WEFT_NEVER);
+    run_defers(scope);
+    weft__timer_disarm(&scope->reactor->timers, &scope->timer);
+    while (scope->children)
+        weft__task_release(scope->children);
+    result = edge_result(scope, self);
+    scope->state = 0;
+    self->scope = scope->outer;
+    if (self->visible || self->draining || scope->shield)
+        weft__task_refresh(self);
+    return result;
+}
+
+int weft_scope_close(weft_scope *public_scope)
+{
+    struct weft__scope *scope = inside(public_scope);
+    struct weft__task *self = weft__task_self();
+
+    if (!scope)
+        return -EINVAL;
+    if (scope->state != WEFT__SCOPE_OPEN)
+        return 0;
+    if (!self || self->scope != scope)
+        return -EPERM;
+    return close_scope(scope, self);
+}
+
+/* A close that nobody reads the result of: a failure not yet taken notice of becomes the task's. */
+static void close_implicitly(struct weft__scope *scope, struct weft__task *self)
+{
+    bool read = scope->error_read;
+    int result = close_scope(scope, self);
+
+    if (result < 0 && result != -ECANCELED && !read && !self->unread_failure)
+        self->unread_failure = result;
+}
+
+void weft__scopes_close_all(struct weft__task *self)
+{
+    while (self->scope) {
+        weft__scope_cancel(self->scope, WEFT_CAUSE_CANCEL, false);
+        close_implicitly(self->scope, self);
+    }
+}
+
+weft_scope *weft_scope_enter_(weft_scope *scope, const struct weft_scope_opt *opt)
+{
+    int error = weft_scope_open(scope, opt);
+
+    if (error == 0)
+        return scope;
+    inside(scope)->state = 0;
+    if (weft__task_self())
+        weft__task_self()->unread_failure = error;
+    return NULL;
+}
+
+weft_scope *weft_shield_enter_(weft_scope *scope, int64_t deadline)
+{
+    int error = weft_shield_open(scope, deadline);
+
+    if (error == 0)
+        return scope;
+    inside(scope)->state = 0;
+    if (weft__task_self())
+        weft__task_self()->unread_failure = error;
+    return NULL;
+}
+
+weft_scope *weft_scope_fall_(weft_scope *public_scope)
+{
+    struct weft__scope *scope = inside(public_scope);
+    struct weft__task *self = weft__task_self();
+
+    if (scope->state == WEFT__SCOPE_OPEN && self && self->scope == scope)
+        close_implicitly(scope, self);
+    return NULL;
+}
+
+void weft_scope_leave_(weft_scope *public_scope)
+{
+    struct weft__scope *scope = inside(public_scope);
+    struct weft__task *self = weft__task_self();
+
+    if (scope->state != WEFT__SCOPE_OPEN || !self)
+        return;
+    while (self->scope && scope->state == WEFT__SCOPE_OPEN) { /* those opened inside, left too */
+        weft__scope_cancel(self->scope, WEFT_CAUSE_CANCEL, false);
+        close_implicitly(self->scope, self);
+    }
+}
+
+/* -- asking and changing -------------------------------------------------------------------- */
+
+int weft_scope_error(weft_scope *public_scope)
+{
+    int error;
+    struct weft__scope *scope = scope_here(public_scope, &error);
+
+    if (!scope)
+        return error;
+    scope->error_read = true;
+    return scope->error;
+}
+
+uint32_t weft_scope_errors(weft_scope *public_scope, int *errors, uint32_t count_max)
+{
+    int error;
+    struct weft__scope *scope = scope_here(public_scope, &error);
+
+    if (!scope)
+        return 0;
+    scope->error_read = true;
+    for (uint32_t i = 0; i < count_max && i < scope->failures && i < 4; i++)
+        errors[i] = scope->latest[i];
+    return scope->failures;
+}
+
+uint32_t weft_scope_tasks(const weft_scope *public_scope)
+{
+    int error;
+    const struct weft__scope *scope = scope_here(public_scope, &error);
+
+    return scope ? scope->alive : 0;
+}
+
+int weft_scope_cancel(weft_scope *public_scope)
+{
+    int error;
+    struct weft__scope *scope = scope_here(public_scope, &error);
+
+    return scope ? weft__scope_cancel(scope, WEFT_CAUSE_CANCEL, false) : error;
+}
+
+int weft_scope_reschedule(weft_scope *public_scope, int64_t deadline)
+{
+    int error;
+    struct weft__scope *scope = scope_here(public_scope, &error);
+
+    if (!scope)
+        return error;
+    if (deadline <= 0)
+        return -EINVAL;
+    if (scope->cause == WEFT_CAUSE_DEADLINE)
+        return -EALREADY;
+    set_deadline(scope, deadline);
+    return 0;
+}
+
+int weft_scope_drain(weft_scope *public_scope, int64_t soft, int64_t hard)
+{
+    int error;
+    struct weft__scope *scope = scope_here(public_scope, &error);
+    struct weft__task *self = weft__task_self();
+    uint32_t cut = 0;
+
+    if (!scope)
+        return error;
+    if (!self || scope->owner != self)
+        return -EPERM;
+    weft__scope_drain_begin(scope);
+    if (wait_for_children(scope, self, "drain", soft) < 0) {
+        cut = scope->alive;
+        weft__scope_cancel(scope, WEFT_CAUSE_DRAIN, false);
+        if (wait_for_children(scope, self, "drain", hard) < 0) {
+            weft__scope_cancel(scope, WEFT_CAUSE_DRAIN, true);
+            wait_for_children(scope, self, "drain", WEFT_NEVER);
+        }
+    }
+    return (int)cut;
+}
+
+int weft_scope_defer(weft_scope *public_scope, void (*fn)(void *), void *arg)
+{
+    int error;
+    struct weft__scope *scope = scope_here(public_scope, &error);
+    struct weft__defer *defer;
+
+    if (!scope)
+        return error;
+    if (!fn)
+        return -EINVAL;
+    if (!scope->owner || scope->owner != weft__task_self())
+        return -EPERM;
+    defer = weft__alloc(sizeof *defer);
+    if (!defer)
+        return -ENOMEM;
+    *defer = (struct weft__defer){.next = scope->defers, .fn = fn, .arg = arg};
+    scope->defers = defer;
+    return 0;
+}
+
+weft_scope *weft_root(void)
+{
+    struct weft__reactor *reactor = weft__self;
+
+    return reactor && reactor->tasks ? (weft_scope *)weft__root(reactor) : NULL;
+}

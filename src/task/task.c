@@ -1,0 +1,502 @@
+/*
+ * task/task.c - the life of a task: spawn, run, end, join.
+ */
+#include "task/task.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+#include "task/call.h"
+#include "task/wait.h"
+
+/* -- records -------------------------------------------------------------------------------- */
+
+/* The record of a slot: the highest bytes of its stack. */
+static struct weft__task *record_at(char *top)
+{
+    return (struct weft__task *)(top - ((sizeof(struct weft__task) + 63) & ~(size_t)63));
+}
+
+static bool slot_ever_used(const struct weft__stack_pool *stacks, uint32_t slot)
+{
+    return slot < weft__stack_slots(stacks) &&
+           slot < stacks->class_of[weft__stack_class_index(stacks, slot)].slot_fresh;
+}
+
+weft_task weft__task_handle(const struct weft__task *task)
+{
+    return (weft_task){.slot = (uint64_t)(task->reactor->index + 1) << 32 | task->fiber.slot,
+                       .generation = task->generation};
+}
+
+/* Read even where the stack is free, and then poisoned or given back to the kernel (reading as 0). */
+static __attribute__((noinline, no_sanitize_address)) uint64_t generation_of(
+    const struct weft__task *task)
+{
+    return task->generation;
+}
+
+struct weft__task *weft__task_find(struct weft__reactor *reactor, weft_task handle, int *error)
+{
+    uint32_t slot = (uint32_t)handle.slot;
+    struct weft__task *task;
+
+    *error = -ESTALE;
+    if (!reactor) {
+        *error = -EPERM;
+        return NULL;
+    }
+    if (handle.slot >> 32 != (uint64_t)reactor->index + 1) {
+        if (handle.slot >> 32 != 0)
+            *error = -EXDEV;
+        return NULL;
+    }
+    if (!slot_ever_used(&reactor->stacks, slot))
+        return NULL;
+    task = record_at(weft__stack_top(&reactor->stacks, slot));
+    return handle.generation && generation_of(task) == handle.generation ? task : NULL;
+}
+
+/* -- spawning ------------------------------------------------------------------------------- */
+
+int weft__task_body(struct weft__task *self, weft_task_fn fn, void *arg)
+{
+    int result = fn(arg);
+
+    if (self->scope)
+        weft__scopes_close_all(self);
+    if (result >= 0 && self->unread_failure < 0)
+        result = self->unread_failure;
+    return result;
+}
+
+static void wake_joiners(struct weft__task *self)
+{
+    struct weft__joiner *next;
+
+    for (struct weft__joiner *joiner = self->joiners; joiner; joiner = next) {
+        next = joiner->next;
+        joiner->result = self->result;
+        joiner->done = true;
+        if (joiner->consumes)
+            self->kept = false;
+        weft__wake_now(self->reactor, &joiner->wait); /* not if interrupted: it will look at done */
+    }
+    self->joiners = NULL;
+}
+
+/* The first function on a task's stack; `arg` is its record. */
+static void task_main(void *arg)
+{
+    struct weft__task *self = arg;
+    struct weft__reactor *reactor = self->reactor;
+
+    if (self->visible && self->drop) {
+        self->drop(self->arg);
+        self->delivered = true;
+        self->result = -ECANCELED;
+    } else {
+        self->result = weft__task_body(self, self->fn, self->arg);
+    }
+    self->ended = true;
+    WEFT__TRACE(reactor, WEFT_TRACE_END, self->fiber.slot, self->result);
+    WEFT__COUNT(reactor, tasks_ended);
+    WEFT__COUNT_BY(reactor, tasks_alive, -1);
+    weft__ready_release(&reactor->ready);
+    wake_joiners(self);
+    weft__scope_child_ended(self->home, self);
+    if (!self->kept)
+        weft__task_release(self);
+    weft__fiber_exit(reactor, &self->fiber);
+}
+
+/* Takes the record out of the tree; its stack goes back once nobody stands on it. */
+void weft__task_release(struct weft__task *task)
+{
+    struct weft__tasks *tasks = weft__tasks_of(task->reactor);
+
+    *task->link = task->next;
+    if (task->next)
+        task->next->link = task->link;
+    else
+        task->home->children_tail = task->link;
+    task->generation = 0;
+    task->next = tasks->dead;
+    tasks->dead = task;
+}
+
+void weft__tasks_reap(struct weft__reactor *reactor)
+{
+    struct weft__tasks *tasks = weft__tasks_of(reactor);
+    struct weft__task *next;
+
+    for (struct weft__task *task = tasks->dead; task; task = next) {
+        uint32_t slot = task->fiber.slot;
+        next = task->next;
+        weft__context_drop(&task->fiber.context);
+        weft__stack_give(&reactor->stacks, slot);
+    }
+    tasks->dead = NULL;
+}
+
+static void adopt(struct weft__scope *home, struct weft__task *task)
+{
+    task->home = home;
+    task->next = NULL;
+    task->link = home->children_tail;
+    *home->children_tail = task;
+    home->children_tail = &task->next;
+    home->alive++;
+}
+
+static void record_init(struct weft__task *task, struct weft__reactor *reactor, weft_task_fn fn,
+                        const struct weft_spawn_opt *opt)
+{
+    task->fiber.wait = NULL;
+    task->fiber.saved_errno = 0;
+    task->fiber.since_turn = reactor->turn;
+    task->reactor = reactor;
+    task->generation = ++weft__tasks_of(reactor)->generation;
+    task->scope = NULL;
+    task->fn = fn;
+    task->drop = opt ? opt->drop : NULL;
+    task->name = opt && opt->name ? opt->name : "task";
+    task->joiners = NULL;
+    task->joins = NULL;
+    task->result = 0;
+    task->unread_failure = 0;
+    task->requests = 0;
+    task->inherited = 0;
+    task->visible = 0;
+    task->cause = 0;
+    task->draining = false;
+    task->ended = false;
+    task->kept = opt && opt->task;
+    task->delivered = false;
+}
+
+/* Can nothing be seen from inside the scope? What its owner sees from its innermost scope includes
+   all that lies around that scope; when in doubt, no. */
+static bool scope_is_clean(const struct weft__scope *scope)
+{
+    const struct weft__task *owner = scope->owner;
+
+    if (!owner)
+        return !scope->cause && !scope->draining;
+    return owner->scope == scope && !owner->visible && !owner->draining;
+}
+
+static void count_start(struct weft__reactor *reactor)
+{
+    WEFT__COUNT(reactor, tasks_started);
+    WEFT__COUNT(reactor, tasks_alive);
+    if (reactor->stats.tasks_alive > reactor->stats.tasks_alive_max)
+        WEFT__COUNT(reactor, tasks_alive_max);
+}
+
+int weft__task_start(struct weft__reactor *reactor, struct weft__scope *home, weft_task_fn fn,
+                     const void *arg, size_t size, const struct weft_spawn_opt *opt)
+{
+    struct weft__stack stack;
+    struct weft__task *task;
+    char *low_end;
+    int error;
+
+    if (weft__tasks_of(reactor)->dead)
+        weft__tasks_reap(reactor);
+    error = weft__ready_reserve(&reactor->ready);
+    if (error < 0)
+        return error;
+    error = weft__stack_take(&reactor->stacks, opt ? opt->stack_size : 0, &stack);
+    if (error < 0) {
+        weft__ready_release(&reactor->ready);
+        return error;
+    }
+    task = record_at(stack.top);
+    record_init(task, reactor, fn, opt);
+    task->fiber.slot = stack.slot;
+    low_end = (char *)task - ((size + 15) & ~(size_t)15);
+    task->arg = (void *)(uintptr_t)arg;
+    if (size) {
+        memcpy(low_end, arg, size);
+        task->arg = low_end;
+    }
+    adopt(home, task);
+    weft__context_make(&task->fiber.context, stack.low, low_end, task_main, task);
+    if (!scope_is_clean(home))
+        weft__task_refresh(task);
+    weft__tasks_of(reactor)->newest = task;
+    weft__ready_push(&reactor->ready, &task->fiber);
+    count_start(reactor);
+    WEFT__TRACE(reactor, WEFT_TRACE_SPAWN, stack.slot, 0);
+    if (opt && opt->task)
+        *opt->task = weft__task_handle(task);
+    return 0;
+}
+
+static int spawn_arguments(weft_scope *scope, weft_task_fn fn, const void *arg, size_t size,
+                           const struct weft_spawn_opt *opt)
+{
+    if (!scope || !fn || (size && !arg) || (opt && opt->size != sizeof *opt))
+        return -EINVAL;
+    if (size > WEFT_ARG_SIZE_MAX)
+        return -E2BIG;
+    return 0;
+}
+
+/* May the task spawn into the scope now? */
+static int scope_admits(struct weft__task *self, struct weft__scope *scope)
+{
+    if (scope->state != WEFT__SCOPE_OPEN)
+        return -EINVAL;
+    if (scope->reactor != self->reactor)
+        return -EPERM;
+    if (scope->cause)
+        return -ECANCELED;
+    if (weft__scope_refuses_new(scope, self))
+        return -ESHUTDOWN;
+    return 0;
+}
+
+static int wait_for_room(struct weft__task *self, struct weft__scope *scope)
+{
+    struct weft__room_waiter waiter = {.wait = {.what = "room in scope", .fd = -1},
+                                       .link = scope->room_tail};
+    int result;
+
+    if (scope->alive == 1 && self->home == scope)
+        return -EDEADLK;
+    *scope->room_tail = &waiter;
+    scope->room_tail = &waiter.next;
+    result = weft__wait_for_wake(self, &waiter.wait, true);
+    if (!waiter.served) {
+        *waiter.link = waiter.next;
+        if (waiter.next)
+            waiter.next->link = waiter.link;
+        else
+            scope->room_tail = waiter.link;
+    }
+    return result;
+}
+
+static int spawn(weft_scope *public_scope, weft_task_fn fn, const void *arg, size_t size,
+                 const struct weft_spawn_opt *opt, bool wait)
+{
+    struct weft__scope *scope = (struct weft__scope *)public_scope;
+    struct weft__task *self;
+    int error = spawn_arguments(public_scope, fn, arg, size, opt);
+
+    if (error == 0)
+        error = weft__enter(&self);
+    while (error == 0) {
+        error = scope_admits(self, scope);
+        if (error < 0 || !scope->alive_max || scope->alive < scope->alive_max)
+            break;
+        error = wait ? wait_for_room(self, scope) : -EAGAIN;
+    }
+    if (error < 0)
+        return error;
+    if (opt && opt->reactor != 0)
+        return weft__spawn_remote(self, scope, fn, arg, size, opt);
+    return weft__task_start(self->reactor, scope, fn, arg, size, opt);
+}
+
+int weft_spawn(weft_scope *scope, weft_task_fn fn, const void *arg, size_t arg_size,
+               const struct weft_spawn_opt *opt)
+{
+    return spawn(scope, fn, arg, arg_size, opt, true);
+}
+
+/* Callbacks, which run outside any task, may spawn into the root. */
+static int spawn_from_callback(weft_scope *public_scope, weft_task_fn fn, const void *arg,
+                               size_t size, const struct weft_spawn_opt *opt)
+{
+    struct weft__reactor *reactor = weft__self;
+    struct weft__scope *scope = (struct weft__scope *)public_scope;
+    int error = spawn_arguments(public_scope, fn, arg, size, opt);
+
+    if (error < 0)
+        return error;
+    if (scope != weft__root(reactor) || (opt && opt->reactor != 0))
+        return -EPERM;
+    if (scope->cause)
+        return -ECANCELED;
+    if (scope->draining)
+        return -ESHUTDOWN;
+    return weft__task_start(reactor, scope, fn, arg, size, opt);
+}
+
+int weft_spawn_nowait(weft_scope *scope, weft_task_fn fn, const void *arg, size_t arg_size,
+                      const struct weft_spawn_opt *opt)
+{
+    if (weft__self && !weft__self->current)
+        return spawn_from_callback(scope, fn, arg, arg_size, opt);
+    return spawn(scope, fn, arg, arg_size, opt, false);
+}
+
+int weft_create_task(weft_task_fn fn, const void *arg, size_t arg_size,
+                     const struct weft_spawn_opt *opt)
+{
+    struct weft__task *self = weft__task_self();
+
+    if (!self)
+        return -EPERM;
+    return weft_spawn((weft_scope *)(self->scope ? self->scope : weft__root(self->reactor)), fn,
+                      arg, arg_size, opt);
+}
+
+/* -- joining -------------------------------------------------------------------------------- */
+
+static bool join_would_deadlock(struct weft__task *self, struct weft__task *task)
+{
+    for (struct weft__task *t = task; t; t = t->joins)
+        if (t == self)
+            return true;
+    /* an ancestor cannot end before us: it closes the scope we are in */
+    for (struct weft__task *t = self; t; t = t->home->owner)
+        if (t == task)
+            return true;
+    return false;
+}
+
+static void joiner_unlink(struct weft__joiner *joiner)
+{
+    *joiner->link = joiner->next;
+    if (joiner->next)
+        joiner->next->link = joiner->link;
+}
+
+static int join(weft_task handle, int *result, bool consumes)
+{
+    struct weft__task *self = weft__task_self(), *task;
+    struct weft__joiner joiner = {.wait = {.what = "join", .fd = -1}, .consumes = consumes};
+    int error;
+
+    if (!self)
+        return -EPERM;
+    task = weft__task_find(self->reactor, handle, &error);
+    if (!task)
+        return error;
+    if (!task->ended) {
+        error = weft__enter(&self);
+        if (error < 0)
+            return error;
+        if (join_would_deadlock(self, task))
+            return -EDEADLK;
+        joiner.next = task->joiners;
+        joiner.link = &task->joiners;
+        if (joiner.next)
+            joiner.next->link = &joiner.next;
+        task->joiners = &joiner;
+        self->joins = task;
+        error = weft__wait_for_wake(self, &joiner.wait, true);
+        self->joins = NULL;
+        if (!joiner.done) {
+            joiner_unlink(&joiner);
+            return error;
+        }
+    } else {
+        joiner.result = task->result;
+        if (consumes)
+            weft__task_release(task);
+    }
+    if (result)
+        *result = joiner.result;
+    return 0;
+}
+
+int weft_join(weft_task task, int *result)
+{
+    return join(task, result, true);
+}
+
+int weft_await(weft_task task, int *result)
+{
+    return join(task, result, false);
+}
+
+/* -- small things --------------------------------------------------------------------------- */
+
+int weft_yield(void)
+{
+    struct weft__task *self;
+    int error = weft__enter(&self);
+
+    if (error == 0)
+        weft__fiber_yield(self->reactor);
+    return error;
+}
+
+weft_task weft_current_task(void)
+{
+    struct weft__task *self = weft__task_self();
+
+    return self ? weft__task_handle(self) : (weft_task){0, 0};
+}
+
+size_t weft_stack_remaining(void)
+{
+    struct weft__task *self = weft__task_self();
+
+    if (!self)
+        return 0;
+    return (size_t)((char *)__builtin_frame_address(0) -
+                    weft__stack_low(&self->reactor->stacks, self->fiber.slot));
+}
+
+int weft_call_on_big_stack(int (*fn)(void *), void *arg)
+{
+    struct weft__task *self = weft__task_self();
+    struct weft__errand errand = {.fn = fn, .arg = arg};
+
+    if (!self)
+        return -EPERM;
+    if (!fn)
+        return -EINVAL;
+    weft__fiber_errand(self->reactor, &errand);
+    return errand.result;
+}
+
+void weft__task_describe(const struct weft__task *task, struct weft_task_info *info)
+{
+    const struct weft__wait *wait = task->fiber.wait;
+
+    *info = (struct weft_task_info){
+        .size = sizeof *info,
+        .task = weft__task_handle(task),
+        .name = task->name,
+        .fn = task->fn,
+        .waits_for = wait                                     ? wait->what
+                     : task->reactor->current == &task->fiber ? "running"
+                     : task->ended                            ? "ended"
+                                                              : "ready",
+        .fd = wait ? wait->fd : -1,
+        .cause = task->visible,
+        .reactor = task->reactor->index,
+        .since_turn = task->fiber.since_turn,
+        .stack_size = weft__stack_size(&task->reactor->stacks, task->fiber.slot),
+    };
+}
+
+int weft__tasks_open(struct weft__reactor *reactor, uint64_t generation_first)
+{
+    struct weft__tasks *tasks = weft__calloc(1, sizeof *tasks);
+
+    if (!tasks)
+        return -ENOMEM;
+    tasks->generation = generation_first;
+    reactor->tasks = tasks;
+    weft__scope_init(&tasks->root, reactor, NULL);
+    tasks->root.on_error = WEFT_KEEP_GOING;
+    tasks->root.name = "root";
+    return 0;
+}
+
+void weft__tasks_close(struct weft__reactor *reactor)
+{
+    weft__tasks_reap(reactor);
+    weft__free(reactor->tasks);
+    reactor->tasks = NULL;
+}

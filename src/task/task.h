@@ -1,0 +1,212 @@
+/*
+ * task/task.h - the upper half of a task, its scopes, and how cancellation reaches it.
+ *
+ * A task's record stands at the top of its own stack, above the argument's copy and the frames:
+ *
+ *      low | guard | ...free... | frames | argument copy | struct weft__task | stagger | high
+ *
+ * so a parked task costs one touched page. The record is found from a handle by arithmetic (slot ->
+ * address) and recognised by its generation, which is never used twice in a process.
+ *
+ * The tree: a scope has an owner (the task that opened it) and children; a task has a home (the scope
+ * it is a child of) and a chain of scopes it has open, innermost first. What is `visible` to a task
+ * is the first cause met on the way up: its own scopes, the requests made of it, its home, that
+ * scope's outer ones, that owner's home, and so on; a shield hides what lies beyond it, unless that is
+ * hard. The answer is kept in the record and refreshed whenever something on the way changes, so that
+ * a suspending call looks at one byte.
+ *
+ * Everything here is touched on the task's own reactor only.
+ */
+#ifndef WEFT_TASK_TASK_H
+#define WEFT_TASK_TASK_H
+
+#include <weft/runtime.h>
+#include <weft/scope.h>
+#include <weft/task.h>
+
+#include "reactor/reactor.h"
+
+struct weft__scope;
+
+struct weft__joiner {
+    struct weft__wait wait;
+    struct weft__joiner *next;
+    struct weft__joiner **link;
+    int32_t result;
+    bool done;     /* result is there */
+    bool consumes; /* weft_join, not weft_await */
+};
+
+struct weft__task {
+    struct weft__fiber fiber; /* first: the reactor's pointer is ours */
+    struct weft__reactor *reactor;
+    uint64_t generation;      /* 0 once the record is free */
+    struct weft__scope *home; /* whose child it is */
+    struct weft__task *next;  /* among home's children */
+    struct weft__task **link;
+    struct weft__scope *scope; /* innermost open scope of its own, or NULL */
+    weft_task_fn fn;
+    void *arg;
+    void (*drop)(void *arg);
+    const char *name;
+    struct weft__joiner *joiners;
+    struct weft__task *joins; /* the task it waits for in a join */
+    int32_t result;
+    int32_t unread_failure; /* of a scope closed implicitly; becomes the result */
+    uint32_t requests;      /* weft_cancel calls not taken back */
+    uint8_t inherited;      /* cause passed down by a cancelled ancestor; never taken back */
+    uint8_t visible;        /* enum weft_cause a suspending call would be refused with now */
+    uint8_t cause;          /* of the last refusal: weft_cause() */
+    bool draining;          /* a scope around it drains */
+    bool ended;
+    bool kept;      /* a handle was asked for: the record stays until it is joined */
+    bool delivered; /* was refused at least once */
+};
+
+struct weft__defer {
+    struct weft__defer *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+/* Somebody who waits for room in a full scope. */
+struct weft__room_waiter {
+    struct weft__wait wait;
+    struct weft__room_waiter *next;
+    struct weft__room_waiter **link;
+    bool served;
+};
+
+/* In `state`; anything else is not an open scope. */
+#define WEFT__SCOPE_OPEN UINT64_C(0x77656674006f7065)
+
+struct weft__scope {
+    uint64_t state;
+    struct weft__task *owner;  /* NULL: the root of a reactor */
+    struct weft__scope *outer; /* the owner's next scope outwards */
+    struct weft__reactor *reactor;
+    struct weft__task *children; /* alive, or ended and kept; in the order spawned */
+    struct weft__task **children_tail;
+    uint32_t alive;
+    uint32_t alive_max;
+    uint8_t on_error;
+    uint8_t cause;  /* enum weft_cause it was cancelled with, 0 if not */
+    bool hard;      /* its cause goes through shields */
+    bool shield;    /* hides what lies outside, until its deadline */
+    bool draining;  /* asked to drain itself */
+    bool delivered; /* something inside was refused for a cause in here or further out */
+    bool error_read;
+    int32_t error; /* first failure of a child */
+    uint32_t failures;
+    int32_t latest[4];
+    int64_t deadline_ns;
+    struct weft__timer timer;
+    struct weft__wait *closer; /* the owner, waiting for the last child */
+    struct weft__room_waiter *room;
+    struct weft__room_waiter **room_tail;
+    struct weft__defer *defers;
+    const char *name;
+};
+_Static_assert(sizeof(struct weft__scope) <= sizeof(struct weft_scope), "reserved room");
+
+/* The task layer's state on one reactor. */
+struct weft__tasks {
+    struct weft__scope root;
+    uint64_t generation;                                  /* of the latest task */
+    void (*on_root_empty)(struct weft__reactor *reactor); /* its last task has ended */
+    struct weft__task *newest;                            /* the task started last */
+    struct weft__task *dead; /* ended, their stacks not yet given back: linked by `next` */
+};
+
+int weft__tasks_open(struct weft__reactor *reactor, uint64_t generation_first);
+void weft__tasks_close(struct weft__reactor *reactor);
+
+/* The calling task, or NULL outside of one. */
+static inline struct weft__task *weft__task_self(void)
+{
+    struct weft__reactor *reactor = weft__self;
+    return reactor ? (struct weft__task *)reactor->current : NULL;
+}
+
+static inline struct weft__tasks *weft__tasks_of(const struct weft__reactor *reactor)
+{
+    return (struct weft__tasks *)reactor->tasks;
+}
+
+/* The root scope of a reactor. */
+static inline struct weft__scope *weft__root(struct weft__reactor *reactor)
+{
+    return &weft__tasks_of(reactor)->root;
+}
+
+/* -- being refused ------------------------------------------------------------------------- */
+
+/* Notes that the task was told of its cancellation; returns -ECANCELED. */
+int weft__task_refuse(struct weft__task *self);
+
+/* What every suspending call begins with: 0, -EPERM outside a task, -ECANCELED. */
+static inline int weft__enter(struct weft__task **self)
+{
+    struct weft__task *task = weft__task_self();
+
+    if (__builtin_expect(!task, 0))
+        return -EPERM;
+    *self = task;
+    if (__builtin_expect(task->visible, 0))
+        return weft__task_refuse(task);
+    return 0;
+}
+
+/* Ends an idle wait, or refuses to begin one, in a drain; returns -ESHUTDOWN. */
+int weft__task_refuse_idle(struct weft__task *self);
+
+/* weft__enter for a wait that a drain may end. */
+static inline int weft__enter_idle(struct weft__task **self)
+{
+    int error = weft__enter(self);
+
+    if (error == 0 && __builtin_expect((*self)->draining, 0))
+        return weft__task_refuse_idle(*self);
+    return error;
+}
+
+/* -- inside the layer ---------------------------------------------------------------------- */
+
+/* Spawns without looking at limits or at the caller's state. `size` bytes are copied. */
+int weft__task_start(struct weft__reactor *reactor, struct weft__scope *home, weft_task_fn fn,
+                     const void *arg, size_t size, const struct weft_spawn_opt *opt);
+/* Runs fn and applies the rule of the unread failure. */
+int weft__task_body(struct weft__task *self, weft_task_fn fn, void *arg);
+/* The task a handle names. NULL: *error is -ESTALE, -EXDEV or -EPERM. */
+struct weft__task *weft__task_find(struct weft__reactor *reactor, weft_task handle, int *error);
+weft_task weft__task_handle(const struct weft__task *task);
+/* Gives back the records and stacks of tasks that have ended. */
+void weft__tasks_reap(struct weft__reactor *reactor);
+/* Lets go of an ended task that was kept. */
+void weft__task_release(struct weft__task *task);
+void weft__task_describe(const struct weft__task *task, struct weft_task_info *info);
+
+void weft__scope_init(struct weft__scope *scope, struct weft__reactor *reactor,
+                      struct weft__task *owner);
+void weft__scope_child_ended(struct weft__scope *scope, struct weft__task *child);
+/* Closes whatever scopes a task left open at its end. */
+void weft__scopes_close_all(struct weft__task *self);
+
+/* Recomputes what the task sees and, when that is news, interrupts its wait. */
+void weft__task_refresh(struct weft__task *task);
+/* weft_cancel, the task being found. */
+int weft__task_cancel(struct weft__task *task);
+/* Cancels a scope and everything in it. 1, or 0 when that was so already. */
+int weft__scope_cancel(struct weft__scope *scope, enum weft_cause cause, bool hard);
+/* Marks it draining and ends the idle waits inside. */
+void weft__scope_drain_begin(struct weft__scope *scope);
+/* Does the drain of `scope`, or of one around it, keep `self` from spawning into it? */
+bool weft__scope_refuses_new(const struct weft__scope *scope, const struct weft__task *self);
+/* Recomputes everybody in the scope: something about it changed. */
+void weft__scope_refresh(struct weft__scope *scope);
+
+/* Calls fn for each task below the scope (or below the reactor's root), until it returns non-zero. */
+int weft__scope_each(struct weft__scope *scope, int (*fn)(struct weft__task *task, void *context),
+                     void *context);
+
+#endif

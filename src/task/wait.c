@@ -1,0 +1,140 @@
+/*
+ * task/wait.c - waiting for a flag or a time; and the `_until` twins.
+ */
+#include "task/wait.h"
+
+#include <errno.h>
+
+#include "task/operation.h"
+
+/* Nothing in the kernel to ask: the wait is over at once. */
+static void interrupt_now(struct weft__wait *wait)
+{
+    weft__fiber_wake(weft__self, wait);
+}
+
+int weft__wait_for_wake(struct weft__task *self, struct weft__wait *wait, bool interruptible)
+{
+    wait->interrupt = interruptible ? interrupt_now : NULL;
+    weft__fiber_park(self->reactor, wait);
+    if (!wait->interrupted)
+        return 0;
+    return self->visible ? weft__task_refuse(self) : weft__task_refuse_idle(self);
+}
+
+void weft__wake_now(struct weft__reactor *reactor, struct weft__wait *wait)
+{
+    if (wait->fiber && wait->fiber->wait == wait)
+        weft__fiber_wake(reactor, wait);
+}
+
+/* -- with a limit --------------------------------------------------------------------------- */
+
+struct alarm {
+    struct weft__timer timer;
+    struct weft__wait *wait;
+    bool rang;
+};
+
+static void alarm_fire(struct weft__timer *timer)
+{
+    struct alarm *alarm = (struct alarm *)timer;
+
+    alarm->rang = alarm->wait->fiber->wait == alarm->wait;
+    weft__wake_now(weft__self, alarm->wait);
+}
+
+int weft__wait_for_wake_until(struct weft__task *self, struct weft__wait *wait, bool interruptible,
+                              int64_t deadline_ns)
+{
+    struct weft__reactor *reactor = self->reactor;
+    struct alarm alarm = {.timer = {.fire = alarm_fire}, .wait = wait};
+    int result;
+
+    if (deadline_ns != WEFT_NEVER) {
+        WEFT__COUNT(reactor, timers_armed);
+        weft__timer_arm(&reactor->timers, &alarm.timer, deadline_ns);
+    }
+    result = weft__wait_for_wake(self, wait, interruptible);
+    weft__timer_disarm(&reactor->timers, &alarm.timer);
+    return alarm.rang ? -ETIME : result;
+}
+
+/* -- sleeping ------------------------------------------------------------------------------- */
+
+static int sleep_until(struct weft__task *self, int64_t deadline)
+{
+    struct weft__wait wait = {.what = "sleep", .fd = -1};
+    int result = weft__wait_for_wake_until(self, &wait, true, deadline);
+
+    return result == -ETIME ? 0 : result;
+}
+
+int weft_sleep_until(int64_t deadline)
+{
+    struct weft__task *self;
+    int error = weft__enter(&self);
+
+    if (error < 0)
+        return error;
+    if (deadline > 0 && deadline > weft__host_now())
+        return sleep_until(self, deadline);
+    weft__fiber_yield(self->reactor);
+    return 0;
+}
+
+int weft_sleep(int64_t ns)
+{
+    struct weft__task *self;
+    int error = weft__enter(&self);
+
+    if (error < 0)
+        return error;
+    if (ns > 0)
+        return sleep_until(self, weft_after_ns(ns));
+    weft__fiber_yield(self->reactor);
+    return 0;
+}
+
+int64_t weft_now(void)
+{
+    return weft__host_now();
+}
+
+int64_t weft_after_ns(int64_t ns)
+{
+    int64_t now = weft__host_now();
+
+    return ns > WEFT_NEVER - now ? WEFT_NEVER : now + ns;
+}
+
+int64_t weft_after_us(int64_t us)
+{
+    if (us > WEFT_NEVER / 1000)
+        return WEFT_NEVER;
+    return us < INT64_MIN / 1000 ? INT64_MIN / 2 : weft_after_ns(us * 1000);
+}
+
+int64_t weft_after_ms(int64_t ms)
+{
+    if (ms > WEFT_NEVER / 1000000)
+        return WEFT_NEVER;
+    return ms < INT64_MIN / 1000000 ? INT64_MIN / 2 : weft_after_ns(ms * 1000000);
+}
+
+/* -- `_until` twins ------------------------------------------------------------------------- */
+
+int weft__until_open(struct weft__until *until, int64_t deadline_ns)
+{
+    struct weft_scope_opt opt = {
+        .size = sizeof opt, .deadline = deadline_ns > 0 ? deadline_ns : 1, .name = "until"};
+
+    return weft_scope_open(&until->scope, &opt);
+}
+
+int64_t weft__until_close(struct weft__until *until, int64_t result)
+{
+    int edge = weft_scope_close(&until->scope);
+
+    return result == -ECANCELED && edge == -ETIMEDOUT ? -ETIMEDOUT : result;
+}

@@ -1,0 +1,33 @@
+/*
+ * task/wait.h - the other things a task waits for: a flag that somebody on this reactor sets, and a
+ * time. Everything that parks a task is built of these and of task/operation.h.
+ */
+#ifndef WEFT_TASK_WAIT_H
+#define WEFT_TASK_WAIT_H
+
+#include "task/task.h"
+
+/*
+ * Parks the task until weft__wake_now is called on `wait` (zeroed, with .what and .fd set).
+ * interruptible: a cancellation (idle: or a drain) ends it too.
+ * Returns 0 when woken, -ECANCELED or -ESHUTDOWN when interrupted; then nobody will wake it again,
+ * and it is for the caller to unlink what pointed at it.
+ */
+int weft__wait_for_wake(struct weft__task *self, struct weft__wait *wait, bool interruptible);
+
+/* Wakes who is parked on `wait`, on its own reactor. Does nothing when it is not parked any more. */
+void weft__wake_now(struct weft__reactor *reactor, struct weft__wait *wait);
+
+/* The same, with a limit of its own: -ETIME when `deadline_ns` came first (not a cancellation). */
+int weft__wait_for_wake_until(struct weft__task *self, struct weft__wait *wait, bool interruptible,
+                              int64_t deadline_ns);
+
+/* An `_until` twin: what runs between open and close is cancelled at the deadline. close returns
+   what the inner call returned, with -ECANCELED made -ETIMEDOUT when this deadline caused it. */
+struct weft__until {
+    struct weft_scope scope;
+};
+int weft__until_open(struct weft__until *until, int64_t deadline_ns);
+int64_t weft__until_close(struct weft__until *until, int64_t result);
+
+#endif
