@@ -145,6 +145,17 @@ void unwinder(void *arg)
     finish(self);
 }
 
+void onlooker(void *arg);
+
+/* A destructor that starts a task while an exception passes through. */
+struct starts_in_destructor {
+    ~starts_in_destructor()
+    {
+        start(&tasks[0], 0, onlooker);
+        run_all(1);
+    }
+};
+
 void onlooker(void *arg)
 {
     task *self = static_cast<task *>(arg);
@@ -194,6 +205,11 @@ TEST(a_fresh_task_sees_nothing_of_its_starter)
         run_all(1);
         ck_assert_str_eq(starters.what(), "the starter's");
         ck_assert(!!std::current_exception());
+    }
+    try {
+        starts_in_destructor guard;
+        throw_text("the starter's");
+    } catch (const std::exception &) {
     }
     ck_assert(!must_not_see_others);
     weft__stack_pool_close(&pool);
