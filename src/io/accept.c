@@ -1,0 +1,352 @@
+/*
+ * io/accept.c - taking connections; accept.h draws the states of a listener.
+ */
+#include "io/accept.h"
+
+#include <weft/net.h>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include "base/memory.h"
+#include "ring/host.h"
+#include "task/wait.h"
+
+enum {
+    FIRST_CAPACITY = WEFT__ACCEPT_WAITING_MAX,
+    FAILURES_AT_ONCE = 16, /* bad connections in a row that are passed over without a pause */
+};
+
+static void arm(struct weft__acceptor *acceptor);
+
+/* -- the queue ------------------------------------------------------------------------------ */
+
+static int grow(struct weft__acceptor *acceptor)
+{
+    uint32_t capacity = acceptor->mask + 1;
+    int *queue = weft__alloc(2 * capacity * sizeof *queue);
+
+    if (!queue)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < capacity; i++)
+        queue[i] = acceptor->queue[(acceptor->head + i) & acceptor->mask];
+    weft__free(acceptor->queue);
+    acceptor->queue = queue;
+    acceptor->tail -= acceptor->head;
+    acceptor->head = 0;
+    acceptor->mask = 2 * capacity - 1;
+    return 0;
+}
+
+static void push(struct weft__acceptor *acceptor, int connection)
+{
+    if (weft__acceptor_waiting(acceptor) > acceptor->mask && grow(acceptor) < 0) {
+        weft__host_close(connection);
+        WEFT__COUNT(acceptor->io->reactor, accept_errors);
+        return;
+    }
+    acceptor->queue[acceptor->tail++ & acceptor->mask] = connection;
+    WEFT__COUNT(acceptor->io->reactor, accepts);
+}
+
+static int pop(struct weft__acceptor *acceptor)
+{
+    int connection = acceptor->queue[acceptor->head++ & acceptor->mask];
+
+    if (weft__acceptor_waiting(acceptor) <= WEFT__ACCEPT_WAITING_MAX / 2)
+        arm(acceptor);
+    return connection;
+}
+
+/* -- arming --------------------------------------------------------------------------------- */
+
+static void back_off(struct weft__acceptor *acceptor)
+{
+    struct weft__reactor *reactor = acceptor->io->reactor;
+
+    weft__timer_arm(&reactor->timers, &acceptor->timer,
+                    weft__host_now() + (int64_t)acceptor->backoff_ms * 1000000);
+    WEFT__COUNT(reactor, timers_armed);
+    WEFT__COUNT(reactor, accept_backoffs);
+    acceptor->backoff_ms *= 2;
+    if (acceptor->backoff_ms > WEFT__ACCEPT_BACKOFF_MAX_MS)
+        acceptor->backoff_ms = WEFT__ACCEPT_BACKOFF_MAX_MS;
+}
+
+static void arm(struct weft__acceptor *acceptor)
+{
+    struct weft__reactor *reactor = acceptor->io->reactor;
+    struct weft__sqe *sqe;
+    bool many;
+
+    if (weft__op_in_flight(&acceptor->op) || weft__timer_armed(&acceptor->timer) ||
+        acceptor->error < 0)
+        return;
+    sqe = weft__op_begin(reactor, &acceptor->op);
+    if (!sqe) {
+        back_off(acceptor);
+        return;
+    }
+    many = reactor->ring.features & WEFT__FEATURE_ACCEPT_MULTISHOT &&
+           weft__acceptor_waiting(acceptor) == 0;
+    weft__request_accept(sqe, acceptor->fd, SOCK_CLOEXEC, many);
+    sqe->user_data = acceptor->op.id;
+}
+
+static void timer_fired(struct weft__timer *timer)
+{
+    arm((struct weft__acceptor *)((char *)timer - offsetof(struct weft__acceptor, timer)));
+}
+
+/* -- completions ---------------------------------------------------------------------------- */
+
+static void accepted(struct weft__acceptor *acceptor, int connection)
+{
+    acceptor->backoff_ms = WEFT__ACCEPT_BACKOFF_MIN_MS;
+    acceptor->failures = 0;
+    push(acceptor, connection);
+}
+
+/* Whose fault it is decides: the listener's own is final; want of descriptors or memory passes; the
+   rest befell one connection. */
+static void refused(struct weft__acceptor *acceptor, int32_t error)
+{
+    switch (error) {
+    case -EBADF:
+    case -EINVAL:
+    case -ENOTSOCK:
+    case -EOPNOTSUPP:
+        acceptor->error = error == -EOPNOTSUPP ? -EINVAL : error;
+        return;
+    case -EMFILE:
+    case -ENFILE:
+    case -ENOMEM:
+    case -ENOBUFS:
+        acceptor->failures = FAILURES_AT_ONCE;
+        break;
+    default:
+        if (weft__result_is_cancel(error)) /* paused, or closing */
+            return;
+        acceptor->failures++;
+    }
+    WEFT__COUNT(acceptor->io->reactor, accept_errors);
+}
+
+static void destroy(struct weft__acceptor *acceptor);
+
+/* What to do once nothing is armed. */
+static void settle(struct weft__acceptor *acceptor)
+{
+    if (acceptor->stopping)
+        destroy(acceptor);
+    else if (acceptor->error < 0)
+        weft__fd_wake_closer(acceptor->io, acceptor->record);
+    else if (acceptor->failures >= FAILURES_AT_ONCE)
+        back_off(acceptor);
+    else if (weft__acceptor_waiting(acceptor) < WEFT__ACCEPT_WAITING_MAX)
+        arm(acceptor);
+}
+
+static void completed(struct weft__op *op, int32_t result, uint32_t flags)
+{
+    struct weft__acceptor *acceptor = (struct weft__acceptor *)op;
+    int connection = weft__host_fd_lift(result);
+
+    _Static_assert(offsetof(struct weft__acceptor, op) == 0, "cast above");
+    if (connection >= 0)
+        accepted(acceptor, connection);
+    else
+        refused(acceptor, connection);
+    if (acceptor->taker && (weft__acceptor_waiting(acceptor) > 0 || acceptor->error < 0))
+        weft__wake_now(acceptor->io->reactor, acceptor->taker);
+    if (!(flags & WEFT__CQE_MORE))
+        settle(acceptor);
+    else if (weft__acceptor_waiting(acceptor) >= WEFT__ACCEPT_WAITING_MAX)
+        weft__op_cancel(acceptor->io->reactor, op);
+}
+
+/* -- beginning and end ---------------------------------------------------------------------- */
+
+static struct weft__acceptor *create(struct weft__io *io, int fd, struct weft__fd *record)
+{
+    struct weft__acceptor *acceptor = weft__calloc(1, sizeof *acceptor);
+    int *queue = weft__alloc(FIRST_CAPACITY * sizeof *queue);
+
+    if (!acceptor || !queue) {
+        weft__free(acceptor);
+        weft__free(queue);
+        return NULL;
+    }
+    acceptor->op.complete = completed;
+    acceptor->timer.fire = timer_fired;
+    acceptor->io = io;
+    acceptor->record = record;
+    acceptor->queue = queue;
+    acceptor->mask = FIRST_CAPACITY - 1;
+    acceptor->fd = fd;
+    acceptor->backoff_ms = WEFT__ACCEPT_BACKOFF_MIN_MS;
+    acceptor->next = io->acceptors;
+    acceptor->link = &io->acceptors;
+    if (acceptor->next)
+        acceptor->next->link = &acceptor->next;
+    io->acceptors = acceptor;
+    record->acceptor = acceptor;
+    record->sides[WEFT__READER] = &acceptor->op;
+    /* connections inherit it; on a Unix socket it fails and does no harm */
+    weft__host_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    return acceptor;
+}
+
+static void destroy(struct weft__acceptor *acceptor)
+{
+    struct weft__fd *record = acceptor->record;
+
+    while (acceptor->head != acceptor->tail)
+        weft__host_close(acceptor->queue[acceptor->head++ & acceptor->mask]);
+    *acceptor->link = acceptor->next;
+    if (acceptor->next)
+        acceptor->next->link = acceptor->link;
+    if (record->acceptor == acceptor) {
+        record->acceptor = NULL;
+        record->sides[WEFT__READER] = NULL;
+    }
+    weft__free(acceptor->queue);
+    weft__free(acceptor);
+}
+
+static void end(struct weft__acceptor *acceptor)
+{
+    struct weft__reactor *reactor = acceptor->io->reactor;
+
+    acceptor->error = -ECANCELED;
+    weft__timer_disarm(&reactor->timers, &acceptor->timer);
+    weft__op_cancel(reactor, &acceptor->op);
+}
+
+void weft__acceptor_close(struct weft__task *self, struct weft__acceptor *acceptor)
+{
+    struct weft__wait wait = {.what = "close", .fd = acceptor->fd};
+
+    end(acceptor);
+    if (acceptor->taker)
+        weft__wake_now(self->reactor, acceptor->taker);
+    acceptor->record->closer = &wait;
+    while (weft__op_in_flight(&acceptor->op) || acceptor->taker)
+        weft__wait_for_wake(self, &wait, false);
+    acceptor->record->closer = NULL;
+    destroy(acceptor);
+}
+
+void weft__acceptor_stop(struct weft__acceptor *acceptor)
+{
+    end(acceptor);
+    acceptor->stopping = true;
+    if (!weft__op_in_flight(&acceptor->op))
+        destroy(acceptor);
+}
+
+/* -- taking --------------------------------------------------------------------------------- */
+
+static int find(struct weft__task *self, int fd, struct weft__acceptor **acceptor)
+{
+    struct weft__io *io = weft__io_of(self->reactor);
+    struct weft__fd *record;
+    int error = weft__fd_find(io, fd, &record);
+
+    if (error < 0)
+        return error;
+    if (record->acceptor) {
+        *acceptor = record->acceptor;
+        return record->acceptor->taker ? -EBUSY : 0;
+    }
+    if (record->sides[WEFT__READER])
+        return weft__fd_refuse(record);
+    *acceptor = create(io, fd, record);
+    return *acceptor ? 0 : -ENOMEM;
+}
+
+/* The listener's own error. The acceptor goes, unless weft_close is at it and will see to that. */
+static int give_up(struct weft__acceptor *acceptor)
+{
+    struct weft__fd *record = acceptor->record;
+    struct weft__io *io = acceptor->io;
+    int error = acceptor->error;
+
+    if (weft__fd_closing(record))
+        return error;
+    destroy(acceptor);
+    if (error == -EBADF)
+        weft__fd_forget(io, record);
+    return error;
+}
+
+static int wait_once(struct weft__task *self, struct weft__acceptor *acceptor)
+{
+    struct weft__wait wait = {.what = "accept", .fd = acceptor->fd, .idle = true};
+    int error;
+
+    arm(acceptor);
+    acceptor->taker = &wait;
+    error = weft__wait_for_wake(self, &wait, true);
+    acceptor->taker = NULL;
+    weft__fd_wake_closer(acceptor->io, acceptor->record);
+    return error;
+}
+
+static int wait_for_one(struct weft__task *self, struct weft__acceptor *acceptor)
+{
+    while (weft__acceptor_waiting(acceptor) == 0) {
+        int error;
+
+        if (acceptor->error < 0)
+            return give_up(acceptor);
+        if (self->draining)
+            return weft__task_refuse_idle(self);
+        error = wait_once(self, acceptor);
+        if (error < 0)
+            return error;
+    }
+    return 0;
+}
+
+/* Makes the connection what the caller asked for. An error is the connection's own. */
+static int dress(struct weft__io *io, int connection, struct sockaddr *address, socklen_t *length,
+                 int flags)
+{
+    int error = 0;
+
+    if (address)
+        error = weft__host_getpeername(connection, address, length);
+    if (error == 0 && flags & SOCK_NONBLOCK)
+        error = weft__host_fcntl(connection, F_SETFL, O_RDWR | O_NONBLOCK);
+    if (error < 0)
+        weft__host_close(connection);
+    return error < 0 ? error : weft__fd_adopt(io, connection);
+}
+
+int weft_accept(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+    struct weft__acceptor *acceptor;
+    struct weft__task *self;
+    int connection, error = weft__enter(&self);
+
+    if (error < 0)
+        return error;
+    if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC | WEFT_IDLE) || (address && !length))
+        return -EINVAL;
+    error = find(self, fd, &acceptor);
+    if (error < 0)
+        return error;
+    for (;;) {
+        error = wait_for_one(self, acceptor);
+        if (error < 0)
+            return error;
+        connection = pop(acceptor);
+        if (dress(weft__io_of(self->reactor), connection, address, length, flags) == 0)
+            break;
+        WEFT__COUNT(self->reactor, accept_errors);
+    }
+    weft__reactor_spend(self->reactor);
+    return connection;
+}

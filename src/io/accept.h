@@ -1,0 +1,60 @@
+/*
+ * io/accept.h - a listener: connections the kernel has accepted, kept until a task takes them.
+ *
+ *            arm                    connection: queue, or hand to the taker
+ *     idle -------> armed ------------------------------------------------> armed
+ *      ^  ^           |  final completion: not full -> arm again
+ *      |  |           |  full (64 wait) -> paused, until 32 wait
+ *      |  |           |  no descriptors left -> backing off
+ *      |  +-- timer --+
+ *
+ * Armed for many connections at once while none waits, for one at a time while some do: so what the
+ * kernel may accept beyond the limit is one burst at most, and none of that burst is lost.
+ *
+ * Belongs to the descriptor's record and to its reactor's loop. It exists from the first
+ * weft_accept to weft_close, or until the io layer stops.
+ */
+#ifndef WEFT_IO_ACCEPT_H
+#define WEFT_IO_ACCEPT_H
+
+#include "io/fd.h"
+#include "reactor/timer.h"
+#include "task/task.h"
+
+enum {
+    WEFT__ACCEPT_WAITING_MAX = 64,
+    WEFT__ACCEPT_BACKOFF_MIN_MS = 10,
+    WEFT__ACCEPT_BACKOFF_MAX_MS = 1000,
+};
+
+struct weft__acceptor {
+    struct weft__op op;       /* the armed accept */
+    struct weft__timer timer; /* ends a back-off */
+    struct weft__io *io;
+    struct weft__fd *record;
+    struct weft__acceptor *next; /* among the reactor's */
+    struct weft__acceptor **link;
+    struct weft__wait *taker; /* weft_accept, waiting */
+    int *queue;               /* accepted, not taken: a circle of capacity mask + 1 */
+    uint32_t mask;
+    uint32_t head;
+    uint32_t tail;
+    int fd;
+    int32_t error;       /* not 0: it is over, nothing is armed any more */
+    uint32_t backoff_ms; /* the next pause */
+    uint32_t failures;   /* in a row */
+    bool stopping;       /* frees itself with the final completion */
+};
+
+/* weft_close: ends what is armed, waits for that, closes the connections that wait, frees it. */
+void weft__acceptor_close(struct weft__task *self, struct weft__acceptor *acceptor);
+/* The io layer stops: the same without waiting; it is freed at once or with its last completion. */
+void weft__acceptor_stop(struct weft__acceptor *acceptor);
+
+/* Accepted and not taken. */
+static inline uint32_t weft__acceptor_waiting(const struct weft__acceptor *acceptor)
+{
+    return acceptor->tail - acceptor->head;
+}
+
+#endif

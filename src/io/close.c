@@ -1,0 +1,95 @@
+/*
+ * io/close.c - shutting down and closing: cancel, wait for the end, then let go of the number.
+ *
+ * What always holds: when the kernel is asked to close a descriptor, nothing of ours is in flight
+ * on it any more, and from the first step on nobody else may begin anything.
+ */
+#include "io/close.h"
+
+#include <weft/net.h>
+
+#include "io/accept.h"
+#include "io/fd.h"
+#include "ring/host.h"
+#include "task/operation.h"
+#include "task/wait.h"
+
+/* Has who holds the side let go of it. Between two requests there is nothing to cancel; such a
+   holder sees for itself that the descriptor is closing, as soon as it runs. */
+static void end_side(struct weft__task *self, struct weft__fd *record, enum weft__side side, int fd)
+{
+    struct weft__wait wait = {.what = "close", .fd = fd};
+
+    while (record->sides[side]) {
+        if (!weft__op_in_flight(record->sides[side])) {
+            weft__fiber_yield(self->reactor);
+            continue;
+        }
+        weft__op_cancel(self->reactor, record->sides[side]);
+        record->closer = &wait;
+        weft__wait_for_wake(self, &wait, false);
+        record->closer = NULL;
+    }
+}
+
+int weft__close_request(struct weft__task *self, int fd)
+{
+    struct weft__operation operation;
+    struct weft__sqe *sqe = weft__operation_begin(self, &operation, "close", fd);
+
+    if (!sqe) /* it must succeed all the same */
+        return weft__host_close(fd);
+    weft__operation_hold(&operation);
+    weft__request_close(sqe, fd);
+    return weft__operation_wait(self, &operation, sqe);
+}
+
+static int close_record(struct weft__task *self, int fd, struct weft__fd *record)
+{
+    uint64_t word = weft__fd_close_begin(record);
+    int result;
+
+    if (record->acceptor)
+        weft__acceptor_close(self, record->acceptor);
+    end_side(self, record, WEFT__READER, fd);
+    end_side(self, record, WEFT__WRITER, fd);
+    weft__fd_close_publish(record, word);
+    result = weft__close_request(self, fd);
+    weft__fd_close_end(record, word);
+    return result;
+}
+
+int weft_close(int fd)
+{
+    struct weft__task *self = weft__task_self();
+    struct weft__fd *record;
+    int error;
+
+    if (!self)
+        return -EPERM;
+    error = weft__fd_find(weft__io_of(self->reactor), fd, &record);
+    if (error < 0)
+        return error == -EBADF && weft__fd_closes_here(weft__io_of(self->reactor), fd) ? -EALREADY
+                                                                                       : error;
+    if (record->stream)
+        return -EBUSY;
+    return close_record(self, fd, record);
+}
+
+int weft_shutdown(int fd, int how)
+{
+    struct weft__fd *record;
+    struct weft__task *self;
+    int error = weft__enter(&self);
+
+    if (error < 0)
+        return error;
+    error = weft__fd_find(weft__io_of(self->reactor), fd, &record);
+    if (error < 0)
+        return error;
+    error = weft__host_shutdown(fd, how);
+    if (error == -EBADF)
+        weft__fd_forget(weft__io_of(self->reactor), record);
+    weft__reactor_spend(self->reactor);
+    return error;
+}

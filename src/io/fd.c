@@ -1,0 +1,177 @@
+/*
+ * io/fd.c - the table of descriptors; fd.h states the rules.
+ *
+ * The table is reserved once in a process, by the first reactor that opens, and never given back:
+ * it is address space, and memory only where a descriptor was used.
+ */
+#include "io/fd.h"
+
+#include "ring/host.h"
+#include "task/wait.h"
+
+enum { FD_COUNT_MAX = 1 << 24 };
+
+struct table {
+    uint32_t count;
+    _Alignas(64) struct weft__fd records[];
+};
+
+static _Atomic(struct table *) shared_table;
+
+int weft__fd_table_get(struct weft__fd **records, uint32_t *count)
+{
+    /* acquire, with the release below: the count was written before the table was shown */
+    struct table *table = atomic_load_explicit(&shared_table, memory_order_acquire);
+
+    if (!table) {
+        uint32_t most = weft__host_fd_max();
+        if (most > FD_COUNT_MAX)
+            most = FD_COUNT_MAX;
+        size_t size = sizeof(struct table) + most * sizeof(struct weft__fd);
+        struct table *fresh = weft__host_reserve(size);
+        if (!fresh)
+            return -ENOMEM;
+        fresh->count = most;
+        if (atomic_compare_exchange_strong_explicit(&shared_table, &table, fresh,
+                                                    memory_order_acq_rel, memory_order_acquire))
+            table = fresh;
+        else
+            weft__host_unreserve(fresh, size);
+    }
+    *records = table->records;
+    *count = table->count;
+    return 0;
+}
+
+/* The record has just become ours: whatever stood in it is nobody's. */
+static void reset(struct weft__io *io, int fd, struct weft__fd *record)
+{
+    record->sides[WEFT__READER] = NULL;
+    record->sides[WEFT__WRITER] = NULL;
+    record->acceptor = NULL;
+    record->stream = NULL;
+    record->closer = NULL;
+    record->flags = 0;
+    record->identity = 0;
+    if ((uint32_t)fd > io->fd_high)
+        io->fd_high = (uint32_t)fd;
+}
+
+static uint64_t next_word(uint64_t word, uint32_t id)
+{
+    return ((word >> 32) + 1) << 32 | id;
+}
+
+int weft__fd_find_slow(struct weft__io *io, int fd, struct weft__fd *record)
+{
+    uint64_t word = atomic_load_explicit(&record->owner, memory_order_relaxed);
+
+    while ((uint32_t)word == 0)
+        /* acquire, with the release of whoever gave it back: its last writes come before ours */
+        if (atomic_compare_exchange_weak_explicit(&record->owner, &word, next_word(word, io->id),
+                                                  memory_order_acquire, memory_order_relaxed)) {
+            reset(io, fd, record);
+            return weft__fd_verify(io, fd, record);
+        }
+    return (uint32_t)(word & ~WEFT__FD_CLOSING) == io->id ? -EBADF : -EXDEV;
+}
+
+int weft__fd_refuse(const struct weft__fd *record)
+{
+    return record->flags & WEFT__FD_POISONED ? -ENOTCONN : -EBUSY;
+}
+
+int weft__fd_adopt(struct weft__io *io, int fd)
+{
+    struct weft__fd *record;
+    uint64_t word;
+
+    if ((uint32_t)fd >= io->fd_count) {
+        weft__host_close(fd);
+        return -EMFILE;
+    }
+    record = &io->fds[fd];
+    word = atomic_load_explicit(&record->owner, memory_order_relaxed);
+    /* acquire, with weft__fd_close_publish: who closed the number before has written its last */
+    while (!atomic_compare_exchange_weak_explicit(&record->owner, &word, next_word(word, io->id),
+                                                  memory_order_acquire, memory_order_relaxed))
+        ;
+    reset(io, fd, record);
+    return 0;
+}
+
+/* Holds both sides of a poisoned descriptor; never in flight. */
+static struct weft__op poison;
+
+void weft__fd_poison(struct weft__fd *record)
+{
+    record->flags |= WEFT__FD_POISONED;
+    for (int side = WEFT__READER; side <= WEFT__WRITER; side++)
+        if (!record->sides[side])
+            record->sides[side] = &poison;
+}
+
+static void give_back(struct weft__fd *record, uint64_t word)
+{
+    /* release, with the acquire of the next claim */
+    atomic_compare_exchange_strong_explicit(&record->owner, &word, word & ~(uint64_t)UINT32_MAX,
+                                            memory_order_release, memory_order_relaxed);
+}
+
+void weft__fd_forget(struct weft__io *io, struct weft__fd *record)
+{
+    uint64_t word = atomic_load_explicit(&record->owner, memory_order_relaxed);
+
+    if ((uint32_t)word == io->id && !record->sides[WEFT__READER] && !record->sides[WEFT__WRITER])
+        give_back(record, word);
+}
+
+void weft__fd_wake_closer(struct weft__io *io, struct weft__fd *record)
+{
+    if (record->closer)
+        weft__wake_now(io->reactor, record->closer);
+}
+
+bool weft__fd_closes_here(const struct weft__io *io, int fd)
+{
+    if ((uint32_t)fd >= io->fd_count)
+        return false;
+    return (uint32_t)atomic_load_explicit(&io->fds[fd].owner, memory_order_relaxed) ==
+           (io->id | (uint32_t)WEFT__FD_CLOSING);
+}
+
+uint64_t weft__fd_close_begin(struct weft__fd *record)
+{
+    uint64_t word = atomic_load_explicit(&record->owner, memory_order_relaxed) | WEFT__FD_CLOSING;
+
+    if (record->flags & WEFT__FD_POISONED)
+        for (int side = WEFT__READER; side <= WEFT__WRITER; side++)
+            if (record->sides[side] == &poison)
+                record->sides[side] = NULL;
+    atomic_store_explicit(&record->owner, word, memory_order_relaxed);
+    return word;
+}
+
+void weft__fd_close_publish(struct weft__fd *record, uint64_t word)
+{
+    uint64_t expected = word;
+
+    /* the same word once more, for its release: see weft__fd_adopt */
+    atomic_compare_exchange_strong_explicit(&record->owner, &expected, word, memory_order_release,
+                                            memory_order_relaxed);
+}
+
+void weft__fd_close_end(struct weft__fd *record, uint64_t word)
+{
+    give_back(record, word);
+}
+
+void weft__fd_release_all(struct weft__io *io)
+{
+    for (uint32_t fd = 0; fd <= io->fd_high && fd < io->fd_count; fd++) {
+        struct weft__fd *record = &io->fds[fd];
+        uint64_t word = atomic_load_explicit(&record->owner, memory_order_relaxed);
+        if ((uint32_t)(word & ~WEFT__FD_CLOSING) == io->id)
+            give_back(record, word);
+    }
+}

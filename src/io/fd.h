@@ -1,0 +1,139 @@
+/*
+ * io/fd.h - what is known of each descriptor: who owns it, and who reads and writes it now.
+ *
+ * One table for the process, indexed by descriptor, a cache line each. The word `owner` is atomic
+ * and says which reactor the rest of the line belongs to; everything else is touched by that
+ * reactor alone.
+ *
+ *      owner == 0        nobody's: the first reactor to use it claims it by one compare-and-swap
+ *      owner == id       the reactor's whose io layer has this id
+ *      owner == id | CLOSING   being closed: refused to everybody
+ *
+ * Its upper half counts the claims. weft_close gives a record back after the kernel has closed the
+ * descriptor, when another reactor may already have been given the same number: the exchange by the
+ * whole word then fails, as it should.
+ */
+#ifndef WEFT_IO_FD_H
+#define WEFT_IO_FD_H
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "io/io.h"
+#include "reactor/op.h"
+
+struct weft__acceptor;
+struct weft__wait;
+struct weft_stream;
+
+enum weft__side { WEFT__READER, WEFT__WRITER };
+
+enum {
+    WEFT__FD_EXPECT = 1 << 0,   /* the last receive left something behind: the next will find it */
+    WEFT__FD_POISONED = 1 << 1, /* a connect failed or was cancelled: only close */
+};
+
+struct weft__fd {
+    _Atomic(uint64_t) owner;
+    struct weft__op *sides[2];       /* who holds the side: an operation, an acceptor, a stream */
+    struct weft__acceptor *acceptor; /* NULL unless connections are taken from it */
+    struct weft_stream *stream;      /* NULL unless a stream owns it */
+    struct weft__wait *closer;       /* weft_close, waiting for the sides to be let go */
+    uint32_t flags;
+    uint32_t identity; /* debug builds: device and inode at the claim, mixed */
+    uint64_t reserved;
+};
+_Static_assert(sizeof(struct weft__fd) == 64, "a cache line each");
+
+#define WEFT__FD_CLOSING UINT64_C(0x80000000)
+
+int weft__fd_table_get(struct weft__fd **records, uint32_t *count);
+
+/* What weft__fd_find does when the record is not simply ours. */
+int weft__fd_find_slow(struct weft__io *io, int fd, struct weft__fd *record);
+/* Why a side that is held is refused. */
+int weft__fd_refuse(const struct weft__fd *record);
+
+#ifdef WEFT_DEBUG
+/* Is this still the file that was claimed? 0, or -EBADF: it was closed behind our back. */
+int weft__fd_verify(struct weft__io *io, int fd, struct weft__fd *record);
+#else
+static inline int weft__fd_verify(struct weft__io *io, int fd, struct weft__fd *record)
+{
+    (void)io, (void)fd, (void)record;
+    return 0;
+}
+#endif
+
+/* The record of `fd`, claimed for this reactor if it was nobody's. 0; -EBADF, -EXDEV. */
+static inline int weft__fd_find(struct weft__io *io, int fd, struct weft__fd **record)
+{
+    struct weft__fd *found;
+
+    if (__builtin_expect((uint32_t)fd >= io->fd_count, 0))
+        return -EBADF;
+    found = &io->fds[fd];
+    *record = found;
+    /* relaxed: when it is ours, only we have written the rest of the line */
+    uint64_t owner = atomic_load_explicit(&found->owner, memory_order_relaxed);
+    if (__builtin_expect((uint32_t)owner == io->id, 1))
+        return weft__fd_verify(io, fd, found);
+    return weft__fd_find_slow(io, fd, found);
+}
+
+/* Finds the record and takes one side of it for `op`, idle so far. 0; -EBADF, -EXDEV, -EBUSY. */
+static inline int weft__fd_enter(struct weft__io *io, int fd, enum weft__side side,
+                                 struct weft__op *op, struct weft__fd **record)
+{
+    int error = weft__fd_find(io, fd, record);
+
+    if (__builtin_expect(error < 0, 0))
+        return error;
+    if (__builtin_expect((*record)->sides[side] != NULL, 0))
+        return weft__fd_refuse(*record);
+    op->id = 0;
+    (*record)->sides[side] = op;
+    return 0;
+}
+
+void weft__fd_wake_closer(struct weft__io *io, struct weft__fd *record);
+
+/* Lets go of a side. */
+static inline void weft__fd_leave(struct weft__io *io, struct weft__fd *record,
+                                  enum weft__side side, struct weft__op *op)
+{
+    if (__builtin_expect(record->sides[side] == op, 1)) /* else the record was reset meanwhile */
+        record->sides[side] = NULL;
+    if (__builtin_expect(record->closer != NULL, 0))
+        weft__fd_wake_closer(io, record);
+}
+
+static inline bool weft__fd_closing(const struct weft__fd *record)
+{
+    return atomic_load_explicit(&record->owner, memory_order_relaxed) & WEFT__FD_CLOSING;
+}
+
+/* A descriptor that weft made: its record begins anew, whatever an old number left there. 0 or
+   -EMFILE (beyond the table; the descriptor is then closed). */
+int weft__fd_adopt(struct weft__io *io, int fd);
+
+/* Nothing may be in flight from here on. */
+void weft__fd_poison(struct weft__fd *record);
+/* The kernel does not know the number: whoever uses it next claims it. */
+void weft__fd_forget(struct weft__io *io, struct weft__fd *record);
+
+/* Is this reactor closing it already? */
+bool weft__fd_closes_here(const struct weft__io *io, int fd);
+
+/* weft_close: marks the record; returns the word to give back with. */
+uint64_t weft__fd_close_begin(struct weft__fd *record);
+/* Makes the record's state visible to who gets the number next. Before the request to close. */
+void weft__fd_close_publish(struct weft__fd *record, uint64_t word);
+void weft__fd_close_end(struct weft__fd *record, uint64_t word);
+
+/* Gives back every record of this io layer: its reactor stops. */
+void weft__fd_release_all(struct weft__io *io);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * io/fd_verify.c - debug builds: was the descriptor closed behind our back?
+ *
+ * A close(2) by foreign code, and the number given out again, cannot be seen by anything but the
+ * file's identity. Asking costs a system call, so release builds do not.
+ */
+#include "io/fd.h"
+
+#ifdef WEFT_DEBUG
+
+#include "ring/host.h"
+
+int weft__fd_verify(struct weft__io *io, int fd, struct weft__fd *record)
+{
+    uint64_t device, inode;
+    uint32_t identity;
+
+    if (weft__host_identity(fd, &device, &inode) < 0) {
+        weft__fd_forget(io, record);
+        return -EBADF;
+    }
+    identity = (uint32_t)(inode ^ inode >> 32 ^ device * 2654435761u) | 1;
+    if (record->identity == 0)
+        record->identity = identity;
+    if (record->identity == identity)
+        return 0;
+    weft__fd_forget(io, record);
+    return -EBADF;
+}
+
+#else
+typedef int weft__fd_verify_is_for_debug_builds;
+#endif

@@ -1,0 +1,76 @@
+/*
+ * io/io.c - the io layer's state on one reactor; io.h states what a stop does.
+ */
+#include "io/io.h"
+
+#include <stdatomic.h>
+
+#include "base/memory.h"
+#include "io/accept.h"
+#include "io/fd.h"
+
+static _Atomic(uint32_t) latest_id;
+
+/* Ids are compared with the lower half of a record's word, whose top bit says "closing". */
+static uint32_t next_id(void)
+{
+    uint32_t id;
+
+    do
+        id = (atomic_fetch_add_explicit(&latest_id, 1, memory_order_relaxed) + 1) &
+             ~(uint32_t)WEFT__FD_CLOSING;
+    while (id == 0);
+    return id;
+}
+
+int weft__io_open(struct weft__reactor *reactor)
+{
+    struct weft__io *io = weft__calloc(1, sizeof *io);
+    int error;
+
+    if (!io)
+        return -ENOMEM;
+    error = weft__fd_table_get(&io->fds, &io->fd_count);
+    if (error < 0) {
+        weft__free(io);
+        return error;
+    }
+    io->id = next_id();
+    io->reactor = reactor;
+    reactor->io = io;
+    return 0;
+}
+
+void weft__io_stop(struct weft__reactor *reactor)
+{
+    struct weft__io *io = weft__io_of(reactor);
+    struct weft__acceptor *next;
+
+    for (struct weft__acceptor *acceptor = io->acceptors; acceptor; acceptor = next) {
+        next = acceptor->next;
+        weft__acceptor_stop(acceptor);
+    }
+}
+
+uint32_t weft__io_pending(const struct weft__reactor *reactor)
+{
+    const struct weft__io *io = weft__io_of(reactor);
+    uint32_t pending = 0;
+
+    if (!io)
+        return 0;
+    for (const struct weft__acceptor *acceptor = io->acceptors; acceptor; acceptor = acceptor->next)
+        pending += weft__op_in_flight(&acceptor->op);
+    return pending;
+}
+
+void weft__io_close(struct weft__reactor *reactor)
+{
+    struct weft__io *io = weft__io_of(reactor);
+
+    if (!io)
+        return;
+    weft__fd_release_all(io);
+    weft__free(io);
+    reactor->io = NULL;
+}

@@ -1,0 +1,50 @@
+/*
+ * io/io.h - the io layer's state on one reactor, and how it starts and stops with it.
+ *
+ * A descriptor left open when the runtime stops stays open: it is the user's, and its record is
+ * given back, so that a later run may use it. Connections accepted and not taken are closed. A
+ * stream owns its descriptor: one that was never closed is aborted, its descriptor closed, its
+ * memory freed.
+ */
+#ifndef WEFT_IO_IO_H
+#define WEFT_IO_IO_H
+
+#include <stdint.h>
+
+#include "reactor/reactor.h"
+
+struct weft__acceptor;
+struct weft__buffers;
+struct weft__fd;
+struct weft_stream;
+
+struct weft__io {
+    struct weft__fd *fds; /* the process's table */
+    uint32_t fd_count;    /* its length */
+    uint32_t id;          /* never used twice in a process; never 0 */
+    struct weft__reactor *reactor;
+    uint32_t fd_high; /* no record above this one is ours */
+    struct weft__acceptor *acceptors;
+    struct weft_stream *streams;
+    struct weft__buffers *buffers; /* NULL until the first stream */
+};
+
+static inline struct weft__io *weft__io_of(const struct weft__reactor *reactor)
+{
+    return (struct weft__io *)reactor->io;
+}
+
+/* On the reactor's thread, once its ring is open. 0 or -ENOMEM. */
+int weft__io_open(struct weft__reactor *reactor);
+
+/* On the loop, once every task has ended: ends armed accepts and receives and frees what is idle.
+ */
+void weft__io_stop(struct weft__reactor *reactor);
+
+/* How many listeners and streams still have a request in flight; the loop turns until it is 0. */
+uint32_t weft__io_pending(const struct weft__reactor *reactor);
+
+/* After that. Frees the rest. */
+void weft__io_close(struct weft__reactor *reactor);
+
+#endif

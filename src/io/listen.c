@@ -1,0 +1,114 @@
+/*
+ * io/listen.c - opening a listening socket, and the troubles of binding an address.
+ */
+#include <weft/net.h>
+
+#include <netinet/tcp.h>
+
+#include "io/address.h"
+#include "io/fd.h"
+#include "io/option.h"
+#include "io/socket.h"
+#include "ring/host.h"
+#include "task/task.h"
+
+enum { BACKLOG_DEFAULT = 4096 };
+#define BIND_RETRY_NS INT64_C(1000000000)
+#define BIND_PAUSE_NS INT64_C(10000000)
+
+/* A socket file that nobody listens on is the leaving of a process that died. Anything else stays.
+ */
+static bool remove_stale(const struct weft__address *address)
+{
+    const char *path = address->local.sun_path;
+
+    return address->any.sa_family == AF_UNIX && path[0] != '\0' &&
+           weft__host_is_socket_file(path) == 1 &&
+           weft__host_connect_probe(&address->any, address->length) == 0 &&
+           weft__host_unlink(path) == 0;
+}
+
+/* The kernel tears down the ring of a process that died, and with it the listener, a little late:
+   an address in use may be free in a moment. A Unix listener that answers is alive. */
+static int bind_patiently(int fd, const struct weft__address *address)
+{
+    int64_t give_up_ns = weft__host_now() + BIND_RETRY_NS;
+    int error = weft__host_bind(fd, &address->any, address->length);
+
+    if (error == -EADDRINUSE && remove_stale(address))
+        error = weft__host_bind(fd, &address->any, address->length);
+    while (error == -EADDRINUSE && weft__host_now() < give_up_ns) {
+        error = weft_sleep(BIND_PAUSE_NS);
+        if (error < 0)
+            return error;
+        error = weft__host_bind(fd, &address->any, address->length);
+    }
+    return error;
+}
+
+static int set_options(int fd, const struct weft__address *address,
+                       const struct weft_listen_opt *opt)
+{
+    int error = 0;
+
+    if (address->any.sa_family == AF_UNIX)
+        return 0;
+    error = weft__socket_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (error == 0 && opt->reuse_port)
+        error = weft__socket_set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (error == 0 && address->any.sa_family == AF_INET6)
+        error = weft__socket_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, opt->v6_only);
+    if (error == 0) /* connections inherit it */
+        error = weft__socket_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    return error;
+}
+
+static int prepare(int fd, const struct weft__address *address, const struct weft_listen_opt *opt)
+{
+    int error = set_options(fd, address, opt);
+
+    if (error == 0)
+        error = bind_patiently(fd, address);
+    if (error == 0 && opt->mode && address->any.sa_family == AF_UNIX && address->local.sun_path[0])
+        error = weft__host_chmod(address->local.sun_path, opt->mode);
+    return error < 0 ? error
+                     : weft__host_listen(fd, opt->backlog > 0 ? opt->backlog : BACKLOG_DEFAULT);
+}
+
+static int open_socket(struct weft__io *io, struct weft__address *address)
+{
+    int fd = weft__socket_open(io, address->any.sa_family, SOCK_STREAM, 0);
+
+    if (fd == -EAFNOSUPPORT && address->wildcard) { /* a system without IPv6 */
+        in_port_t port = address->v6.sin6_port;
+        *address = (struct weft__address){.v4 = {.sin_family = AF_INET, .sin_port = port},
+                                          .length = sizeof address->v4};
+        fd = weft__socket_open(io, AF_INET, SOCK_STREAM, 0);
+    }
+    return fd;
+}
+
+int weft_listen_tcp(const char *text, const struct weft_listen_opt *opt)
+{
+    struct weft_listen_opt own;
+    struct weft__address address;
+    struct weft__task *self;
+    int fd, error = weft__enter(&self);
+
+    if (error == 0)
+        error = weft__option_copy(&own, sizeof own, opt);
+    if (error == 0)
+        error = weft__address_parse(&address, text);
+    if (error < 0)
+        return error;
+    if (own.backlog < 0 || own.mode > 07777)
+        return -EINVAL;
+    fd = open_socket(weft__io_of(self->reactor), &address);
+    if (fd < 0)
+        return fd;
+    error = prepare(fd, &address, &own);
+    if (error == 0)
+        return fd;
+    weft_close(fd);
+    return error;
+}

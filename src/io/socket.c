@@ -1,0 +1,241 @@
+/*
+ * io/socket.c - sockets: making, connecting, options, handing to another reactor.
+ */
+#include <weft/net.h>
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+
+#include "io/address.h"
+#include "io/fd.h"
+#include "io/option.h"
+#include "io/socket.h"
+#include "ring/host.h"
+#include "task/operation.h"
+#include "task/wait.h"
+
+int weft__socket_open(struct weft__io *io, int domain, int type, int protocol)
+{
+    int fd = weft__host_socket(domain, type, protocol);
+    int error;
+
+    if (fd < 0)
+        return fd;
+    error = weft__fd_adopt(io, fd);
+    return error < 0 ? error : fd;
+}
+
+int weft_socket(int domain, int type, int protocol)
+{
+    struct weft__task *self = weft__task_self();
+
+    if (!self)
+        return -EPERM;
+    return weft__socket_open(weft__io_of(self->reactor), domain, type, protocol);
+}
+
+/* -- options -------------------------------------------------------------------------------- */
+
+int weft_setsockopt(int fd, int level, int option, const void *value, socklen_t length)
+{
+    return weft__task_self() ? weft__host_setsockopt(fd, level, option, value, length) : -EPERM;
+}
+
+int weft_getsockopt(int fd, int level, int option, void *value, socklen_t *length)
+{
+    return weft__task_self() ? weft__host_getsockopt(fd, level, option, value, length) : -EPERM;
+}
+
+int weft__socket_set_int(int fd, int level, int option, int value)
+{
+    return weft__host_setsockopt(fd, level, option, &value, sizeof value);
+}
+
+static bool is_tcp(int fd)
+{
+    int protocol = 0;
+    socklen_t length = sizeof protocol;
+
+    return weft__host_getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
+           protocol == IPPROTO_TCP;
+}
+
+static int set_tcp(int fd, const struct weft_socket_opt *opt)
+{
+    int error = weft__socket_set_int(fd, IPPROTO_TCP, TCP_NODELAY, !opt->nagle);
+
+    if (error == 0 && opt->user_timeout_ms)
+        error = weft__host_setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &opt->user_timeout_ms,
+                                      sizeof opt->user_timeout_ms);
+    return error;
+}
+
+int weft__socket_set(int fd, const struct weft_socket_opt *opt)
+{
+    int error = 0;
+
+    if (opt->receive_buffer_size < 0 || opt->send_buffer_size < 0)
+        return -EINVAL;
+    if (opt->keepalive)
+        error = weft__socket_set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    if (error == 0 && opt->reset_on_close)
+        error = weft__socket_reset_on_close(fd);
+    if (error == 0 && opt->receive_buffer_size)
+        error = weft__socket_set_int(fd, SOL_SOCKET, SO_RCVBUF, opt->receive_buffer_size);
+    if (error == 0 && opt->send_buffer_size)
+        error = weft__socket_set_int(fd, SOL_SOCKET, SO_SNDBUF, opt->send_buffer_size);
+    return error == 0 && is_tcp(fd) ? set_tcp(fd, opt) : error;
+}
+
+int weft__socket_reset_on_close(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
+    return weft__host_setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+int weft_socket_set(int fd, const struct weft_socket_opt *opt)
+{
+    struct weft_socket_opt own;
+    int error = weft__option_copy(&own, sizeof own, opt);
+
+    if (!weft__task_self())
+        return -EPERM;
+    return error < 0 ? error : weft__socket_set(fd, &own);
+}
+
+int weft_local_port(int fd)
+{
+    struct weft__address address;
+    socklen_t length = sizeof address.local;
+    int error;
+
+    if (!weft__task_self())
+        return -EPERM;
+    error = weft__host_getsockname(fd, &address.any, &length);
+    return error < 0 ? error : weft__address_port(&address);
+}
+
+int weft_fd_move(int fd)
+{
+    struct weft__task *self = weft__task_self();
+    struct weft__fd *record;
+    int error;
+
+    if (!self)
+        return -EPERM;
+    error = weft__fd_find(weft__io_of(self->reactor), fd, &record);
+    if (error < 0)
+        return error;
+    if (weft__host_fcntl(fd, F_GETFD, 0) == -EBADF) {
+        weft__fd_forget(weft__io_of(self->reactor), record);
+        return -EBADF;
+    }
+    if (record->sides[WEFT__READER] || record->sides[WEFT__WRITER])
+        return weft__fd_refuse(record);
+    weft__fd_forget(weft__io_of(self->reactor), record);
+    return 0;
+}
+
+/* -- connecting ----------------------------------------------------------------------------- */
+
+/* Errors that say the call was wrong and that nothing was tried. */
+static bool nothing_happened(int error)
+{
+    switch (error) {
+    case -EISCONN:
+    case -EFAULT:
+    case -EINVAL:
+    case -EAFNOSUPPORT:
+    case -EBADF:
+    case -ENOTSOCK:
+    case -ENOMEM:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int connect_once(struct weft__task *self, int fd, struct weft__fd *record,
+                        const struct sockaddr *address, socklen_t length)
+{
+    struct weft__io *io = weft__io_of(self->reactor);
+    struct weft__operation operation = {.op = {.id = 0}};
+    struct weft__sqe *sqe;
+    int error = 0;
+
+    record->sides[WEFT__WRITER] = &operation.op;
+    sqe = weft__operation_begin(self, &operation, "connect", fd);
+    if (!sqe) {
+        weft__fd_leave(io, record, WEFT__WRITER, &operation.op);
+        return weft__operation_error(self);
+    }
+    if (weft__fd_closing(record))
+        weft__request_nop(sqe);
+    else
+        weft__request_connect(sqe, fd, address, length);
+    error = weft__operation_wait(self, &operation, sqe);
+    if (weft__fd_closing(record))
+        error = -ECANCELED;
+    weft__fd_leave(io, record, WEFT__WRITER, &operation.op);
+    if (error < 0 && !nothing_happened(error) && !weft__fd_closing(record))
+        weft__fd_poison(record);
+    if (error == -EBADF)
+        weft__fd_forget(io, record);
+    return error;
+}
+
+int weft_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct weft__fd *record;
+    struct weft__task *self;
+    int error = weft__enter(&self);
+
+    if (error < 0)
+        return error;
+    if (!address)
+        return -EFAULT;
+    error = weft__fd_find(weft__io_of(self->reactor), fd, &record);
+    if (error < 0)
+        return error;
+    if (record->sides[WEFT__READER] || record->sides[WEFT__WRITER])
+        return weft__fd_refuse(record);
+    return connect_once(self, fd, record, address, length);
+}
+
+int weft_connect_until(int fd, const struct sockaddr *address, socklen_t length, int64_t deadline)
+{
+    struct weft__until until;
+    int error = weft__until_open(&until, deadline);
+
+    if (error < 0)
+        return error;
+    return (int)weft__until_close(&until, weft_connect(fd, address, length));
+}
+
+int weft_connect_tcp(const char *text, const struct weft_socket_opt *opt)
+{
+    struct weft_socket_opt own;
+    struct weft__address address;
+    struct weft__task *self;
+    int fd, error = weft__enter(&self);
+
+    if (error == 0)
+        error = weft__option_copy(&own, sizeof own, opt);
+    if (error == 0)
+        error = weft__address_parse(&address, text);
+    if (error < 0)
+        return error;
+    if (address.wildcard)
+        return -EINVAL;
+    fd = weft__socket_open(weft__io_of(self->reactor), address.any.sa_family, SOCK_STREAM, 0);
+    if (fd < 0)
+        return fd;
+    error = weft__socket_set(fd, &own);
+    if (error == 0)
+        error = weft_connect(fd, &address.any, address.length);
+    if (error == 0)
+        return fd;
+    weft_close(fd);
+    return error;
+}

@@ -1,0 +1,291 @@
+/*
+ * io/transfer.c - receiving and sending on a descriptor, the twins of recv(2) and send(2).
+ *
+ * Each call holds its side of the descriptor from its first request to its last, so the pieces of
+ * one message never interleave with another task's. What always holds: a task that is cancelled is
+ * refused before a request is made; a request made is waited for, and its result reported.
+ */
+#include <weft/net.h>
+
+#include <limits.h>
+
+#include "io/fd.h"
+#include "io/transfer.h"
+#include "task/operation.h"
+#include "task/wait.h"
+
+enum {
+    SIZE_MAX_ONCE = INT_MAX & ~4095, /* what the kernel moves at once */
+    RECV_FLAGS = MSG_PEEK | MSG_WAITALL | MSG_OOB | MSG_TRUNC | MSG_DONTWAIT | MSG_NOSIGNAL |
+                 MSG_CMSG_CLOEXEC,
+    /* borrowed memory, so neither MSG_ZEROCOPY nor MSG_FASTOPEN, which needs an address */
+    SEND_FLAGS = MSG_MORE | MSG_OOB | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_DONTROUTE | MSG_EOR |
+                 MSG_CONFIRM | MSG_WAITALL,
+};
+
+static uint32_t size_once(size_t size)
+{
+    return size < SIZE_MAX_ONCE ? (uint32_t)size : SIZE_MAX_ONCE;
+}
+
+/* Waits for the request, unless weft_close came between taking it and here: then it does nothing.
+ */
+static int32_t await(struct weft__task *self, struct weft__operation *operation,
+                     struct weft__sqe *sqe, const struct weft__fd *record)
+{
+    int32_t result;
+
+    if (__builtin_expect(weft__fd_closing(record), 0)) {
+        weft__request_nop(sqe);
+        weft__operation_hold(operation);
+        weft__operation_wait(self, operation, sqe);
+        return -ECANCELED;
+    }
+    result = weft__operation_wait(self, operation, sqe);
+    return result < 0 && weft__fd_closing(record) ? -ECANCELED : result;
+}
+
+/* -- receiving ------------------------------------------------------------------------------ */
+
+/* Looking first is wasted when nothing is there, as after a receive that emptied the socket: then
+   the kernel is told to wait before it looks. Where a wait is not wanted it must look. */
+static uint16_t receive_hint(const struct weft__fd *record, int flags)
+{
+    bool look = record->flags & WEFT__FD_EXPECT || flags & (MSG_DONTWAIT | MSG_OOB);
+
+    return look ? 0 : WEFT__RECV_POLL_FIRST;
+}
+
+static void note_received(struct weft__fd *record, uint32_t asked, int flags, int32_t result,
+                          uint32_t completion_flags)
+{
+    bool more =
+        completion_flags & WEFT__CQE_SOCK_NONEMPTY || (uint32_t)result == asked || flags & MSG_PEEK;
+
+    record->flags = (record->flags & ~WEFT__FD_EXPECT) | (more ? WEFT__FD_EXPECT : 0);
+    WEFT__COUNT_BY(weft__self, bytes_received, result);
+}
+
+int32_t weft__receive_once(struct weft__task *self, struct weft__operation *operation, int fd,
+                           struct weft__fd *record, void *buffer, size_t size, int flags)
+{
+    uint32_t asked = size_once(size);
+    struct weft__sqe *sqe = weft__operation_begin(self, operation, "recv", fd);
+    int32_t result;
+
+    if (!sqe)
+        return weft__operation_error(self);
+    if (flags & WEFT_IDLE)
+        weft__operation_idle(operation);
+    weft__request_recv(sqe, fd, buffer, asked, (uint32_t)(flags & RECV_FLAGS),
+                       receive_hint(record, flags));
+    result = await(self, operation, sqe, record);
+    if (result > 0)
+        note_received(record, asked, flags, result, operation->flags);
+    else
+        record->flags &= ~WEFT__FD_EXPECT;
+    return result;
+}
+
+static int begin_receive(struct weft__task **self, int flags, const void *buffer, size_t size)
+{
+    int error = flags & WEFT_IDLE ? weft__enter_idle(self) : weft__enter(self);
+
+    if (error < 0)
+        return error;
+    if (flags & ~(RECV_FLAGS | WEFT_IDLE))
+        return -EINVAL;
+    return !buffer && size > 0 ? -EFAULT : 0;
+}
+
+/* The end of a call: the side is let go, and a number that the kernel does not know is forgotten.
+ */
+static void end(struct weft__io *io, struct weft__fd *record, enum weft__side side,
+                struct weft__op *op, ssize_t result)
+{
+    weft__fd_leave(io, record, side, op);
+    if (__builtin_expect(result == -EBADF, 0))
+        weft__fd_forget(io, record);
+}
+
+ssize_t weft_recv(int fd, void *buffer, size_t size, int flags)
+{
+    struct weft__operation operation;
+    struct weft__fd *record;
+    struct weft__task *self;
+    struct weft__io *io;
+    ssize_t result = begin_receive(&self, flags, buffer, size);
+
+    if (__builtin_expect(result < 0, 0))
+        return result;
+    io = weft__io_of(self->reactor);
+    result = weft__fd_enter(io, fd, WEFT__READER, &operation.op, &record);
+    if (__builtin_expect(result < 0, 0))
+        return result;
+    result = weft__receive_once(self, &operation, fd, record, buffer, size, flags);
+    end(io, record, WEFT__READER, &operation.op, result);
+    return result;
+}
+
+ssize_t weft_recv_until(int fd, void *buffer, size_t size, int flags, int64_t deadline)
+{
+    struct weft__until until;
+    int error = weft__until_open(&until, deadline);
+
+    if (error < 0)
+        return error;
+    return (ssize_t)weft__until_close(&until, weft_recv(fd, buffer, size, flags));
+}
+
+static ssize_t receive_all(struct weft__task *self, struct weft__operation *operation, int fd,
+                           struct weft__fd *record, char *buffer, size_t size, size_t *done)
+{
+    while (*done < size) {
+        int32_t n;
+        if (__builtin_expect(self->visible, 0))
+            return weft__task_refuse(self);
+        if (weft__fd_closing(record))
+            return -ECANCELED;
+        n = weft__receive_once(self, operation, fd, record, buffer + *done, size - *done,
+                               MSG_WAITALL);
+        if (n <= 0)
+            return n < 0 ? n : -ENODATA;
+        *done += (size_t)n;
+    }
+    return (ssize_t)size;
+}
+
+ssize_t weft_recv_exactly(int fd, void *buffer, size_t size, size_t *done)
+{
+    struct weft__operation operation;
+    struct weft__fd *record;
+    struct weft__task *self;
+    struct weft__io *io;
+    size_t received = 0;
+    ssize_t result = begin_receive(&self, 0, buffer, size);
+
+    if (done)
+        *done = 0;
+    if (result < 0)
+        return result;
+    io = weft__io_of(self->reactor);
+    result = weft__fd_enter(io, fd, WEFT__READER, &operation.op, &record);
+    if (result < 0)
+        return result;
+    result = receive_all(self, &operation, fd, record, buffer, size, &received);
+    end(io, record, WEFT__READER, &operation.op, result);
+    if (done)
+        *done = received;
+    return result;
+}
+
+/* -- sending -------------------------------------------------------------------------------- */
+
+int32_t weft__send_once(struct weft__task *self, struct weft__operation *operation, int fd,
+                        struct weft__fd *record, const void *buffer, size_t size, int flags)
+{
+    struct weft__sqe *sqe = weft__operation_begin(self, operation, "send", fd);
+    int32_t result;
+
+    if (!sqe)
+        return weft__operation_error(self);
+    weft__request_send(sqe, fd, buffer, size_once(size), (uint32_t)flags | MSG_NOSIGNAL);
+    result = await(self, operation, sqe, record);
+    if (result > 0)
+        WEFT__COUNT_BY(self->reactor, bytes_sent, result);
+    return result;
+}
+
+static int begin_send(struct weft__task **self, int flags, const void *buffer, size_t size)
+{
+    int error = weft__enter(self);
+
+    if (error < 0)
+        return error;
+    if (flags & ~SEND_FLAGS)
+        return -EINVAL;
+    return !buffer && size > 0 ? -EFAULT : 0;
+}
+
+ssize_t weft_send(int fd, const void *buffer, size_t size, int flags)
+{
+    struct weft__operation operation;
+    struct weft__fd *record;
+    struct weft__task *self;
+    struct weft__io *io;
+    ssize_t result = begin_send(&self, flags, buffer, size);
+
+    if (__builtin_expect(result < 0, 0))
+        return result;
+    io = weft__io_of(self->reactor);
+    result = weft__fd_enter(io, fd, WEFT__WRITER, &operation.op, &record);
+    if (__builtin_expect(result < 0, 0))
+        return result;
+    result = weft__send_once(self, &operation, fd, record, buffer, size, flags);
+    end(io, record, WEFT__WRITER, &operation.op, result);
+    return result;
+}
+
+ssize_t weft_send_until(int fd, const void *buffer, size_t size, int flags, int64_t deadline)
+{
+    struct weft__until until;
+    int error = weft__until_open(&until, deadline);
+
+    if (error < 0)
+        return error;
+    return (ssize_t)weft__until_close(&until, weft_send(fd, buffer, size, flags));
+}
+
+/* With MSG_WAITALL the kernel goes on by itself after a short write: one request, as a rule. */
+ssize_t weft__send_pieces(struct weft__task *self, struct weft__operation *operation, int fd,
+                          struct weft__fd *record, const char *buffer, size_t size, size_t *done)
+{
+    while (*done < size) {
+        int32_t n;
+        if (__builtin_expect(self->visible, 0))
+            return weft__task_refuse(self);
+        if (weft__fd_closing(record))
+            return -ECANCELED;
+        n = weft__send_once(self, operation, fd, record, buffer + *done, size - *done, MSG_WAITALL);
+        if (n < 0)
+            return n;
+        *done += (size_t)n;
+    }
+    return (ssize_t)size;
+}
+
+ssize_t weft_send_all(int fd, const void *buffer, size_t size, size_t *done)
+{
+    struct weft__operation operation;
+    struct weft__fd *record;
+    struct weft__task *self;
+    struct weft__io *io;
+    size_t sent = 0;
+    ssize_t result = begin_send(&self, 0, buffer, size);
+
+    if (done)
+        *done = 0;
+    if (__builtin_expect(result < 0, 0))
+        return result;
+    io = weft__io_of(self->reactor);
+    result = weft__fd_enter(io, fd, WEFT__WRITER, &operation.op, &record);
+    if (__builtin_expect(result < 0, 0))
+        return result;
+    result = weft__send_pieces(self, &operation, fd, record, buffer, size, &sent);
+    end(io, record, WEFT__WRITER, &operation.op, result);
+    if (done)
+        *done = sent;
+    return result;
+}
+
+ssize_t weft_send_all_until(int fd, const void *buffer, size_t size, size_t *done, int64_t deadline)
+{
+    struct weft__until until;
+    int error = weft__until_open(&until, deadline);
+
+    if (done)
+        *done = 0;
+    if (error < 0)
+        return error;
+    return (ssize_t)weft__until_close(&until, weft_send_all(fd, buffer, size, done));
+}

@@ -1,0 +1,111 @@
+/*
+ * What the tests of sockets share: listeners on a free port, a run with a time limit of its own,
+ * and plain blocking peers that know nothing of weft.
+ */
+#ifndef WEFT_TESTS_SUPPORT_NET_H
+#define WEFT_TESTS_SUPPORT_NET_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <weft/weft.h>
+
+#include "support/test.h"
+
+#define ok(expression) ck_assert_int_ge((expression), 0)
+
+/* Runs `fn` as the main task of one reactor; its result must be 0. */
+static inline void net_run(weft_task_fn fn)
+{
+    ck_assert_int_eq(weft_run(fn, NULL, 0, NULL), 0);
+}
+
+/* A listener on a port of 127.0.0.1 that the kernel chose. */
+static inline int net_listen(int *port)
+{
+    int listener = weft_listen_tcp("127.0.0.1:0", NULL);
+
+    ok(listener);
+    *port = weft_local_port(listener);
+    ck_assert_int_gt(*port, 0);
+    return listener;
+}
+
+/* Both ends of a TCP connection, in weft. */
+static inline void net_pair(int *here, int *there)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    int port, listener = net_listen(&port);
+
+    address.sin_port = htons((uint16_t)port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *here = weft_socket(AF_INET, SOCK_STREAM, 0);
+    ok(*here);
+    ck_assert_int_eq(weft_connect(*here, (struct sockaddr *)&address, sizeof address), 0);
+    *there = weft_accept(listener, NULL, NULL, 0);
+    ok(*there);
+    ck_assert_int_eq(weft_close(listener), 0);
+}
+
+/* A blocking socket connected to 127.0.0.1:port. */
+static inline int net_plain_connect(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ok(fd);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+/* The next close of `fd` resets the connection. */
+static inline void net_plain_reset(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    close(fd);
+}
+
+static inline struct weft_stats net_stats(void)
+{
+    struct weft_stats stats;
+
+    ck_assert_int_eq(weft_stats(&stats, sizeof stats), 0);
+    return stats;
+}
+
+/* Repeatable noise: byte i of the stream with this seed. */
+static inline unsigned char net_byte(uint64_t seed, uint64_t i)
+{
+    uint64_t x = (i + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ seed * UINT64_C(0xbf58476d1ce4e5b9);
+
+    x ^= x >> 29;
+    x *= UINT64_C(0x94d049bb133111eb);
+    return (unsigned char)(x >> 56);
+}
+
+static inline void net_fill(unsigned char *bytes, size_t size, uint64_t seed, uint64_t from)
+{
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = net_byte(seed, from + i);
+}
+
+static inline void net_check(const unsigned char *bytes, size_t size, uint64_t seed, uint64_t from)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != net_byte(seed, from + i))
+            ck_abort_msg("byte %llu of stream %llu is wrong", (unsigned long long)(from + i),
+                         (unsigned long long)seed);
+}
+
+#endif
