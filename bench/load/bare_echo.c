@@ -1,13 +1,11 @@
 /* bare-echo: the echo server on a bare ring, one ring and one listener for each thread.
  *
- * Options are the names of bare_options_set, and buffer=BYTES and buffers=COUNT.
+ * Options are those of bare_options_set.
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "bare_engine.h"
-#include "common.h"
 
 static struct bare_options chosen;
 
@@ -18,15 +16,7 @@ struct bare_server {
 
 static int set_option(const char *text)
 {
-    uint64_t value;
-    if (strncmp(text, "buffer=", 7) == 0 && parse_number(text + 7, 64, 1 << 20, &value))
-        chosen.buffer_size = (unsigned)value;
-    else if (strncmp(text, "buffers=", 8) == 0 && parse_number(text + 8, 1, 32768, &value) &&
-             (value & (value - 1)) == 0)
-        chosen.buffer_count = (unsigned)value;
-    else if (!bare_options_set(&chosen, text))
-        return -EINVAL;
-    return 0;
+    return bare_options_set(&chosen, text) ? 0 : -EINVAL;
 }
 
 static void *open_server(int listener, int stop, int *error)
@@ -77,7 +67,7 @@ int main(int argc, char **argv)
         .program = "bare-echo",
         .options_help = "multishot|single poll-first|try-first defer|plain no-sqarray|sqarray "
                         "registered|unregistered direct|no-direct match|no-match "
-                        "buffer=BYTES buffers=COUNT",
+                        "buffer=BYTES buffers=COUNT batch=COUNT",
         .option = set_option,
         .open = open_server,
         .run = run_server,

@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common.h"
+
 enum kind { KIND_RECV, KIND_SEND, KIND_ACCEPT, KIND_WATCH, KIND_CLOSE };
 enum { BUFFER_GROUP = 1, NONE = -1 };
 
@@ -71,8 +73,23 @@ void bare_options_best(struct bare_options *options)
         .ring = { .sq_entries = 1024, .cq_entries = 4096,
                   .defer = true, .no_sqarray = true, .registered = true },
         .multishot = true, .poll_first = true, .direct = true, .match = true,
-        .buffer_size = 4096, .buffer_count = 128, .connections_max = 20000,
+        .buffer_size = 4096, .buffer_count = 256, .batch = 64, .connections_max = 20000,
     };
+}
+
+static bool set_number(struct bare_options *o, const char *text)
+{
+    uint64_t value;
+    if (strncmp(text, "buffer=", 7) == 0 && parse_number(text + 7, 64, 1 << 20, &value))
+        o->buffer_size = (unsigned)value;
+    else if (strncmp(text, "buffers=", 8) == 0 && parse_number(text + 8, 1, 32768, &value) &&
+             (value & (value - 1)) == 0)
+        o->buffer_count = (unsigned)value;
+    else if (strncmp(text, "batch=", 6) == 0 && parse_number(text + 6, 1, 4096, &value))
+        o->batch = (unsigned)value;
+    else
+        return false;
+    return true;
 }
 
 bool bare_options_set(struct bare_options *o, const char *name)
@@ -92,7 +109,7 @@ bool bare_options_set(struct bare_options *o, const char *name)
             return true;
         }
     }
-    return false;
+    return set_number(o, name);
 }
 
 static uint64_t tag(enum kind kind, unsigned index)
@@ -432,7 +449,8 @@ static unsigned wait_for(struct bare_engine *e)
     else if (e->patience)
         e->patience--;
     bool match = e->options.match && !e->patience && !e->backlog && e->paused_head == NONE;
-    return match ? e->sends_queued + 1 : 1;
+    unsigned wait = match ? e->sends_queued + 1 : 1;
+    return wait < e->options.batch ? wait : e->options.batch;
 }
 
 int bare_engine_turn(struct bare_engine *e)
@@ -454,8 +472,8 @@ int bare_engine_echo(struct bare_engine *e, uint64_t bytes)
         unsigned wait = e->paused_head == NONE ? e->sends_inflight + e->unheard : 1;
         if (!e->options.match || wait == 0)
             wait = 1;
-        if (wait > e->ring.cq_entries / 2)
-            wait = e->ring.cq_entries / 2;
+        if (wait > e->options.batch)
+            wait = e->options.batch;
         int error = enter(e, wait, 1000000000u);
         handle_all(e);
         if (error && error != -EINTR && error != -EBUSY)

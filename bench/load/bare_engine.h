@@ -22,6 +22,7 @@ struct bare_options {
     bool match;               /* wait for the sends just queued and one receive, not for one event */
     unsigned buffer_size;     /* bytes a receive may bring */
     unsigned buffer_count;    /* multishot: buffers in the ring, a power of two up to 32768 */
+    unsigned batch;           /* never wait for more than this: the kernel then runs no more at once */
     unsigned connections_max;
 };
 
@@ -29,7 +30,8 @@ struct bare_options {
 void bare_options_best(struct bare_options *options);
 
 /* Changes one thing by name: multishot, single, try-first, defer, plain, no-sqarray, sqarray,
- * registered, unregistered, direct, no-direct, match, no-match. Returns false when unknown. */
+ * registered, unregistered, direct, no-direct, match, no-match, buffer=BYTES,
+ * buffers=COUNT, batch=COUNT. Returns false when unknown. */
 bool bare_options_set(struct bare_options *options, const char *name);
 
 struct bare_engine;
