@@ -137,6 +137,23 @@ void weft__reactor_run(struct weft__reactor *reactor)
         weft__reactor_turn(reactor, true);
 }
 
+void weft__fiber_switch_away(struct weft__reactor *reactor, struct weft__fiber *self)
+{
+    struct weft__fiber *next = weft__reactor_next(reactor);
+    struct weft__context *to = &reactor->loop;
+
+    if (next == self)
+        return;
+    self->saved_errno = *reactor->errno_place;
+    reactor->current = next;
+    if (next) {
+        weft__reactor_resumes(reactor, next);
+        to = &next->context;
+    }
+    weft__context_switch(&self->context, to);
+    *reactor->errno_place = self->saved_errno;
+}
+
 void weft__fiber_errand(struct weft__reactor *reactor, struct weft__errand *errand)
 {
     errand->fiber = reactor->current;

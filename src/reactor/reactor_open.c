@@ -176,6 +176,8 @@ void weft__reactor_count(struct weft__reactor *reactor)
     COPY(reactor, sqes, sqes);
     COPY(reactor, cq_overflows, overflows);
     __atomic_store_n(&reactor->stats.turns, reactor->turn, __ATOMIC_RELAXED);
+    __atomic_store_n(&reactor->stats.tasks_alive,
+                     reactor->stats.tasks_started - reactor->stats.tasks_ended, __ATOMIC_RELAXED);
     __atomic_store_n(&reactor->stats.ops_in_flight, reactor->ops.in_flight, __ATOMIC_RELAXED);
     __atomic_store_n(&reactor->stats.timers_alive, reactor->timers.alive, __ATOMIC_RELAXED);
 }

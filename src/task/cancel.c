@@ -183,8 +183,8 @@ bool weft__scope_refuses_new(const struct weft__scope *scope, const struct weft_
 {
     if (scope->draining)
         return true;
-    if (self->draining)
-        return false; /* it is inside: what is under way may go on */
+    if (!scope->owner || !scope->owner->draining || self->draining)
+        return false; /* nothing drains here; or it does, and who is inside may go on */
     for (; scope; scope = around(scope))
         if (scope->draining)
             return true;

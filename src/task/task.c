@@ -103,7 +103,6 @@ static void task_main(void *arg)
     self->ended = true;
     WEFT__TRACE(reactor, WEFT_TRACE_END, self->fiber.slot, self->result);
     WEFT__COUNT(reactor, tasks_ended);
-    WEFT__COUNT_BY(reactor, tasks_alive, -1);
     weft__ready_release(&reactor->ready);
     wake_joiners(self);
     weft__scope_child_ended(self->home, self);
@@ -188,11 +187,14 @@ static bool scope_is_clean(const struct weft__scope *scope)
     return owner->scope == scope && !owner->visible && !owner->draining;
 }
 
+/* How many are alive follows from the two; weft__reactor_count works it out once a turn. */
 static void count_start(struct weft__reactor *reactor)
 {
+    uint64_t alive;
+
     WEFT__COUNT(reactor, tasks_started);
-    WEFT__COUNT(reactor, tasks_alive);
-    if (reactor->stats.tasks_alive > reactor->stats.tasks_alive_max)
+    alive = reactor->stats.tasks_started - reactor->stats.tasks_ended;
+    if (alive > reactor->stats.tasks_alive_max)
         WEFT__COUNT(reactor, tasks_alive_max);
 }
 
