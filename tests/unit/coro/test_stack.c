@@ -343,12 +343,37 @@ TEST(a_class_can_be_exhausted)
     weft__stack_pool_close(&pool);
 }
 
+/* Opening stacks is what is charged, not reserving them: the same way a commit limit
+ * (vm.overcommit_memory 2) is met, and what was taken before stays good. */
+TEST(a_limit_on_memory_is_met_by_take)
+{
+    struct rlimit limit, none = {RLIM_INFINITY, RLIM_INFINITY};
+    struct weft__stack stack, first;
+    long taken = 0;
+    int rc;
+
+    open_pool(NULL);
+    first = take(0);
+    limit.rlim_cur = ((rlim_t)proc_number("/proc/self/status", "VmData:") << 10) + (64 << 20);
+    limit.rlim_max = RLIM_INFINITY;
+    ck_assert_int_eq(setrlimit(RLIMIT_DATA, &limit), 0);
+    while ((rc = weft__stack_take(&pool, 0, &stack)) == 0)
+        ck_assert_int_le(++taken, 1024);
+    ck_assert_int_eq(setrlimit(RLIMIT_DATA, &none), 0);
+    ck_assert_int_eq(rc, -ENOMEM);
+    ck_assert_int_gt(taken, 512);
+    weft__stack_give(&pool, first.slot);
+    ck_assert_uint_eq(take(0).slot, first.slot);
+    ck_assert_int_eq(weft__stack_take(&pool, 0, &stack), 0); /* and it was not for ever */
+    weft__stack_pool_close(&pool);
+}
+
 #ifndef WEFT__SAN
 
 /* The sanitizers' own shadow does not live under such a limit. */
 TEST(a_small_address_space_halves_the_pool)
 {
-    struct rlimit limit = {(rlim_t)4 << 30, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
+    struct rlimit limit = {(rlim_t)3 << 30, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
     uint32_t usual;
 
     open_pool(NULL);
@@ -425,6 +450,7 @@ TEST(memory_returns_after_a_burst)
 
     for (int round = 0; round < 3; round++) {
         burst(slots, count);
+        burst(slots, count); /* takes cold ones, which come back hot */
         ck_assert_uint_le(weft__stack_hot_bytes(&pool), 17 << 20);
         check_resident(idle, (17 << 10) + count * 4 / 1024 + idle / 10);
         /* What a reactor with nothing to do asks for: all of it. */
@@ -484,7 +510,7 @@ TEST_MAIN("coro/stack", 120, sizes_choose_classes, stacks_are_apart_aligned_and_
           the_high_water_mark_is_found, every_stack_has_its_guard,
           every_stack_has_its_guard_on_an_older_kernel, guards_outlive_the_memory_given_back,
           guards_by_marker_cost_no_mappings, guards_by_mprotect_stop_in_time,
-          memory_locked_before_or_after, a_class_can_be_exhausted,
+          memory_locked_before_or_after, a_class_can_be_exhausted, a_limit_on_memory_is_met_by_take,
           a_small_address_space_halves_the_pool, closing_twice_or_what_never_opened_is_harmless,
           memory_returns_after_a_burst, a_steady_load_keeps_its_memory,
           deep_stacks_count_for_what_they_hold)
