@@ -1,0 +1,437 @@
+/*
+ * The report of a stack overflow. What these cases would catch: an overflow that kills without a
+ * word or with the wrong task's name, a handler that needs the stack that has run out, other faults
+ * swallowed or misnamed, a handler left behind or taken from somebody else.
+ *
+ * Each death happens in a child, whose descriptor 2 is a pipe.
+ */
+#define _GNU_SOURCE
+
+#include "coro/overflow.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "coro/context.h"
+#include "support/test.h"
+
+enum { TEXT_MAX = 4096 };
+
+static struct weft__stack_pool pool;
+static struct weft__context home, task;
+static struct weft__stack stack;
+static struct weft__overflow_thread thread;
+static struct weft__overflow_watch watch;
+static size_t want_size;
+static bool mask_guard_install;
+
+/* ---- children ----------------------------------------------------------------------------- */
+
+struct death {
+    int signal; /* that killed it, or 0 */
+    int code;   /* that it exited with, or 0 */
+    char text[TEXT_MAX];
+};
+
+static struct death run_child(void (*body)(void))
+{
+    struct death death = {0};
+    int pipes[2], status;
+    size_t length = 0;
+    ssize_t n;
+    pid_t pid;
+
+    ck_assert_int_eq(pipe(pipes), 0);
+    pid = fork();
+    if (pid == 0) {
+        dup2(pipes[1], STDERR_FILENO);
+        signal(SIGSEGV, SIG_DFL); /* not the sanitizer's */
+        signal(SIGBUS, SIG_DFL);
+        body();
+        _exit(0);
+    }
+    close(pipes[1]);
+    while ((n = read(pipes[0], death.text + length, sizeof death.text - 1 - length)) > 0)
+        length += (size_t)n;
+    close(pipes[0]);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    death.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    death.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    return death;
+}
+
+static void say(const char *text)
+{
+    if (write(STDERR_FILENO, text, strlen(text)) < 0)
+        _exit(99);
+}
+
+/* ---- what overflows ----------------------------------------------------------------------- */
+
+static volatile int depth;
+
+/* Touches each page on its way down, as code built with -fstack-clash-protection does. */
+static __attribute__((noinline)) int recurse(int level)
+{
+    volatile char frame[256];
+
+    frame[0] = (char)level;
+    depth = level;
+    return level < 0 ? 0 : recurse(level + 1) + frame[0];
+}
+
+static void overflowing_task(void *arg)
+{
+    (void)arg;
+    depth = recurse(0);
+    _exit(98);
+}
+
+static void describe(void *arg, struct weft__overflow_report *report)
+{
+    if (report->slot != stack.slot)
+        return;
+    report->name = arg;
+    report->id = 4711;
+    report->function = (void *)overflowing_task;
+}
+
+static void begin(void)
+{
+    struct weft__stack_pool_opt opt = {.mask_guard_install = mask_guard_install};
+
+    if (weft__overflow_install() < 0 || weft__overflow_thread_begin(&thread) < 0 ||
+        weft__stack_pool_open(&pool, &opt) < 0 || weft__stack_take(&pool, 1, &stack) < 0 ||
+        weft__stack_take(&pool, want_size, &stack) < 0)
+        _exit(97);
+    watch = (struct weft__overflow_watch){.pool = &pool, .describe = describe, .arg = "conversation"};
+    weft__overflow_watch(&watch);
+}
+
+static void overflow(void)
+{
+    begin();
+    weft__context_adopt(&home);
+    weft__context_make(&task, stack.low, stack.top, overflowing_task, NULL);
+    weft__context_switch(&home, &task);
+}
+
+static void check_report(const struct death *death, size_t size)
+{
+    char want[256];
+    const char *fault = strstr(death->text, "fault at 0x");
+
+    ck_assert_int_eq(death->signal, SIGSEGV);
+    snprintf(want, sizeof want,
+             "weft: stack overflow in task \"conversation\" (id 4711), function 0x%" PRIxPTR
+             ", stack of %zu bytes, fault at 0x",
+             (uintptr_t)overflowing_task, size);
+    ck_assert_msg(strstr(death->text, want) == death->text, "it said: %s", death->text);
+    ck_assert_ptr_nonnull(fault);
+    ck_assert_ptr_nonnull(strchr(fault, '\n'));
+}
+
+TEST(an_overflow_names_its_task)
+{
+    static const size_t sizes[] = {16 << 10, 64 << 10, 256 << 10, 1 << 20};
+
+    for (int i = 0; i < 4; i++) {
+        want_size = sizes[i];
+        struct death death = run_child(overflow);
+        check_report(&death, sizes[i]);
+    }
+}
+
+TEST(an_overflow_names_its_task_on_an_older_kernel)
+{
+    mask_guard_install = true;
+    struct death death = run_child(overflow);
+    check_report(&death, 64 << 10);
+}
+
+static void *overflow_thread(void *arg)
+{
+    overflow();
+    return arg;
+}
+
+static void overflow_elsewhere(void)
+{
+    pthread_t id;
+
+    if (pthread_create(&id, NULL, overflow_thread, NULL) == 0)
+        pthread_join(id, NULL);
+}
+
+TEST(an_overflow_in_another_thread_names_its_task)
+{
+    struct death death = run_child(overflow_elsewhere);
+    check_report(&death, 64 << 10);
+}
+
+static void overflow_undescribed(void)
+{
+    begin();
+    watch.describe = NULL;
+    *(volatile char *)(stack.low - 1) = 1;
+}
+
+TEST(an_overflow_nobody_describes_is_reported_all_the_same)
+{
+    struct death death = run_child(overflow_undescribed);
+
+    ck_assert_int_eq(death.signal, SIGSEGV);
+    ck_assert_ptr_nonnull(strstr(death.text, "task \"\" (id 0)"));
+    ck_assert_ptr_nonnull(strstr(death.text, "stack of 65536 bytes"));
+}
+
+static void describe_badly(void *arg, struct weft__overflow_report *report)
+{
+    static char name[2000];
+
+    (void)arg;
+    memset(name, 'n', sizeof name - 1);
+    name[3] = '\n';
+    name[4] = '\033';
+    report->name = name;
+    report->function_name = "serve";
+}
+
+static void overflow_described_badly(void)
+{
+    begin();
+    watch.describe = describe_badly;
+    *(volatile char *)(stack.low - 1) = 1;
+}
+
+TEST(a_name_too_long_or_with_control_characters_stays_one_line)
+{
+    struct death death = run_child(overflow_described_badly);
+    char *end = strchr(death.text, '\n');
+
+    ck_assert_int_eq(death.signal, SIGSEGV);
+    ck_assert_ptr_nonnull(strstr(death.text, "\"nnn??nnn"));
+    ck_assert_ptr_nonnull(end);
+    ck_assert_int_eq(end[1], 0);
+}
+
+static void hook(const struct weft__overflow_report *report)
+{
+    say(report->id == 4711 && report->stack_size == 64 << 10 ? "hook called\n" : "hook misled\n");
+}
+
+static void overflow_hooked(void)
+{
+    weft__overflow_hook_set(hook);
+    overflow();
+}
+
+TEST(the_fatal_hook_is_called_after_the_line)
+{
+    struct death death = run_child(overflow_hooked);
+
+    check_report(&death, 64 << 10);
+    ck_assert_ptr_nonnull(strstr(death.text, "\nhook called\n"));
+}
+
+/* ---- other faults ------------------------------------------------------------------------- */
+
+static char *volatile nowhere;
+
+static void fault_elsewhere(void)
+{
+    begin();
+    nowhere = (char *)8;
+    *nowhere = 1;
+}
+
+TEST(another_fault_kills_without_a_report)
+{
+    struct death death = run_child(fault_elsewhere);
+
+    ck_assert_int_eq(death.signal, SIGSEGV);
+    ck_assert_str_eq(death.text, "");
+}
+
+static void sent_by_somebody(void)
+{
+    begin();
+    kill(getpid(), SIGSEGV);
+    _exit(5);
+}
+
+TEST(a_signal_that_was_sent_kills_without_a_report)
+{
+    struct death death = run_child(sent_by_somebody);
+
+    ck_assert_int_eq(death.signal, SIGSEGV);
+    ck_assert_str_eq(death.text, "");
+}
+
+static void old_handler_info(int number, siginfo_t *info, void *context)
+{
+    (void)number;
+    say(context && info->si_addr == (void *)8 ? "old handler\n" : "old handler misled\n");
+    _exit(42);
+}
+
+static void old_handler_plain(int number)
+{
+    say(number == SIGSEGV ? "old handler\n" : "old handler misled\n");
+    _exit(42);
+}
+
+static void fault_with_old_info(void)
+{
+    struct sigaction action = {.sa_sigaction = old_handler_info, .sa_flags = SA_SIGINFO};
+
+    sigaction(SIGSEGV, &action, NULL);
+    fault_elsewhere();
+}
+
+static void fault_with_old_plain(void)
+{
+    signal(SIGSEGV, old_handler_plain);
+    fault_elsewhere();
+}
+
+static void fault_with_old_ignore(void)
+{
+    signal(SIGSEGV, SIG_IGN);
+    fault_elsewhere();
+}
+
+static void sent_with_old_ignore(void)
+{
+    signal(SIGSEGV, SIG_IGN);
+    sent_by_somebody();
+}
+
+TEST(other_faults_go_to_the_handler_that_was_there)
+{
+    struct death death = run_child(fault_with_old_info);
+
+    ck_assert_str_eq(death.text, "old handler\n");
+    ck_assert_int_eq(death.code, 42);
+    death = run_child(fault_with_old_plain);
+    ck_assert_str_eq(death.text, "old handler\n");
+    ck_assert_int_eq(death.code, 42);
+    death = run_child(fault_with_old_ignore);
+    ck_assert_int_eq(death.signal, SIGSEGV); /* a fault cannot be ignored, */
+    death = run_child(sent_with_old_ignore);
+    ck_assert_int_eq(death.code, 5); /* a signal can */
+}
+
+static void unwatched(void)
+{
+    begin();
+    weft__overflow_unwatch(&watch);
+    *(volatile char *)(stack.low - 1) = 1;
+}
+
+TEST(an_unwatched_pool_is_not_reported)
+{
+    struct death death = run_child(unwatched);
+
+    ck_assert_int_eq(death.signal, SIGSEGV);
+    ck_assert_str_eq(death.text, "");
+}
+
+/* ---- installing --------------------------------------------------------------------------- */
+
+static void (*handler_now(void))(int)
+{
+    struct sigaction now;
+
+    ck_assert_int_eq(sigaction(SIGSEGV, NULL, &now), 0);
+    return now.sa_handler;
+}
+
+TEST(the_last_remove_puts_the_old_handler_back)
+{
+    signal(SIGSEGV, old_handler_plain);
+    weft__overflow_remove(); /* never installed: nothing */
+    ck_assert_int_eq(weft__overflow_install(), 0);
+    ck_assert_int_eq(weft__overflow_install(), 0);
+    ck_assert(handler_now() != old_handler_plain);
+    weft__overflow_remove();
+    ck_assert(handler_now() != old_handler_plain);
+    weft__overflow_remove();
+    ck_assert(handler_now() == old_handler_plain);
+}
+
+static struct sigaction ours;
+
+static void chain_to_ours(int number, siginfo_t *info, void *context)
+{
+    say("later handler\n");
+    ours.sa_sigaction(number, info, context);
+}
+
+/* Somebody came after us and passes on to us; we are removed, installed again, and used. */
+static void chained(void)
+{
+    struct sigaction later = {.sa_sigaction = chain_to_ours, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+    signal(SIGSEGV, old_handler_plain);
+    if (weft__overflow_install() < 0 || sigaction(SIGSEGV, &later, &ours) < 0)
+        _exit(96);
+    weft__overflow_remove();
+    if (handler_now() != later.sa_handler)
+        _exit(95);
+    fault_elsewhere();
+}
+
+static void chained_overflow(void)
+{
+    struct sigaction later = {.sa_sigaction = chain_to_ours, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+    if (weft__overflow_install() < 0 || sigaction(SIGSEGV, &later, &ours) < 0)
+        _exit(96);
+    weft__overflow_remove();
+    overflow();
+}
+
+TEST(somebody_elses_later_handler_is_left_alone)
+{
+    struct death death = run_child(chained);
+
+    ck_assert_int_eq(death.code, 42);
+    ck_assert_str_eq(death.text, "later handler\nold handler\n");
+    death = run_child(chained_overflow);
+    ck_assert_int_eq(death.signal, SIGSEGV);
+    ck_assert_ptr_nonnull(strstr(death.text, "later handler\nweft: stack overflow in task \"conv"));
+}
+
+TEST(a_thread_gets_its_signal_stack_back)
+{
+    stack_t before, within, after;
+
+    ck_assert_int_eq(sigaltstack(NULL, &before), 0);
+    ck_assert_int_eq(weft__overflow_thread_begin(&thread), 0);
+    ck_assert_int_eq(sigaltstack(NULL, &within), 0);
+    ck_assert_uint_ge(within.ss_size, 64 << 10);
+    ck_assert_int_eq(within.ss_flags, 0);
+    weft__overflow_thread_end(&thread);
+    ck_assert_int_eq(sigaltstack(NULL, &after), 0);
+    ck_assert_ptr_eq(after.ss_sp, before.ss_sp);
+    ck_assert_int_eq(after.ss_flags, before.ss_flags);
+    weft__overflow_thread_end(&thread); /* twice is harmless */
+}
+
+TEST_MAIN("coro/overflow", 30, an_overflow_names_its_task,
+          an_overflow_names_its_task_on_an_older_kernel,
+          an_overflow_in_another_thread_names_its_task,
+          an_overflow_nobody_describes_is_reported_all_the_same,
+          a_name_too_long_or_with_control_characters_stays_one_line,
+          the_fatal_hook_is_called_after_the_line, another_fault_kills_without_a_report,
+          a_signal_that_was_sent_kills_without_a_report,
+          other_faults_go_to_the_handler_that_was_there, an_unwatched_pool_is_not_reported,
+          the_last_remove_puts_the_old_handler_back, somebody_elses_later_handler_is_left_alone,
+          a_thread_gets_its_signal_stack_back)
