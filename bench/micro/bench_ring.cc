@@ -1,20 +1,20 @@
 /*
  * What the ring layer adds to a bare ring, and what a bell costs.
  *
- *   nop_layer / nop_bare     a batch of N NOPs through our boundary, and through raw system calls on a
- *                            ring set up alike: the difference is what the layer costs
- *   bell_eventfd             a write to the eventfd of a ring whose thread is awake: the poster's cost
- *   bell_message/N           N MSG_RING requests that ride along with one enter: the same, per bell
- *   round_trip_*             two threads, each asleep in its ring, wake each other in turn
+ *   nop_layer / nop_bare     a batch of N NOPs through our boundary, and through raw system calls
+ * on a ring set up alike: the difference is what the layer costs bell_eventfd             a write
+ * to the eventfd of a ring whose thread is awake: the poster's cost bell_message/N           N
+ * MSG_RING requests that ride along with one enter: the same, per bell round_trip_*             two
+ * threads, each asleep in its ring, wake each other in turn
  */
 #include <benchmark/benchmark.h>
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <liburing.h>
 #include <pthread.h>
-#include <atomic>
 #include <thread>
 #include <unistd.h>
 
@@ -23,7 +23,8 @@ extern "C" {
 #include "ring/ring.h"
 }
 
-namespace {
+namespace
+{
 
 constexpr uint64_t BELL = 1, SENT = 2;
 
@@ -118,8 +119,8 @@ void nop_bare(benchmark::State &state)
     io_uring_queue_exit(&ring);
 }
 
-/* Two different CPUs where there are two. A thread of the standard library starts with the pin of its
-   creator, so the numbers are asked for once, before anybody is pinned. */
+/* Two different CPUs where there are two. A thread of the standard library starts with the pin of
+   its creator, so the numbers are asked for once, before anybody is pinned. */
 const int cpus[2] = {weft__host_cpu_number(0), weft__host_cpu_number(1)};
 
 void pin(int index)

@@ -2,9 +2,9 @@
  * base/annotate.h - telling the thread sanitizer of orderings it cannot see.
  *
  * The kernel orders a request before its completion, but the sanitizer sees neither. Whoever hands
- * memory over by such a way says so at both ends: release before, acquire after, on one address that
- * both know. Any thread may call them. What always holds: in a build without the thread sanitizer
- * they are nothing at all, so they never stand in for a real barrier.
+ * memory over by such a way says so at both ends: release before, acquire after, on one address
+ * that both know. Any thread may call them. What always holds: in a build without the thread
+ * sanitizer they are nothing at all, so they never stand in for a real barrier.
  */
 #ifndef WEFT_BASE_ANNOTATE_H
 #define WEFT_BASE_ANNOTATE_H

@@ -1,8 +1,8 @@
 /*
  * ring/host.c - the small things asked of the system: clock, entropy, signals, fork.
  *
- * Any thread may call these. What always holds: results are >= 0 or a negative errno, errno is not a
- * channel, and EINTR is never seen above.
+ * Any thread may call these. What always holds: results are >= 0 or a negative errno, errno is not
+ * a channel, and EINTR is never seen above.
  */
 #include "ring/host.h"
 
@@ -49,7 +49,8 @@ int weft__host_signal_action(int number, const struct sigaction *action, struct 
     return sigaction(number, action, old) < 0 ? -errno : 0;
 }
 
-/* Relaxed is enough: it is written while the child has one thread, before anything else runs there. */
+/* Relaxed is enough: it is written while the child has one thread, before anything else runs there.
+ */
 static atomic_bool forked;
 
 static void note_fork(void)

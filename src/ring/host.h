@@ -28,21 +28,22 @@ int64_t weft__host_now(void);
 /* Fills memory with random bytes. 0 or a negative errno. */
 int weft__host_entropy(void *memory, size_t size);
 
-/* The CPUs this process may use: how many (affinity mask, cgroup quota), and the number of the i-th of
-   the mask (-ERANGE beyond it). A pinned thread is answered as before it was pinned. */
+/* The CPUs this process may use: how many (affinity mask, cgroup quota), and the number of the i-th
+   of the mask (-ERANGE beyond it). A pinned thread is answered as before it was pinned. */
 uint32_t weft__host_cpus(void);
 int weft__host_cpu_number(uint32_t index);
 
-/* Threads. fn runs with all signals blocked but those of its own faults (SIGSEGV and the like, which
-   must reach their handlers). name: 15 characters show. */
+/* Threads. fn runs with all signals blocked but those of its own faults (SIGSEGV and the like,
+   which must reach their handlers). name: 15 characters show. */
 struct weft__thread;
 int weft__host_thread_start(struct weft__thread **thread, void *(*fn)(void *), void *arg,
                             const char *name);
 int weft__host_thread_join(struct weft__thread *thread);
-int weft__host_pin(int cpu);  /* the calling thread */
-int weft__host_unpin(void);   /* back to what it was; a thread that pinned itself does it at its end */
+int weft__host_pin(int cpu); /* the calling thread */
+int weft__host_unpin(
+    void); /* back to what it was; a thread that pinned itself does it at its end */
 int weft__host_cpu_here(void); /* the CPU the thread runs on now */
-void weft__host_relax(void);  /* a pause inside a short spin */
+void weft__host_relax(void);   /* a pause inside a short spin */
 
 /* Work for the pool: a call that blocks or computes, `done` afterwards on the worker's thread. */
 struct weft__pool;
@@ -62,7 +63,8 @@ int weft__host_signal_action(int number, const struct sigaction *action, struct 
 bool weft__host_forked(void); /* true in a child of a process that had used weft__host_fork_watch */
 void weft__host_fork_watch(void);
 
-/* Address space that reads as zero and takes memory only where it is written. NULL: none to be had. */
+/* Address space that reads as zero and takes memory only where it is written. NULL: none to be had.
+ */
 void *weft__host_reserve(size_t size);
 void weft__host_unreserve(void *memory, size_t size);
 
@@ -77,8 +79,8 @@ int weft__host_fd_lift(int fd);
 int weft__host_socket(int domain, int type, int protocol);
 int weft__host_bind(int fd, const struct sockaddr *address, socklen_t length);
 int weft__host_listen(int fd, int backlog);
-/* 1: somebody is bound and listening there; 0: nobody. For Unix addresses: over a network the answer
-   would have to be waited for, and 1 says nothing. */
+/* 1: somebody is bound and listening there; 0: nobody. For Unix addresses: over a network the
+   answer would have to be waited for, and 1 says nothing. */
 int weft__host_connect_probe(const struct sockaddr *address, socklen_t length);
 int weft__host_getsockname(int fd, struct sockaddr *address, socklen_t *length);
 int weft__host_getpeername(int fd, struct sockaddr *address, socklen_t *length);

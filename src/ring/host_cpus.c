@@ -1,8 +1,9 @@
 /*
  * ring/host_cpus.c - which CPUs the process may use, and pinning to one of them.
  *
- * Any thread may call these, each for itself. What always holds: the answers are about what the thread
- * was given, not about the single CPU it was pinned to here; unpinning restores what it was given.
+ * Any thread may call these, each for itself. What always holds: the answers are about what the
+ * thread was given, not about the single CPU it was pinned to here; unpinning restores what it was
+ * given.
  */
 #include "ring/host_cpus.h"
 #include "base/memory.h"
@@ -21,7 +22,8 @@ enum { CPUS_FIRST_GUESS = 1024, CPUS_LIMIT = 1 << 20 };
 /* What this thread may use when it is not pinned; empty while it is not. */
 static _Thread_local struct weft__cpu_mask given;
 
-/* --- affinity ---------------------------------------------------------------------------------- */
+/* --- affinity ----------------------------------------------------------------------------------
+ */
 
 void weft__cpu_mask_free(struct weft__cpu_mask *mask)
 {
@@ -47,7 +49,8 @@ static int mask_copy(struct weft__cpu_mask *to, const struct weft__cpu_mask *fro
 static int mask_read(struct weft__cpu_mask *mask)
 {
     for (int cpus = CPUS_FIRST_GUESS; cpus <= CPUS_LIMIT; cpus *= 2) {
-        *mask = (struct weft__cpu_mask){weft__calloc(1, CPU_ALLOC_SIZE(cpus)), CPU_ALLOC_SIZE(cpus)};
+        *mask =
+            (struct weft__cpu_mask){weft__calloc(1, CPU_ALLOC_SIZE(cpus)), CPU_ALLOC_SIZE(cpus)};
         if (!mask->set)
             return -ENOMEM;
         if (sched_getaffinity(0, mask->size, mask->set) == 0)
@@ -104,7 +107,8 @@ int weft__host_unpin(void)
     return error;
 }
 
-/* --- cgroup quota ------------------------------------------------------------------------------ */
+/* --- cgroup quota ------------------------------------------------------------------------------
+ */
 
 static bool read_text(const char *path, char *text, size_t size)
 {
@@ -149,7 +153,8 @@ static uint32_t quota_v1(const char *folder)
 }
 
 /* The least of the group's own quota and its parents', up to the mount. In a container the path may
-   name groups outside of what is mounted: those folders do not exist, and the mount itself counts. */
+   name groups outside of what is mounted: those folders do not exist, and the mount itself counts.
+ */
 static uint32_t quota_upwards(const char *mount, const char *group, uint32_t (*quota)(const char *))
 {
     char folder[1024];
@@ -215,7 +220,8 @@ uint32_t weft__cpu_quota(const char *membership, const char *mount)
     return least;
 }
 
-/* --- what the library asks --------------------------------------------------------------------- */
+/* --- what the library asks ---------------------------------------------------------------------
+ */
 
 uint32_t weft__host_cpus(void)
 {

@@ -17,11 +17,13 @@ struct weft__cpu_mask {
 int weft__cpu_mask_apply(const struct weft__cpu_mask *mask);
 void weft__cpu_mask_free(struct weft__cpu_mask *mask);
 
-/* A copy of what the calling thread was allowed before it was pinned; empty when it is not pinned. */
+/* A copy of what the calling thread was allowed before it was pinned; empty when it is not pinned.
+ */
 int weft__cpu_mask_if_pinned(struct weft__cpu_mask *mask);
 
 /* CPUs' worth of time that the cgroups named in `membership` (the text of /proc/self/cgroup) allow,
-   rounded up, at least 1; UINT32_MAX without a limit. `mount` is where the hierarchies are mounted. */
+   rounded up, at least 1; UINT32_MAX without a limit. `mount` is where the hierarchies are mounted.
+ */
 uint32_t weft__cpu_quota(const char *membership, const char *mount);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * ring/host_fd.c - the direct calls on descriptors that cannot block.
  *
- * Any thread may call these. What always holds: a descriptor made here is CLOEXEC and above 2, so that
- * a program started with its standard streams closed never writes its messages into a socket.
+ * Any thread may call these. What always holds: a descriptor made here is CLOEXEC and above 2, so
+ * that a program started with its standard streams closed never writes its messages into a socket.
  */
 #include "ring/host.h"
 
@@ -132,7 +132,8 @@ int weft__host_unlink(const char *path)
 
 int weft__host_is_socket_file(const char *path)
 {
-    struct stat status; /* lstat: unlink would remove the link, so the link is what is asked about */
+    struct stat
+        status; /* lstat: unlink would remove the link, so the link is what is asked about */
     return lstat(path, &status) < 0 ? -errno : S_ISSOCK(status.st_mode);
 }
 

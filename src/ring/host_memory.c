@@ -1,8 +1,8 @@
 /*
  * ring/host_memory.c - address space reserved without memory behind it, and shutdown(2).
  *
- * Any thread may call these. What always holds: what is reserved reads as zero, takes memory page by
- * page as it is written, and is not counted against an overcommit limit before that.
+ * Any thread may call these. What always holds: what is reserved reads as zero, takes memory page
+ * by page as it is written, and is not counted against an overcommit limit before that.
  */
 #include "ring/host.h"
 

@@ -1,9 +1,9 @@
 /*
  * ring/host_pool.c - the pool: threads for calls that block and work that computes.
  *
- * Any thread may submit; the opener closes. What always holds: a job is on the queue, or with exactly
- * one worker, or its `done` has been called; a worker is started only when a job finds none idle, so a
- * program that never offloads has no thread more.
+ * Any thread may submit; the opener closes. What always holds: a job is on the queue, or with
+ * exactly one worker, or its `done` has been called; a worker is started only when a job finds none
+ * idle, so a program that never offloads has no thread more.
  */
 #include "base/memory.h"
 #include "ring/host.h"
@@ -74,7 +74,8 @@ int weft__pool_open(struct weft__pool **pool, uint32_t threads_max)
     return 0;
 }
 
-/* Under the lock: starts a worker if more jobs wait than workers idle. False: there is no worker. */
+/* Under the lock: starts a worker if more jobs wait than workers idle. False: there is no worker.
+ */
 static bool ensure_worker(struct weft__pool *pool)
 {
     if (pool->queued > pool->idle && pool->threads < pool->threads_max &&

@@ -1,8 +1,8 @@
 /*
  * ring/host_thread.c - threads, and where they may run.
  *
- * Any thread may call these. What always holds: a thread started here has every signal blocked that is
- * not its own fault, and may run wherever its creator could before that one was pinned.
+ * Any thread may call these. What always holds: a thread started here has every signal blocked that
+ * is not its own fault, and may run wherever its creator could before that one was pinned.
  */
 #include "base/memory.h"
 #include "ring/host.h"

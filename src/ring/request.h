@@ -1,8 +1,8 @@
 /*
  * ring/request.h - filling requests, one function per operation, in our terms.
  *
- * Each writes all 64 bytes, because a slot still holds whatever stood in it before. user_data is the
- * caller's to set afterwards.
+ * Each writes all 64 bytes, because a slot still holds whatever stood in it before. user_data is
+ * the caller's to set afterwards.
  */
 #ifndef WEFT_RING_REQUEST_H
 #define WEFT_RING_REQUEST_H
@@ -90,8 +90,10 @@ static inline void weft__request_close(struct weft__sqe *sqe, int fd)
 /* Asks the kernel to end the one request whose user_data is `target`. */
 static inline void weft__request_cancel(struct weft__sqe *sqe, uint64_t target)
 {
-    *sqe = (struct weft__sqe){
-        .opcode = WEFT__OP_ASYNC_CANCEL, .fd = -1, .address = target, .flags = WEFT__SQE_SKIP_SUCCESS};
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_ASYNC_CANCEL,
+                              .fd = -1,
+                              .address = target,
+                              .flags = WEFT__SQE_SKIP_SUCCESS};
 }
 
 #endif

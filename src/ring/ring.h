@@ -66,23 +66,23 @@ enum weft__opcode {
 };
 
 enum { /* flags of a request */
-    WEFT__SQE_ASYNC = 1 << 4,
-    WEFT__SQE_BUFFER_SELECT = 1 << 5,
-    WEFT__SQE_SKIP_SUCCESS = 1 << 6,
+       WEFT__SQE_ASYNC = 1 << 4,
+       WEFT__SQE_BUFFER_SELECT = 1 << 5,
+       WEFT__SQE_SKIP_SUCCESS = 1 << 6,
 };
 
 enum { /* ioprio of receives and accepts */
-    WEFT__RECV_POLL_FIRST = 1 << 0,
-    WEFT__RECV_MULTISHOT = 1 << 1,
-    WEFT__ACCEPT_MULTISHOT = 1 << 0,
+       WEFT__RECV_POLL_FIRST = 1 << 0,
+       WEFT__RECV_MULTISHOT = 1 << 1,
+       WEFT__ACCEPT_MULTISHOT = 1 << 0,
 };
 
 enum { WEFT__POLL_MULTI = 1 << 0 }; /* length of POLL_ADD */
 
 enum { /* flags of a completion */
-    WEFT__CQE_BUFFER = 1 << 0,
-    WEFT__CQE_MORE = 1 << 1,
-    WEFT__CQE_SOCK_NONEMPTY = 1 << 2,
+       WEFT__CQE_BUFFER = 1 << 0,
+       WEFT__CQE_MORE = 1 << 1,
+       WEFT__CQE_SOCK_NONEMPTY = 1 << 2,
 };
 enum { WEFT__CQE_BUFFER_SHIFT = 16 };
 
@@ -102,8 +102,8 @@ enum weft__feature {
 };
 
 enum { /* bits the kernel sets in *kernel_flags */
-    WEFT__SQ_CQ_OVERFLOW = 1 << 1,
-    WEFT__SQ_TASKRUN = 1 << 2,
+       WEFT__SQ_CQ_OVERFLOW = 1 << 1,
+       WEFT__SQ_TASKRUN = 1 << 2,
 };
 
 struct weft__ring_counts {
@@ -123,13 +123,13 @@ struct weft__ring {
     const struct weft__cqe *cqes;
     uint32_t cq_mask;
     uint32_t cq_entries;
-    uint32_t *cq_head;               /* ours to write, with release */
-    const uint32_t *cq_tail;         /* the kernel writes it: read with acquire */
-    const uint32_t *kernel_flags;    /* WEFT__SQ_*; the kernel writes it */
-    uint32_t features;               /* WEFT__FEATURE_* in use */
-    int fd;                          /* for other rings' bells; -1 where there is none */
+    uint32_t *cq_head;            /* ours to write, with release */
+    const uint32_t *cq_tail;      /* the kernel writes it: read with acquire */
+    const uint32_t *kernel_flags; /* WEFT__SQ_*; the kernel writes it */
+    uint32_t features;            /* WEFT__FEATURE_* in use */
+    int fd;                       /* for other rings' bells; -1 where there is none */
     struct weft__ring_counts counts;
-    void *state;                     /* the implementation's own */
+    void *state; /* the implementation's own */
 };
 
 struct weft__ring_opt {
@@ -140,8 +140,8 @@ struct weft__ring_opt {
 };
 
 /*
- * Opens the calling thread's ring. 0; -ENOSYS, -EPERM, -ENOMEM, -EINVAL when io_uring cannot be had:
- * error_text then names the cause (kernel age, sysctl, seccomp, memlock) and the cure.
+ * Opens the calling thread's ring. 0; -ENOSYS, -EPERM, -ENOMEM, -EINVAL when io_uring cannot be
+ * had: error_text then names the cause (kernel age, sysctl, seccomp, memlock) and the cure.
  */
 int weft__ring_open(struct weft__ring *ring, const struct weft__ring_opt *opt);
 /* Nothing may be in flight. */
@@ -166,15 +166,16 @@ static inline uint32_t weft__ring_queued(const struct weft__ring *ring)
 
 /*
  * Submits everything taken; fetches completions; with wait_count > 0 sleeps until that many are
- * there, or until the absolute time `deadline_ns` (INT64_MAX: no limit). Queued overflow is flushed.
- * Completions not yet read count towards wait_count. Returns 0, also when the time ran out or a signal
- * came; -EBADR when the kernel lost a completion (fatal); -EBUSY or -EAGAIN when it would not take
- * everything: reap and come again (what it did not take stays queued, and it has not slept).
+ * there, or until the absolute time `deadline_ns` (INT64_MAX: no limit). Queued overflow is
+ * flushed. Completions not yet read count towards wait_count. Returns 0, also when the time ran out
+ * or a signal came; -EBADR when the kernel lost a completion (fatal); -EBUSY or -EAGAIN when it
+ * would not take everything: reap and come again (what it did not take stays queued, and it has not
+ * slept).
  */
 int weft__ring_enter(struct weft__ring *ring, uint32_t wait_count, int64_t deadline_ns);
 
-/* True when an enter would bring completions, found out without a system call. Where the kernel does not
-   tell (WEFT__FEATURE_TASKRUN_FLAG), false means nothing. */
+/* True when an enter would bring completions, found out without a system call. Where the kernel
+   does not tell (WEFT__FEATURE_TASKRUN_FLAG), false means nothing. */
 static inline bool weft__ring_pending(const struct weft__ring *ring)
 {
     return __atomic_load_n(ring->kernel_flags, __ATOMIC_RELAXED) &
@@ -233,20 +234,20 @@ static inline void weft__buffer_ring_publish(struct weft__buffer_ring *buffers)
 }
 
 /*
- * The bell of another ring. It wakes that ring's thread if it sleeps in weft__ring_enter and shows up
- * there as a completion with user_data `token`.
+ * The bell of another ring. It wakes that ring's thread if it sleeps in weft__ring_enter and shows
+ * up there as a completion with user_data `token`.
  *
- * weft__bell_open arms the receiving side on `ring`. It may be rung in two ways, which look alike at
- * the other end:
+ * weft__bell_open arms the receiving side on `ring`. It may be rung in two ways, which look alike
+ * at the other end:
  *   - weft__bell_ring, by any thread, in a signal handler too; one system call, at once;
- *   - weft__bell_prepare fills a request of the caller's own ring instead, which rides along with its
- *     next enter (false: not possible here, the request is untouched: ring directly). Cheaper for a
- *     thread about to enter anyway. Success makes no completion; failure makes one, with the user_data
- *     the caller has set and a negative result: then, and only then, call weft__bell_ring.
+ *   - weft__bell_prepare fills a request of the caller's own ring instead, which rides along with
+ * its next enter (false: not possible here, the request is untouched: ring directly). Cheaper for a
+ *     thread about to enter anyway. Success makes no completion; failure makes one, with the
+ * user_data the caller has set and a negative result: then, and only then, call weft__bell_ring.
  *
  * At the receiving end every completion of the bell but the last has WEFT__CQE_MORE, however it was
- * rung; without it, call weft__bell_rearm. Rings of a sleeper make a completion each, those of an awake
- * one may melt together; re-arming may give one that nobody rang.
+ * rung; without it, call weft__bell_rearm. Rings of a sleeper make a completion each, those of an
+ * awake one may melt together; re-arming may give one that nobody rang.
  *
  * A bell outlives the ring it wakes, and ringing it then does nothing; weft__bell_close once nobody
  * can ring it any more, after the ring itself was closed.
@@ -257,8 +258,8 @@ struct weft__bell {
     uint64_t token;
 };
 int weft__bell_open(struct weft__bell *bell, struct weft__ring *ring, uint64_t token);
-/* Arms the bell again after a completion of it came without WEFT__CQE_MORE. -EAGAIN: no request to be
-   had now, come again after an enter. */
+/* Arms the bell again after a completion of it came without WEFT__CQE_MORE. -EAGAIN: no request to
+   be had now, come again after an enter. */
 int weft__bell_rearm(struct weft__bell *bell, struct weft__ring *ring);
 void weft__bell_ring(struct weft__bell *bell);
 bool weft__bell_prepare(const struct weft__bell *bell, const struct weft__ring *from,

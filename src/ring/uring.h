@@ -11,12 +11,13 @@
 
 /* ring->state points at one of these. */
 struct weft__uring {
-    struct io_uring uring;   /* liburing's: mappings and descriptors; its queue functions are unused */
-    uint32_t *sq_tail;       /* ours to write, with release: the kernel reads requests up to here */
+    struct io_uring
+        uring;         /* liburing's: mappings and descriptors; its queue functions are unused */
+    uint32_t *sq_tail; /* ours to write, with release: the kernel reads requests up to here */
     const uint32_t *sq_head; /* the kernel writes it: requests it has consumed */
     uint32_t enter_flags;    /* that every io_uring_enter of this ring carries */
     uint32_t timed_flags;    /* besides, when it carries a deadline */
-    bool may_skip;           /* SQ_TASKRUN tells of waiting completions: an idle enter can be saved */
+    bool may_skip; /* SQ_TASKRUN tells of waiting completions: an idle enter can be saved */
 };
 
 static inline struct weft__uring *weft__uring_of(const struct weft__ring *ring)
@@ -27,8 +28,8 @@ static inline struct weft__uring *weft__uring_of(const struct weft__ring *ring)
 /* The names of the features, and the set that WEFT_RING_MASK leaves. */
 uint32_t weft__uring_wanted(void);
 
-/* Writes why io_uring_setup (or what follows it) failed with `error` (negative), and the cure. Gives
-   the error to hand on: the same, or -ENOSYS where it means that the kernel is too old. */
+/* Writes why io_uring_setup (or what follows it) failed with `error` (negative), and the cure.
+   Gives the error to hand on: the same, or -ENOSYS where it means that the kernel is too old. */
 int weft__uring_explain(int error, char *text, size_t size);
 
 #endif

@@ -1,12 +1,12 @@
 /*
  * ring/uring_bell.c - waking a reactor that sleeps in its ring.
  *
- * Two ways lead to the same completion. An eventfd under an armed poll works from any thread and in a
- * signal handler. A MSG_RING request rides along with the sender's own next enter.
+ * Two ways lead to the same completion. An eventfd under an armed poll works from any thread and in
+ * a signal handler. A MSG_RING request rides along with the sender's own next enter.
  *
  * weft__bell_open and _rearm belong to the thread of the ring to be woken; the others are for any
- * thread. What always holds: the eventfd is never read. The poll is edge-triggered, so that each write
- * to a sleeper makes one completion, and writes that meet an awake one melt into one.
+ * thread. What always holds: the eventfd is never read. The poll is edge-triggered, so that each
+ * write to a sleeper makes one completion, and writes that meet an awake one melt into one.
  */
 #include "ring/host.h"
 #include "ring/uring.h"
@@ -45,8 +45,9 @@ int weft__bell_open(struct weft__bell *bell, struct weft__ring *ring, uint64_t t
     if (fd < 0)
         return fd;
     bell->eventfd = fd;
-    /* A descriptor of the bell's own: the ring may close first, and its number must not come to mean
-       another ring while somebody still holds a request with it. Without one there is the eventfd. */
+    /* A descriptor of the bell's own: the ring may close first, and its number must not come to
+       mean another ring while somebody still holds a request with it. Without one there is the
+       eventfd. */
     if (ring->features & WEFT__FEATURE_MSG_RING)
         bell->ring_fd = fcntl(ring->fd, F_DUPFD_CLOEXEC, 3);
     int error = weft__bell_rearm(bell, ring);
@@ -59,7 +60,8 @@ void weft__bell_ring(struct weft__bell *bell)
 {
     const uint64_t one = 1;
     int saved = errno;
-    /* EAGAIN: the counter is full, so it has been rung. Nothing else can fail on an open eventfd. */
+    /* EAGAIN: the counter is full, so it has been rung. Nothing else can fail on an open eventfd.
+     */
     while (write(bell->eventfd, &one, sizeof one) < 0 && errno == EINTR)
         continue;
     errno = saved;
@@ -70,7 +72,8 @@ bool weft__bell_prepare(const struct weft__bell *bell, const struct weft__ring *
 {
     if (!(from->features & WEFT__FEATURE_MSG_RING) || bell->ring_fd < 0)
         return false;
-    /* file_index holds the flags that the completion at the other end gets: the bell stays armed. */
+    /* file_index holds the flags that the completion at the other end gets: the bell stays armed.
+     */
     *sqe = (struct weft__sqe){.opcode = WEFT__OP_MSG_RING,
                               .flags = WEFT__SQE_SKIP_SUCCESS,
                               .fd = bell->ring_fd,

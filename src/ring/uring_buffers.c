@@ -2,8 +2,8 @@
  * ring/uring_buffers.c - registering buffer rings with the kernel.
  *
  * Owner and only caller: the ring's thread. What always holds: the array is memory of ours (letting
- * the kernel allocate it was a way to use-after-free in 6.4 to 6.6), in a mapping of its own that no
- * forked child inherits.
+ * the kernel allocate it was a way to use-after-free in 6.4 to 6.6), in a mapping of its own that
+ * no forked child inherits.
  */
 #include "ring/uring.h"
 

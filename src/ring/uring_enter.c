@@ -1,9 +1,9 @@
 /*
  * ring/uring_enter.c - the one system call of the hot path.
  *
- * Owner and only caller: the ring's thread. What always holds: the queue's tail is published here and
- * nowhere else, and here is learnt what the kernel has consumed; liburing's own queue functions are
- * never used, because with NO_SQARRAY those of 2.3 would write an array that is not there.
+ * Owner and only caller: the ring's thread. What always holds: the queue's tail is published here
+ * and nowhere else, and here is learnt what the kernel has consumed; liburing's own queue functions
+ * are never used, because with NO_SQARRAY those of 2.3 would write an array that is not there.
  */
 #include "base/annotate.h"
 #include "ring/host.h"
@@ -24,8 +24,8 @@ static bool overflown(const struct weft__ring *ring)
     return __atomic_load_n(ring->kernel_flags, __ATOMIC_RELAXED) & WEFT__SQ_CQ_OVERFLOW;
 }
 
-/* One io_uring_enter. The kernel's head, and not the result, says what was consumed: a result can be
-   an error although requests went through. */
+/* One io_uring_enter. The kernel's head, and not the result, says what was consumed: a result can
+   be an error although requests went through. */
 static int call(struct weft__ring *ring, uint32_t submit, uint32_t wait_count, uint32_t flags,
                 struct io_uring_getevents_arg *argument)
 {
@@ -70,9 +70,9 @@ static int submit_all(struct weft__ring *ring, uint32_t wait_count, uint32_t fla
 }
 
 /*
- * The kernel keeps completions that found no room on a list of its own, and moves them into the queue
- * when entered with room there. Nothing is submitted along with that: fresh completions would take
- * the room, and the kept ones starve.
+ * The kernel keeps completions that found no room on a list of its own, and moves them into the
+ * queue when entered with room there. Nothing is submitted along with that: fresh completions would
+ * take the room, and the kept ones starve.
  */
 static int flush_overflow(struct weft__ring *ring)
 {

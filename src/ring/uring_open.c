@@ -44,7 +44,8 @@ static int set_up(const struct weft__ring_opt *opt, uint32_t wanted, struct io_u
 
     int fd = -EINVAL;
     for (size_t i = wanted & WEFT__FEATURE_NO_SQARRAY ? 0 : 1; i < 2 && fd == -EINVAL; i++) {
-        *params = (struct io_uring_params){.flags = rungs[i], .cq_entries = cq_size(opt, sq_entries)};
+        *params =
+            (struct io_uring_params){.flags = rungs[i], .cq_entries = cq_size(opt, sq_entries)};
         fd = io_uring_setup(sq_entries, params);
     }
     return fd;
@@ -101,13 +102,14 @@ static bool has_opcode(struct io_uring *uring, unsigned opcode)
 {
     union {
         struct io_uring_probe probe; /* ends in an array of what follows */
-        unsigned char room[sizeof(struct io_uring_probe) +
-                           PROBE_OPS * sizeof(struct io_uring_probe_op)];
+        unsigned char
+            room[sizeof(struct io_uring_probe) + PROBE_OPS * sizeof(struct io_uring_probe_op)];
     } answer;
     memset(&answer, 0, sizeof answer);
     if (io_uring_register_probe(uring, &answer.probe, PROBE_OPS) < 0)
         return false;
-    return opcode < answer.probe.ops_len && (answer.probe.ops[opcode].flags & IO_URING_OP_SUPPORTED);
+    return opcode < answer.probe.ops_len &&
+           (answer.probe.ops[opcode].flags & IO_URING_OP_SUPPORTED);
 }
 
 /* Absolute deadlines have no feature bit: an enter that carries the flag is refused or not. */
@@ -128,33 +130,45 @@ static bool has_buffer_ring(struct weft__ring *ring)
     return true;
 }
 
-/* A message from the ring to itself that sets the flags of its completion (6.3): both must arrive. */
+/* Collects what a message to oneself leads to: its own answer, and the message. */
+enum { ANSWER = 1, MESSAGE = 2, PROBE_NS = 100000000 };
+struct echo {
+    bool answered, failed, arrived;
+};
+
+static void collect(struct weft__ring *ring, struct echo *echo)
+{
+    uint32_t head;
+    for (uint32_t ready = weft__ring_ready(ring, &head); ready > 0; ready--, head++) {
+        const struct weft__cqe *cqe = &ring->cqes[head & ring->cq_mask];
+        echo->answered |= cqe->user_data == ANSWER;
+        echo->failed |= cqe->user_data == ANSWER && cqe->result < 0;
+        echo->arrived |= cqe->user_data == MESSAGE && (cqe->flags & WEFT__CQE_MORE);
+    }
+    weft__ring_seen(ring, head);
+}
+
+/* A message from the ring to itself that sets the flags of its completion (6.3). */
 static bool has_msg_ring(struct weft__ring *ring)
 {
-    enum { ANSWER = 1, MESSAGE = 2 };
     if (!has_opcode(&weft__uring_of(ring)->uring, IORING_OP_MSG_RING))
         return false;
     const struct weft__bell self = {.eventfd = -1, .ring_fd = ring->fd, .token = MESSAGE};
     struct weft__sqe *sqe = weft__ring_take(ring);
-    ring->features |= WEFT__FEATURE_MSG_RING;
+    ring->features |= WEFT__FEATURE_MSG_RING; /* or the request would not be prepared */
     if (!sqe || !weft__bell_prepare(&self, ring, sqe))
         return false;
     sqe->user_data = ANSWER;
-    sqe->flags = 0; /* this once the success is wanted too */
+    sqe->flags = 0; /* success is to be seen, too */
 
-    bool answered = false, arrived = false;
-    for (int turn = 0; turn < 4 && !answered; turn++) {
-        uint32_t head;
-        if (weft__ring_enter(ring, 1, INT64_MAX) < 0)
-            break;
-        for (uint32_t ready = weft__ring_ready(ring, &head); ready > 0; ready--, head++) {
-            const struct weft__cqe *cqe = &ring->cqes[head & ring->cq_mask];
-            answered |= cqe->user_data == ANSWER;
-            arrived |= cqe->user_data == MESSAGE && (cqe->flags & WEFT__CQE_MORE);
-        }
-        weft__ring_seen(ring, head);
+    struct echo echo = {false, false, false};
+    int64_t deadline = weft__host_now() + PROBE_NS;
+    while (!echo.failed && !(echo.answered && echo.arrived) && weft__host_now() < deadline) {
+        if (weft__ring_enter(ring, 1, deadline) < 0)
+            return false;
+        collect(ring, &echo);
     }
-    return arrived;
+    return echo.arrived && !echo.failed;
 }
 
 static void set(struct weft__ring *ring, uint32_t feature, bool present)
@@ -196,7 +210,8 @@ static void try_features(struct weft__ring *ring, uint32_t wanted)
     state->timed_flags = IORING_ENTER_EXT_ARG;
     if (ring->features & WEFT__FEATURE_ABS_TIMER)
         state->timed_flags |= IORING_ENTER_ABS_TIMER;
-    set(ring, WEFT__FEATURE_BUFFER_RING, wanted & WEFT__FEATURE_BUFFER_RING && has_buffer_ring(ring));
+    set(ring, WEFT__FEATURE_BUFFER_RING,
+        wanted & WEFT__FEATURE_BUFFER_RING && has_buffer_ring(ring));
     set(ring, WEFT__FEATURE_MSG_RING, wanted & WEFT__FEATURE_MSG_RING && has_msg_ring(ring));
     if (!(ring->features & WEFT__FEATURE_BUFFER_RING)) /* without buffers it has nowhere to write */
         set(ring, WEFT__FEATURE_RECV_MULTISHOT, false);

@@ -15,7 +15,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { SECCOMP_FILTERED = 2 };
+enum { SECCOMP_FILTERED = 2, FLOOR_MAJOR = 6, FLOOR_MINOR = 1 };
 
 /* The beginning of a small file in text (always terminated); false when it cannot be read. */
 static bool read_start(const char *path, char *text, size_t size)
@@ -46,70 +46,69 @@ static bool seccomp_filtered(void)
     return line && atoi(line + strlen("\nSeccomp:")) == SECCOMP_FILTERED;
 }
 
-/* Major and minor of the running kernel, and its whole release as text. */
-static void kernel_release(int *major, int *minor, struct utsname *names)
+/* Fills in the kernel's names; true when its release is below what weft needs. */
+static bool kernel_below_floor(struct utsname *names)
 {
-    *major = *minor = 0;
-    if (uname(names) < 0)
+    int major = 0, minor = 0;
+    if (uname(names) < 0) {
         snprintf(names->release, sizeof names->release, "(unknown)");
-    else if (sscanf(names->release, "%d.%d", major, minor) != 2)
-        *major = *minor = 0;
-}
-
-static bool kernel_below_floor(const struct utsname **names)
-{
-    static _Thread_local struct utsname found;
-    int major, minor;
-    kernel_release(&major, &minor, &found);
-    *names = &found;
-    return major < 6 || (major == 6 && minor < 1);
+        return false;
+    }
+    if (sscanf(names->release, "%d.%d", &major, &minor) != 2)
+        return false;
+    return major < FLOOR_MAJOR || (major == FLOOR_MAJOR && minor < FLOOR_MINOR);
 }
 
 static void explain_seccomp(char *text, size_t size)
 {
-    snprintf(text, size,
-             "io_uring is forbidden by a seccomp filter (the default profiles of container runtimes "
-             "do this): run under a profile that allows io_uring_setup, io_uring_enter and "
-             "io_uring_register, for instance docker run --security-opt seccomp=PROFILE.json");
+    snprintf(
+        text, size,
+        "io_uring is forbidden by a seccomp filter (the default profiles of container runtimes "
+        "do this): run under a profile that allows io_uring_setup, io_uring_enter and "
+        "io_uring_register, for instance docker run --security-opt seccomp=PROFILE.json");
 }
 
 static void explain_forbidden(char *text, size_t size)
 {
     int disabled = sysctl_disabled();
     if (disabled >= 2)
-        snprintf(text, size,
-                 "io_uring is switched off on this machine by the sysctl kernel.io_uring_disabled=%d: "
-                 "set it to 0 (sysctl -w kernel.io_uring_disabled=0)",
-                 disabled);
+        snprintf(
+            text, size,
+            "io_uring is switched off on this machine by the sysctl kernel.io_uring_disabled=%d: "
+            "set it to 0 (sysctl -w kernel.io_uring_disabled=0)",
+            disabled);
     else if (disabled == 1 && geteuid() != 0)
-        snprintf(text, size,
-                 "io_uring is kept from this user by the sysctl kernel.io_uring_disabled=1: set it to "
-                 "0, or add the user to the group named in kernel.io_uring_group");
+        snprintf(
+            text, size,
+            "io_uring is kept from this user by the sysctl kernel.io_uring_disabled=1: set it to "
+            "0, or add the user to the group named in kernel.io_uring_group");
     else if (seccomp_filtered())
         explain_seccomp(text, size);
     else
-        snprintf(text, size,
-                 "io_uring is not permitted, though neither the sysctl "
-                 "kernel.io_uring_disabled nor a seccomp filter says so: look for a security module "
-                 "(SELinux, AppArmor, BPF) that denies it to this program");
+        snprintf(
+            text, size,
+            "io_uring is not permitted, though neither the sysctl "
+            "kernel.io_uring_disabled nor a seccomp filter says so: look for a security module "
+            "(SELinux, AppArmor, BPF) that denies it to this program");
 }
 
 static int explain_missing(int error, char *text, size_t size)
 {
-    const struct utsname *names;
-    bool old = kernel_below_floor(&names);
-    if (old)
-        snprintf(text, size,
-                 "kernel %s is too old: weft needs Linux 6.1 or newer (io_uring with DEFER_TASKRUN); "
-                 "boot a newer kernel",
-                 names->release);
+    struct utsname names;
+    if (kernel_below_floor(&names))
+        snprintf(
+            text, size,
+            "kernel %s is too old: weft needs Linux 6.1 or newer (io_uring with DEFER_TASKRUN); "
+            "boot a newer kernel",
+            names.release);
     else if (seccomp_filtered())
         explain_seccomp(text, size);
     else
-        snprintf(text, size,
-                 "kernel %s answers io_uring_setup with \"%s\": run on a kernel of 6.1 or newer that "
-                 "was built with CONFIG_IO_URING, and not under an emulator of system calls",
-                 names->release, strerror(-error));
+        snprintf(
+            text, size,
+            "kernel %s answers io_uring_setup with \"%s\": run on a kernel of 6.1 or newer that "
+            "was built with CONFIG_IO_URING, and not under an emulator of system calls",
+            names.release, strerror(-error));
     return -ENOSYS;
 }
 
@@ -118,9 +117,10 @@ static void explain_memory(char *text, size_t size)
     struct rlimit limit = {0, 0};
     getrlimit(RLIMIT_MEMLOCK, &limit);
     if (limit.rlim_cur == RLIM_INFINITY)
-        snprintf(text, size,
-                 "no memory for a ring, though RLIMIT_MEMLOCK sets no limit: look at the memory limit "
-                 "of the cgroup (memory.max), or ask for smaller queues");
+        snprintf(
+            text, size,
+            "no memory for a ring, though RLIMIT_MEMLOCK sets no limit: look at the memory limit "
+            "of the cgroup (memory.max), or ask for smaller queues");
     else
         snprintf(text, size,
                  "no memory for a ring; RLIMIT_MEMLOCK is %llu bytes: raise it (ulimit -l, or "
@@ -139,8 +139,9 @@ static void explain_descriptors(int error, char *text, size_t size)
                  "LimitNOFILE= in a systemd unit) or close some",
                  (unsigned long long)limit.rlim_cur);
     else
-        snprintf(text, size,
-                 "no descriptor left for a ring on the whole machine: raise the sysctl fs.file-max");
+        snprintf(
+            text, size,
+            "no descriptor left for a ring on the whole machine: raise the sysctl fs.file-max");
 }
 
 int weft__uring_explain(int error, char *text, size_t size)

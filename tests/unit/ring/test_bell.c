@@ -60,7 +60,8 @@ static bool silent(void)
     return heard() == 0;
 }
 
-/* --- from any thread --------------------------------------------------------------------------- */
+/* --- from any thread ---------------------------------------------------------------------------
+ */
 
 static atomic_uint slept, rung; /* sleeps begun, and rings made for them */
 
@@ -75,7 +76,8 @@ static void *ring_each_sleep(void *unused)
     return unused;
 }
 
-/* One ring for each sleep, at any moment of falling asleep: the sleep ends, without a time limit. */
+/* One ring for each sleep, at any moment of falling asleep: the sleep ends, without a time limit.
+ */
 TEST(each_sleep_is_ended_by_its_ring)
 {
     pthread_t other;
@@ -198,7 +200,8 @@ TEST(the_bell_survives_an_overflow)
     close_both();
 }
 
-/* --- by message from another ring -------------------------------------------------------------- */
+/* --- by message from another ring --------------------------------------------------------------
+ */
 
 /* Before 6.3 a message cannot say that the bell stays armed, so there bells go by eventfd alone. */
 static bool no_messages(void)
@@ -214,7 +217,7 @@ static bool no_messages(void)
 }
 
 struct sender {
-    unsigned count;      /* messages to send, waiting for as many sleeps */
+    unsigned count;           /* messages to send, waiting for as many sleeps */
     struct weft__cqe failure; /* what came back, user_data 0: nothing */
 };
 

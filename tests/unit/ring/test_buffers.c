@@ -1,7 +1,7 @@
 /*
- * Buffer rings and multishot receives: bytes arrive whole and in order, the last completion is the one
- * without MORE, an empty ring pauses and a refilled one goes on. Would catch a buffer offered twice or
- * not at all, and a tail published before its slots.
+ * Buffer rings and multishot receives: bytes arrive whole and in order, the last completion is the
+ * one without MORE, an empty ring pauses and a refilled one goes on. Would catch a buffer offered
+ * twice or not at all, and a tail published before its slots.
  */
 #include "support/test.h"
 
@@ -70,7 +70,8 @@ static uint16_t buffer_of(struct weft__cqe cqe)
     return (uint16_t)(cqe.flags >> 16);
 }
 
-/* 100 kB in odd pieces, every byte known: each completion names the buffer that holds the next ones. */
+/* 100 kB in odd pieces, every byte known: each completion names the buffer that holds the next
+ * ones. */
 TEST(bytes_arrive_in_order_through_recycled_buffers)
 {
     enum { TOTAL = 100000 };

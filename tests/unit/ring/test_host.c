@@ -1,7 +1,7 @@
 /*
- * What is asked of the system besides the ring: the clock, CPUs, threads, the pool, signals, fork and
- * descriptors. Would catch a quota read wrongly, a thread that takes the process's signals, a job lost
- * or run twice, a socket that becomes standard error.
+ * What is asked of the system besides the ring: the clock, CPUs, threads, the pool, signals, fork
+ * and descriptors. Would catch a quota read wrongly, a thread that takes the process's signals, a
+ * job lost or run twice, a socket that becomes standard error.
  */
 #include "support/test.h"
 
@@ -26,7 +26,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* --- clock, entropy ---------------------------------------------------------------------------- */
+/* --- clock, entropy ----------------------------------------------------------------------------
+ */
 
 TEST(the_clock_never_goes_back)
 {
@@ -52,7 +53,8 @@ TEST(entropy_fills_everything)
     ck_assert_int_lt(zeros, 100);
 }
 
-/* --- CPUs -------------------------------------------------------------------------------------- */
+/* --- CPUs --------------------------------------------------------------------------------------
+ */
 
 TEST(one_cpu_allowed_is_one_cpu)
 {
@@ -170,7 +172,8 @@ TEST(quotas_are_rounded_up)
     ck_assert_int_eq(system(command), 0);
 }
 
-/* --- threads, signals -------------------------------------------------------------------------- */
+/* --- threads, signals --------------------------------------------------------------------------
+ */
 
 /* A sigset_t has bytes that the kernel never writes: compare what it means. */
 static bool same_signals(const sigset_t *a, const sigset_t *b)
@@ -234,7 +237,8 @@ TEST(signals_are_blocked_and_put_back)
     ck_assert_int_eq(weft__host_signal_action(9999, NULL, NULL), -EINVAL);
 }
 
-/* --- pool -------------------------------------------------------------------------------------- */
+/* --- pool --------------------------------------------------------------------------------------
+ */
 
 enum { JOBS = 1000 };
 
@@ -325,7 +329,8 @@ TEST(a_pool_without_threads_does_the_work)
     weft__pool_close(pool);
 }
 
-/* --- fork -------------------------------------------------------------------------------------- */
+/* --- fork --------------------------------------------------------------------------------------
+ */
 
 TEST(a_forked_child_knows_it)
 {
@@ -366,7 +371,8 @@ TEST(a_child_has_no_part_in_the_ring)
     weft__ring_close(&ring);
 }
 
-/* --- descriptors ------------------------------------------------------------------------------- */
+/* --- descriptors -------------------------------------------------------------------------------
+ */
 
 /* With the standard streams closed, nothing of ours takes their numbers. */
 TEST(new_descriptors_are_above_the_standard_ones)
@@ -411,8 +417,7 @@ TEST(new_descriptors_are_above_the_standard_ones)
 
 TEST(sockets_do_what_they_are_told)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     int one = 1, value = 0;
     int fd = weft__host_socket(AF_INET, SOCK_STREAM, 0);

@@ -1,6 +1,6 @@
 /*
- * Every optional feature switched off, one at a time and all at once, and the basics again: the older
- * paths work, and the name of a feature really switches it off.
+ * Every optional feature switched off, one at a time and all at once, and the basics again: the
+ * older paths work, and the name of a feature really switches it off.
  */
 #include "support/test.h"
 
@@ -155,7 +155,8 @@ TEST(each_feature_can_be_missing)
     ck_assert_int_lt(features(all, sizeof all), (int)sizeof all);
     basics();
     weft__ring_close(&ring);
-    ck_assert(has_word(all, "buffer_ring")); /* the floor has it: an empty list would test nothing */
+    ck_assert(
+        has_word(all, "buffer_ring")); /* the floor has it: an empty list would test nothing */
 
     char names[256];
     strcpy(names, all);

@@ -1,6 +1,6 @@
 /*
- * Where io_uring cannot be had, opening fails with an error and a sentence that names the cause and the
- * cure, and nothing is left open. Each case has a process of its own, so it may cripple itself.
+ * Where io_uring cannot be had, opening fails with an error and a sentence that names the cause and
+ * the cure, and nothing is left open. Each case has a process of its own, so it may cripple itself.
  */
 #include "support/test.h"
 
@@ -22,8 +22,9 @@ static char text[400];
 
 static int try_open(uint32_t entries)
 {
-    struct weft__ring_opt opt = {
-        .sq_entries = entries, .error_text = text, .error_text_size = sizeof text};
+    struct weft__ring_opt opt = {.sq_entries = entries,
+                                 .error_text = text,
+                                 .error_text_size = sizeof text};
     return weft__ring_open(&ring, &opt);
 }
 
@@ -170,6 +171,5 @@ TEST(a_ring_that_cannot_be_mapped_is_closed_again)
 TEST_MAIN("refusal", 20, seccomp_with_eperm_is_named, seccomp_with_enosys_is_named,
           a_kernel_without_it_is_named, descriptors_used_up_are_named, memlock_is_named,
           no_text_is_no_trouble, a_ring_without_register_still_works,
-          a_ring_that_cannot_be_entered_is_refused,
-          no_memory_is_no_memory,
+          a_ring_that_cannot_be_entered_is_refused, no_memory_is_no_memory,
           a_ring_that_cannot_be_mapped_is_closed_again)

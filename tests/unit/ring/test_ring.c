@@ -47,7 +47,8 @@ static void nop(uint64_t user_data)
 static uint32_t reap(struct weft__cqe *cqes, uint32_t most)
 {
     uint32_t head, count = 0;
-    for (uint32_t ready = weft__ring_ready(&ring, &head); ready > 0 && count < most; ready--, head++)
+    for (uint32_t ready = weft__ring_ready(&ring, &head); ready > 0 && count < most;
+         ready--, head++)
         cqes[count++] = ring.cqes[head & ring.cq_mask];
     weft__ring_seen(&ring, head);
     return count;
@@ -135,7 +136,8 @@ TEST(a_bad_request_stops_nothing)
     weft__ring_close(&ring);
 }
 
-/* Ten times more completions than fit, none read meanwhile: the kernel keeps them, and each comes. */
+/* Ten times more completions than fit, none read meanwhile: the kernel keeps them, and each comes.
+ */
 TEST(overflow_loses_nothing)
 {
     enum { TOTAL = 640 };
