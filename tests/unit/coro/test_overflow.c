@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -219,6 +221,7 @@ TEST(a_name_too_long_or_with_control_characters_stays_one_line)
     ck_assert_ptr_nonnull(strstr(death.text, "\"nnn??nnn"));
     ck_assert_ptr_nonnull(end);
     ck_assert_int_eq(end[1], 0);
+    ck_assert_int_lt(end - death.text, 512);
 }
 
 static void hook(const struct weft__overflow_report *report)
@@ -269,6 +272,40 @@ static void sent_by_somebody(void)
 TEST(a_signal_that_was_sent_kills_without_a_report)
 {
     struct death death = run_child(sent_by_somebody);
+
+    ck_assert_int_eq(death.signal, SIGSEGV);
+    ck_assert_str_eq(death.text, "");
+}
+
+/* As a debugger or a supervisor may: everything as in a fault, but for the code. */
+static void sent_with_an_address(void)
+{
+    siginfo_t info = {.si_signo = SIGSEGV, .si_code = SI_QUEUE};
+
+    begin();
+    info.si_addr = stack.low - 1;
+    syscall(SYS_rt_sigqueueinfo, getpid(), SIGSEGV, &info);
+    _exit(5);
+}
+
+TEST(a_signal_that_was_sent_with_a_guards_address_is_no_overflow)
+{
+    struct death death = run_child(sent_with_an_address);
+
+    ck_assert_int_eq(death.signal, SIGSEGV);
+    ck_assert_str_eq(death.text, "");
+}
+
+static void fault_above_the_guard(void)
+{
+    begin();
+    mprotect(stack.low + 4096, 4096, PROT_READ);
+    stack.low[5000] = 1;
+}
+
+TEST(a_fault_on_a_stack_but_not_in_its_guard_is_no_overflow)
+{
+    struct death death = run_child(fault_above_the_guard);
 
     ck_assert_int_eq(death.signal, SIGSEGV);
     ck_assert_str_eq(death.text, "");
@@ -432,6 +469,8 @@ TEST_MAIN("coro/overflow", 30, an_overflow_names_its_task,
           a_name_too_long_or_with_control_characters_stays_one_line,
           the_fatal_hook_is_called_after_the_line, another_fault_kills_without_a_report,
           a_signal_that_was_sent_kills_without_a_report,
+          a_signal_that_was_sent_with_a_guards_address_is_no_overflow,
+          a_fault_on_a_stack_but_not_in_its_guard_is_no_overflow,
           other_faults_go_to_the_handler_that_was_there, an_unwatched_pool_is_not_reported,
           the_last_remove_puts_the_old_handler_back, somebody_elses_later_handler_is_left_alone,
           a_thread_gets_its_signal_stack_back)
