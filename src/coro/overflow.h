@@ -25,13 +25,13 @@ extern "C" {
 
 /* What is known of an overflow. Strings need live only until the handler returns. */
 struct weft__overflow_report {
-    const char *name;     /* the task's, or NULL */
-    uint64_t id;          /* the task's, 0: unknown */
-    void *function;       /* the task's entry, or NULL */
+    const char *name;          /* the task's, or NULL */
+    uint64_t id;               /* the task's, 0: unknown */
+    void *function;            /* the task's entry, or NULL */
     const char *function_name; /* or NULL: finding it out is nothing for a signal handler */
     size_t stack_size;
     uint32_t slot;
-    const void *fault;    /* the address touched */
+    const void *fault; /* the address touched */
 };
 
 /*

@@ -56,10 +56,10 @@ extern "C" {
 struct weft__san {
     void (*entry)(void *); /* what the first switch really calls */
     void *arg;
-    void *fiber;           /* TSan's fiber */
-    bool fiber_owned;      /* created by weft__context_make, so destroyed by weft__context_drop */
-    void *fake;            /* ASan's fake stack, while switched away */
-    const void *bottom;    /* ASan's idea of the stack: lowest address and size */
+    void *fiber;        /* TSan's fiber */
+    bool fiber_owned;   /* created by weft__context_make, so destroyed by weft__context_drop */
+    void *fake;         /* ASan's fake stack, while switched away */
+    const void *bottom; /* ASan's idea of the stack: lowest address and size */
     size_t size;
 };
 
@@ -174,7 +174,8 @@ void weft__san_drop(struct weft__san *san);
 
 #else
 
-struct weft__san {};
+struct weft__san {
+};
 
 #define weft__san_leave(from, to, dies) ((void)0)
 #define weft__san_arrive(self) ((void)0)

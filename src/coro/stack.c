@@ -28,19 +28,19 @@
 #endif
 
 enum {
-    SLOTS_MIN = 16,            /* of a class, however small the address space */
-    OPEN_BYTES = 2 << 20,      /* what a class grows by: what one page of page table maps */
-    COOL_BATCH = 64,           /* stacks given back at a time */
-    SAMPLE_EVERY = 1024,       /* gives between two looks at how deep stacks are used */
+    SLOTS_MIN = 16,       /* of a class, however small the address space */
+    OPEN_BYTES = 2 << 20, /* what a class grows by: what one page of page table maps */
+    COOL_BATCH = 64,      /* stacks given back at a time */
+    SAMPLE_EVERY = 1024,  /* gives between two looks at how deep stacks are used */
     HOT_BYTES_DEFAULT = 16 << 20,
     MAP_COUNT_DEFAULT = 65530, /* vm.max_map_count where it cannot be read */
 };
 
-static const size_t class_sizes[WEFT__STACK_CLASSES] = {
-    WEFT__STACK_SIZE_0, WEFT__STACK_SIZE_1, WEFT__STACK_SIZE_2, WEFT__STACK_SIZE_3};
+static const size_t class_sizes[WEFT__STACK_CLASSES] = {WEFT__STACK_SIZE_0, WEFT__STACK_SIZE_1,
+                                                        WEFT__STACK_SIZE_2, WEFT__STACK_SIZE_3};
 
-static const uint32_t counts_default[WEFT__STACK_CLASSES] = {
-    1u << 20, 1u << 21, 1u << 15, 1u << 12};
+static const uint32_t counts_default[WEFT__STACK_CLASSES] = {1u << 20, 1u << 21, 1u << 15,
+                                                             1u << 12};
 
 /* Shadow memory is proportional to address space. */
 static const uint32_t counts_cramped[WEFT__STACK_CLASSES] = {1u << 12, 1u << 15, 1u << 9, 1u << 7};
@@ -380,8 +380,8 @@ static uint32_t cool(struct weft__stack_pool *pool, struct weft__stack_class *c,
     for (uint32_t i = 0, end; i < count; i = end) {
         for (end = i + 1; end < count && slots[end] == slots[end - 1] + 1; end++)
             ;
-        madvise(weft__stack_class_low(pool, c, slots[i]),
-                (end - i) * c->stride - pool->guard_size, MADV_DONTNEED);
+        madvise(weft__stack_class_low(pool, c, slots[i]), (end - i) * c->stride - pool->guard_size,
+                MADV_DONTNEED);
     }
     c->cold_count += count;
     return count;
@@ -421,8 +421,8 @@ uint32_t weft__stack_pool_trim(struct weft__stack_pool *pool, uint32_t count_max
 }
 
 /* Bytes of the slot's stack that are backed by memory. */
-static size_t resident_bytes(const struct weft__stack_pool *pool,
-                             const struct weft__stack_class *c, uint32_t slot, unsigned char *pages)
+static size_t resident_bytes(const struct weft__stack_pool *pool, const struct weft__stack_class *c,
+                             uint32_t slot, unsigned char *pages)
 {
     size_t count = c->size / page_size(), resident = 0;
 

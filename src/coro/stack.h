@@ -56,30 +56,30 @@ struct weft__stack {
 
 struct weft__stack_pool_opt {
     uint32_t count_max[WEFT__STACK_CLASSES]; /* slots per class, 0: the default */
-    size_t hot_bytes_max;    /* memory free stacks may hold on to; 0: 16 MiB */
-    bool mask_guard_install; /* behave as a kernel without MADV_GUARD_INSTALL */
+    size_t hot_bytes_max;                    /* memory free stacks may hold on to; 0: 16 MiB */
+    bool mask_guard_install;                 /* behave as a kernel without MADV_GUARD_INSTALL */
 };
 
 struct weft__stack_class {
-    uint32_t *free;       /* free slots, the oldest first; taken from the end */
+    uint32_t *free; /* free slots, the oldest first; taken from the end */
     uint32_t free_count;
     uint32_t free_hot_max; /* a give that reaches this count has work to do */
-    uint32_t cold_count;  /* free[0..cold_count) hold no memory */
+    uint32_t cold_count;   /* free[0..cold_count) hold no memory */
     uint32_t slot_first;
-    char *low_bias;       /* low edge of slot s is low_bias + s * stride */
-    size_t stride;        /* bytes from slot to slot */
-    uint32_t size;        /* nominal size in bytes */
-    uint32_t slot_fresh;  /* slots from here on were never handed out, or not since a start over */
-    uint32_t slot_ready;  /* slots below have been opened and have their guards */
-    uint32_t slot_end;    /* one past the last slot */
+    char *low_bias;      /* low edge of slot s is low_bias + s * stride */
+    size_t stride;       /* bytes from slot to slot */
+    uint32_t size;       /* nominal size in bytes */
+    uint32_t slot_fresh; /* slots from here on were never handed out, or not since a start over */
+    uint32_t slot_ready; /* slots below have been opened and have their guards */
+    uint32_t slot_end;   /* one past the last slot */
     uint32_t touched_bytes; /* what a used stack of this class holds, a moving estimate */
-    uint32_t sample_in;   /* gives until the estimate is refreshed */
+    uint32_t sample_in;     /* gives until the estimate is refreshed */
 };
 
 struct weft__stack_pool {
     struct weft__stack_class class_of[WEFT__STACK_CLASSES];
-    uint32_t live_count;  /* slots handed out now */
-    uint32_t slot_count;  /* one past the highest slot number */
+    uint32_t live_count; /* slots handed out now */
+    uint32_t slot_count; /* one past the highest slot number */
     size_t guard_size;
     size_t hot_bytes_max;
     uint32_t guard_count; /* guards made by mprotect, counted against a process-wide budget */

@@ -96,7 +96,7 @@ TEST(control_words_belong_to_the_task)
     ck_assert_int_eq(task_rounding[1], FE_DOWNWARD);
     ck_assert_int_eq(fegetround(), FE_TONEAREST);
     ck_assert(task_quotient[0] > one / three); /* to the nearest is down here */
-    ck_assert(task_quotient[1] < one / ten); /* and up here */
+    ck_assert(task_quotient[1] < one / ten);   /* and up here */
 }
 
 #if defined(__x86_64__)

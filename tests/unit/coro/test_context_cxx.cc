@@ -13,7 +13,8 @@
 #include "coro/stack.h"
 #include "support/test.h"
 
-namespace {
+namespace
+{
 
 struct task {
     weft__context context;
@@ -167,7 +168,7 @@ void onlooker(void *arg)
     finish(self);
 }
 
-}  // namespace
+} // namespace
 
 TEST(catch_blocks_interleave)
 {

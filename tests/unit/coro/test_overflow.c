@@ -112,7 +112,8 @@ static void begin(void)
         weft__stack_pool_open(&pool, &opt) < 0 || weft__stack_take(&pool, 1, &stack) < 0 ||
         weft__stack_take(&pool, want_size, &stack) < 0)
         _exit(97);
-    watch = (struct weft__overflow_watch){.pool = &pool, .describe = describe, .arg = "conversation"};
+    watch =
+        (struct weft__overflow_watch){.pool = &pool, .describe = describe, .arg = "conversation"};
     weft__overflow_watch(&watch);
 }
 

@@ -283,7 +283,8 @@ TEST(guards_by_mprotect_stop_in_time)
     /* there is room left for others, ... */
     void *map[100];
     for (int i = 0; i < 100; i++) {
-        map[i] = mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        map[i] =
+            mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         ck_assert(map[i] != MAP_FAILED);
     }
     for (int i = 0; i < 100; i++)
