@@ -2,11 +2,12 @@
  * The library's memory: every allocation of weft goes through here, so that a user can bring an
  * allocator, tests can see leaks and provoke failures, and counts can be shown.
  *
- * Owner: the process. Any thread may allocate and free; setting the allocator is for the time when no
- * runtime is alive. What always holds: the counters are one shared cache line that every allocation
- * writes, which is right only because the hot paths (an operation, a switch, a post, a timer) do not
- * allocate: what they need is in the caller's frame or in a pool made beforehand. Whoever allocates
- * per operation has broken a promise, and the tests that count allocations show it.
+ * Owner: the process. Any thread may allocate and free; setting the allocator is for the time when
+ * no runtime is alive. What always holds: the counters are one shared cache line that every
+ * allocation writes, which is right only because the hot paths (an operation, a switch, a post, a
+ * timer) do not allocate: what they need is in the caller's frame or in a pool made beforehand.
+ * Whoever allocates per operation has broken a promise, and the tests that count allocations
+ * show it.
  */
 #ifndef WEFT_BASE_MEMORY_H
 #define WEFT_BASE_MEMORY_H
@@ -28,8 +29,8 @@ void *weft__realloc(void *block, size_t size) __attribute__((alloc_size(2), warn
 void weft__free(void *block);
 
 /*
- * A block on a boundary of its own: alignment is a power of two, at most WEFT__ALIGN_MAX. NULL else.
- * Freed by weft__free; not for weft__realloc, which keeps only the usual alignment.
+ * A block on a boundary of its own: alignment is a power of two, at most WEFT__ALIGN_MAX. NULL
+ * else. Freed by weft__free; not for weft__realloc, which keeps only the usual alignment.
  */
 #define WEFT__ALIGN_MAX 4096u
 void *weft__alloc_aligned(size_t alignment, size_t size)
@@ -39,12 +40,13 @@ void *weft__alloc_aligned(size_t alignment, size_t size)
 size_t weft__alloc_live(void);
 size_t weft__alloc_live_bytes(void);
 
-/* Allocations made since the process began, freed or not: what "allocates nothing" is checked with. */
+/* Allocations made since the process began, freed or not: what "allocates nothing" is checked with.
+ */
 uint64_t weft__alloc_count(void);
 
 /*
- * Sets the functions behind all of this; NULL means malloc's. 0, -EINVAL when one is missing, -EBUSY
- * while blocks of the present allocator are alive (they would be freed by a stranger).
+ * Sets the functions behind all of this; NULL means malloc's. 0, -EINVAL when one is missing,
+ * -EBUSY while blocks of the present allocator are alive (they would be freed by a stranger).
  */
 int weft__allocator_set(const struct weft_allocator *allocator);
 

@@ -1,8 +1,8 @@
 /*
  * What programs linked with the shared library count: nothing here. The library's counter is hidden
- * in it, and malloc's own figures move for reasons that are not the library's (stdio buffers, Check's
- * records). Such a program still counts descriptors and threads, and under the address sanitizer
- * each case is searched for leaks when its process exits.
+ * in it, and malloc's own figures move for reasons that are not the library's (stdio buffers,
+ * Check's records). Such a program still counts descriptors and threads, and under the address
+ * sanitizer each case is searched for leaks when its process exits.
  */
 #include "support/test.h"
 

@@ -144,8 +144,8 @@ static void case_begins(void)
 }
 
 /*
- * A joined thread leaves /proc a moment after pthread_join has returned (the kernel wakes the joiner
- * before it unlinks the thread), so a surplus gets time to vanish before it counts.
+ * A joined thread leaves /proc a moment after pthread_join has returned (the kernel wakes the
+ * joiner before it unlinks the thread), so a surplus gets time to vanish before it counts.
  */
 static int threads_when_settled(void)
 {
@@ -192,8 +192,10 @@ int test_run(const char *suite_name, double timeout_s, const TTest *const *cases
     int ran, failed;
 
     if (forking_forbidden()) {
-        fprintf(stderr, "%s: CK_FORK=no is refused: a failed assertion would longjmp off a task's "
-                        "stack\n", suite_name);
+        fprintf(stderr,
+                "%s: CK_FORK=no is refused: a failed assertion would longjmp off a task's "
+                "stack\n",
+                suite_name);
         return TEST_EXIT_NO_FORK;
     }
     suite = suite_create(suite_name);

@@ -14,11 +14,11 @@
  * unused variable to the compiler, and so an error.
  *
  * What always holds: a case runs in a child process, so a failed assertion ends that process with
- * _exit and never longjmps; it may therefore stand on any task's stack and in any thread. CK_FORK=no
- * would undo this and is refused. Around each case open descriptors, threads and (where the program
- * is linked with the static library) live library allocations are counted; a case that ends with
- * others than it began with has failed, and so has one that leaves by exit(0). A program that ran no
- * case at all has failed as well. tests/unit/support proves all of this.
+ * _exit and never longjmps; it may therefore stand on any task's stack and in any thread.
+ * CK_FORK=no would undo this and is refused. Around each case open descriptors, threads and (where
+ * the program is linked with the static library) live library allocations are counted; a case that
+ * ends with others than it began with has failed, and so has one that leaves by exit(0). A program
+ * that ran no case at all has failed as well. tests/unit/support proves all of this.
  */
 #ifndef WEFT_TESTS_SUPPORT_TEST_H
 #define WEFT_TESTS_SUPPORT_TEST_H

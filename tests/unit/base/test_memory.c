@@ -1,6 +1,6 @@
 /*
- * base/memory: would catch wrong counts, lost overflow checks, an allocator that is not asked, and a
- * failure hook that fails another allocation than the one it was told to.
+ * base/memory: would catch wrong counts, lost overflow checks, an allocator that is not asked, and
+ * a failure hook that fails another allocation than the one it was told to.
  */
 #include "base/memory.h"
 #include "support/test.h"

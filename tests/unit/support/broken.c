@@ -101,5 +101,5 @@ TEST(leaves_early)
 }
 
 TEST_MAIN("broken", 2, fine, fails_an_assertion, fails_on_another_stack, leaks_a_descriptor,
-          closes_a_descriptor_of_another, leaks_an_allocation, leaks_a_thread, hangs, spins, crashes,
-          leaves_early)
+          closes_a_descriptor_of_another, leaks_an_allocation, leaks_a_thread, hangs, spins,
+          crashes, leaves_early)

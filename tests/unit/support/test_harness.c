@@ -1,6 +1,7 @@
 /*
- * The harness tested by itself: each case runs one case of the program broken.c and looks at its exit
- * code and at what it says. Would catch a harness that lets a failure, a leak or a hang through.
+ * The harness tested by itself: each case runs one case of the program broken.c and looks at its
+ * exit code and at what it says. Would catch a harness that lets a failure, a leak or a hang
+ * through.
  */
 #include "support/test.h"
 
@@ -46,7 +47,8 @@ static int run(const char *case_name, const char *fork_mode)
     output[length] = 0;
     close(out[0]);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_msg(WIFEXITED(status), "the program died of signal %d:\n%s", WTERMSIG(status), output);
+    ck_assert_msg(WIFEXITED(status), "the program died of signal %d:\n%s", WTERMSIG(status),
+                  output);
     return WEXITSTATUS(status);
 }
 

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Builds and runs a consumer project.
+#
+#   consume.sh install SOURCE BUILD WORK            installs BUILD into WORK/prefix
+#   consume.sh find_package|add_subdirectory|pkg_config SOURCE BUILD WORK
+#   consume.sh clean SOURCE BUILD WORK
+set -euo pipefail
+kind=$1 source=$2 build=$3 work=$4
+here=$source/tests/package
+prefix=$work/prefix
+cc=${CC:-gcc} cxx=${CXX:-g++}
+
+expect_output() {
+    local said
+    said=$("$@") || { echo "$*: exit code $?: $said" >&2; exit 1; }
+    [[ $said =~ ^weft\ [0-9]+\.[0-9]+\.[0-9]+:\ 42$ ]] || { echo "$*: said '$said'" >&2; exit 1; }
+    echo "${*: -1}: $said"
+}
+
+# What must be in the installed tree, and nothing that names the place it was built in.
+install_it() {
+    local file
+    rm -rf "$work"
+    mkdir -p "$work"
+    # Installed in one place and moved to another: a package that remembers the first does not work.
+    cmake --install "$build" --prefix "$work/first" >/dev/null
+    mv "$work/first" "$prefix"
+    for file in include/weft/weft.h include/weft/version.h; do
+        [ -f "$prefix/$file" ] || { echo "not installed: $file" >&2; exit 1; }
+    done
+    for file in libweft.so libweft.a pkgconfig/weft.pc cmake/weft/weft-config.cmake; do
+        [ -n "$(find "$prefix" -path "*/$file")" ] || { echo "not installed: $file" >&2; exit 1; }
+    done
+    readelf -d "$(find "$prefix" -name libweft.so)" | grep -q 'soname: \[libweft\.so\.0\]' ||
+        { echo "the shared library's soname is not libweft.so.0" >&2; exit 1; }
+    if grep -rlF -e "$source" -e "$work/first" "$prefix" --include='*.cmake' --include='*.pc' \
+        --include='*.h'; then
+        echo "installed files name the place they were built in" >&2
+        exit 1
+    fi
+}
+
+with_cmake() {
+    local out=$work/$kind
+    cmake -S "$here/$kind" -B "$out" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" \
+        -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" -DWEFT_SOURCE="$source" --no-warn-unused-cli >"$out.log" 2>&1 ||
+        { cat "$out.log" >&2; exit 1; }
+    cmake --build "$out" >>"$out.log" 2>&1 || { cat "$out.log" >&2; exit 1; }
+    for program in c_weft c_static cc_weft cc_static; do
+        expect_output "$out/bin/$program"
+    done
+    # The static programs are to need no libweft.so, and the others are to need it.
+    readelf -d "$out/bin/c_weft" | grep -q libweft.so.0
+    ! readelf -d "$out/bin/c_static" | grep -q libweft
+}
+
+with_pkg_config() {
+    local out=$work/pkg_config libdir shared fixed
+    mkdir -p "$out"
+    libdir=$(dirname "$(find "$prefix" -name libweft.so)")
+    export PKG_CONFIG_PATH=$libdir/pkgconfig
+    shared=$(pkg-config --cflags --libs weft)
+    fixed=$(pkg-config --static --cflags --libs weft)
+    # shellcheck disable=SC2086  # words of flags
+    {
+        "$cc" -std=c11 -Wall -Wextra -pedantic -Werror "$here/main.c" -o "$out/c_shared" $shared
+        "$cxx" -std=c++17 -Wall -Wextra -pedantic -Werror "$here/main.cc" -o "$out/cc_shared" $shared
+        "$cc" -std=c11 -static "$here/main.c" -o "$out/c_static" $fixed
+        "$cxx" -std=c++17 -static "$here/main.cc" -o "$out/cc_static" $fixed
+    }
+    expect_output env LD_LIBRARY_PATH="$libdir" "$out/c_shared"
+    expect_output env LD_LIBRARY_PATH="$libdir" "$out/cc_shared"
+    expect_output "$out/c_static"
+    expect_output "$out/cc_static"
+    [ "$(pkg-config --modversion weft)" = "$(sed -n 's/^#define WEFT_VERSION_STRING "\(.*\)"/\1/p' \
+        "$prefix/include/weft/version.h")" ]
+}
+
+case $kind in
+    install) install_it ;;
+    find_package | add_subdirectory) with_cmake ;;
+    pkg_config) with_pkg_config ;;
+    clean) rm -rf "$work" ;;
+    *) echo "unknown: $kind" >&2; exit 2 ;;
+esac

@@ -1,0 +1,1 @@
+"""The checks behind tools/tidy: each takes the options and gives a list of findings."""
