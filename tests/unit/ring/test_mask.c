@@ -155,8 +155,10 @@ TEST(each_feature_can_be_missing)
     ck_assert_int_lt(features(all, sizeof all), (int)sizeof all);
     basics();
     weft__ring_close(&ring);
-    ck_assert(
-        has_word(all, "buffer_ring")); /* the floor has it: an empty list would test nothing */
+    /* The floor has buffer rings: an empty list would test nothing. And 6.6 came after 6.3: a probe
+       that finds the one and not the other is wrong. */
+    ck_assert(has_word(all, "buffer_ring"));
+    ck_assert(!has_word(all, "no_sqarray") || has_word(all, "msg_ring"));
 
     char names[256];
     strcpy(names, all);

@@ -128,6 +128,7 @@ TEST(a_bad_request_stops_nothing)
     bad->user_data = 2;
     nop(3);
     ck_assert_int_eq(weft__ring_enter(&ring, 3, INT64_MAX), 0);
+    ck_assert_uint_eq(ring.counts.enters, 1); /* and need no second call */
     ck_assert_uint_eq(reap(cqes, 3), 3);
     for (uint64_t i = 0; i < 3; i++) {
         ck_assert_uint_eq(cqes[i].user_data, i + 1);
