@@ -140,6 +140,20 @@ TEST(rings_before_the_first_enter_count)
     close_both();
 }
 
+/* A counter that can go no higher has been rung: not an error, and errno stays the interrupted
+ * code's. */
+TEST(a_full_counter_is_no_trouble)
+{
+    const uint64_t most = UINT64_MAX - 1;
+    open_both(0);
+    ck_assert_int_eq(write(bell.eventfd, &most, sizeof most), sizeof most);
+    ck_assert(!silent());
+    errno = ENOTTY;
+    weft__bell_ring(&bell);
+    ck_assert_int_eq(errno, ENOTTY);
+    close_both();
+}
+
 static void ring_in_handler(int number)
 {
     (void)number;
@@ -323,7 +337,7 @@ TEST(masked_messages_leave_the_eventfd)
 }
 
 TEST_MAIN("bell", 60, each_sleep_is_ended_by_its_ring, many_rings_are_at_most_as_many_completions,
-          rings_before_the_first_enter_count, a_signal_handler_may_ring,
-          the_bell_survives_an_overflow, each_sleep_is_ended_by_its_message,
-          a_message_to_a_closed_ring_hits_nobody, a_failed_message_comes_back,
-          masked_messages_leave_the_eventfd)
+          rings_before_the_first_enter_count, a_full_counter_is_no_trouble,
+          a_signal_handler_may_ring, the_bell_survives_an_overflow,
+          each_sleep_is_ended_by_its_message, a_message_to_a_closed_ring_hits_nobody,
+          a_failed_message_comes_back, masked_messages_leave_the_eventfd)
