@@ -36,10 +36,10 @@ struct chunk {
 struct connection {
     int fd; /* descriptor or direct slot; NONE while the record is free */
     bool receiving, sending;
-    bool ended;    /* nothing more will come, or nothing more can be sent */
-    bool paused;   /* multishot: waiting for a buffer */
-    bool heard;    /* echo rounds: has brought bytes in this round */
-    uint8_t busy;  /* single-shot: which of its two chunks are taken */
+    bool ended;   /* nothing more will come, or nothing more can be sent */
+    bool paused;  /* multishot: waiting for a buffer */
+    bool heard;   /* echo rounds: has brought bytes in this round */
+    uint8_t busy; /* single-shot: which of its two chunks are taken */
     int head, tail;
     int next; /* in the free or the paused list */
 };
@@ -56,11 +56,11 @@ struct bare_engine {
     unsigned buffers_free;
     int free_head;
     int paused_head, paused_tail; /* oldest first, so that none starves */
-    unsigned used;           /* connection records ever used */
-    unsigned sends_queued;   /* since the last enter */
-    unsigned sends_inflight; /* submitted or queued */
-    unsigned backlog;        /* chunks queued behind one that is being sent */
-    unsigned unheard;        /* echo rounds: connections yet to be heard */
+    unsigned used;                /* connection records ever used */
+    unsigned sends_queued;        /* since the last enter */
+    unsigned sends_inflight;      /* submitted or queued */
+    unsigned backlog;             /* chunks queued behind one that is being sent */
+    unsigned unheard;             /* echo rounds: connections yet to be heard */
     unsigned patience;
     int listener;
     bool listen_stopped;
@@ -70,10 +70,19 @@ struct bare_engine {
 void bare_options_best(struct bare_options *options)
 {
     *options = (struct bare_options){
-        .ring = { .sq_entries = 1024, .cq_entries = 4096,
-                  .defer = true, .no_sqarray = true, .registered = true },
-        .multishot = true, .poll_first = true, .direct = true, .match = true,
-        .buffer_size = 4096, .buffer_count = 256, .batch = 64, .connections_max = 20000,
+        .ring = {.sq_entries = 1024,
+                 .cq_entries = 4096,
+                 .defer = true,
+                 .no_sqarray = true,
+                 .registered = true},
+        .multishot = true,
+        .poll_first = true,
+        .direct = true,
+        .match = true,
+        .buffer_size = 4096,
+        .buffer_count = 256,
+        .batch = 64,
+        .connections_max = 20000,
     };
 }
 
@@ -94,14 +103,24 @@ static bool set_number(struct bare_options *o, const char *text)
 
 bool bare_options_set(struct bare_options *o, const char *name)
 {
-    const struct { const char *name; bool *where, value; } table[] = {
-        { "multishot", &o->multishot, true },          { "single", &o->multishot, false },
-        { "poll-first", &o->poll_first, true },        { "try-first", &o->poll_first, false },
-        { "defer", &o->ring.defer, true },             { "plain", &o->ring.defer, false },
-        { "no-sqarray", &o->ring.no_sqarray, true },   { "sqarray", &o->ring.no_sqarray, false },
-        { "registered", &o->ring.registered, true },   { "unregistered", &o->ring.registered, false },
-        { "direct", &o->direct, true },                { "no-direct", &o->direct, false },
-        { "match", &o->match, true },                  { "no-match", &o->match, false },
+    const struct {
+        const char *name;
+        bool *where, value;
+    } table[] = {
+        {"multishot", &o->multishot, true},
+        {"single", &o->multishot, false},
+        {"poll-first", &o->poll_first, true},
+        {"try-first", &o->poll_first, false},
+        {"defer", &o->ring.defer, true},
+        {"plain", &o->ring.defer, false},
+        {"no-sqarray", &o->ring.no_sqarray, true},
+        {"sqarray", &o->ring.no_sqarray, false},
+        {"registered", &o->ring.registered, true},
+        {"unregistered", &o->ring.registered, false},
+        {"direct", &o->direct, true},
+        {"no-direct", &o->direct, false},
+        {"match", &o->match, true},
+        {"no-match", &o->match, false},
     };
     for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (strcmp(name, table[i].name) == 0) {
@@ -145,8 +164,8 @@ static char *chunk_at(struct bare_engine *e, int chunk)
 static void offer_buffer(struct bare_engine *e, int chunk)
 {
     io_uring_buf_ring_add(e->buffer_ring, chunk_at(e, chunk), e->options.buffer_size,
-                          (unsigned short)chunk,
-                          io_uring_buf_ring_mask(e->options.buffer_count), 0);
+                          (unsigned short)chunk, io_uring_buf_ring_mask(e->options.buffer_count),
+                          0);
     io_uring_buf_ring_advance(e->buffer_ring, 1);
     e->buffers_free++;
 }
@@ -167,9 +186,9 @@ static int offer_all(struct bare_engine *e)
         e->buffer_ring = NULL;
         return -ENOMEM;
     }
-    struct io_uring_buf_reg reg = { .ring_addr = (uint64_t)(uintptr_t)e->buffer_ring,
-                                    .ring_entries = e->options.buffer_count,
-                                    .bgid = BUFFER_GROUP };
+    struct io_uring_buf_reg reg = {.ring_addr = (uint64_t)(uintptr_t)e->buffer_ring,
+                                   .ring_entries = e->options.buffer_count,
+                                   .bgid = BUFFER_GROUP};
     io_uring_buf_ring_init(e->buffer_ring);
     if (syscall(__NR_io_uring_register, e->ring.fd, IORING_REGISTER_PBUF_RING, &reg, 1) < 0)
         return -errno;
@@ -292,7 +311,7 @@ static void pause_receive(struct bare_engine *e, unsigned index)
 static void on_bytes(struct bare_engine *e, unsigned index, int chunk, unsigned length)
 {
     struct connection *c = &e->connections[index];
-    e->chunks[chunk] = (struct chunk){ .offset = 0, .length = length, .next = NONE };
+    e->chunks[chunk] = (struct chunk){.offset = 0, .length = length, .next = NONE};
     if (c->ended) { /* the send side failed meanwhile: nobody to echo to */
         release(e, index, chunk);
         return;
@@ -396,11 +415,20 @@ static void handle(struct bare_engine *e, const struct io_uring_cqe *cqe)
 {
     unsigned index = (unsigned)(cqe->user_data >> 8);
     switch ((enum kind)(cqe->user_data & 0xff)) {
-    case KIND_RECV: on_receive(e, index, cqe); break;
-    case KIND_SEND: on_send(e, index, cqe); break;
-    case KIND_ACCEPT: on_accept(e, cqe); break;
-    case KIND_WATCH: e->signalled = true; break;
-    case KIND_CLOSE: break;
+    case KIND_RECV:
+        on_receive(e, index, cqe);
+        break;
+    case KIND_SEND:
+        on_send(e, index, cqe);
+        break;
+    case KIND_ACCEPT:
+        on_accept(e, cqe);
+        break;
+    case KIND_WATCH:
+        e->signalled = true;
+        break;
+    case KIND_CLOSE:
+        break;
     }
 }
 
@@ -437,7 +465,8 @@ static int enter(struct bare_engine *e, unsigned wait, uint64_t limit_ns)
     return error;
 }
 
-/* --- from outside ------------------------------------------------------------------------------- */
+/* --- from outside -------------------------------------------------------------------------------
+ */
 
 /* How many completions to wait for. The sends just queued complete while they are submitted, and
  * bring nothing to do by themselves: waiting for one event more than those saves a turn. Unless
@@ -519,7 +548,7 @@ static int take_record(struct bare_engine *e)
 
 static void begin(struct bare_engine *e, unsigned index, int fd)
 {
-    e->connections[index] = (struct connection){ .fd = fd, .head = NONE, .tail = NONE };
+    e->connections[index] = (struct connection){.fd = fd, .head = NONE, .tail = NONE};
     count(&e->counters.connections, 1);
     arm(e, index);
 }
@@ -543,8 +572,8 @@ int bare_engine_add(struct bare_engine *e, int fd)
         begin(e, (unsigned)index, fd);
         return 0;
     }
-    struct io_uring_files_update update = { .offset = (unsigned)index,
-                                            .fds = (uint64_t)(uintptr_t)&fd };
+    struct io_uring_files_update update = {.offset = (unsigned)index,
+                                           .fds = (uint64_t)(uintptr_t)&fd};
     if (syscall(__NR_io_uring_register, e->ring.fd, IORING_REGISTER_FILES_UPDATE, &update, 1) < 0)
         return -errno;
     close(fd);
@@ -554,8 +583,8 @@ int bare_engine_add(struct bare_engine *e, int fd)
 
 static void *reserve(size_t size)
 {
-    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                    -1, 0);
     return at == MAP_FAILED ? NULL : at;
 }
 
@@ -575,8 +604,8 @@ static int prepare(struct bare_engine *e)
     if (error)
         return error;
     if (o->direct) {
-        struct io_uring_rsrc_register table = { .nr = o->connections_max,
-                                                .flags = IORING_RSRC_REGISTER_SPARSE };
+        struct io_uring_rsrc_register table = {.nr = o->connections_max,
+                                               .flags = IORING_RSRC_REGISTER_SPARSE};
         if (syscall(__NR_io_uring_register, e->ring.fd, IORING_REGISTER_FILES2, &table,
                     sizeof table) < 0)
             return -errno;

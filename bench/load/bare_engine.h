@@ -16,13 +16,13 @@
 
 struct bare_options {
     struct bare_ring_options ring;
-    bool multishot;           /* multishot receive from a buffer ring; else POLL_FIRST single-shot */
-    bool poll_first;          /* single-shot only: do not try before polling */
-    bool direct;              /* direct descriptors */
-    bool match;               /* wait for the sends just queued and one receive, not for one event */
-    unsigned buffer_size;     /* bytes a receive may bring */
-    unsigned buffer_count;    /* multishot: buffers in the ring, a power of two up to 32768 */
-    unsigned batch;           /* never wait for more than this: the kernel then runs no more at once */
+    bool multishot;        /* multishot receive from a buffer ring; else POLL_FIRST single-shot */
+    bool poll_first;       /* single-shot only: do not try before polling */
+    bool direct;           /* direct descriptors */
+    bool match;            /* wait for the sends just queued and one receive, not for one event */
+    unsigned buffer_size;  /* bytes a receive may bring */
+    unsigned buffer_count; /* multishot: buffers in the ring, a power of two up to 32768 */
+    unsigned batch;        /* never wait for more than this: the kernel then runs no more at once */
     unsigned connections_max;
 };
 

@@ -35,8 +35,8 @@ static int setup_best(const struct bare_ring_options *options, struct io_uring_p
 
 static void *map(int fd, size_t size, uint64_t offset)
 {
-    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
-                    (off_t)offset);
+    void *at =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, (off_t)offset);
     return at == MAP_FAILED ? NULL : at;
 }
 
@@ -70,7 +70,7 @@ static int map_ring(struct bare_ring *ring, const struct io_uring_params *p)
 
 static void register_index(struct bare_ring *ring)
 {
-    struct io_uring_rsrc_update update = { .offset = -1U, .data = (uint64_t)ring->fd };
+    struct io_uring_rsrc_update update = {.offset = -1U, .data = (uint64_t)ring->fd};
     if (syscall(__NR_io_uring_register, ring->fd, IORING_REGISTER_RING_FDS, &update, 1) != 1)
         return;
     ring->enter_fd = (int)update.offset;
@@ -101,7 +101,7 @@ void bare_ring_close(struct bare_ring *ring)
     if (ring->map)
         munmap(ring->map, ring->map_size);
     if (ring->enter_flags) {
-        struct io_uring_rsrc_update update = { .offset = (unsigned)ring->enter_fd };
+        struct io_uring_rsrc_update update = {.offset = (unsigned)ring->enter_fd};
         syscall(__NR_io_uring_register, ring->fd, IORING_UNREGISTER_RING_FDS, &update, 1);
     }
     if (ring->fd >= 0)
@@ -113,9 +113,9 @@ int bare_ring_enter(struct bare_ring *ring, unsigned wait, uint64_t timeout_ns)
 {
     /* Release: the kernel must see the filled requests once it sees the tail. */
     __atomic_store_n(ring->sq_ktail, ring->sq_tail, __ATOMIC_RELEASE);
-    struct __kernel_timespec limit = { .tv_sec = (int64_t)(timeout_ns / 1000000000u),
-                                       .tv_nsec = (long long)(timeout_ns % 1000000000u) };
-    struct io_uring_getevents_arg argument = { .ts = (uint64_t)(uintptr_t)&limit };
+    struct __kernel_timespec limit = {.tv_sec = (int64_t)(timeout_ns / 1000000000u),
+                                      .tv_nsec = (long long)(timeout_ns % 1000000000u)};
+    struct io_uring_getevents_arg argument = {.ts = (uint64_t)(uintptr_t)&limit};
     unsigned flags = ring->enter_flags;
     if (wait)
         flags |= IORING_ENTER_GETEVENTS;

@@ -20,7 +20,7 @@ struct bare_ring {
     unsigned enter_flags; /* added to each enter */
     unsigned setup_flags; /* what the kernel granted */
     unsigned sq_entries, sq_mask, cq_mask, cq_entries;
-    unsigned sq_tail;      /* ours, ahead of the kernel's by what is queued */
+    unsigned sq_tail; /* ours, ahead of the kernel's by what is queued */
     unsigned *sq_khead;
     unsigned *sq_ktail;
     unsigned *cq_khead;
@@ -53,8 +53,8 @@ static inline unsigned bare_ring_queued(const struct bare_ring *ring)
     return ring->sq_tail - __atomic_load_n(ring->sq_khead, __ATOMIC_ACQUIRE);
 }
 
-/* A request to be filled by an io_uring_prep_ function (which clears it) and user_data. Never fails:
- * a full queue is submitted first. */
+/* A request to be filled by an io_uring_prep_ function (which clears it) and user_data. Never
+ * fails: a full queue is submitted first. */
 struct io_uring_sqe *bare_ring_request(struct bare_ring *ring);
 
 #endif

@@ -1,9 +1,9 @@
 /* blocking-client: an independent client on plain blocking sockets, a thread for each connection.
  *
- * `blocking-client ADDRESS:PORT|unix:PATH CONNECTIONS MESSAGES SIZE [SECONDS]`: each connection sends
- * a message, reads it back whole, compares every byte, and goes on: a closed loop of depth one.
- * Prints one JSON line. Exit status 0 only when all MESSAGES of all CONNECTIONS came back right;
- * 1 on any wrong byte, error, or when SECONDS (default 60) have passed; 2 for bad arguments.
+ * `blocking-client ADDRESS:PORT|unix:PATH CONNECTIONS MESSAGES SIZE [SECONDS]`: each connection
+ * sends a message, reads it back whole, compares every byte, and goes on: a closed loop of depth
+ * one. Prints one JSON line. Exit status 0 only when all MESSAGES of all CONNECTIONS came back
+ * right; 1 on any wrong byte, error, or when SECONDS (default 60) have passed; 2 for bad arguments.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -100,7 +100,7 @@ static void *talker_main(void *argument)
     unsigned char *out = malloc(t->plan->size), *in = malloc(t->plan->size);
     int fd = address_connect(&t->plan->address);
     /* A peer that stops answering ends the run instead of hanging it. */
-    struct timeval patience = { .tv_sec = 10 };
+    struct timeval patience = {.tv_sec = 10};
     if (fd >= 0) {
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
@@ -123,7 +123,7 @@ static int start_all(struct talker *talkers, struct plan *plan)
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     for (uint64_t i = 0; i < plan->connections; i++) {
-        talkers[i] = (struct talker){ .plan = plan, .index = i };
+        talkers[i] = (struct talker){.plan = plan, .index = i};
         talkers[i].latency_ns = calloc(1, sizeof *talkers[i].latency_ns);
         if (!talkers[i].latency_ns ||
             pthread_create(&talkers[i].thread, &attributes, talker_main, &talkers[i]) != 0)
@@ -135,7 +135,7 @@ static int start_all(struct talker *talkers, struct plan *plan)
 
 static void print(const struct plan *plan, const struct talker *sum, double seconds)
 {
-    struct json json = { .out = stdout };
+    struct json json = {.out = stdout};
     json_open(&json, NULL, '{');
     json_count(&json, "connections", plan->connections);
     json_count(&json, "size", plan->size);
@@ -154,7 +154,7 @@ static void print(const struct plan *plan, const struct talker *sum, double seco
 static int run(struct plan *plan, uint64_t limit_seconds)
 {
     static struct histogram latency_ns;
-    struct talker sum = { .latency_ns = &latency_ns };
+    struct talker sum = {.latency_ns = &latency_ns};
     struct talker *talkers = calloc(plan->connections, sizeof *talkers);
     raise_descriptor_limit();
     pthread_barrier_init(&plan->connected, NULL, (unsigned)plan->connections + 1);

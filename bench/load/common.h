@@ -56,7 +56,8 @@ struct histogram {
 void histogram_add(struct histogram *histogram, uint64_t value);
 void histogram_merge(struct histogram *into, const struct histogram *from);
 
-/* The smallest value that at least `quantile` (0 to 1) of the samples do not exceed; 0 when empty. */
+/* The smallest value that at least `quantile` (0 to 1) of the samples do not exceed; 0 when empty.
+ */
 uint64_t histogram_quantile(const struct histogram *histogram, double quantile);
 
 /* One JSON object (or array), written as it goes. Names and texts must need no escaping. */

@@ -35,8 +35,8 @@ struct epoll_engine {
 
 void epoll_options_best(struct epoll_options *options)
 {
-    *options = (struct epoll_options){ .edge = true, .plain_io = false, .buffer_size = 65536,
-                                       .batch = 256 };
+    *options =
+        (struct epoll_options){.edge = true, .plain_io = false, .buffer_size = 65536, .batch = 256};
 }
 
 /* Counters are read by another thread at a stop or on request; a plain store would be a race. */
@@ -47,7 +47,7 @@ static void count(uint64_t *counter, uint64_t more)
 
 static int control(struct epoll_engine *e, int what, int fd, uint32_t events, void *who)
 {
-    struct epoll_event event = { .events = events, .data.ptr = who };
+    struct epoll_event event = {.events = events, .data.ptr = who};
     return epoll_ctl(e->epoll, what, fd, &event) < 0 ? -errno : 0;
 }
 

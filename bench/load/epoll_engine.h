@@ -12,8 +12,8 @@
 #include "server.h"
 
 struct epoll_options {
-    bool edge;      /* EPOLLET; else level-triggered */
-    bool plain_io;  /* read and write; else recv and send */
+    bool edge;     /* EPOLLET; else level-triggered */
+    bool plain_io; /* read and write; else recv and send */
     unsigned buffer_size;
     unsigned batch; /* events taken by one epoll_wait */
 };

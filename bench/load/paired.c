@@ -60,7 +60,8 @@ struct contestant {
 static unsigned char pattern[SIZE_MAX_BYTES + PATTERN_SHIFT_MAX];
 static unsigned char scratch[INFLIGHT_MAX_BYTES];
 
-/* --- the time stamp ----------------------------------------------------------------------------- */
+/* --- the time stamp -----------------------------------------------------------------------------
+ */
 
 /* clock_gettime costs 40 ns, twice in a round of 2 us; the cycle counter costs 10. */
 #if defined(__x86_64__)
@@ -86,23 +87,25 @@ static void calibrate(void)
     stamps_per_ns = (double)(stamp() - start) / (double)(now_ns() - start_ns);
 }
 
-/* --- variants without weft ---------------------------------------------------------------------- */
+/* --- variants without weft ----------------------------------------------------------------------
+ */
 
 struct bare_recipe {
     const char *name;
     const char *settings[6];
 };
 
-/* The first is the reference of all ratios. Rings without DEFER_TASKRUN cannot be compared here: they
- * receive whenever the thread leaves the kernel, so the client half's system calls would pay. */
+/* The first is the reference of all ratios. Rings without DEFER_TASKRUN cannot be compared here:
+ * they receive whenever the thread leaves the kernel, so the client half's system calls would pay.
+ */
 static const struct bare_recipe bare_recipes[] = {
-    { "bare-multishot", { NULL } },
-    { "bare-single", { "single" } },
-    { "bare-multishot-plain-fds", { "no-direct" } },
-    { "bare-single-plain-fds", { "single", "no-direct" } },
-    { "bare-single-try-first", { "single", "try-first" } },
-    { "bare-multishot-wait1", { "no-match" } },
-    { "bare-multishot-minimal", { "no-direct", "sqarray", "unregistered", "no-match" } },
+    {"bare-multishot", {NULL}},
+    {"bare-single", {"single"}},
+    {"bare-multishot-plain-fds", {"no-direct"}},
+    {"bare-single-plain-fds", {"single", "no-direct"}},
+    {"bare-single-try-first", {"single", "try-first"}},
+    {"bare-multishot-wait1", {"no-match"}},
+    {"bare-multishot-minimal", {"no-direct", "sqarray", "unregistered", "no-match"}},
 };
 
 /* Multishot buffers in total take no more than this, to stay within the cache. */
@@ -164,9 +167,9 @@ struct epoll_recipe {
 };
 
 static const struct epoll_recipe epoll_recipes[] = {
-    { "epoll", true, false },
-    { "epoll-level", false, false },
-    { "epoll-read-write", true, true },
+    {"epoll", true, false},
+    {"epoll-level", false, false},
+    {"epoll-read-write", true, true},
 };
 
 static int epoll_open(struct variant *self, const struct paired_setup *setup)
@@ -209,7 +212,8 @@ static void epoll_close(struct variant *self)
     epoll_engine_close(self->state);
 }
 
-/* --- choosing ------------------------------------------------------------------------------------- */
+/* --- choosing
+ * ------------------------------------------------------------------------------------- */
 
 static bool named_in(const char *list, const char *name)
 {
@@ -233,14 +237,18 @@ static unsigned choose(const struct plan *plan, struct contestant *contestants)
     unsigned count = 0;
     for (unsigned i = 0; i < sizeof bare_recipes / sizeof bare_recipes[0]; i++)
         if (i == 0 || wanted(plan, bare_recipes[i].name, i < 2))
-            contestants[count++].variant = (struct variant){
-                .name = bare_recipes[i].name, .open = bare_open, .serve = bare_serve,
-                .close = bare_close, .state = (void *)&bare_recipes[i] };
+            contestants[count++].variant = (struct variant){.name = bare_recipes[i].name,
+                                                            .open = bare_open,
+                                                            .serve = bare_serve,
+                                                            .close = bare_close,
+                                                            .state = (void *)&bare_recipes[i]};
     for (unsigned i = 0; i < sizeof epoll_recipes / sizeof epoll_recipes[0]; i++)
         if (wanted(plan, epoll_recipes[i].name, i == 0))
-            contestants[count++].variant = (struct variant){
-                .name = epoll_recipes[i].name, .open = epoll_open, .serve = epoll_serve,
-                .close = epoll_close, .state = (void *)&epoll_recipes[i] };
+            contestants[count++].variant = (struct variant){.name = epoll_recipes[i].name,
+                                                            .open = epoll_open,
+                                                            .serve = epoll_serve,
+                                                            .close = epoll_close,
+                                                            .state = (void *)&epoll_recipes[i]};
     struct variant weft[VARIANTS_MAX];
     unsigned more = paired_weft_variants ? paired_weft_variants(weft, VARIANTS_MAX - count) : 0;
     for (unsigned i = 0; i < more; i++)
@@ -249,7 +257,8 @@ static unsigned choose(const struct plan *plan, struct contestant *contestants)
     return count;
 }
 
-/* --- sockets -------------------------------------------------------------------------------------- */
+/* --- sockets
+ * -------------------------------------------------------------------------------------- */
 
 /* Room for a whole message both ways, asked for on every socket alike. */
 static void set_room(int fd)
@@ -307,7 +316,7 @@ static int connect_all(const struct plan *plan, int *clients, int *servers)
 /* Closing with a reset leaves no TIME_WAIT behind. */
 static void close_clients(const struct plan *plan, const int *clients)
 {
-    struct linger reset = { .l_onoff = 1 };
+    struct linger reset = {.l_onoff = 1};
     for (unsigned i = 0; i < plan->connections; i++) {
         if (plan->tcp)
             setsockopt(clients[i], SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -315,7 +324,8 @@ static void close_clients(const struct plan *plan, const int *clients)
     }
 }
 
-/* --- one round ------------------------------------------------------------------------------------ */
+/* --- one round
+ * ------------------------------------------------------------------------------------ */
 
 /* The bytes of a message: a window of the pattern that differs between rounds, connections and
  * places in the pipeline. */
@@ -361,7 +371,7 @@ static int read_back(const struct plan *plan, struct contestant *c, unsigned i)
         if (n == 0)
             return -ECONNRESET;
         /* All was sent, so what is missing is on its way through the loopback device. */
-        struct pollfd wait = { .fd = c->clients[i], .events = POLLIN };
+        struct pollfd wait = {.fd = c->clients[i], .events = POLLIN};
         if (errno != EAGAIN && errno != EINTR)
             return -errno;
         if (poll(&wait, 1, 1000) == 0)
@@ -436,7 +446,8 @@ static int warm_up(const struct plan *plan, struct contestant *c)
     return error;
 }
 
-/* --- the run -------------------------------------------------------------------------------------- */
+/* --- the run
+ * -------------------------------------------------------------------------------------- */
 
 static int open_one(const struct plan *plan, struct contestant *c)
 {
@@ -446,8 +457,10 @@ static int open_one(const struct plan *plan, struct contestant *c)
     if (!servers || !c->clients || !c->ns_per_message)
         return -ENOMEM;
     int error = connect_all(plan, c->clients, servers);
-    struct paired_setup setup = { .fds = servers, .count = plan->connections,
-                                  .size = plan->size, .depth = plan->depth };
+    struct paired_setup setup = {.fds = servers,
+                                 .count = plan->connections,
+                                 .size = plan->size,
+                                 .depth = plan->depth};
     if (!error)
         error = c->variant.open(&c->variant, &setup);
     free(servers);
@@ -483,7 +496,8 @@ static int play(const struct plan *plan, struct contestant *contestants, unsigne
     return (int)pairing;
 }
 
-/* --- what came of it ------------------------------------------------------------------------------ */
+/* --- what came of it
+ * ------------------------------------------------------------------------------ */
 
 static int by_value(const void *a, const void *b)
 {
@@ -500,11 +514,14 @@ static struct spread spread_of(double *values, unsigned count)
 {
     qsort(values, count, sizeof *values, by_value);
     double last = (double)(count - 1), half = 0.98 * sqrt((double)count);
-    long low = lround(floor((double)count / 2 - half)), high = lround(ceil((double)count / 2 + half));
+    long low = lround(floor((double)count / 2 - half)),
+         high = lround(ceil((double)count / 2 + half));
     return (struct spread){
-        .p2 = values[(unsigned)(last * 0.025)], .p25 = values[(unsigned)(last * 0.25)],
+        .p2 = values[(unsigned)(last * 0.025)],
+        .p25 = values[(unsigned)(last * 0.25)],
         .median = values[count / 2],
-        .p75 = values[(unsigned)(last * 0.75)], .p97 = values[(unsigned)ceil(last * 0.975)],
+        .p75 = values[(unsigned)(last * 0.75)],
+        .p97 = values[(unsigned)ceil(last * 0.975)],
         .median_low = values[low < 0 ? 0 : low],
         .median_high = values[high >= (long)count ? (long)count - 1 : high],
     };
@@ -519,7 +536,7 @@ struct result {
 static struct result result_of(const struct contestant *c, const struct contestant *reference,
                                unsigned pairings)
 {
-    struct result r = { .name = c->variant.name };
+    struct result r = {.name = c->variant.name};
     double *values = calloc(pairings, sizeof *values);
     if (!values)
         return r;
@@ -539,8 +556,8 @@ static void print_table(const struct plan *plan, const struct result *results, u
     struct utsname system;
     uname(&system);
     printf("# %s %s, cpu %d: %s, %u connections, %zu bytes, depth %u, %u pairings of %.1f ms\n",
-           system.sysname, system.release, plan->cpu, plan->tcp ? "tcp" : "unix",
-           plan->connections, plan->size, plan->depth, pairings, (double)plan->slice_ns / 1e6);
+           system.sysname, system.release, plan->cpu, plan->tcp ? "tcp" : "unix", plan->connections,
+           plan->size, plan->depth, pairings, (double)plan->slice_ns / 1e6);
     printf("%-28s %10s %21s %7s %17s %17s %10s\n", "server half", "ns/message", "p25-p75", "ratio",
            "median 95%", "pairs 95%", "enters/msg");
     for (unsigned i = 0; i < count; i++) {
@@ -554,7 +571,7 @@ static void print_table(const struct plan *plan, const struct result *results, u
 static void print_json(const struct plan *plan, const struct result *results, unsigned count,
                        unsigned pairings)
 {
-    struct json json = { .out = stdout };
+    struct json json = {.out = stdout};
     json_open(&json, NULL, '{');
     json_text(&json, "transport", plan->tcp ? "tcp" : "unix");
     json_count(&json, "connections", plan->connections);
@@ -644,8 +661,8 @@ static int run_here(struct plan *plan, struct contestant *contestants, unsigned 
         pairings = play(plan, contestants, count);
     int status = 1;
     if (!error && pairings > 0)
-        status = (plan->raw >= 0 ? write_raw : report)(plan, contestants, count,
-                                                       (unsigned)pairings);
+        status =
+            (plan->raw >= 0 ? write_raw : report)(plan, contestants, count, (unsigned)pairings);
     for (unsigned i = 0; i < opened; i++) {
         contestants[i].variant.close(&contestants[i].variant);
         close_clients(plan, contestants[i].clients);
@@ -745,7 +762,8 @@ static int usage(void)
           "  --connections=N     1 to 10000, capped by the descriptor limit (64)\n"
           "  --size=BYTES        of a message, up to 65536 (64)\n"
           "  --depth=N           messages in flight on each connection (1)\n"
-          "  --gather            the client writes a pipeline with one send, not one for each message\n"
+          "  --gather            the client writes a pipeline with one send, not one for each "
+          "message\n"
           "  --seconds=N         about how long in all, at most three times this (5)\n"
           "  --processes=N       one after the other, pairings pooled (5)\n"
           "  --pairings=N        at least this many, 15 or more (15)\n"
@@ -817,9 +835,15 @@ static int pin(struct plan *plan)
 
 int main(int argc, char **argv)
 {
-    struct plan plan = { .connections = 64, .depth = 1, .size = 64, .seconds = 5,
-                         .pairings_min = PAIRINGS_MIN, .slice_ns = 1500000, .cpu = -1,
-                         .processes = 5, .raw = -1 };
+    struct plan plan = {.connections = 64,
+                        .depth = 1,
+                        .size = 64,
+                        .seconds = 5,
+                        .pairings_min = PAIRINGS_MIN,
+                        .slice_ns = 1500000,
+                        .cpu = -1,
+                        .processes = 5,
+                        .raw = -1};
     for (int i = 1; i < argc; i++)
         if (!set_option(&plan, argv[i]))
             return usage();

@@ -1,8 +1,8 @@
 /* What a server must offer to be measured by `paired`.
  *
- * All variants live in one process and on one thread. `paired` owns the list and the order of calls:
- * open once, serve many times, close once. Between two calls of one variant others run on the same
- * thread, so nothing may be left that expects to go on meanwhile.
+ * All variants live in one process and on one thread. `paired` owns the list and the order of
+ * calls: open once, serve many times, close once. Between two calls of one variant others run on
+ * the same thread, so nothing may be left that expects to go on meanwhile.
  */
 #ifndef BENCH_LOAD_PAIRED_H
 #define BENCH_LOAD_PAIRED_H
@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 struct paired_setup {
-    const int *fds;    /* connected blocking stream sockets, no bytes in them yet */
-    unsigned count;    /* of fds */
-    size_t size;       /* bytes of one message */
-    unsigned depth;    /* messages written on each socket before serve is called */
+    const int *fds; /* connected blocking stream sockets, no bytes in them yet */
+    unsigned count; /* of fds */
+    size_t size;    /* bytes of one message */
+    unsigned depth; /* messages written on each socket before serve is called */
 };
 
 struct variant {

@@ -50,10 +50,9 @@ static uint64_t cpu_us(const struct timeval *t)
     return (uint64_t)t->tv_sec * 1000000u + (uint64_t)t->tv_usec;
 }
 
-static void print_counters(const struct worker *workers, unsigned count,
-                           const struct rusage *since)
+static void print_counters(const struct worker *workers, unsigned count, const struct rusage *since)
 {
-    struct engine_counters sum = { 0 };
+    struct engine_counters sum = {0};
     for (unsigned i = 0; i < count; i++) {
         const struct engine_counters *c = workers[i].kind->counters(workers[i].engine);
         sum.messages += __atomic_load_n(&c->messages, __ATOMIC_RELAXED);
@@ -64,7 +63,7 @@ static void print_counters(const struct worker *workers, unsigned count,
     }
     struct rusage now;
     getrusage(RUSAGE_SELF, &now);
-    struct json json = { .out = stdout };
+    struct json json = {.out = stdout};
     json_open(&json, NULL, '{');
     json_text(&json, "program", workers[0].kind->program);
     json_count(&json, "threads", count);
@@ -118,8 +117,8 @@ static int open_descriptors(struct worker *workers, unsigned count, const struct
         workers[i].listener = share ? workers[0].listener : address_listen(address, 0);
         if (workers[i].listener < 0)
             return workers[i].listener;
-        workers[i].stop = i == 0 ? signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)
-                                 : eventfd(0, EFD_CLOEXEC);
+        workers[i].stop =
+            i == 0 ? signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK) : eventfd(0, EFD_CLOEXEC);
         if (workers[i].stop < 0)
             return -errno;
     }

@@ -12,9 +12,9 @@
 
 /* Written by the owner only; any thread may read. */
 struct engine_counters {
-    uint64_t messages;    /* receives that brought bytes: a server sees no other boundary */
-    uint64_t bytes;       /* sent back */
-    uint64_t enters;      /* system calls made on the path: io_uring_enter, or epoll_wait+recv+send */
+    uint64_t messages; /* receives that brought bytes: a server sees no other boundary */
+    uint64_t bytes;    /* sent back */
+    uint64_t enters;   /* system calls made on the path: io_uring_enter, or epoll_wait+recv+send */
     uint64_t connections; /* accepted or added so far */
     uint64_t errors;      /* connections that ended otherwise than by the peer's close */
 };

@@ -1,0 +1,148 @@
+/*
+ * paired_weft: weft's own servers for `paired`.
+ *
+ *   weft          the documentation's echo: a task each, weft_recv and weft_send_all
+ *   weft-stream   the tuned one: a stream each, the view it lends is sent from
+ *
+ * Each is a runtime of one reactor, turned by serve. Bytes echoed are counted by the conversations;
+ * the runtimes are this thread's, so plain counters will do.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <weft/net.h>
+#include <weft/stream.h>
+
+#include "paired.h"
+#include "runtime/embed.h"
+
+struct server {
+    struct weft__runtime *runtime;
+    uint64_t bytes_echoed;
+    size_t size;
+};
+
+struct conversation {
+    struct server *server;
+    int fd;
+};
+
+enum { BUFFER_SIZE = 4096, BUFFER_SIZE_LARGE = 65536 };
+
+static int echo(struct conversation *self, char *buffer, size_t size)
+{
+    ssize_t n;
+
+    while ((n = weft_recv(self->fd, buffer, size, WEFT_IDLE)) > 0) {
+        if ((n = weft_send_all(self->fd, buffer, (size_t)n, NULL)) < 0)
+            break;
+        self->server->bytes_echoed += (uint64_t)n;
+    }
+    weft_close(self->fd);
+    return 0;
+}
+
+static int plain(void *arg)
+{
+    char buffer[BUFFER_SIZE];
+
+    return echo(arg, buffer, sizeof buffer);
+}
+
+static int plain_large(void *arg)
+{
+    char *buffer = malloc(BUFFER_SIZE_LARGE);
+    int result = buffer ? echo(arg, buffer, BUFFER_SIZE_LARGE) : -ENOMEM;
+
+    free(buffer);
+    return result;
+}
+
+static int streamed(void *arg)
+{
+    struct conversation *self = arg;
+    weft_stream *stream;
+    const void *data;
+    size_t size;
+
+    if (weft_stream_open(self->fd, NULL, &stream) < 0) {
+        weft_close(self->fd);
+        return -ENOMEM;
+    }
+    while (weft_stream_peek(stream, &data, &size, WEFT_IDLE) > 0) {
+        if (weft_stream_write(stream, data, size, NULL) < 0)
+            break;
+        self->server->bytes_echoed += size;
+        weft_stream_consume(stream, size);
+    }
+    weft_stream_close(stream);
+    return 0;
+}
+
+static void server_close(struct variant *variant)
+{
+    struct server *server = variant->state;
+
+    weft__embed_close(server->runtime);
+    free(server);
+}
+
+static int server_open(struct variant *variant, const struct paired_setup *setup, weft_task_fn fn)
+{
+    static const struct weft_run_opt opt = {.size = sizeof opt,
+                                            .cancel_ns = 1000000000,
+                                            .no_pinning = true};
+    struct server *server = calloc(1, sizeof *server);
+    int error = server ? weft__embed_open(&server->runtime, &opt) : -ENOMEM;
+
+    if (error < 0) {
+        free(server);
+        return error;
+    }
+    server->size = setup->size;
+    variant->state = server;
+    for (unsigned i = 0; i < setup->count && error == 0; i++) {
+        struct conversation conversation = {server, setup->fds[i]};
+        error = weft__embed_spawn(server->runtime, fn, &conversation, sizeof conversation);
+    }
+    for (int i = 0; i < 8; i++) /* let each arm its first receive */
+        weft__embed_turn(server->runtime, false);
+    if (error < 0)
+        server_close(variant);
+    return error;
+}
+
+static int open_plain(struct variant *variant, const struct paired_setup *setup)
+{
+    return server_open(variant, setup, setup->size > BUFFER_SIZE ? plain_large : plain);
+}
+
+static int open_stream(struct variant *variant, const struct paired_setup *setup)
+{
+    return server_open(variant, setup, streamed);
+}
+
+static int serve(struct variant *variant, unsigned messages)
+{
+    struct server *server = variant->state;
+    const struct weft_stats *stats = weft__embed_stats(server->runtime);
+    uint64_t before = stats->enters, end = server->bytes_echoed + messages * (uint64_t)server->size;
+    uint64_t turns = 0;
+
+    while (server->bytes_echoed < end && turns++ < 1000000)
+        weft__embed_turn(server->runtime, true);
+    variant->enters += stats->enters - before;
+    return server->bytes_echoed < end ? -ETIME : 0;
+}
+
+unsigned paired_weft_variants(struct variant *into, unsigned room)
+{
+    static const struct variant variants[] = {
+        {.name = "weft", .open = open_plain, .serve = serve, .close = server_close},
+        {.name = "weft-stream", .open = open_stream, .serve = serve, .close = server_close},
+    };
+    unsigned count = sizeof variants / sizeof variants[0];
+
+    for (unsigned i = 0; i < count && i < room; i++)
+        into[i] = variants[i];
+    return count < room ? count : room;
+}
