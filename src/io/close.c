@@ -14,22 +14,18 @@
 #include "task/operation.h"
 #include "task/wait.h"
 
-/* Has who holds the side let go of it. Between two requests there is nothing to cancel; such a
+/* Has who holds the side let go of it. Between two requests there is nothing to cancel: then the
    holder sees for itself that the descriptor is closing, as soon as it runs. */
 static void end_side(struct weft__task *self, struct weft__fd *record, enum weft__side side, int fd)
 {
     struct weft__wait wait = {.what = "close", .fd = fd};
 
+    record->closer = &wait;
     while (record->sides[side]) {
-        if (!weft__op_in_flight(record->sides[side])) {
-            weft__fiber_yield(self->reactor);
-            continue;
-        }
         weft__op_cancel(self->reactor, record->sides[side]);
-        record->closer = &wait;
         weft__wait_for_wake(self, &wait, false);
-        record->closer = NULL;
     }
+    record->closer = NULL;
 }
 
 int weft__close_request(struct weft__task *self, int fd)

@@ -7,7 +7,9 @@
 
 #include "base/memory.h"
 #include "io/accept.h"
+#include "io/buffers.h"
 #include "io/fd.h"
+#include "io/stream.h"
 
 static _Atomic(uint32_t) latest_id;
 
@@ -45,10 +47,15 @@ void weft__io_stop(struct weft__reactor *reactor)
 {
     struct weft__io *io = weft__io_of(reactor);
     struct weft__acceptor *next;
+    struct weft_stream *next_stream;
 
     for (struct weft__acceptor *acceptor = io->acceptors; acceptor; acceptor = next) {
         next = acceptor->next;
         weft__acceptor_stop(acceptor);
+    }
+    for (struct weft_stream *stream = io->streams; stream; stream = next_stream) {
+        next_stream = stream->next;
+        weft__stream_stop(stream);
     }
 }
 
@@ -61,6 +68,8 @@ uint32_t weft__io_pending(const struct weft__reactor *reactor)
         return 0;
     for (const struct weft__acceptor *acceptor = io->acceptors; acceptor; acceptor = acceptor->next)
         pending += weft__op_in_flight(&acceptor->op);
+    for (const struct weft_stream *stream = io->streams; stream; stream = stream->next)
+        pending += weft__op_in_flight(&stream->receive);
     return pending;
 }
 
@@ -71,6 +80,7 @@ void weft__io_close(struct weft__reactor *reactor)
     if (!io)
         return;
     weft__fd_release_all(io);
+    weft__buffers_free(io->buffers);
     weft__free(io);
     reactor->io = NULL;
 }

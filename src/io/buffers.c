@@ -1,0 +1,229 @@
+/*
+ * io/buffers.c - the pool of receive buffers; buffers.h draws the life of one.
+ */
+#include "io/buffers.h"
+
+#include <errno.h>
+
+#include "base/memory.h"
+#include "io/io.h"
+#include "ring/host.h"
+
+enum {
+    EPOCH = 4096, /* buffers taken between two looks at the depth */
+};
+
+/* How many there are at first, which is also the least depth, and at most. First: so that the hot
+   ones stay in the second-level cache. Most: 16, 8 and 16 MiB. */
+static const struct {
+    uint16_t first, most;
+} counts[WEFT__BUFFER_CLASSES] = {{64, 4096}, {16, 512}, {8, 256}};
+
+struct weft__buffers *weft__buffers_new(struct weft__reactor *reactor)
+{
+    struct weft__buffers *buffers = weft__calloc(1, sizeof *buffers);
+
+    if (buffers)
+        buffers->reactor = reactor;
+    return buffers;
+}
+
+static void unreserve(struct weft__buffer_group *group, uint32_t class)
+{
+    weft__host_unreserve(group->memory, (size_t)group->count_max * weft__buffer_size(class));
+    weft__host_unreserve(group->records, group->count_max * sizeof *group->records);
+    group->memory = NULL;
+    group->records = NULL;
+}
+
+void weft__buffers_free(struct weft__buffers *buffers)
+{
+    if (!buffers)
+        return;
+    for (uint32_t class = 0; class < WEFT__BUFFER_CLASSES; class ++)
+        if (buffers->groups[class].opened) {
+            weft__buffer_ring_close(&buffers->reactor->ring, &buffers->groups[class].ring);
+            unreserve(&buffers->groups[class], class);
+        }
+    weft__free(buffers);
+}
+
+static void offer(struct weft__buffer_group *group, struct weft__buffer *buffer)
+{
+    weft__buffer_ring_add(&group->ring, buffer->data, buffer->size, buffer->id);
+    group->offered++;
+}
+
+/* Opens more buffers, onto the stack. */
+static void open_more(struct weft__buffer_group *group, uint32_t class, uint32_t count)
+{
+    for (; count > 0 && group->opened < group->count_max; count--) {
+        uint32_t id = group->opened++;
+        struct weft__buffer *buffer = &group->records[id];
+        *buffer =
+            (struct weft__buffer){.next = group->spare,
+                                  .data = group->memory + (size_t)id * weft__buffer_size(class),
+                                  .size = weft__buffer_size(class),
+                                  .id = (uint16_t)id,
+                                  .class = (uint16_t) class};
+        group->spare = buffer;
+    }
+}
+
+/* Offers spare buffers up to the depth. How many that were. */
+static uint32_t top_up(struct weft__buffer_group *group)
+{
+    uint32_t count = 0;
+
+    for (; group->spare && group->offered < group->depth; count++) {
+        struct weft__buffer *buffer = group->spare;
+        group->spare = buffer->next;
+        offer(group, buffer);
+    }
+    if (count > 0)
+        weft__buffer_ring_publish(&group->ring);
+    return count;
+}
+
+int weft__buffers_prepare(struct weft__buffers *buffers, uint32_t class)
+{
+    struct weft__buffer_group *group = &buffers->groups[class];
+    int error;
+
+    if (group->opened)
+        return 0;
+    group->count_max = counts[class].most;
+    group->memory = weft__host_reserve((size_t)group->count_max * weft__buffer_size(class));
+    group->records = weft__host_reserve(group->count_max * sizeof *group->records);
+    error = -ENOMEM;
+    if (group->memory && group->records)
+        error = weft__buffer_ring_open(&buffers->reactor->ring, &group->ring,
+                                       weft__buffers_group(class), group->count_max);
+    if (error < 0) {
+        unreserve(group, class);
+        return error;
+    }
+    group->starved_tail = &group->starved;
+    group->depth = group->lowest = counts[class].first;
+    open_more(group, class, counts[class].first);
+    top_up(group);
+    return 0;
+}
+
+/* Was the depth more than twice what was needed? */
+static void look_at_depth(struct weft__buffer_group *group, uint32_t class)
+{
+    if (group->lowest > group->depth / 2 && group->depth / 2 >= counts[class].first)
+        group->depth /= 2;
+    group->lowest = group->depth;
+    group->taken_since = 0;
+}
+
+struct weft__buffer *weft__buffers_take(struct weft__buffers *buffers, uint32_t class,
+                                        uint32_t completion_flags)
+{
+    struct weft__buffer_group *group = &buffers->groups[class];
+    struct weft__buffer *buffer = &group->records[completion_flags >> WEFT__CQE_BUFFER_SHIFT];
+
+    buffers->held++;
+    if (--group->offered < group->lowest)
+        group->lowest = group->offered;
+    if (++group->taken_since == EPOCH)
+        look_at_depth(group, class);
+    buffer->next = NULL;
+    return buffer;
+}
+
+static void resume_one(struct weft__buffers *buffers, struct weft__buffer_group *group)
+{
+    struct weft__starved *starved = group->starved;
+
+    if (!starved)
+        return;
+    weft__buffers_wait_no_more(buffers, (uint32_t)(group - buffers->groups), starved);
+    starved->resume(starved);
+}
+
+void weft__buffers_give(struct weft__buffers *buffers, struct weft__buffer *buffer)
+{
+    struct weft__buffer_group *group;
+
+    if (buffer->class == WEFT__BUFFER_HEAP) {
+        weft__free(buffer);
+        return;
+    }
+    group = &buffers->groups[buffer->class];
+    buffers->held--;
+    if (group->offered < group->depth) {
+        offer(group, buffer);
+        weft__buffer_ring_publish(&group->ring);
+    } else {
+        buffer->next = group->spare;
+        group->spare = buffer;
+    }
+    if (__builtin_expect(group->starved != NULL, 0))
+        resume_one(buffers, group);
+}
+
+bool weft__buffers_scarce(const struct weft__buffers *buffers, uint32_t class)
+{
+    const struct weft__buffer_group *group = &buffers->groups[class];
+
+    return group->opened == group->count_max && !group->spare &&
+           group->offered < group->count_max / 4;
+}
+
+struct weft__buffer *weft__buffers_heap(uint32_t size)
+{
+    struct weft__buffer *buffer = weft__alloc(sizeof *buffer + size);
+
+    if (buffer)
+        *buffer = (struct weft__buffer){.data = (char *)(buffer + 1),
+                                        .size = size,
+                                        .class = WEFT__BUFFER_HEAP};
+    return buffer;
+}
+
+bool weft__buffers_refill(struct weft__buffers *buffers, uint32_t class)
+{
+    struct weft__buffer_group *group = &buffers->groups[class];
+
+    if (group->offered * 2 > group->depth) /* others have asked in this same batch */
+        return true;
+    group->depth = group->depth * 2 < group->count_max ? group->depth * 2 : group->count_max;
+    if (!group->spare)
+        open_more(group, class, group->opened);
+    top_up(group);
+    return group->offered > 0;
+}
+
+void weft__buffers_wait(struct weft__buffers *buffers, uint32_t class,
+                        struct weft__starved *starved)
+{
+    struct weft__buffer_group *group = &buffers->groups[class];
+
+    starved->next = NULL;
+    starved->link = group->starved_tail;
+    *group->starved_tail = starved;
+    group->starved_tail = &starved->next;
+}
+
+void weft__buffers_wait_no_more(struct weft__buffers *buffers, uint32_t class,
+                                struct weft__starved *starved)
+{
+    if (!starved->link)
+        return;
+    *starved->link = starved->next;
+    if (starved->next)
+        starved->next->link = starved->link;
+    else
+        buffers->groups[class].starved_tail = starved->link;
+    starved->link = NULL;
+}
+
+uint32_t weft__buffers_held(const struct weft__reactor *reactor)
+{
+    const struct weft__io *io = weft__io_of(reactor);
+
+    return io && io->buffers ? io->buffers->held : 0;
+}

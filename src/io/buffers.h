@@ -1,0 +1,115 @@
+/*
+ * io/buffers.h - a reactor's pool of receive buffers, from which the kernel picks.
+ *
+ * Three groups, 4 KiB, 16 KiB and 64 KiB, each opened when first needed. A buffer is in one of
+ * three places:
+ *
+ *      spare (a stack)  --offer-->  ring (the kernel takes from its head)  --completion-->  held
+ *          ^                                                                                  |
+ *          +---------------------------------- give back ------------------------------------+
+ *
+ * The ring is a queue, and a long queue walks memory that has gone cold, so only as many buffers
+ * are offered as a turn has been seen to need (`depth`); the rest wait on the stack, the latest
+ * returned on top. When the kernel finds the ring empty the depth is doubled and, if none are
+ * spare, more buffers are opened, up to the group's limit. At the limit streams queue for what is
+ * given back.
+ *
+ * Touched on its reactor only.
+ */
+#ifndef WEFT_IO_BUFFERS_H
+#define WEFT_IO_BUFFERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ring/ring.h"
+
+struct weft__reactor;
+
+enum {
+    WEFT__BUFFER_CLASSES = 3,
+    WEFT__BUFFER_TOP = WEFT__BUFFER_CLASSES - 1,
+    WEFT__BUFFER_HEAP = WEFT__BUFFER_CLASSES, /* not of the pool: a block of its own */
+};
+
+/* What a class's buffers hold, in bytes. */
+static inline uint32_t weft__buffer_size(uint32_t class)
+{
+    return 4096u << (2 * class);
+}
+
+struct weft__buffer {
+    struct weft__buffer *next; /* on the stack, or in a stream's list */
+    char *data;
+    uint32_t offset; /* what has not been read of it: `length` bytes from here */
+    uint32_t length;
+    uint32_t size;
+    uint16_t id;
+    uint16_t class;
+};
+
+/* Somebody who waits for a buffer. Embedded in a stream. */
+struct weft__starved {
+    struct weft__starved *next;
+    struct weft__starved **link; /* NULL: does not wait */
+    void (*resume)(struct weft__starved *starved);
+};
+
+struct weft__buffer_group {
+    struct weft__buffer_ring ring;
+    struct weft__buffer *records;
+    char *memory;
+    struct weft__buffer *spare;
+    struct weft__starved *starved;
+    struct weft__starved **starved_tail;
+    uint32_t count_max;
+    uint32_t opened;      /* buffers that exist */
+    uint32_t offered;     /* of them, in the ring, as far as completions have told */
+    uint32_t depth;       /* how many to have there */
+    uint32_t lowest;      /* of `offered`, since the last look at `depth` */
+    uint32_t taken_since; /* that look */
+};
+
+struct weft__buffers {
+    struct weft__reactor *reactor;
+    uint32_t held; /* taken by the kernel, told by a completion, not given back */
+    struct weft__buffer_group groups[WEFT__BUFFER_CLASSES];
+};
+
+struct weft__buffers *weft__buffers_new(struct weft__reactor *reactor);
+/* Nothing is armed and nothing held. NULL is allowed. */
+void weft__buffers_free(struct weft__buffers *buffers);
+
+/* Makes the class ready for use. 0, or a negative errno: do without. */
+int weft__buffers_prepare(struct weft__buffers *buffers, uint32_t class);
+
+/* The group's number in requests. */
+static inline uint16_t weft__buffers_group(uint32_t class)
+{
+    return (uint16_t)(class + 1);
+}
+
+/* The buffer that a completion with WEFT__CQE_BUFFER names, now held. */
+struct weft__buffer *weft__buffers_take(struct weft__buffers *buffers, uint32_t class,
+                                        uint32_t completion_flags);
+/* Gives one back, of the pool or of the heap. May resume who waits for one. */
+void weft__buffers_give(struct weft__buffers *buffers, struct weft__buffer *buffer);
+
+/* Less than a quarter of all there may ever be is left: what is held should be copied out. */
+bool weft__buffers_scarce(const struct weft__buffers *buffers, uint32_t class);
+/* A copy of `length` bytes on the heap, for that. NULL: no memory. */
+struct weft__buffer *weft__buffers_heap(uint32_t size);
+
+/* The kernel found the ring empty. True: there are buffers now, try again; false: there are not. */
+bool weft__buffers_refill(struct weft__buffers *buffers, uint32_t class);
+/* Queues for one that is given back. */
+void weft__buffers_wait(struct weft__buffers *buffers, uint32_t class,
+                        struct weft__starved *starved);
+void weft__buffers_wait_no_more(struct weft__buffers *buffers, uint32_t class,
+                                struct weft__starved *starved);
+
+/* For tests: how many buffers of the reactor's pool are held. */
+uint32_t weft__buffers_held(const struct weft__reactor *reactor);
+
+#endif

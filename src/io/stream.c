@@ -1,0 +1,211 @@
+/*
+ * io/stream.c - opening, closing and abandoning streams; stream.h shows the inside of one.
+ */
+#include "io/stream.h"
+
+#include "base/memory.h"
+#include "io/close.h"
+#include "io/option.h"
+#include "io/socket.h"
+#include "ring/host.h"
+#include "task/wait.h"
+
+/* -- opening -------------------------------------------------------------------------------- */
+
+static int check_socket(int fd)
+{
+    int type = 0;
+    socklen_t length = sizeof type;
+    int error = weft__host_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length);
+
+    if (error == -EBADF)
+        return error;
+    return error < 0 || type != SOCK_STREAM ? -EINVAL : 0;
+}
+
+/* The smallest class that holds `size` bytes. */
+static uint32_t class_for(uint32_t size)
+{
+    uint32_t class = 0;
+
+    while (class < WEFT__BUFFER_TOP && weft__buffer_size(class) < size)
+        class ++;
+    return class;
+}
+
+static int check_options(const struct weft_stream_opt *opt)
+{
+    return opt->buffer_size > weft__buffer_size(WEFT__BUFFER_TOP) ? -EINVAL : 0;
+}
+
+static struct weft_stream *create(struct weft__io *io, int fd, struct weft__fd *record,
+                                  const struct weft_stream_opt *opt)
+{
+    struct weft_stream *stream;
+
+    if (!io->buffers)
+        io->buffers = weft__buffers_new(io->reactor);
+    stream = io->buffers ? weft__calloc(1, sizeof *stream) : NULL;
+    if (!stream)
+        return NULL;
+    weft__stream_init_receive(stream);
+    stream->io = io;
+    stream->record = record;
+    stream->fd = fd;
+    stream->held_max = opt->held_max ? opt->held_max : WEFT__HELD_MAX_DEFAULT;
+    stream->fixed = opt->buffer_size != 0;
+    stream->class = (uint8_t)class_for(opt->buffer_size);
+    stream->next = io->streams;
+    stream->link = &io->streams;
+    if (stream->next)
+        stream->next->link = &stream->next;
+    io->streams = stream;
+    record->stream = stream;
+    record->sides[WEFT__READER] = record->sides[WEFT__WRITER] = &stream->receive;
+    return stream;
+}
+
+static int find(struct weft__io *io, int fd, struct weft__fd **record)
+{
+    int error = weft__fd_find(io, fd, record);
+
+    if (error < 0)
+        return error;
+    if ((*record)->sides[WEFT__READER] || (*record)->sides[WEFT__WRITER])
+        return weft__fd_refuse(*record);
+    error = check_socket(fd);
+    if (error == -EBADF)
+        weft__fd_forget(io, *record);
+    return error;
+}
+
+int weft_stream_open(int fd, const struct weft_stream_opt *opt, weft_stream **result)
+{
+    struct weft__task *self = weft__task_self();
+    struct weft_stream *stream;
+    struct weft_stream_opt own;
+    struct weft__fd *record;
+    int error;
+
+    if (!self)
+        return -EPERM;
+    error = weft__option_copy(&own, sizeof own, opt);
+    if (error == 0)
+        error = result ? check_options(&own) : -EINVAL;
+    if (error == 0)
+        error = find(weft__io_of(self->reactor), fd, &record);
+    if (error < 0)
+        return error;
+    stream = create(weft__io_of(self->reactor), fd, record, &own);
+    if (!stream)
+        return -ENOMEM;
+    weft__stream_arm(stream); /* if that cannot be now, it is tried again in a moment */
+    *result = stream;
+    return 0;
+}
+
+int weft_stream_fd(const weft_stream *stream)
+{
+    return stream ? stream->fd : -EINVAL;
+}
+
+int weft__stream_enter(struct weft_stream *stream, int flags, struct weft__task **self)
+{
+    int error = flags & WEFT_IDLE ? weft__enter_idle(self) : weft__enter(self);
+
+    if (__builtin_expect(error < 0, 0))
+        return error;
+    if (__builtin_expect(!stream || flags & ~WEFT_IDLE, 0))
+        return -EINVAL;
+    if (__builtin_expect(stream->io->reactor != (*self)->reactor, 0))
+        return -EXDEV;
+    return __builtin_expect(stream->closing, 0) ? -EBADF : 0;
+}
+
+/* -- the end -------------------------------------------------------------------------------- */
+
+static void give_all(struct weft_stream *stream)
+{
+    while (stream->head) {
+        struct weft__buffer *buffer = stream->head;
+        stream->head = buffer->next;
+        weft__buffers_give(stream->io->buffers, buffer);
+    }
+    weft__free(stream->filling);
+}
+
+void weft__stream_destroy(struct weft_stream *stream)
+{
+    struct weft__fd *record = stream->record;
+
+    give_all(stream);
+    *stream->link = stream->next;
+    if (stream->next)
+        stream->next->link = stream->link;
+    if (record->stream == stream) {
+        record->stream = NULL;
+        record->sides[WEFT__READER] = record->sides[WEFT__WRITER] = NULL;
+    }
+    weft__free(stream);
+}
+
+/* Cancels what is in flight and waits until every task has left the stream. */
+static void end(struct weft__task *self, struct weft_stream *stream)
+{
+    struct weft__wait wait = {.what = "close", .fd = stream->fd};
+
+    stream->record->closer = &wait;
+    if (stream->reader)
+        weft__wake_now(self->reactor, stream->reader);
+    while (!weft__stream_end(stream))
+        weft__wait_for_wake(self, &wait, false);
+    stream->record->closer = NULL;
+}
+
+static int close_stream(struct weft_stream *stream, bool abort)
+{
+    struct weft__task *self = weft__task_self();
+    struct weft__fd *record;
+    uint64_t word;
+    int fd, result;
+
+    if (!self)
+        return -EPERM;
+    if (!stream)
+        return 0;
+    if (stream->io->reactor != self->reactor)
+        return -EXDEV;
+    if (stream->closing)
+        return -EALREADY;
+    record = stream->record;
+    fd = stream->fd;
+    if (abort)
+        (void)weft__socket_reset_on_close(fd); /* no reset, then, but a close in any case */
+    word = weft__fd_close_begin(record);
+    end(self, stream);
+    weft__stream_destroy(stream);
+    weft__fd_close_publish(record, word);
+    result = weft__close_request(self, fd);
+    weft__fd_close_end(record, word);
+    return result;
+}
+
+int weft_stream_close(weft_stream *stream)
+{
+    return close_stream(stream, false);
+}
+
+int weft_stream_abort(weft_stream *stream)
+{
+    return close_stream(stream, true);
+}
+
+void weft__stream_stop(struct weft_stream *stream)
+{
+    stream->stopping = true;
+    (void)weft__socket_reset_on_close(stream->fd);
+    if (weft__stream_end(stream)) {
+        weft__host_close(stream->fd);
+        weft__stream_destroy(stream);
+    }
+}

@@ -1,0 +1,85 @@
+/*
+ * io/stream.h - inside a stream: the receive that stays armed, and the buffers held for the reader.
+ *
+ *                arm                 completion: append to the held list, wake the reader
+ *      idle ------------> armed -----------------------------------------------------------> armed
+ *       ^                   |
+ *       |   final completion (and the op is idle):
+ *       |      the end, or an error        -> over: said after what is held has been read
+ *       |      held_max reached            -> paused: armed again when half of it has been read
+ *       |      no buffers (-ENOBUFS)       -> starved: armed again when one is given back
+ *       |      another size is wanted      -> armed again at once, from another group
+ *       +--    the reader takes large ones -> direct: the reader receives into its own memory
+ *
+ * Belongs to the reactor that opened it. Whoever gets the last completion in hand (a task that
+ * closes, or the loop once the io layer stops) frees it; while a request is in flight it stays.
+ */
+#ifndef WEFT_IO_STREAM_H
+#define WEFT_IO_STREAM_H
+
+#include <weft/stream.h>
+
+#include "io/buffers.h"
+#include "io/fd.h"
+#include "reactor/timer.h"
+#include "task/task.h"
+
+enum { WEFT__HELD_MAX_DEFAULT = 256 * 1024 };
+
+struct weft_stream {
+    struct weft__op receive; /* first; also holds both sides of the descriptor's record */
+    struct weft__io *io;
+    struct weft__fd *record;
+    struct weft_stream *next; /* among the reactor's */
+    struct weft_stream **link;
+    struct weft__buffer *head; /* held, oldest first */
+    struct weft__buffer *tail;
+    struct weft__wait *reader;    /* parked until something is held, or it is over */
+    struct weft__op *direct;      /* the reader's own receive, or NULL */
+    struct weft__op *writer;      /* the writer's send, or NULL */
+    struct weft__buffer *filling; /* what a receive without a pool fills, or NULL */
+    struct weft__starved starved;
+    struct weft__timer retry; /* when no request could be had */
+    int fd;
+    int32_t error; /* over: said once nothing is held */
+    uint32_t held; /* bytes of the buffers held, whole buffers counted */
+    uint32_t held_max;
+    uint32_t lent;       /* bytes of the view */
+    uint8_t class;       /* of the buffers wanted */
+    uint8_t armed_class; /* of the group the armed receive takes from */
+    uint8_t full;        /* buffers filled to the brim, in a row */
+    uint8_t large;       /* large pieces in a row */
+    uint8_t small;       /* small pieces in a row */
+    bool fixed;          /* the user chose the size */
+    bool viewing;
+    bool reading;   /* a task is in weft_stream_read or its kin */
+    bool ended;     /* the peer has */
+    bool paused;    /* held_max was reached */
+    bool to_memory; /* the reader receives by itself: nothing is to be armed */
+    bool was_armed;
+    bool closing;
+    bool stopping; /* frees itself with the last completion */
+};
+
+/* stream_receive.c: on the loop or on a task of the reactor */
+void weft__stream_init_receive(struct weft_stream *stream);
+/* Arms the receive if it should be armed and is not. 0, or a negative errno for the reader. */
+int weft__stream_arm(struct weft_stream *stream);
+/* The reader took `count` bytes from the head. */
+void weft__stream_take(struct weft_stream *stream, size_t count);
+/* Asks for the end of everything; returns true when nothing is in flight. */
+bool weft__stream_end(struct weft_stream *stream);
+/* Has the peer been sending large pieces, at the largest size of buffers? */
+bool weft__stream_is_large(const struct weft_stream *stream);
+/* Decides by the size of a direct receive whether to go on so. */
+void weft__stream_note_direct(struct weft_stream *stream, uint32_t count);
+
+/* stream.c */
+/* What stands at the beginning of every call that may suspend: 0, or why not. */
+int weft__stream_enter(struct weft_stream *stream, int flags, struct weft__task **self);
+/* Frees it and closes nothing. Nothing is in flight. */
+void weft__stream_destroy(struct weft_stream *stream);
+/* The io layer stops: ends it without waiting. */
+void weft__stream_stop(struct weft_stream *stream);
+
+#endif

@@ -1,0 +1,339 @@
+/*
+ * io/stream_receive.c - the armed receive of a stream; stream.h draws its states.
+ *
+ * What always holds: a buffer that a completion names is held or given back, whatever the result;
+ * the receive is armed again on nothing but the end of the one before.
+ */
+#include "io/stream.h"
+
+#include <string.h>
+
+#include "ring/host.h"
+#include "task/wait.h"
+
+enum {
+    FULL_TO_GROW = 3,     /* full buffers in a row: the next size */
+    SMALL_TO_SHRINK = 64, /* pieces in a row that an eighth of the buffer would have held */
+    LARGE_TO_DIRECT = 8,  /* large pieces in a row, at the largest size */
+    LARGE_SIZE = 32768,
+    COPY_SIZE_MAX = 1024, /* smaller pieces are copied behind what is held already */
+    PLAIN_SIZE = 16384,   /* of the buffer where there is no pool */
+    RETRY_NS = 1000000,
+};
+
+static struct weft__reactor *reactor_of(const struct weft_stream *stream)
+{
+    return stream->io->reactor;
+}
+
+static bool over(const struct weft_stream *stream)
+{
+    return stream->ended || stream->error < 0 || stream->closing;
+}
+
+/* -- the buffers held ----------------------------------------------------------------------- */
+
+static void hold(struct weft_stream *stream, struct weft__buffer *buffer, uint32_t length)
+{
+    buffer->next = NULL;
+    buffer->offset = 0;
+    buffer->length = length;
+    if (stream->head)
+        stream->tail->next = buffer;
+    else
+        stream->head = buffer;
+    stream->tail = buffer;
+    stream->held += buffer->size;
+}
+
+static uint32_t room_behind(const struct weft__buffer *tail)
+{
+    return tail->size - tail->offset - tail->length;
+}
+
+/* Puts the bytes where they cost less than a buffer of the pool. False: that is not possible. */
+static bool put_elsewhere(struct weft_stream *stream, const struct weft__buffer *buffer,
+                          uint32_t length)
+{
+    struct weft__buffer *tail = stream->head ? stream->tail : NULL;
+    struct weft__buffer *copy;
+
+    if (tail && length <= COPY_SIZE_MAX && length <= room_behind(tail)) {
+        memcpy(tail->data + tail->offset + tail->length, buffer->data, length);
+        tail->length += length;
+        return true;
+    }
+    if (stream->reader || !weft__buffers_scarce(stream->io->buffers, buffer->class))
+        return false;
+    copy = weft__buffers_heap(length);
+    if (!copy)
+        return false;
+    memcpy(copy->data, buffer->data, length);
+    hold(stream, copy, length);
+    return true;
+}
+
+static void give(struct weft_stream *stream, struct weft__buffer *buffer)
+{
+    if (buffer->class == WEFT__BUFFER_HEAP && !stream->filling && buffer->size == PLAIN_SIZE)
+        stream->filling = buffer;
+    else
+        weft__buffers_give(stream->io->buffers, buffer);
+}
+
+void weft__stream_take(struct weft_stream *stream, size_t count)
+{
+    while (count > 0) {
+        struct weft__buffer *buffer = stream->head;
+        uint32_t part = count < buffer->length ? (uint32_t)count : buffer->length;
+
+        buffer->offset += part;
+        buffer->length -= part;
+        count -= part;
+        if (buffer->length == 0) {
+            stream->head = buffer->next;
+            stream->held -= buffer->size;
+            give(stream, buffer);
+        }
+    }
+    if (__builtin_expect(!weft__op_in_flight(&stream->receive), 0))
+        weft__stream_arm(stream);
+}
+
+/* -- the size of the buffers ----------------------------------------------------------------- */
+
+/* Takes effect with the next arming, which is brought about by ending the present one. */
+static void change_class(struct weft_stream *stream, int by)
+{
+    stream->class = (uint8_t)(stream->class + by);
+    stream->full = stream->small = stream->large = 0;
+    weft__op_cancel(reactor_of(stream), &stream->receive);
+}
+
+/* How many times in a row, this time included. */
+static uint8_t in_a_row(uint8_t before, bool again)
+{
+    if (!again)
+        return 0;
+    return before < UINT8_MAX ? (uint8_t)(before + 1) : before;
+}
+
+static void follow_traffic(struct weft_stream *stream, uint32_t size, uint32_t length)
+{
+    stream->full = in_a_row(stream->full, length == size);
+    stream->small = in_a_row(stream->small, length <= size / 8);
+    stream->large = in_a_row(stream->large, length >= LARGE_SIZE);
+    if (stream->full >= FULL_TO_GROW && stream->class < WEFT__BUFFER_TOP &&
+        weft__buffer_size(stream->class + 1u) <= stream->held_max)
+        change_class(stream, 1);
+    else if (stream->small >= SMALL_TO_SHRINK && stream->class > 0)
+        change_class(stream, -1);
+}
+
+void weft__stream_note_direct(struct weft_stream *stream, uint32_t count)
+{
+    stream->small = in_a_row(stream->small, count < LARGE_SIZE / 4);
+    if (stream->small < LARGE_TO_DIRECT)
+        return;
+    stream->to_memory = false;
+    stream->class = 0;
+    stream->full = stream->small = stream->large = 0;
+}
+
+/* -- completions ---------------------------------------------------------------------------- */
+
+static void append(struct weft_stream *stream, struct weft__buffer *buffer, uint32_t length)
+{
+    WEFT__COUNT_BY(reactor_of(stream), bytes_received, length);
+    if (!stream->fixed && buffer->class == stream->class)
+        follow_traffic(stream, buffer->size, length);
+    if (buffer->class != WEFT__BUFFER_HEAP && put_elsewhere(stream, buffer, length))
+        weft__buffers_give(stream->io->buffers, buffer);
+    else
+        hold(stream, buffer, length);
+}
+
+static struct weft__buffer *buffer_of(struct weft_stream *stream, uint32_t flags)
+{
+    struct weft__buffer *buffer = stream->filling;
+
+    if (stream->armed_class != WEFT__BUFFER_HEAP)
+        return flags & WEFT__CQE_BUFFER
+                   ? weft__buffers_take(stream->io->buffers, stream->armed_class, flags)
+                   : NULL;
+    stream->filling = NULL;
+    return buffer;
+}
+
+static void received(struct weft_stream *stream, int32_t result, uint32_t flags)
+{
+    struct weft__buffer *buffer = buffer_of(stream, flags);
+
+    if (result > 0 && buffer && !stream->closing) {
+        append(stream, buffer, (uint32_t)result);
+        return;
+    }
+    if (buffer)
+        give(stream, buffer);
+    if (result == 0)
+        stream->ended = true;
+    else if (result < 0 && result != -ENOBUFS && result != -EAGAIN &&
+             !weft__result_is_cancel(result))
+        stream->error = result;
+}
+
+static void starve(struct weft_stream *stream)
+{
+    if (weft__buffers_refill(stream->io->buffers, stream->armed_class)) {
+        weft__stream_arm(stream);
+        return;
+    }
+    WEFT__COUNT(reactor_of(stream), recv_pauses);
+    weft__buffers_wait(stream->io->buffers, stream->armed_class, &stream->starved);
+}
+
+/* The receive has ended: what next? */
+static void settle(struct weft_stream *stream, int32_t result)
+{
+    if (stream->stopping) {
+        weft__host_close(stream->fd);
+        weft__stream_destroy(stream);
+    } else if (stream->closing) {
+        weft__fd_wake_closer(stream->io, stream->record);
+    } else if (over(stream)) {
+        return;
+    } else if (result == -ENOBUFS && stream->armed_class != WEFT__BUFFER_HEAP) {
+        starve(stream);
+    } else {
+        weft__stream_arm(stream);
+    }
+}
+
+static void completed(struct weft__op *op, int32_t result, uint32_t flags)
+{
+    struct weft_stream *stream = (struct weft_stream *)op;
+
+    _Static_assert(offsetof(struct weft_stream, receive) == 0, "cast above");
+    received(stream, result, flags);
+    /* a reader who waits for the end of the armed receive, in order to receive by itself, too */
+    if (stream->reader && (stream->head || over(stream) || stream->to_memory))
+        weft__wake_now(reactor_of(stream), stream->reader);
+    if (!(flags & WEFT__CQE_MORE))
+        settle(stream, result);
+    else if (stream->held >= stream->held_max)
+        weft__op_cancel(reactor_of(stream), op);
+}
+
+/* -- arming --------------------------------------------------------------------------------- */
+
+/* Where there is no pool: one buffer, filled again only when it has been read. */
+static int arm_plain(struct weft_stream *stream)
+{
+    struct weft__sqe *sqe;
+
+    if (!stream->filling)
+        stream->filling = weft__buffers_heap(PLAIN_SIZE);
+    if (!stream->filling)
+        return -ENOMEM;
+    sqe = weft__op_begin(reactor_of(stream), &stream->receive);
+    if (!sqe)
+        return -ENOMEM;
+    stream->armed_class = WEFT__BUFFER_HEAP;
+    weft__request_recv(sqe, stream->fd, stream->filling->data, stream->filling->size, 0,
+                       WEFT__RECV_POLL_FIRST);
+    sqe->user_data = stream->receive.id;
+    return 0;
+}
+
+static int arm_from_pool(struct weft_stream *stream)
+{
+    struct weft__reactor *reactor = reactor_of(stream);
+    uint16_t group = weft__buffers_group(stream->class);
+    struct weft__sqe *sqe = weft__op_begin(reactor, &stream->receive);
+
+    if (!sqe)
+        return -ENOMEM;
+    stream->armed_class = stream->class;
+    if (reactor->ring.features & WEFT__FEATURE_RECV_MULTISHOT)
+        weft__request_recv_multishot(sqe, stream->fd, group,
+                                     stream->was_armed ? 0 : WEFT__RECV_POLL_FIRST);
+    else
+        weft__request_recv_select(sqe, stream->fd, group, weft__buffer_size(stream->class),
+                                  WEFT__RECV_POLL_FIRST);
+    sqe->user_data = stream->receive.id;
+    return 0;
+}
+
+/* A stream that lags is armed again when half of what it may hold has been read. */
+static bool should_pause(struct weft_stream *stream)
+{
+    uint32_t limit = stream->paused ? stream->held_max / 2 : stream->held_max - 1;
+    bool was_paused = stream->paused;
+
+    stream->paused = stream->held > limit;
+    if (stream->paused && !was_paused)
+        WEFT__COUNT(reactor_of(stream), recv_pauses);
+    return stream->paused;
+}
+
+bool weft__stream_is_large(const struct weft_stream *stream)
+{
+    return stream->large >= LARGE_TO_DIRECT;
+}
+
+int weft__stream_arm(struct weft_stream *stream)
+{
+    struct weft__reactor *reactor = reactor_of(stream);
+    int error;
+
+    if (weft__op_in_flight(&stream->receive) || stream->starved.link || over(stream) ||
+        stream->to_memory || should_pause(stream))
+        return 0;
+    if (reactor->ring.features & WEFT__FEATURE_BUFFER_RING &&
+        weft__buffers_prepare(stream->io->buffers, stream->class) == 0)
+        error = arm_from_pool(stream);
+    else
+        error = arm_plain(stream);
+    if (error < 0) {
+        if (!weft__timer_armed(&stream->retry))
+            weft__timer_arm(&reactor->timers, &stream->retry, weft__host_now() + RETRY_NS);
+        return error;
+    }
+    if (stream->was_armed)
+        WEFT__COUNT(reactor, recv_rearms);
+    stream->was_armed = true;
+    return 0;
+}
+
+static void retry(struct weft__timer *timer)
+{
+    weft__stream_arm((struct weft_stream *)((char *)timer - offsetof(struct weft_stream, retry)));
+}
+
+static void resume(struct weft__starved *starved)
+{
+    weft__stream_arm(
+        (struct weft_stream *)((char *)starved - offsetof(struct weft_stream, starved)));
+}
+
+void weft__stream_init_receive(struct weft_stream *stream)
+{
+    stream->receive.complete = completed;
+    stream->retry.fire = retry;
+    stream->starved.resume = resume;
+}
+
+bool weft__stream_end(struct weft_stream *stream)
+{
+    struct weft__reactor *reactor = reactor_of(stream);
+
+    stream->closing = true;
+    weft__timer_disarm(&reactor->timers, &stream->retry);
+    weft__buffers_wait_no_more(stream->io->buffers, stream->armed_class, &stream->starved);
+    weft__op_cancel(reactor, &stream->receive);
+    if (stream->direct)
+        weft__op_cancel(reactor, stream->direct);
+    if (stream->writer)
+        weft__op_cancel(reactor, stream->writer);
+    return !weft__op_in_flight(&stream->receive) && !stream->reading && !stream->writer;
+}
