@@ -20,6 +20,9 @@ struct task {
     long count, sum;
 };
 
+/* An emulator walks through all address space that is reserved. */
+static const struct weft__stack_pool_opt few = {.count_max = {64, 1024, 64, 64}};
+
 /* Fewer where each switch costs a hundred times as much. */
 static long scaled(long count)
 {
@@ -58,7 +61,7 @@ TEST(a_context_goes_on_where_it_left)
     struct task tasks[3];
     long rounds = scaled(1000000);
 
-    ck_assert_int_eq(weft__stack_pool_open(&pool, NULL), 0);
+    ck_assert_int_eq(weft__stack_pool_open(&pool, &few), 0);
     weft__context_adopt(&home);
     for (int i = 0; i < 3; i++)
         task_make(&pool, &tasks[i], &home, count_forever);
@@ -101,7 +104,7 @@ TEST(a_stack_is_as_new_after_a_context_ended_deep_in_it)
     struct task task;
     long rounds = scaled(250000); /* 5,000 fibers under the thread sanitizer */
 
-    ck_assert_int_eq(weft__stack_pool_open(&pool, NULL), 0);
+    ck_assert_int_eq(weft__stack_pool_open(&pool, &few), 0);
     weft__context_adopt(&home);
     for (long i = 0; i < rounds; i++) {
         task_make(&pool, &task, &home, end_deep);
@@ -141,7 +144,7 @@ TEST(contexts_hand_on_to_each_other)
     struct weft__context home;
     long rounds = scaled(10000);
 
-    ck_assert_int_eq(weft__stack_pool_open(&pool, NULL), 0);
+    ck_assert_int_eq(weft__stack_pool_open(&pool, &few), 0);
     weft__context_adopt(&home);
     for (int i = 0; i < RING; i++)
         task_make(&pool, &ring[i], &home, hand_on);
@@ -186,7 +189,7 @@ TEST(longjmp_stays_within_a_stack)
     struct weft__context home;
     struct task task;
 
-    ck_assert_int_eq(weft__stack_pool_open(&pool, NULL), 0);
+    ck_assert_int_eq(weft__stack_pool_open(&pool, &few), 0);
     weft__context_adopt(&home);
     task_make(&pool, &task, &home, jump_around);
     for (int i = 1; i <= 100; i++) {
@@ -203,7 +206,7 @@ TEST(a_context_that_never_ran_can_be_dropped)
     struct weft__context home;
     struct task task;
 
-    ck_assert_int_eq(weft__stack_pool_open(&pool, NULL), 0);
+    ck_assert_int_eq(weft__stack_pool_open(&pool, &few), 0);
     weft__context_adopt(&home);
     task_make(&pool, &task, &home, count_forever);
     task_drop(&pool, &task);
@@ -220,7 +223,7 @@ static void *run_thread(void *arg)
     struct task a, b;
     long rounds = scaled(200000);
 
-    if (weft__stack_pool_open(&pool, NULL) < 0)
+    if (weft__stack_pool_open(&pool, &few) < 0)
         return "no pool";
     weft__context_adopt(&home);
     task_make(&pool, &a, &home, count_forever);
