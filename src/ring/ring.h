@@ -241,9 +241,10 @@ static inline void weft__buffer_ring_publish(struct weft__buffer_ring *buffers)
  * at the other end:
  *   - weft__bell_ring, by any thread, in a signal handler too; one system call, at once;
  *   - weft__bell_prepare fills a request of the caller's own ring instead, which rides along with
- * its next enter (false: not possible here, the request is untouched: ring directly). Cheaper for a
- *     thread about to enter anyway. Success makes no completion; failure makes one, with the
- * user_data the caller has set and a negative result: then, and only then, call weft__bell_ring.
+ *     its next enter (false: not possible here, the request is untouched: ring directly). Cheaper
+ *     for a thread about to enter and sleep. Success makes no completion; failure makes one, with
+ *     the user_data the caller has set and a negative result: then, and only then, call
+ *     weft__bell_ring.
  *
  * At the receiving end every completion of the bell but the last has WEFT__CQE_MORE, however it was
  * rung; without it, call weft__bell_rearm. Rings of a sleeper make a completion each, those of an
@@ -264,8 +265,9 @@ int weft__bell_rearm(struct weft__bell *bell, struct weft__ring *ring);
 void weft__bell_ring(struct weft__bell *bell);
 bool weft__bell_prepare(const struct weft__bell *bell, const struct weft__ring *from,
                         struct weft__sqe *sqe);
-/* Waits until the bell has been rung by system call `count` times in its life, which is known to
-   happen: whoever is to ring still uses it. False when that took over a second: do not close it. */
+/* Waits until the bell has been rung by weft__bell_ring `count` times in its life, which is known
+   to happen: whoever is to ring still uses it. Rings by request do not count. False when that took
+   over a second: do not close it. */
 bool weft__bell_settle(struct weft__bell *bell, uint64_t count);
 void weft__bell_close(struct weft__bell *bell);
 

@@ -60,8 +60,7 @@ void weft__bell_ring(struct weft__bell *bell)
 {
     const uint64_t one = 1;
     int saved = errno;
-    /* EAGAIN: the counter is full, so it has been rung. Nothing else can fail on an open eventfd.
-     */
+    /* EAGAIN: the counter is full, so it has been rung. An open eventfd gives no other error. */
     while (write(bell->eventfd, &one, sizeof one) < 0 && errno == EINTR)
         continue;
     errno = saved;
@@ -72,8 +71,7 @@ bool weft__bell_prepare(const struct weft__bell *bell, const struct weft__ring *
 {
     if (!(from->features & WEFT__FEATURE_MSG_RING) || bell->ring_fd < 0)
         return false;
-    /* file_index holds the flags that the completion at the other end gets: the bell stays armed.
-     */
+    /* file_index: the flags that the completion at the other end gets. The bell stays armed. */
     *sqe = (struct weft__sqe){.opcode = WEFT__OP_MSG_RING,
                               .flags = WEFT__SQE_SKIP_SUCCESS,
                               .fd = bell->ring_fd,

@@ -154,6 +154,20 @@ TEST(a_full_counter_is_no_trouble)
     close_both();
 }
 
+/* Closing waits for rings that are known to be under way, however late, and no longer than that. */
+TEST(settling_waits_for_the_last_ring)
+{
+    pthread_t other;
+    open_both(0);
+    ck_assert(weft__bell_settle(&bell, 0));
+    ck_assert_int_eq(pthread_create(&other, NULL, ring_often, NULL), 0);
+    ck_assert(weft__bell_settle(&bell, RINGS));
+    pthread_join(other, NULL);
+    weft__bell_ring(&bell);
+    ck_assert(!weft__bell_settle(&bell, 2));
+    close_both();
+}
+
 static void ring_in_handler(int number)
 {
     (void)number;
@@ -338,6 +352,7 @@ TEST(masked_messages_leave_the_eventfd)
 
 TEST_MAIN("bell", 60, each_sleep_is_ended_by_its_ring, many_rings_are_at_most_as_many_completions,
           rings_before_the_first_enter_count, a_full_counter_is_no_trouble,
-          a_signal_handler_may_ring, the_bell_survives_an_overflow,
-          each_sleep_is_ended_by_its_message, a_message_to_a_closed_ring_hits_nobody,
-          a_failed_message_comes_back, masked_messages_leave_the_eventfd)
+          settling_waits_for_the_last_ring, a_signal_handler_may_ring,
+          the_bell_survives_an_overflow, each_sleep_is_ended_by_its_message,
+          a_message_to_a_closed_ring_hits_nobody, a_failed_message_comes_back,
+          masked_messages_leave_the_eventfd)
