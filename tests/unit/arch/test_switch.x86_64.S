@@ -17,6 +17,12 @@ test_switch_filled:
         pushq   %r15
         subq    $24, %rsp
         .cfi_def_cfa_offset 80
+        .cfi_offset %rbp, -16
+        .cfi_offset %rbx, -24
+        .cfi_offset %r12, -32
+        .cfi_offset %r13, -40
+        .cfi_offset %r14, -48
+        .cfi_offset %r15, -56
         movq    %rcx, (%rsp)
         stmxcsr 8(%rsp)
         fnstcw  12(%rsp)

@@ -1,0 +1,15 @@
+# Contexts and exceptions again under valgrind, which must see each stack for what it is: any report
+# fails the case it is in. Not with a sanitizer: the two do not go together.
+if(NOT WEFT_SANITIZE)
+    find_program(WEFT_VALGRIND valgrind)
+    foreach(name context context_cxx)
+        if(WEFT_VALGRIND)
+            add_test(NAME unit/coro/${name}/valgrind
+                COMMAND ${WEFT_VALGRIND} -q --error-exitcode=9 $<TARGET_FILE:unit.coro.${name}>)
+        else()
+            add_test(NAME unit/coro/${name}/valgrind
+                COMMAND sh -c "echo 'install valgrind' >&2; exit 1")
+        endif()
+        set_tests_properties(unit/coro/${name}/valgrind PROPERTIES LABELS unit TIMEOUT 180)
+    endforeach()
+endif()
