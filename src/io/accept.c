@@ -327,7 +327,7 @@ static int dress(struct weft__io *io, int connection, struct sockaddr *address, 
 
 int weft_accept(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
-    struct weft__acceptor *acceptor;
+    struct weft__acceptor *acceptor = NULL;
     struct weft__task *self;
     int connection, error = weft__enter(&self);
 

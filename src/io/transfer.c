@@ -71,20 +71,26 @@ int32_t weft__receive_once(struct weft__task *self, struct weft__operation *oper
 {
     uint32_t asked = size_once(size);
     struct weft__sqe *sqe = weft__operation_begin(self, operation, "recv", fd);
+    uint16_t hint;
     int32_t result;
 
     if (!sqe)
         return weft__operation_error(self);
     if (flags & WEFT_IDLE)
         weft__operation_idle(operation);
-    weft__request_recv(sqe, fd, buffer, asked, (uint32_t)(flags & RECV_FLAGS),
-                       receive_hint(record, flags));
+    hint = receive_hint(record, flags);
+    weft__request_recv(sqe, fd, buffer, asked, (uint32_t)(flags & RECV_FLAGS), hint);
     result = await(self, operation, sqe, record);
-    if (result > 0)
+    if (result > 0) {
         note_received(record, asked, flags, result, operation->flags);
-    else
-        record->flags &= ~WEFT__FD_EXPECT;
-    return result;
+        return result;
+    }
+    record->flags &= ~WEFT__FD_EXPECT;
+    if (result != -EAGAIN || !hint)
+        return result;
+    /* What cannot be waited for must be looked at, to learn why: it is no socket. */
+    record->flags |= WEFT__FD_EXPECT;
+    return weft__receive_once(self, operation, fd, record, buffer, size, flags);
 }
 
 static int begin_receive(struct weft__task **self, int flags, const void *buffer, size_t size)
