@@ -75,19 +75,21 @@ void weft__context_exit_to(struct weft__context *from, struct weft__context *to)
     __builtin_unreachable();
 }
 
-/*
- * The record is parked on the stack of the one who leaves and put back on return. In between it is
- * empty, as a context that has never run must find it; one that has run brings its own.
- */
-void weft__context_switch_cxx(struct weft__context *from, struct weft__context *to)
+void weft__context_cxx_leave(struct weft__context_cxx *mine)
 {
     struct cxx_globals *globals = __cxa_get_globals();
-    struct cxx_globals mine = *globals;
 
+    mine->globals = globals;
+    mine->caught = globals->caught;
+    mine->uncaught = globals->uncaught;
     globals->caught = NULL;
     globals->uncaught = 0;
-    weft__san_leave(&from->san, &to->san, false);
-    weft__arch_switch(&from->sp, to->sp);
-    weft__san_arrive(&from->san);
-    *globals = mine;
+}
+
+void weft__context_cxx_arrive(const struct weft__context_cxx *mine)
+{
+    struct cxx_globals *globals = mine->globals;
+
+    globals->caught = mine->caught;
+    globals->uncaught = mine->uncaught;
 }

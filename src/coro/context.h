@@ -50,20 +50,34 @@ void weft__context_drop(struct weft__context *context);
 void weft__context_exit_to(struct weft__context *from, struct weft__context *to)
     __attribute__((noreturn));
 
-/* weft__context_switch in a process with a C++ runtime. */
-void weft__context_switch_cxx(struct weft__context *from, struct weft__context *to);
+/*
+ * What the C++ runtime knows of exceptions in the context that is left, while it is away: kept in
+ * the frame of the switch. In between the runtime's own record is empty, as a context that has
+ * never run must find it; one that has run brings its own. The same thread's record on return:
+ * contexts stay.
+ */
+struct weft__context_cxx {
+    void *globals;
+    void *caught;
+    unsigned int uncaught;
+};
+
+void weft__context_cxx_leave(struct weft__context_cxx *mine);
+void weft__context_cxx_arrive(const struct weft__context_cxx *mine);
 
 /* Leaves `from`, which is running, for `to`. Returns when somebody switches back. */
 static inline __attribute__((always_inline)) void weft__context_switch(struct weft__context *from,
                                                                        struct weft__context *to)
 {
-    if (__builtin_expect(weft__context_has_cxx, 0)) {
-        weft__context_switch_cxx(from, to);
-        return;
-    }
+    struct weft__context_cxx mine;
+
+    if (__builtin_expect(weft__context_has_cxx, 0))
+        weft__context_cxx_leave(&mine);
     weft__san_leave(&from->san, &to->san, false);
     weft__arch_switch(&from->sp, to->sp);
     weft__san_arrive(&from->san);
+    if (__builtin_expect(weft__context_has_cxx, 0))
+        weft__context_cxx_arrive(&mine);
 }
 
 #ifdef __cplusplus
