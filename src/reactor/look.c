@@ -35,18 +35,11 @@ bool weft__look(struct weft__reactor *reactor, int64_t deadline_ns)
 {
     struct weft__look *look = &reactor->look;
     int64_t now_ns;
+    uint32_t head;
     bool found;
 
     if (!look->allowed)
         return false;
-    if (weft__ring_queued(&reactor->ring)) {
-        /* submit first: what came of it may be all there is to look for */
-        if (weft__ring_enter(&reactor->ring, 0, 0) < 0)
-            return true;
-        uint32_t head;
-        if (weft__ring_ready(&reactor->ring, &head) > 0)
-            return true;
-    }
     now_ns = weft__host_now();
     if (look->busy_since_ns) {
         look->credit_ns += (now_ns - look->busy_since_ns) / 20;
@@ -57,7 +50,10 @@ bool weft__look(struct weft__reactor *reactor, int64_t deadline_ns)
     look->dry_since_ns = now_ns;
     if (look->disappointed || look->gap_ns > WEFT__LOOK_SLEEP_COST_NS ||
         look->credit_ns < WEFT__LOOK_SLEEP_COST_NS)
-        return false;
+        return false; /* the sleep submits what is queued: one visit to the kernel */
+    if (weft__ring_queued(&reactor->ring) &&
+        (weft__ring_enter(&reactor->ring, 0, 0) < 0 || weft__ring_ready(&reactor->ring, &head) > 0))
+        return true; /* what came of it may be all there is to look for */
     WEFT__COUNT(reactor, looks);
     found = look_until(reactor, now_ns + WEFT__LOOK_SLEEP_COST_NS < deadline_ns
                                     ? now_ns + WEFT__LOOK_SLEEP_COST_NS
