@@ -59,6 +59,13 @@ static void stopped_run(struct weft__message *message, struct weft__reactor *rea
 
 /* -- on the target's reactor ---------------------------------------------------------------- */
 
+/* Nobody will run it: what its argument owns is let go of. */
+static void drop_unstarted(struct call *call)
+{
+    if (call->drop)
+        call->drop((void *)(uintptr_t)call->arg);
+}
+
 /* Sends an answer home. The caller's reactor outlives its calls, so this cannot be refused. */
 static void answer(struct call *call, struct weft__message *message)
 {
@@ -102,6 +109,7 @@ static void go_run(struct weft__message *message, struct weft__reactor *reactor)
     if (error == 0)
         error = weft__task_start(reactor, root, remote_main, bytes, 16 + call->size, &opt);
     if (error < 0) {
+        drop_unstarted(call);
         call->result = error;
         answer(call, &call->back);
         return;
@@ -151,8 +159,14 @@ static int call_run(struct weft__task *self, struct call *call, uint32_t index)
     call->stopped.run = stopped_run;
     call->wait = (struct weft__wait){.what = "call", .fd = -1, .interrupt = call_interrupt};
     call->outstanding = 1;
-    if (weft__reactor_send(self->reactor, call->to, &call->go) < 0)
+    if (weft__reactor_send(self->reactor, call->to, &call->go) < 0) {
+        drop_unstarted(call);
         return -ESHUTDOWN;
+    }
+    if (self->visible) { /* a remote child, cancelled before it first ran: so is the far end */
+        call->wait.interrupt = NULL;
+        call_interrupt(&call->wait);
+    }
     weft__fiber_park(self->reactor, &call->wait);
     if (call->result == -ECANCELED && self->visible)
         return weft__task_refuse(self);
@@ -238,6 +252,8 @@ int weft__spawn_remote(struct weft__task *self, struct weft__scope *scope, weft_
         return weft__task_start(reactor, scope, fn, arg, size, opt);
     if (!peer(reactor, index))
         return -ERANGE;
+    if (opt->stack_size > WEFT__STACK_SIZE_3)
+        return -E2BIG;
     *child = (struct remote_child){.fn = fn,
                                    .arg = arg,
                                    .drop = opt->drop,

@@ -1,8 +1,8 @@
 /*
  * task/cancel.c - how a cancellation reaches those it is meant for.
  *
- * The cause is written where it arose (a scope, or a task's count of requests), then everybody below
- * is visited once and recomputes what it sees. The visit walks the tree by its own links: no
+ * The cause is written where it arose (a scope, or a task's count of requests), then everybody
+ * below is visited once and recomputes what it sees. The visit walks the tree by its own links: no
  * recursion, no memory, time linear in what is below.
  */
 #include <errno.h>
@@ -24,8 +24,8 @@ struct view {
     bool draining;
 };
 
-/* The cause that lies between a task's own scopes and its home. Requests made of an ancestor are not
-   passed on from here: weft_cancel wrote them into `inherited` of those below. */
+/* The cause that lies between a task's own scopes and its home. Requests made of an ancestor are
+   not passed on from here: weft_cancel wrote them into `inherited` of those below. */
 static enum weft_cause base_cause(const struct weft__task *task, const struct weft__task *viewer)
 {
     if (task == viewer && task->requests)
@@ -96,9 +96,9 @@ static struct weft__task *first_child(struct weft__scope *scope, const struct we
 }
 
 /*
- * Everybody below the scopes that `top` has open, from its innermost out to but excluding `end`; for
- * the root of a reactor, top is NULL and `innermost` the root. After `task` comes its first child,
- * else its next sibling, else what follows the task or the scope it is in.
+ * Everybody below the scopes that `top` has open, from its innermost out to but excluding `end`;
+ * for the root of a reactor, top is NULL and `innermost` the root. After `task` comes its first
+ * child, else its next sibling, else what follows the task or the scope it is in.
  */
 struct walk {
     struct weft__task *top;
@@ -170,6 +170,7 @@ int weft__scope_cancel(struct weft__scope *scope, enum weft_cause cause, bool ha
         scope->cause = (uint8_t)cause;
     scope->hard = hard;
     weft__scope_refresh(scope);
+    weft__scope_turn_away(scope);
     return 1;
 }
 
@@ -177,6 +178,7 @@ void weft__scope_drain_begin(struct weft__scope *scope)
 {
     scope->draining = true;
     weft__scope_refresh(scope);
+    weft__scope_turn_away(scope);
 }
 
 bool weft__scope_refuses_new(const struct weft__scope *scope, const struct weft__task *self)
@@ -191,14 +193,28 @@ bool weft__scope_refuses_new(const struct weft__scope *scope, const struct weft_
     return false;
 }
 
-int weft__task_cancel(struct weft__task *task)
+enum weft_cause weft__scope_cause(const struct weft__scope *scope)
+{
+    bool hidden = false;
+
+    for (; scope; scope = around(scope)) {
+        if (scope->cause && (scope->hard || !hidden))
+            return (enum weft_cause)scope->cause;
+        hidden |= scope->shield;
+        if (!scope->outer && scope->owner && !hidden && base_cause(scope->owner, scope->owner))
+            return base_cause(scope->owner, scope->owner);
+    }
+    return WEFT_CAUSE_NONE;
+}
+
+/* Writes the requests made of `task` into the children of its scopes, but for those that a shield
+   hides: the outermost one hides all that is inside it. */
+static void pass_requests_on(struct weft__task *task)
 {
     struct walk walk = {task, task->scope, NULL};
-    bool hidden = false;
-    /* outermost shields hide what is inside them: children of scopes within are left alone */
     struct weft__scope *shield = NULL;
+    bool hidden = false;
 
-    task->requests++;
     for (struct weft__scope *scope = task->scope; scope; scope = scope->outer)
         if (scope->shield)
             shield = scope;
@@ -211,7 +227,22 @@ int weft__task_cancel(struct weft__task *task)
                 child->inherited = WEFT_CAUSE_CANCEL;
     }
     refresh_all(&walk);
+}
+
+int weft__task_cancel(struct weft__task *task)
+{
+    task->requests++;
+    pass_requests_on(task);
     return 1;
+}
+
+void weft__scope_unshield(struct weft__scope *scope)
+{
+    scope->shield = false;
+    if (scope->owner->requests)
+        pass_requests_on(scope->owner);
+    else
+        weft__scope_refresh(scope);
 }
 
 int weft_cancel(weft_task handle)
@@ -239,7 +270,8 @@ int weft_uncancel(void)
 
 /* -- being told ----------------------------------------------------------------------------- */
 
-/* Marks the scopes between the task and the outermost cause it can see: something in them was cut. */
+/* Marks the scopes between the task and the outermost cause it can see: something in them was cut.
+ */
 static void mark_delivered(struct weft__task *self)
 {
     struct weft__scope *scope = self->scope ? self->scope : self->home, *marked = scope;
@@ -255,13 +287,20 @@ static void mark_delivered(struct weft__task *self)
     }
 }
 
-int weft__task_refuse(struct weft__task *self)
+int weft__task_note_refusal(struct weft__task *self)
 {
     self->cause = self->visible;
     self->delivered = true;
     mark_delivered(self);
-    weft__reactor_spend(self->reactor); /* so that a task that ignores this starves nobody */
     return -ECANCELED;
+}
+
+int weft__task_refuse(struct weft__task *self)
+{
+    int error = weft__task_note_refusal(self);
+
+    weft__reactor_spend(self->reactor); /* so that a task that ignores this starves nobody */
+    return error;
 }
 
 int weft__task_refuse_idle(struct weft__task *self)

@@ -10,9 +10,9 @@
  *     weft__request_recv(sqe, fd, buffer, size, 0, 0);
  *     return weft__operation_wait(self, &operation, sqe);
  *
- * The wait ends with the final completion and with nothing else. Cancelling the task asks the kernel
- * to end the request; whatever the completion then says is the result, so an effect that happened is
- * reported, and only a completion that says "cancelled" becomes -ECANCELED.
+ * The wait ends with the final completion and with nothing else. Cancelling the task asks the
+ * kernel to end the request; whatever the completion then says is the result, so an effect that
+ * happened is reported, and only a completion that says "cancelled" becomes -ECANCELED.
  */
 #ifndef WEFT_TASK_OPERATION_H
 #define WEFT_TASK_OPERATION_H
@@ -35,7 +35,8 @@ struct weft__sqe *weft__operation_begin(struct weft__task *self, struct weft__op
                                         const char *what, int fd);
 int weft__operation_error(struct weft__task *self);
 
-/* Between begin and wait: this wait is idle (a drain may end it), or may not be interrupted at all. */
+/* Between begin and wait: this wait is idle (a drain may end it), or may not be interrupted at all.
+ */
 static inline void weft__operation_idle(struct weft__operation *operation)
 {
     operation->wait.idle = true;

@@ -34,12 +34,11 @@ static void deadline_passed(struct weft__timer *timer)
     struct weft__scope *scope =
         (struct weft__scope *)((char *)timer - offsetof(struct weft__scope, timer));
 
-    if (!scope->shield) {
+    scope->deadline_fired = true;
+    if (scope->shield)
+        weft__scope_unshield(scope);
+    else
         weft__scope_cancel(scope, WEFT_CAUSE_DEADLINE, false);
-        return;
-    }
-    scope->shield = false;
-    weft__scope_refresh(scope);
 }
 
 void weft__scope_init(struct weft__scope *scope, struct weft__reactor *reactor,
@@ -135,19 +134,38 @@ static void note_failure(struct weft__scope *scope, int32_t result)
         weft__scope_cancel(scope, WEFT_CAUSE_SIBLING, false);
 }
 
-static void serve_room(struct weft__scope *scope)
+static void serve_one(struct weft__scope *scope)
 {
     struct weft__room_waiter *waiter = scope->room;
 
-    if (!waiter)
-        return;
     scope->room = waiter->next;
     if (scope->room)
         scope->room->link = &scope->room;
     else
         scope->room_tail = &scope->room;
     waiter->served = true;
-    weft__wake_now(scope->reactor, &waiter->wait);
+    scope->room_served++;
+    weft__wake_now(scope->reactor, &waiter->wait); /* not if interrupted: it runs in any case */
+}
+
+void weft__scope_turn_away(struct weft__scope *scope)
+{
+    while (scope->room)
+        serve_one(scope);
+}
+
+/* Nobody is in the scope, and nobody about to be. */
+static bool is_empty(const struct weft__scope *scope)
+{
+    return scope->alive == 0 && scope->room_served == 0;
+}
+
+void weft__scope_serve_room(struct weft__scope *scope)
+{
+    while (scope->room && scope->alive + scope->room_served < scope->alive_max)
+        serve_one(scope);
+    if (is_empty(scope) && scope->closer)
+        weft__wake_now(scope->reactor, scope->closer);
 }
 
 void weft__scope_child_ended(struct weft__scope *scope, struct weft__task *child)
@@ -155,9 +173,7 @@ void weft__scope_child_ended(struct weft__scope *scope, struct weft__task *child
     scope->alive--;
     if (child_failed(child))
         note_failure(scope, child->result);
-    serve_room(scope);
-    if (scope->alive == 0 && scope->closer)
-        weft__wake_now(scope->reactor, scope->closer);
+    weft__scope_serve_room(scope);
     if (scope->alive == 0 && !scope->owner && weft__tasks_of(scope->reactor)->on_root_empty)
         weft__tasks_of(scope->reactor)->on_root_empty(scope->reactor);
 }
@@ -168,13 +184,13 @@ static int wait_for_children(struct weft__scope *scope, struct weft__task *self,
 {
     int result = 0;
 
-    while (scope->alive > 0 && result == 0) {
+    while (!is_empty(scope) && result == 0) {
         struct weft__wait wait = {.what = what, .fd = -1};
         scope->closer = &wait;
         result = weft__wait_for_wake_until(self, &wait, false, deadline_ns);
         scope->closer = NULL;
     }
-    return scope->alive > 0 ? result : 0;
+    return is_empty(scope) ? 0 : result;
 }
 
 /* -- closing -------------------------------------------------------------------------------- */
@@ -194,7 +210,8 @@ static void run_defers(struct weft__scope *scope)
     }
 }
 
-/* What the edge says: a failure, else that something inside was cut, and by whom. */
+/* What the edge says: a failure, else that something inside was cut, and by whom. -ECANCELED counts
+   as having told the task: a task that ends for that reason has not failed. */
 static int edge_result(const struct weft__scope *scope, struct weft__task *self)
 {
     if (scope->error && scope->on_error == WEFT_FAIL_FAST)
@@ -205,24 +222,27 @@ static int edge_result(const struct weft__scope *scope, struct weft__task *self)
         self->cause = WEFT_CAUSE_DEADLINE;
         return -ETIMEDOUT;
     }
-    return scope->cause || scope->shield ? 0 : -ECANCELED;
+    if (scope->cause || scope->shield)
+        return 0;
+    self->delivered = true;
+    self->cause = self->visible ? self->visible : WEFT_CAUSE_CANCEL;
+    return -ECANCELED;
 }
 
 static int close_scope(struct weft__scope *scope, struct weft__task *self)
 {
-    int result;
-
-    wait_for_children(scope, self, "scope", WEFT_NEVER);
-    run_defers(scope);
+    do { /* clean-up actions may spawn */
+        wait_for_children(scope, self, "scope", WEFT_NEVER);
+        run_defers(scope);
+    } while (!is_empty(scope));
     weft__timer_disarm(&scope->reactor->timers, &scope->timer);
     while (scope->children)
         weft__task_release(scope->children);
-    result = edge_result(scope, self);
     scope->state = 0;
     self->scope = scope->outer;
     if (self->visible || self->draining || scope->shield)
         weft__task_refresh(self);
-    return result;
+    return edge_result(scope, self);
 }
 
 int weft_scope_close(weft_scope *public_scope)
@@ -355,8 +375,10 @@ int weft_scope_reschedule(weft_scope *public_scope, int64_t deadline)
         return error;
     if (deadline <= 0)
         return -EINVAL;
-    if (scope->cause == WEFT_CAUSE_DEADLINE)
+    if (scope->deadline_fired)
         return -EALREADY;
+    if (scope->shield && deadline == WEFT_NEVER)
+        return -EINVAL;
     set_deadline(scope, deadline);
     return 0;
 }

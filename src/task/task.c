@@ -31,7 +31,8 @@ weft_task weft__task_handle(const struct weft__task *task)
                        .generation = task->generation};
 }
 
-/* Read even where the stack is free, and then poisoned or given back to the kernel (reading as 0). */
+/* Read even where the stack is free, and then poisoned or given back to the kernel (reading as 0).
+ */
 static __attribute__((noinline, no_sanitize_address)) uint64_t generation_of(
     const struct weft__task *task)
 {
@@ -116,6 +117,8 @@ void weft__task_release(struct weft__task *task)
 {
     struct weft__tasks *tasks = weft__tasks_of(task->reactor);
 
+    if (tasks->dead)
+        weft__tasks_reap(task->reactor); /* nobody stands on those any more */
     *task->link = task->next;
     if (task->next)
         task->next->link = task->link;
@@ -255,13 +258,14 @@ static int scope_admits(struct weft__task *self, struct weft__scope *scope)
         return -EINVAL;
     if (scope->reactor != self->reactor)
         return -EPERM;
-    if (scope->cause)
+    if (scope->cause || (scope != self->scope && weft__scope_cause(scope)))
         return -ECANCELED;
     if (weft__scope_refuses_new(scope, self))
         return -ESHUTDOWN;
     return 0;
 }
 
+/* Waits until there is room, and has it then: 0. */
 static int wait_for_room(struct weft__task *self, struct weft__scope *scope)
 {
     struct weft__room_waiter waiter = {.wait = {.what = "room in scope", .fd = -1},
@@ -272,8 +276,10 @@ static int wait_for_room(struct weft__task *self, struct weft__scope *scope)
         return -EDEADLK;
     *scope->room_tail = &waiter;
     scope->room_tail = &waiter.next;
-    result = weft__wait_for_wake(self, &waiter.wait, true);
-    if (!waiter.served) {
+    result = weft__wait_for_done(self, &waiter.wait, &waiter.served);
+    if (waiter.served) {
+        scope->room_served--;
+    } else {
         *waiter.link = waiter.next;
         if (waiter.next)
             waiter.next->link = waiter.link;
@@ -281,6 +287,48 @@ static int wait_for_room(struct weft__task *self, struct weft__scope *scope)
             scope->room_tail = waiter.link;
     }
     return result;
+}
+
+/* weft__enter, but a call that may not wait does not give way either. */
+static int enter_spawn(struct weft__task **self, bool wait)
+{
+    if (wait)
+        return weft__enter(self);
+    *self = weft__task_self();
+    if (!*self)
+        return -EPERM;
+    return (*self)->visible ? weft__task_note_refusal(*self) : 0;
+}
+
+static int spawn_admitted(struct weft__task *self, struct weft__scope *scope, weft_task_fn fn,
+                          const void *arg, size_t size, const struct weft_spawn_opt *opt)
+{
+    if (opt && opt->reactor != 0)
+        return weft__spawn_remote(self, scope, fn, arg, size, opt);
+    return weft__task_start(self->reactor, scope, fn, arg, size, opt);
+}
+
+/* The scope has a limit. Those who wait for room come before us; who leaves the room it was given
+   unused passes it on. */
+static int spawn_limited(struct weft__task *self, struct weft__scope *scope, weft_task_fn fn,
+                         const void *arg, size_t size, const struct weft_spawn_opt *opt, bool wait)
+{
+    bool waited = false;
+    int error = 0;
+
+    while (error == 0 && scope->alive + (waited ? 0 : scope->room_served) >= scope->alive_max) {
+        if (!wait)
+            return -EAGAIN;
+        waited = true;
+        error = wait_for_room(self, scope);
+        if (error == 0)
+            error = scope_admits(self, scope);
+    }
+    if (error == 0)
+        error = spawn_admitted(self, scope, fn, arg, size, opt);
+    if (error < 0 && waited)
+        weft__scope_serve_room(scope);
+    return error;
 }
 
 static int spawn(weft_scope *public_scope, weft_task_fn fn, const void *arg, size_t size,
@@ -291,18 +339,14 @@ static int spawn(weft_scope *public_scope, weft_task_fn fn, const void *arg, siz
     int error = spawn_arguments(public_scope, fn, arg, size, opt);
 
     if (error == 0)
-        error = weft__enter(&self);
-    while (error == 0) {
+        error = enter_spawn(&self, wait);
+    if (error == 0)
         error = scope_admits(self, scope);
-        if (error < 0 || !scope->alive_max || scope->alive < scope->alive_max)
-            break;
-        error = wait ? wait_for_room(self, scope) : -EAGAIN;
-    }
     if (error < 0)
         return error;
-    if (opt && opt->reactor != 0)
-        return weft__spawn_remote(self, scope, fn, arg, size, opt);
-    return weft__task_start(self->reactor, scope, fn, arg, size, opt);
+    if (scope->alive_max)
+        return spawn_limited(self, scope, fn, arg, size, opt, wait);
+    return spawn_admitted(self, scope, fn, arg, size, opt);
 }
 
 int weft_spawn(weft_scope *scope, weft_task_fn fn, const void *arg, size_t arg_size,
@@ -354,12 +398,10 @@ int weft_create_task(weft_task_fn fn, const void *arg, size_t arg_size,
 static bool join_would_deadlock(struct weft__task *self, struct weft__task *task)
 {
     for (struct weft__task *t = task; t; t = t->joins)
-        if (t == self)
-            return true;
-    /* an ancestor cannot end before us: it closes the scope we are in */
-    for (struct weft__task *t = self; t; t = t->home->owner)
-        if (t == task)
-            return true;
+        /* an ancestor cannot end before us: it closes the scope we are in */
+        for (struct weft__task *a = self; a; a = a->home->owner)
+            if (t == a)
+                return true;
     return false;
 }
 
@@ -393,7 +435,7 @@ static int join(weft_task handle, int *result, bool consumes)
             joiner.next->link = &joiner.next;
         task->joiners = &joiner;
         self->joins = task;
-        error = weft__wait_for_wake(self, &joiner.wait, true);
+        error = weft__wait_for_done(self, &joiner.wait, &joiner.done);
         self->joins = NULL;
         if (!joiner.done) {
             joiner_unlink(&joiner);

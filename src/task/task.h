@@ -8,12 +8,12 @@
  * so a parked task costs one touched page. The record is found from a handle by arithmetic (slot ->
  * address) and recognised by its generation, which is never used twice in a process.
  *
- * The tree: a scope has an owner (the task that opened it) and children; a task has a home (the scope
- * it is a child of) and a chain of scopes it has open, innermost first. What is `visible` to a task
- * is the first cause met on the way up: its own scopes, the requests made of it, its home, that
- * scope's outer ones, that owner's home, and so on; a shield hides what lies beyond it, unless that is
- * hard. The answer is kept in the record and refreshed whenever something on the way changes, so that
- * a suspending call looks at one byte.
+ * The tree: a scope has an owner (the task that opened it) and children; a task has a home (the
+ * scope it is a child of) and a chain of scopes it has open, innermost first. What is `visible` to
+ * a task is the first cause met on the way up: its own scopes, the requests made of it, its home,
+ * that scope's outer ones, that owner's home, and so on; a shield hides what lies beyond it, unless
+ * that is hard. The answer is kept in the record and refreshed whenever something on the way
+ * changes, so that a suspending call looks at one byte.
  *
  * Everything here is touched on the task's own reactor only.
  */
@@ -69,7 +69,8 @@ struct weft__defer {
     void *arg;
 };
 
-/* Somebody who waits for room in a full scope. */
+/* Somebody who waits for room in a full scope. Once served it is off the list and counted in the
+   scope's room_served until it has run: it spawns, or lets the next one have the room. */
 struct weft__room_waiter {
     struct weft__wait wait;
     struct weft__room_waiter *next;
@@ -89,6 +90,7 @@ struct weft__scope {
     struct weft__task **children_tail;
     uint32_t alive;
     uint32_t alive_max;
+    uint32_t room_served; /* waiters for room that were woken and have not run yet */
     uint8_t on_error;
     uint8_t cause;  /* enum weft_cause it was cancelled with, 0 if not */
     bool hard;      /* its cause goes through shields */
@@ -96,6 +98,7 @@ struct weft__scope {
     bool draining;  /* asked to drain itself */
     bool delivered; /* something inside was refused for a cause in here or further out */
     bool error_read;
+    bool deadline_fired;
     int32_t error; /* first failure of a child */
     uint32_t failures;
     int32_t latest[4];
@@ -141,8 +144,10 @@ static inline struct weft__scope *weft__root(struct weft__reactor *reactor)
 
 /* -- being refused ------------------------------------------------------------------------- */
 
-/* Notes that the task was told of its cancellation; returns -ECANCELED. */
+/* Notes that the task was told of its cancellation; returns -ECANCELED. May give way. */
 int weft__task_refuse(struct weft__task *self);
+/* The same for calls that never suspend. */
+int weft__task_note_refusal(struct weft__task *self);
 
 /* What every suspending call begins with: 0, -EPERM outside a task, -ECANCELED. */
 static inline int weft__enter(struct weft__task **self)
@@ -200,12 +205,21 @@ int weft__task_cancel(struct weft__task *task);
 int weft__scope_cancel(struct weft__scope *scope, enum weft_cause cause, bool hard);
 /* Marks it draining and ends the idle waits inside. */
 void weft__scope_drain_begin(struct weft__scope *scope);
+/* Takes the shield of `scope` away: what it hid is seen inside from now on. */
+void weft__scope_unshield(struct weft__scope *scope);
+/* The cause with which the scope is cancelled, by itself or by what lies around it; else 0. */
+enum weft_cause weft__scope_cause(const struct weft__scope *scope);
+/* Lets those who wait for room in as far as there is some. */
+void weft__scope_serve_room(struct weft__scope *scope);
+/* Has them all look again: the scope takes nobody any more. */
+void weft__scope_turn_away(struct weft__scope *scope);
 /* Does the drain of `scope`, or of one around it, keep `self` from spawning into it? */
 bool weft__scope_refuses_new(const struct weft__scope *scope, const struct weft__task *self);
 /* Recomputes everybody in the scope: something about it changed. */
 void weft__scope_refresh(struct weft__scope *scope);
 
-/* Calls fn for each task below the scope (or below the reactor's root), until it returns non-zero. */
+/* Calls fn for each task below the scope (or below the reactor's root), until it returns non-zero.
+ */
 int weft__scope_each(struct weft__scope *scope, int (*fn)(struct weft__task *task, void *context),
                      void *context);
 

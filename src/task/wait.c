@@ -22,6 +22,13 @@ int weft__wait_for_wake(struct weft__task *self, struct weft__wait *wait, bool i
     return self->visible ? weft__task_refuse(self) : weft__task_refuse_idle(self);
 }
 
+int weft__wait_for_done(struct weft__task *self, struct weft__wait *wait, const bool *done)
+{
+    wait->interrupt = interrupt_now;
+    weft__fiber_park(self->reactor, wait);
+    return *done ? 0 : weft__task_refuse(self);
+}
+
 void weft__wake_now(struct weft__reactor *reactor, struct weft__wait *wait)
 {
     if (wait->fiber && wait->fiber->wait == wait)
@@ -126,8 +133,9 @@ int64_t weft_after_ms(int64_t ms)
 
 int weft__until_open(struct weft__until *until, int64_t deadline_ns)
 {
-    struct weft_scope_opt opt = {
-        .size = sizeof opt, .deadline = deadline_ns > 0 ? deadline_ns : 1, .name = "until"};
+    struct weft_scope_opt opt = {.size = sizeof opt,
+                                 .deadline = deadline_ns > 0 ? deadline_ns : 1,
+                                 .name = "until"};
 
     return weft_scope_open(&until->scope, &opt);
 }

@@ -15,7 +15,13 @@
  */
 int weft__wait_for_wake(struct weft__task *self, struct weft__wait *wait, bool interruptible);
 
-/* Wakes who is parked on `wait`, on its own reactor. Does nothing when it is not parked any more. */
+/* The same, always interruptible, for a wait that hands something over: once *done, it was, and 0
+   is returned even though a cancellation came as well, which stays pending and was not delivered.
+ */
+int weft__wait_for_done(struct weft__task *self, struct weft__wait *wait, const bool *done);
+
+/* Wakes who is parked on `wait`, on its own reactor. Does nothing when it is not parked any more.
+ */
 void weft__wake_now(struct weft__reactor *reactor, struct weft__wait *wait);
 
 /* The same, with a limit of its own: -ETIME when `deadline_ns` came first (not a cancellation). */
