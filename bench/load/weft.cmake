@@ -1,0 +1,6 @@
+# weft's own servers for the demo: the documentation's echo with counters around it, and the one on
+# streams. They are compiled like the servers they are compared with.
+add_load_program(weft-echo plain_echo.c counted.c)
+target_link_libraries(weft-echo PRIVATE weft_static)
+add_load_program(weft-stream-echo stream_echo.c counted.c)
+target_link_libraries(weft-stream-echo PRIVATE weft_static)
