@@ -53,6 +53,7 @@ static void reset(struct weft__io *io, int fd, struct weft__fd *record)
     record->closer = NULL;
     record->flags = 0;
     record->identity = 0;
+    record->trouble = 0;
     if ((uint32_t)fd > io->fd_high)
         io->fd_high = (uint32_t)fd;
 }

@@ -43,7 +43,8 @@ struct weft__fd {
     struct weft__wait *closer;       /* weft_close, waiting for the sides to be let go */
     uint32_t flags;
     uint32_t identity; /* debug builds: device and inode at the claim, mixed */
-    uint64_t reserved;
+    int32_t trouble;   /* met by a receive that had bytes to report: for the next one */
+    uint32_t reserved;
 };
 _Static_assert(sizeof(struct weft__fd) == 64, "a cache line each");
 

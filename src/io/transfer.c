@@ -11,6 +11,7 @@
 
 #include "io/fd.h"
 #include "io/transfer.h"
+#include "ring/host.h"
 #include "task/operation.h"
 #include "task/wait.h"
 
@@ -114,6 +115,63 @@ static void end(struct weft__io *io, struct weft__fd *record, enum weft__side si
         weft__fd_forget(io, record);
 }
 
+/* MSG_WAITALL, and the exact forms. In pieces of our own, because the kernel's way of waiting for
+   all loses an error that follows the first bytes: a reset would look like the end of the stream.
+   Stops at the end, at an error, and when cancelled in between; *done grows. The last result. */
+static ssize_t receive_all(struct weft__task *self, struct weft__operation *operation, int fd,
+                           struct weft__fd *record, char *buffer, size_t size, int flags,
+                           size_t *done)
+{
+    while (*done < size) {
+        int32_t n;
+        if (__builtin_expect(self->visible && *done > 0, 0))
+            return weft__task_refuse(self);
+        if (weft__fd_closing(record))
+            return -ECANCELED;
+        n = weft__receive_once(self, operation, fd, record, buffer + *done, size - *done, flags);
+        if (n <= 0)
+            return n;
+        *done += (size_t)n;
+    }
+    return (ssize_t)size;
+}
+
+static bool is_stream(int fd)
+{
+    int type = 0;
+    socklen_t length = sizeof type;
+
+    return weft__host_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+           type == SOCK_STREAM;
+}
+
+/* The count if any byte came; what ended it is for the next call. */
+static ssize_t receive_waitall(struct weft__task *self, struct weft__operation *operation, int fd,
+                               struct weft__fd *record, void *buffer, size_t size, int flags)
+{
+    size_t done = 0;
+    ssize_t result;
+
+    if (flags & (MSG_PEEK | MSG_DONTWAIT | MSG_OOB) || !is_stream(fd))
+        return weft__receive_once(self, operation, fd, record, buffer, size, flags);
+    result = receive_all(self, operation, fd, record, buffer, size, flags & ~MSG_WAITALL, &done);
+    if (done == 0)
+        return result;
+    if (result < 0 && result != -ECANCELED && result != -ESHUTDOWN)
+        record->trouble = (int32_t)result;
+    return (ssize_t)done;
+}
+
+/* What an earlier receive had met besides its bytes. */
+static int take_trouble(struct weft__task *self, struct weft__fd *record)
+{
+    int error = record->trouble;
+
+    record->trouble = 0;
+    self->cause = WEFT_CAUSE_NONE;
+    return error;
+}
+
 ssize_t weft_recv(int fd, void *buffer, size_t size, int flags)
 {
     struct weft__operation operation;
@@ -128,7 +186,12 @@ ssize_t weft_recv(int fd, void *buffer, size_t size, int flags)
     result = weft__fd_enter(io, fd, WEFT__READER, &operation.op, &record);
     if (__builtin_expect(result < 0, 0))
         return result;
-    result = weft__receive_once(self, &operation, fd, record, buffer, size, flags);
+    if (__builtin_expect(record->trouble != 0, 0))
+        result = take_trouble(self, record);
+    else if (flags & MSG_WAITALL)
+        result = receive_waitall(self, &operation, fd, record, buffer, size, flags);
+    else
+        result = weft__receive_once(self, &operation, fd, record, buffer, size, flags);
     end(io, record, WEFT__READER, &operation.op, result);
     return result;
 }
@@ -141,24 +204,6 @@ ssize_t weft_recv_until(int fd, void *buffer, size_t size, int flags, int64_t de
     if (error < 0)
         return error;
     return (ssize_t)weft__until_close(&until, weft_recv(fd, buffer, size, flags));
-}
-
-static ssize_t receive_all(struct weft__task *self, struct weft__operation *operation, int fd,
-                           struct weft__fd *record, char *buffer, size_t size, size_t *done)
-{
-    while (*done < size) {
-        int32_t n;
-        if (__builtin_expect(self->visible, 0))
-            return weft__task_refuse(self);
-        if (weft__fd_closing(record))
-            return -ECANCELED;
-        n = weft__receive_once(self, operation, fd, record, buffer + *done, size - *done,
-                               MSG_WAITALL);
-        if (n <= 0)
-            return n < 0 ? n : -ENODATA;
-        *done += (size_t)n;
-    }
-    return (ssize_t)size;
 }
 
 ssize_t weft_recv_exactly(int fd, void *buffer, size_t size, size_t *done)
@@ -178,7 +223,12 @@ ssize_t weft_recv_exactly(int fd, void *buffer, size_t size, size_t *done)
     result = weft__fd_enter(io, fd, WEFT__READER, &operation.op, &record);
     if (result < 0)
         return result;
-    result = receive_all(self, &operation, fd, record, buffer, size, &received);
+    if (record->trouble != 0 && size > 0)
+        result = take_trouble(self, record);
+    else
+        result = receive_all(self, &operation, fd, record, buffer, size, 0, &received);
+    if (result == 0 && size > 0)
+        result = -ENODATA;
     end(io, record, WEFT__READER, &operation.op, result);
     if (done)
         *done = received;

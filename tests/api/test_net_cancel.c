@@ -1,0 +1,440 @@
+/*
+ * Calls that are cut short: cancelled, timed out, closed under, or met by a second caller. Catches
+ * descriptors that leak, bytes that were moved and not reported, and a cancel that hits a stranger.
+ */
+#include "support/net.h"
+
+struct call {
+    int fd;
+    ssize_t result;
+    size_t done;
+    size_t size;
+    char *buffer;
+    int flags;
+};
+
+static int run_recv(void *arg)
+{
+    struct call *call = arg;
+
+    call->result = weft_recv(call->fd, call->buffer, call->size, call->flags);
+    return 0;
+}
+
+static int run_recv_exactly(void *arg)
+{
+    struct call *call = arg;
+
+    call->result = weft_recv_exactly(call->fd, call->buffer, call->size, &call->done);
+    return 0;
+}
+
+static int run_send_all(void *arg)
+{
+    struct call *call = arg;
+
+    call->result = weft_send_all(call->fd, call->buffer, call->size, &call->done);
+    return 0;
+}
+
+/* Starts the call, lets `turns` pass, cancels it and waits for its end. */
+static void cancel_call(weft_task_fn fn, struct call *call, int turns)
+{
+    weft_task task;
+    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, fn, call, 0, &opt));
+        for (int i = 0; i < turns; i++)
+            ok(weft_sleep(1000));
+        ok(weft_cancel(task));
+        ok(weft_join(task, NULL));
+    }
+}
+
+/* After a cancelled receive the stream goes on where it was. */
+static int main_recv(void *arg)
+{
+    int here, there;
+    char buffer[16] = "";
+    struct call call = {.buffer = buffer, .size = sizeof buffer};
+
+    (void)arg;
+    net_pair(&here, &there);
+    call.fd = there;
+    for (int turns = 0; turns < 5; turns++) {
+        cancel_call(run_recv, &call, turns);
+        ck_assert_int_eq(call.result, -ECANCELED);
+        ck_assert_int_eq(weft_send_all(here, "abc", 3, NULL), 3);
+        ck_assert_int_eq(weft_recv(there, buffer, sizeof buffer, 0), 3);
+        ck_assert_mem_eq(buffer, "abc", 3);
+    }
+    ok(weft_close(here));
+    return weft_close(there);
+}
+
+TEST(cancelled_recv)
+{
+    net_run(main_recv);
+}
+
+/* Bytes that came before the cancel are the result; the cancellation stays for the next call. */
+static int recv_then_next(void *arg)
+{
+    struct call *call = arg;
+    char byte;
+
+    run_recv(call);
+    ck_assert_int_eq(weft_recv(call->fd, &byte, 1, 0), -ECANCELED);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_CANCEL);
+    return 0;
+}
+
+static int main_partial(void *arg)
+{
+    int here, there;
+    char buffer[100];
+    struct call call = {.buffer = buffer, .size = sizeof buffer, .flags = MSG_WAITALL};
+
+    (void)arg;
+    net_pair(&here, &there);
+    call.fd = there;
+    ck_assert_int_eq(weft_send_all(here, "0123456789", 10, NULL), 10);
+    cancel_call(recv_then_next, &call, 5);
+    ck_assert_int_eq(call.result, 10);
+    ck_assert_mem_eq(buffer, "0123456789", 10);
+
+    ck_assert_int_eq(weft_send_all(here, "0123456789", 10, NULL), 10);
+    cancel_call(run_recv_exactly, &call, 5);
+    ck_assert_int_eq(call.result, -ECANCELED);
+    ck_assert_uint_eq(call.done, 10);
+    ck_assert_mem_eq(buffer, "0123456789", 10);
+
+    ck_assert_int_eq(weft_send_all(here, "tail", 4, NULL), 4);
+    ok(weft_close(here));
+    ck_assert_int_eq(weft_recv_exactly(there, buffer, sizeof buffer, &call.done), -ENODATA);
+    ck_assert_uint_eq(call.done, 4);
+    ck_assert_mem_eq(buffer, "tail", 4);
+    return weft_close(there);
+}
+
+TEST(partial_results)
+{
+    net_run(main_partial);
+}
+
+enum { MUCH = 32 << 20 };
+
+/* A send that filled the pipe: exactly the bytes it reports arrive, and the next one follows them.
+ */
+static int main_send(void *arg)
+{
+    int here, there;
+    struct call call = {.buffer = malloc(MUCH), .size = MUCH};
+    size_t received = 0, total;
+    unsigned char piece[16384];
+    ssize_t n;
+
+    (void)arg;
+    net_fill((unsigned char *)call.buffer, MUCH, 1, 0);
+    net_pair(&here, &there);
+    call.fd = here;
+    cancel_call(run_send_all, &call, 20);
+    ck_assert_int_eq(call.result, -ECANCELED);
+    ck_assert_uint_gt(call.done, 0);
+    ck_assert_uint_lt(call.done, MUCH);
+    total = call.done;
+    while (received < total) {
+        n = weft_recv(there, piece, sizeof piece, 0);
+        ck_assert_int_gt(n, 0);
+        net_check(piece, (size_t)n, 1, received);
+        received += (size_t)n;
+    }
+    ck_assert_uint_eq(received, total);
+    ck_assert_int_eq(weft_send_all(here, "end", 3, NULL), 3);
+    ck_assert_int_eq(weft_recv(there, piece, sizeof piece, 0), 3);
+    ck_assert_mem_eq(piece, "end", 3);
+    free(call.buffer);
+    ok(weft_close(here));
+    return weft_close(there);
+}
+
+TEST(cancelled_send)
+{
+    net_run(main_send);
+}
+
+/* A listener whose queue is full answers nobody: connecting to it waits. */
+static int full_listener(struct sockaddr_in *address, int *fillers, int count)
+{
+    socklen_t length = sizeof *address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    *address = (struct sockaddr_in){.sin_family = AF_INET};
+    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ok(bind(listener, (struct sockaddr *)address, sizeof *address));
+    ok(listen(listener, 0));
+    getsockname(listener, (struct sockaddr *)address, &length);
+    for (int i = 0; i < count; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)!connect(fillers[i], (struct sockaddr *)address, sizeof *address);
+    }
+    return listener;
+}
+
+static int run_connect_tcp(void *arg)
+{
+    struct call *call = arg;
+
+    call->result = weft_connect_tcp(call->buffer, NULL);
+    return 0;
+}
+
+static int main_connect(void *arg)
+{
+    struct sockaddr_in address;
+    int fillers[8], listener = full_listener(&address, fillers, 8);
+    char text[64], byte;
+    struct call call = {.buffer = text};
+
+    (void)arg;
+    sprintf(text, "127.0.0.1:%d", ntohs(address.sin_port));
+    int before = test_descriptors();
+    for (int i = 0; i < 10; i++) {
+        cancel_call(run_connect_tcp, &call, i);
+        ck_assert_int_eq(call.result, -ECANCELED);
+        ck_assert_int_eq(test_descriptors(), before);
+    }
+
+    int fd = weft_socket(AF_INET, SOCK_STREAM, 0);
+    ok(fd);
+    ck_assert_int_eq(weft_connect_until(fd, (struct sockaddr *)&address, sizeof address,
+                                        weft_after_ms(30)),
+                     -ETIMEDOUT);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DEADLINE);
+    /* and then it is good for nothing but closing */
+    ck_assert_int_eq(weft_connect(fd, (struct sockaddr *)&address, sizeof address), -ENOTCONN);
+    ck_assert_int_eq(weft_recv(fd, &byte, 1, 0), -ENOTCONN);
+    ck_assert_int_eq(weft_send(fd, &byte, 1, 0), -ENOTCONN);
+    ck_assert_int_eq(weft_close(fd), 0);
+    for (int i = 0; i < 8; i++)
+        close(fillers[i]);
+    close(listener);
+
+    fd = weft_socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(weft_connect(fd, (struct sockaddr *)&address, sizeof address), -ECONNREFUSED);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_NONE);
+    ck_assert_int_eq(weft_send(fd, &byte, 1, 0), -ENOTCONN);
+    return weft_close(fd);
+}
+
+TEST(connect_cut_short)
+{
+    net_run(main_connect);
+}
+
+static int main_until(void *arg)
+{
+    int here, there;
+    char byte, *much = calloc(1, MUCH);
+    size_t done;
+
+    (void)arg;
+    net_pair(&here, &there);
+    ck_assert_int_eq(weft_recv_until(here, &byte, 1, 0, weft_after_ms(10)), -ETIMEDOUT);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DEADLINE);
+    ck_assert_int_eq(weft_recv_until(here, &byte, 1, 0, 0), -ETIMEDOUT);
+    ck_assert_int_eq(weft_recv_until(here, &byte, 1, 0, -5), -ETIMEDOUT);
+    ck_assert_int_eq(weft_send_until(here, "a", 1, 0, weft_after_ms(1000)), 1);
+    ck_assert_int_eq(weft_recv_until(there, &byte, 1, 0, WEFT_NEVER), 1);
+    ck_assert_int_eq(weft_send_all_until(here, much, MUCH, &done, weft_after_ms(30)), -ETIMEDOUT);
+    ck_assert_uint_gt(done, 0);
+    ck_assert_uint_lt(done, MUCH);
+    ck_assert_uint_eq(net_stats().timers_alive, 0);
+    free(much);
+    ok(weft_close(here));
+    return weft_close(there);
+}
+
+TEST(until)
+{
+    net_run(main_until);
+}
+
+/* -- closing under a call ------------------------------------------------------------------- */
+
+static int main_close(void *arg)
+{
+    int here, there;
+    char buffer[16];
+    struct call in = {.buffer = buffer, .size = sizeof buffer};
+    struct call out = {.buffer = calloc(1, MUCH), .size = MUCH};
+
+    (void)arg;
+    for (int turns = 0; turns < 5; turns++) {
+        net_pair(&here, &there);
+        in.fd = out.fd = here;
+        WEFT_SCOPE(s) {
+            ok(weft_spawn(&s, run_recv, &in, 0, NULL));
+            ok(weft_spawn(&s, run_send_all, &out, 0, NULL));
+            for (int i = 0; i < turns; i++)
+                ok(weft_sleep(100000));
+            ok(weft_yield());
+            ck_assert_int_eq(weft_recv(here, buffer, 1, 0), -EBUSY);
+            ck_assert_int_eq(weft_send(here, buffer, 1, 0), -EBUSY);
+            ck_assert_int_eq(weft_fd_move(here), -EBUSY);
+            ck_assert_int_eq(weft_close(here), 0);
+        }
+        ck_assert_int_eq(in.result, -ECANCELED);
+        ck_assert_int_eq(out.result, -ECANCELED);
+        ck_assert_int_eq(weft_recv(here, buffer, 1, 0), -EBADF);
+        ck_assert_int_eq(weft_close(here), -EBADF);
+        ok(weft_close(there));
+    }
+    free(out.buffer);
+    return 0;
+}
+
+TEST(close_under_recv_and_send)
+{
+    net_run(main_close);
+}
+
+static int close_it(void *arg)
+{
+    struct call *call = arg;
+
+    call->result = weft_close(call->fd);
+    return 0;
+}
+
+static int main_close_twice(void *arg)
+{
+    int here, there;
+    char byte;
+    struct call in = {.buffer = &byte, .size = 1}, first = {0}, second = {0};
+
+    (void)arg;
+    net_pair(&here, &there);
+    in.fd = first.fd = second.fd = here;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, run_recv, &in, 0, NULL));
+        ok(weft_spawn(&s, close_it, &first, 0, NULL));
+        ok(weft_spawn(&s, close_it, &second, 0, NULL));
+    }
+    ck_assert_int_eq(first.result, 0);
+    ck_assert_int_eq(second.result, -EALREADY);
+    return weft_close(there);
+}
+
+TEST(close_twice)
+{
+    net_run(main_close_twice);
+}
+
+/* Closing finishes in a task that is cancelled. */
+static int close_cancelled(void *arg)
+{
+    struct call *call = arg;
+    char byte;
+
+    ck_assert_int_eq(weft_recv(call->fd, &byte, 1, 0), -ECANCELED);
+    ck_assert_int_eq(weft_send(call->fd, &byte, 1, 0), -ECANCELED);
+    ck_assert_int_eq(weft_shutdown(call->fd, SHUT_WR), -ECANCELED);
+    call->result = weft_close(call->fd);
+    return 0;
+}
+
+static int main_close_cancelled(void *arg)
+{
+    int here, there;
+    char byte;
+    struct call call = {.result = -1};
+
+    (void)arg;
+    net_pair(&here, &there);
+    call.fd = here;
+    cancel_call(close_cancelled, &call, 1);
+    ck_assert_int_eq(call.result, 0);
+    ck_assert_int_eq(weft_recv(there, &byte, 1, 0), 0);
+    return weft_close(there);
+}
+
+TEST(close_while_cancelled)
+{
+    net_run(main_close_cancelled);
+}
+
+/* -- other reactors ------------------------------------------------------------------------- */
+
+static int use_elsewhere(void *arg)
+{
+    int fd = *(int *)arg;
+    char byte;
+    weft_stream *stream;
+
+    ck_assert_int_eq(weft_recv(fd, &byte, 1, MSG_DONTWAIT), -EXDEV);
+    ck_assert_int_eq(weft_send(fd, &byte, 1, 0), -EXDEV);
+    ck_assert_int_eq(weft_close(fd), -EXDEV);
+    ck_assert_int_eq(weft_shutdown(fd, SHUT_WR), -EXDEV);
+    ck_assert_int_eq(weft_fd_move(fd), -EXDEV);
+    ck_assert_int_eq(weft_accept(fd, NULL, NULL, 0), -EXDEV);
+    ck_assert_int_eq(weft_stream_open(fd, NULL, &stream), -EXDEV);
+    return 0;
+}
+
+static int take_over(void *arg)
+{
+    int fd = *(int *)arg;
+    char byte = 'm';
+
+    ck_assert_int_eq(weft_send_all(fd, &byte, 1, NULL), 1);
+    return weft_close(fd);
+}
+
+static int use_stream_elsewhere(void *arg)
+{
+    weft_stream *stream = arg;
+    char byte;
+    const void *data;
+    size_t size;
+
+    ck_assert_int_eq(weft_stream_read(stream, &byte, 1, 0), -EXDEV);
+    ck_assert_int_eq(weft_stream_write(stream, &byte, 1, NULL), -EXDEV);
+    ck_assert_int_eq(weft_stream_peek(stream, &data, &size, 0), -EXDEV);
+    ck_assert_int_eq(weft_stream_consume(stream, 0), -EXDEV);
+    ck_assert_int_eq(weft_stream_close(stream), -EXDEV);
+    return 0;
+}
+
+static int main_elsewhere(void *arg)
+{
+    int here, there;
+    char byte;
+    weft_stream *stream;
+
+    (void)arg;
+    net_pair(&here, &there);
+    ck_assert_int_eq(weft_call(1, use_elsewhere, &here, sizeof here), 0);
+    ok(weft_stream_open(there, NULL, &stream));
+    ck_assert_int_eq(weft_call(1, use_stream_elsewhere, stream, 0), 0);
+    ck_assert_int_eq(weft_fd_move(there), -EBUSY);
+    ck_assert_int_eq(weft_close(there), -EBUSY);
+    ck_assert_int_eq(weft_recv(there, &byte, 1, 0), -EBUSY);
+    ck_assert_int_eq(weft_fd_move(here), 0);
+    ck_assert_int_eq(weft_call(1, take_over, &here, sizeof here), 0);
+    ck_assert_int_eq(weft_stream_read(stream, &byte, 1, 0), 1);
+    ck_assert_int_eq(byte, 'm');
+    ck_assert_int_eq(weft_stream_read(stream, &byte, 1, 0), 0);
+    return weft_stream_close(stream);
+}
+
+TEST(other_reactors)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
+
+    ck_assert_int_eq(weft_run(main_elsewhere, NULL, 0, &opt), 0);
+}
+
+TEST_MAIN("net_cancel", 30, cancelled_recv, partial_results, cancelled_send, connect_cut_short,
+          until, close_under_recv_and_send, close_twice, close_while_cancelled, other_reactors)
