@@ -10,3 +10,8 @@ size_t test_live_allocations(void)
 {
     return 0;
 }
+
+size_t test_mapped_bytes(void)
+{
+    return 0;
+}

@@ -19,6 +19,7 @@ static struct {
     int descriptors;
     int threads;
     size_t allocations;
+    size_t mapped;
 } before;
 
 /* Set when the case came to its end by itself. */
@@ -141,6 +142,7 @@ static void case_begins(void)
     before.descriptors = test_descriptors();
     before.threads = test_threads();
     before.allocations = test_live_allocations();
+    before.mapped = test_mapped_bytes();
 }
 
 /*
@@ -164,6 +166,7 @@ static void case_ends(void)
     int descriptors = test_descriptors();
     int threads = threads_when_settled();
     size_t allocations = test_live_allocations();
+    size_t mapped = test_mapped_bytes();
 
     case_ended = 1;
     if (descriptors != before.descriptors)
@@ -174,6 +177,9 @@ static void case_ends(void)
     ck_assert_msg(allocations == before.allocations,
                   "the case began with %zu live library allocations and ended with %zu",
                   before.allocations, allocations);
+    ck_assert_msg(mapped == before.mapped,
+                  "the case began with %zu bytes of mapped memory and ended with %zu",
+                  before.mapped, mapped);
     ck_assert_msg(threads <= before.threads, "the case began with %d threads and ended with %d",
                   before.threads, threads);
 }

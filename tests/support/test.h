@@ -16,9 +16,9 @@
  * What always holds: a case runs in a child process, so a failed assertion ends that process with
  * _exit and never longjmps; it may therefore stand on any task's stack and in any thread.
  * CK_FORK=no would undo this and is refused. Around each case open descriptors, threads and (where
- * the program is linked with the static library) live library allocations are counted; a case that
- * ends with others than it began with has failed, and so has one that leaves by exit(0). A program
- * that ran no case at all has failed as well. tests/unit/support proves all of this.
+ * the program is linked with the static library) live library allocations and mapped memory are
+ * counted; a case that ends with others than it began with has failed, and so has one that leaves
+ * by exit(0). A program that ran no case at all has failed as well. tests/unit/support proves this.
  */
 #ifndef WEFT_TESTS_SUPPORT_TEST_H
 #define WEFT_TESTS_SUPPORT_TEST_H
@@ -55,6 +55,9 @@ int test_threads(void);
 
 /* Live allocations of the library, 0 where they cannot be seen (see account_api.c). */
 size_t test_live_allocations(void);
+
+/* Address space mapped by the library and the test, in bytes; 0 where it cannot be seen. */
+size_t test_mapped_bytes(void);
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -16,8 +17,10 @@ TEST(fine)
 {
     int fd = open("/dev/null", O_RDONLY);
     void *block = weft__alloc(10);
+    void *memory = mmap(NULL, 5000, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(munmap(memory, 8192), 0);
     weft__free(block);
     close(fd);
 }
@@ -64,6 +67,13 @@ TEST(leaks_an_allocation)
     ck_assert_ptr_nonnull(block);
 }
 
+TEST(leaks_a_mapping)
+{
+    void *memory = mmap(NULL, 10000, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    ck_assert_ptr_ne(memory, MAP_FAILED);
+}
+
 static void *wait_for_ever(void *arg)
 {
     for (;;)
@@ -101,5 +111,5 @@ TEST(leaves_early)
 }
 
 TEST_MAIN("broken", 2, fine, fails_an_assertion, fails_on_another_stack, leaks_a_descriptor,
-          closes_a_descriptor_of_another, leaks_an_allocation, leaks_a_thread, hangs, spins,
-          crashes, leaves_early)
+          closes_a_descriptor_of_another, leaks_an_allocation, leaks_a_mapping, leaks_a_thread,
+          hangs, spins, crashes, leaves_early)

@@ -92,6 +92,11 @@ TEST(a_leaked_allocation_fails)
     must_fail("leaks_an_allocation", "live library allocations");
 }
 
+TEST(a_leaked_mapping_fails)
+{
+    must_fail("leaks_a_mapping", "mapped memory");
+}
+
 TEST(a_leaked_thread_fails)
 {
     must_fail("leaks_a_thread", "threads");
@@ -129,6 +134,6 @@ TEST(nothing_run_is_not_success)
 
 TEST_MAIN("harness", 30, a_sound_case_passes, a_failed_assertion_fails,
           a_failed_assertion_on_another_stack_fails, a_leaked_descriptor_fails,
-          a_descriptor_lost_fails, a_leaked_allocation_fails, a_leaked_thread_fails, a_hang_fails,
-          a_spin_fails, a_crash_fails, an_early_exit_fails, no_fork_is_refused,
-          nothing_run_is_not_success)
+          a_descriptor_lost_fails, a_leaked_allocation_fails, a_leaked_mapping_fails,
+          a_leaked_thread_fails, a_hang_fails, a_spin_fails, a_crash_fails, an_early_exit_fails,
+          no_fork_is_refused, nothing_run_is_not_success)
