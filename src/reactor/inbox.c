@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "ring/host.h"
 
 enum {
     EMPTY = 0,
@@ -91,11 +92,26 @@ bool weft__inbox_closed(struct weft_inbox *inbox)
     return atomic_load_explicit(&inbox->head, memory_order_acquire) == CLOSED;
 }
 
+bool weft__inbox_visit(struct weft_inbox *inbox)
+{
+    atomic_fetch_add(&inbox->visitors, 1);
+    if (atomic_load(&inbox->head) != CLOSED)
+        return true;
+    weft__inbox_visit_end(inbox);
+    return false;
+}
+
+void weft__inbox_visit_end(struct weft_inbox *inbox)
+{
+    atomic_fetch_sub(&inbox->visitors, 1);
+}
+
 /* Takes all that was pushed and appends nothing: the batch is empty. Leaves `mark` in its place. */
 static uint64_t take(struct weft_inbox *inbox, uint64_t mark)
 {
-    /* acquire: pairs with the release in weft__inbox_push */
-    uint64_t word = atomic_exchange_explicit(&inbox->head, mark, memory_order_acquire);
+    /* acquire: pairs with the release in weft__inbox_push; sequentially consistent: a visitor that
+       does not see CLOSED has been seen by weft__inbox_close */
+    uint64_t word = atomic_exchange_explicit(&inbox->head, mark, memory_order_seq_cst);
     struct weft__message *newest = message_of(word), *oldest = NULL;
 
     while (newest) {
@@ -168,5 +184,7 @@ uint32_t weft__inbox_close(struct weft_inbox *inbox)
         left = inbox->batch;
     }
     inbox->batch = NULL;
+    while (atomic_load(&inbox->visitors) > 0) /* a look at some counters: it is over soon */
+        weft__host_relax();
     return count;
 }

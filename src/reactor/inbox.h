@@ -41,6 +41,7 @@ struct weft_inbox {
     void *runtime;                               /* read-only; meaningful until CLOSED */
     uint32_t index;
     _Atomic(uint32_t) references;
+    _Atomic(uint32_t) visitors; /* threads that look at the reactor itself just now */
     _Atomic(uint32_t) stop_sent; /* `stop` has been pushed: once in its life */
     struct weft__message stop;   /* asks the runtime to stop; the runtime layer sets run */
     /* the reactor's own side */
@@ -69,6 +70,10 @@ uint32_t weft__inbox_waiting(struct weft_inbox *inbox);
 
 /* Any thread: has the reactor stopped? */
 bool weft__inbox_closed(struct weft_inbox *inbox);
+
+/* Any thread: keeps the reactor in memory, for a look at it, until _visit_end. False: it has stopped. */
+bool weft__inbox_visit(struct weft_inbox *inbox);
+void weft__inbox_visit_end(struct weft_inbox *inbox);
 
 /* The reactor only: anything pushed or left over? */
 bool weft__inbox_any(struct weft_inbox *inbox);

@@ -1,9 +1,9 @@
 /*
  * reactor/reactor.c - the loop.
  *
- * One turn, in order: messages from other threads, timers that are due, everything that is ready,
- * then one visit to the kernel that submits what was gathered, sleeps if there is nothing else to
- * do, and brings completions, which make more ready.
+ * One turn, in order: one visit to the kernel, which submits what the last turn gathered, sleeps if
+ * there is nothing else to do, and brings completions; messages from other threads; timers that are
+ * due; then everything that is ready. So a turn ends with all that could be done done.
  */
 #include "reactor/reactor.h"
 
@@ -35,7 +35,7 @@ static void run_errand(struct weft__reactor *reactor)
    to one another; they come back here when there is no next one. */
 static void run_ready(struct weft__reactor *reactor)
 {
-    while (reactor->budget > 0 && weft__ready_count(&reactor->ready) > 0) {
+    while (reactor->budget > 0 && weft__ready_count(&reactor->ready) > 0 && !reactor->frozen) {
         uintptr_t entry = weft__ready_pop(&reactor->ready);
         reactor->budget--;
         if (entry & WEFT__READY_CALLBACK) {
@@ -87,8 +87,8 @@ static void reap(struct weft__reactor *reactor)
 
 static bool work_waits(struct weft__reactor *reactor)
 {
-    return weft__ready_count(&reactor->ready) > 0 || weft__inbox_any(reactor->inbox) ||
-           reactor->done;
+    return (weft__ready_count(&reactor->ready) > 0 && !reactor->frozen) ||
+           weft__inbox_any(reactor->inbox) || reactor->done;
 }
 
 /* One visit to the kernel. Sleeping is announced first, so that whoever pushes from then on rings. */
@@ -123,12 +123,12 @@ void weft__reactor_turn(struct weft__reactor *reactor, bool wait)
     reactor->turn++;
     reactor->budget = (int32_t)reactor->budget_max;
     WEFT__TRACE(reactor, WEFT_TRACE_TURN, 0, 0);
+    visit_kernel(reactor, wait);
     WEFT__COUNT_BY(reactor, posts, weft__inbox_run(reactor->inbox, reactor, MESSAGES_PER_TURN));
     if (reactor->timers.alive)
         WEFT__COUNT_BY(reactor, timers_fired,
                        weft__timers_run(&reactor->timers, weft__host_now(), TIMERS_PER_TURN));
     run_ready(reactor);
-    visit_kernel(reactor, wait);
 }
 
 void weft__reactor_run(struct weft__reactor *reactor)

@@ -53,6 +53,7 @@ struct weft__reactor {
     struct weft__stack_pool stacks;
     struct weft__errand *errand; /* to be run on the loop's stack for a fiber that waits for it */
     bool done;                   /* set from within: leave the loop after this turn */
+    bool frozen;                 /* set for good: no fiber is switched to any more */
     uint32_t index;
     void *runtime;             /* the runtime layer's */
     struct weft__peers *peers; /* every reactor's inbox; NULL while there are none */

@@ -53,8 +53,10 @@ static void callback_drop(struct weft__callback *callback)
 /* From the reactor's own thread: into the ready queue, after what is ready already. */
 static int post_here(struct weft__reactor *reactor, struct post *post)
 {
-    int error = weft__ready_reserve(&reactor->ready);
+    int error = weft__inbox_closed(reactor->inbox) ? -ESHUTDOWN : 0; /* asked by a drop function */
 
+    if (error == 0)
+        error = weft__ready_reserve(&reactor->ready);
     if (error < 0)
         return error;
     post->callback = (struct weft__callback){.run = callback_run, .drop = callback_drop};
@@ -69,6 +71,8 @@ int weft_post(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(voi
 
     if (!inbox || !fn)
         return -EINVAL;
+    if (weft__host_forked())
+        return -ENOTSUP;
     post = weft__alloc(sizeof *post);
     if (!post)
         return -ENOMEM;
@@ -141,6 +145,8 @@ int weft_post_slot(weft_inbox *inbox, struct weft_post_slot *public_slot)
 
     if (!inbox || !slot || !slot->fn)
         return -EINVAL;
+    if (weft__host_forked())
+        return -ENOTSUP;
     if (__atomic_exchange_n(&slot->busy, 1, __ATOMIC_ACQUIRE))
         return -EBUSY;
     slot->run = slot_run;
@@ -177,9 +183,12 @@ static void cancel_drop(void *arg)
 
 int weft_cancel_post(weft_inbox *inbox, weft_task task)
 {
-    struct cancel *cancel = weft__alloc(sizeof *cancel);
+    struct cancel *cancel;
     int error;
 
+    if (!inbox)
+        return -EINVAL;
+    cancel = weft__alloc(sizeof *cancel);
     if (!cancel)
         return -ENOMEM;
     cancel->task = task;

@@ -24,21 +24,48 @@ static struct {
     struct sigaction old_sigint;
 } process;
 
-/* Where SIGTERM goes. */
-static _Atomic(struct weft_inbox *) stop_target;
+/* Where SIGTERM goes: written under the lock, read by the handler. */
+enum { STOP_TARGETS_MAX = 256 };
+static _Atomic(struct weft_inbox *) stop_targets[STOP_TARGETS_MAX];
+static _Atomic(uint32_t) handlers_running;
 
 static void on_sigterm(int number)
 {
-    struct weft_inbox *inbox = atomic_load(&stop_target);
-
     (void)number;
-    if (inbox)
-        (void)weft_stop_post(inbox);
+    atomic_fetch_add(&handlers_running, 1);
+    for (uint32_t i = 0; i < STOP_TARGETS_MAX; i++) {
+        struct weft_inbox *inbox = atomic_load(&stop_targets[i]);
+        if (inbox)
+            (void)weft_stop_post(inbox);
+    }
+    atomic_fetch_sub(&handlers_running, 1);
 }
 
-void weft__process_stop_target(struct weft_inbox *inbox)
+void weft__process_stop_target(struct weft_inbox *inbox, bool add)
 {
-    atomic_store(&stop_target, inbox);
+    struct weft_inbox *from = add ? NULL : inbox, *to = add ? inbox : NULL;
+    uint32_t i = 0;
+
+    pthread_mutex_lock(&lock);
+    while (i < STOP_TARGETS_MAX && atomic_load(&stop_targets[i]) != from)
+        i++;
+    if (i < STOP_TARGETS_MAX)
+        atomic_store(&stop_targets[i], to);
+    pthread_mutex_unlock(&lock);
+    while (!add && atomic_load(&handlers_running) > 0) /* in another thread, and soon over */
+        weft__host_relax();
+}
+
+/* In the child of a fork nothing works: the ring and the threads are the parent's. */
+static void after_fork(void)
+{
+    weft__self = NULL;
+}
+
+static void watch_forks(void)
+{
+    weft__host_fork_watch();
+    (void)pthread_atfork(NULL, NULL, after_fork);
 }
 
 static void ignore_sigpipe(void)
@@ -61,18 +88,20 @@ static void catch_sigterm(void)
 
 int weft__process_enter(const struct weft_run_opt *opt)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     int error = 0;
 
+    pthread_once(&once, watch_forks);
     pthread_mutex_lock(&lock);
-    if (process.runtimes == 0) {
-        if (opt->allocator)
-            error = weft__allocator_set(opt->allocator);
-        if (error == 0)
-            error = weft__overflow_install();
+    if (opt->allocator) /* that of the runtimes alive, or none are */
+        error = weft__allocator_set(opt->allocator);
+    if (error == 0 && process.runtimes == 0) {
+        error = weft__overflow_install();
+        if (error < 0)
+            (void)weft__allocator_set(NULL);
     }
     if (error == 0) {
         process.runtimes++;
-        weft__host_fork_watch();
         if (!opt->no_sigpipe)
             ignore_sigpipe();
         if (opt->stop_on_sigterm)
@@ -93,8 +122,7 @@ void weft__process_leave(const struct weft_run_opt *opt)
         (void)weft__host_signal_action(SIGPIPE, &process.old_sigpipe, NULL);
     if (--process.runtimes == 0) {
         weft__overflow_remove();
-        if (opt->allocator)
-            (void)weft__allocator_set(NULL);
+        (void)weft__allocator_set(NULL); /* not while somebody holds an inbox or tasks were left */
     }
     pthread_mutex_unlock(&lock);
 }

@@ -38,6 +38,8 @@ static int name_leftover(struct weft__task *task, void *context)
     struct weft__runtime *runtime = context;
     struct weft_task_info info;
 
+    if (task->ended)
+        return 0;
     weft__task_describe(task, &info);
     runtime->opt.on_leftover(&info, weft__member_of(task->reactor)->gave_up, runtime->opt.context);
     return 0;
@@ -50,6 +52,7 @@ static void name_leftovers(struct weft__member *member)
 }
 
 static void all_wound(struct weft__runtime *runtime);
+static void main_ended(struct weft__runtime *runtime);
 
 static void wound_run(struct weft__message *message, struct weft__reactor *reactor)
 {
@@ -82,8 +85,11 @@ static void limit_hard(struct weft__timer *timer)
     struct weft__member *member = MEMBER_OF(timer, limit);
 
     member->gave_up = true;
+    member->reactor.frozen = true; /* what holds is never switched to again */
     name_leftovers(member);
     tell_wound(member);
+    if (member == leader_of(member->runtime))
+        main_ended(member->runtime); /* it may be what holds: the others are not to wait for it */
 }
 
 static void limit_shields(struct weft__timer *timer)
@@ -107,7 +113,7 @@ static void cancel_rest(struct weft__member *member)
     name_leftovers(member);
     weft__scope_cancel(weft__root(&member->reactor), WEFT_CAUSE_STOP, false);
     if (weft__root(&member->reactor)->alive == 0) {
-        if (member->runtime->ended)
+        if (member->main_over)
             tell_wound(member);
         return;
     }
@@ -137,6 +143,7 @@ static void wind_run(struct weft__message *message, struct weft__reactor *reacto
 {
     struct weft__member *member = MEMBER_OF(message, wind);
 
+    member->main_over = true;
     if (!member->draining)
         cancel_rest(member);
     weft__root(reactor)->draining = true; /* nothing new from here on */
@@ -149,7 +156,7 @@ static void root_empty(struct weft__reactor *reactor)
 {
     struct weft__member *member = weft__member_of(reactor);
 
-    if (member->runtime->ended && (member->winding || member->draining))
+    if (member->main_over && (member->winding || member->draining))
         tell_wound(member);
 }
 
@@ -198,8 +205,10 @@ int weft_stop_post(weft_inbox *inbox)
 
     if (!inbox)
         return -EINVAL;
+    if (weft__host_forked())
+        return -ENOTSUP;
     if (!atomic_compare_exchange_strong(&inbox->stop_sent, &unsent, 1))
-        return 0;
+        return weft__inbox_closed(inbox) ? -ESHUTDOWN : 0;
     return weft__inbox_send(inbox, &inbox->stop);
 }
 
@@ -210,6 +219,8 @@ int weft_stop(void)
 
 static void main_ended(struct weft__runtime *runtime)
 {
+    if (runtime->ended)
+        return;
     runtime->ended = true;
     for (uint32_t i = 0; i < runtime->count; i++)
         tell(leader_of(runtime), runtime->members[i], &runtime->members[i]->wind);
@@ -257,7 +268,7 @@ static void pin(struct weft__member *member)
         (void)weft__host_pin(weft__host_cpu_number(index % weft__host_cpus()));
 }
 
-static int member_open(struct weft__member *member, uint32_t index)
+int weft__member_open(struct weft__member *member, uint32_t index)
 {
     const struct weft_run_opt *opt = &member->runtime->opt;
     struct weft__reactor *reactor = &member->reactor;
@@ -303,10 +314,12 @@ static void end_limit(struct weft__timer *timer)
 }
 
 /* Ends what is armed without a task behind it, and closes; or, if something holds, leaves it all. */
-static void member_close(struct weft__member *member)
+void weft__member_close(struct weft__member *member)
 {
     struct weft__reactor *reactor = &member->reactor;
 
+    if (weft__root(reactor)->alive > 0)
+        member->gave_up = true; /* a call that came late, from a task that held */
     if (!member->gave_up) {
         arm_limit(member, weft__host_now() + END_NS, end_limit);
         weft__io_stop(reactor);
@@ -343,13 +356,13 @@ static void *member_main(void *arg)
     struct weft__member *member = arg;
     struct weft__runtime *runtime = member->runtime;
 
-    member->error = member_open(member, member->reactor.index);
+    member->error = weft__member_open(member, member->reactor.index);
     /* the leader reads `error` when it gets the message, which orders the two */
     (void)weft__inbox_send(leader_of(runtime)->reactor.inbox, &member->opened);
     if (member->error < 0)
         return NULL;
     run_until_done(&member->reactor);
-    member_close(member);
+    weft__member_close(member);
     (void)weft__host_unpin();
     return NULL;
 }
@@ -366,15 +379,17 @@ static void messages_init(struct weft__member *member)
     member->finish.run = finish_run;
 }
 
-static void runtime_free(struct weft__runtime *runtime)
+void weft__runtime_free(struct weft__runtime *runtime)
 {
+    for (uint32_t i = 0; runtime->peers && i < runtime->peers->count; i++)
+        weft_inbox_put(runtime->peers->inboxes[i]);
     for (uint32_t i = 0; i < runtime->count; i++)
         weft__free(runtime->members[i]);
     weft__free(runtime->peers);
     weft__free(runtime);
 }
 
-static struct weft__runtime *runtime_new(uint32_t count)
+struct weft__runtime *weft__runtime_new(uint32_t count)
 {
     static _Atomic(uint64_t) serial = 1;
     struct weft__runtime *runtime = weft__calloc(1, sizeof *runtime + count * sizeof(void *));
@@ -395,7 +410,7 @@ static struct weft__runtime *runtime_new(uint32_t count)
     }
     if (runtime->count == count && runtime->peers)
         return runtime;
-    runtime_free(runtime);
+    weft__runtime_free(runtime);
     return NULL;
 }
 
@@ -427,7 +442,8 @@ static int start_members(struct weft__runtime *runtime)
             memcpy(leader_of(runtime)->error_text, member->error_text, sizeof member->error_text);
         }
         if (member->open) {
-            runtime->peers->inboxes[i] = member->reactor.inbox;
+            /* with a reference: a member may close while another still has words for it */
+            runtime->peers->inboxes[i] = weft_inbox_retain(member->reactor.inbox);
             member->reactor.peers = runtime->peers;
         }
     }
@@ -464,14 +480,13 @@ static int run_opened(struct weft__runtime *runtime)
         call_off(runtime);
     } else {
         if (runtime->opt.stop_on_sigterm)
-            weft__process_stop_target(leader->reactor.inbox);
+            weft__process_stop_target(leader->reactor.inbox, true);
         run_until_done(&leader->reactor);
         if (runtime->opt.stop_on_sigterm)
-            weft__process_stop_target(NULL);
+            weft__process_stop_target(leader->reactor.inbox, false);
     }
     join_members(runtime);
-    member_close(leader);
-    (void)weft__host_unpin();
+    weft__member_close(leader);
     return error < 0 ? error : runtime->result;
 }
 
@@ -484,7 +499,7 @@ static void tell_why(const struct weft__runtime *runtime, const struct weft_run_
 static int run(const struct weft_run_opt *opt, uint32_t count, weft_task_fn fn, const void *arg,
                size_t arg_size)
 {
-    struct weft__runtime *runtime = runtime_new(count);
+    struct weft__runtime *runtime = weft__runtime_new(count);
     bool gave_up = false;
     int result;
 
@@ -494,9 +509,10 @@ static int run(const struct weft_run_opt *opt, uint32_t count, weft_task_fn fn, 
     runtime->fn = fn;
     runtime->arg = arg;
     runtime->arg_size = arg_size;
-    result = member_open(leader_of(runtime), 0);
+    result = weft__member_open(leader_of(runtime), 0);
     if (result == 0)
         result = run_opened(runtime);
+    (void)weft__host_unpin();
     tell_why(runtime, opt, result);
     for (uint32_t i = 0; i < count; i++)
         gave_up |= runtime->members[i]->gave_up;
@@ -504,7 +520,7 @@ static int run(const struct weft_run_opt *opt, uint32_t count, weft_task_fn fn, 
         atomic_store(&abandoned, runtime);
         return -ETIMEDOUT;
     }
-    runtime_free(runtime);
+    weft__runtime_free(runtime);
     return result;
 }
 

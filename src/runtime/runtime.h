@@ -43,6 +43,7 @@ struct weft__member {
     bool open;
     bool draining; /* a stop was asked for */
     bool winding;
+    bool main_over; /* the member has been told that main has ended */
     bool wound_sent;
     bool gave_up;
 };
@@ -57,7 +58,7 @@ struct weft__runtime {
     uint32_t count;
     uint32_t answers; /* members that have reported, in the present phase */
     bool stopping;
-    bool ended; /* main has */
+    bool ended; /* main has, or is given up; the leader's alone */
     struct weft__peers *peers;
     struct weft__member *members[];
 };
@@ -67,10 +68,18 @@ static inline struct weft__member *weft__member_of(struct weft__reactor *reactor
     return (struct weft__member *)reactor;
 }
 
+/* Memory for `count` reactors, none of them open. NULL: none to be had. */
+struct weft__runtime *weft__runtime_new(uint32_t count);
+void weft__runtime_free(struct weft__runtime *runtime);
+/* Opens and closes one of them, on its own thread. A member that gave up is abandoned instead. */
+int weft__member_open(struct weft__member *member, uint32_t index);
+void weft__member_close(struct weft__member *member);
+
 /* Process-wide pieces: SIGPIPE, SIGTERM, the overflow handler, the allocator, fork. */
 int weft__process_enter(const struct weft_run_opt *opt);
 void weft__process_leave(const struct weft_run_opt *opt);
-/* The leader's inbox, for the handler of SIGTERM; NULL takes it away. */
-void weft__process_stop_target(struct weft_inbox *inbox);
+/* Adds the leader's inbox to those that the handler of SIGTERM stops, or takes it away again: after
+   that the handler does not touch it any more. */
+void weft__process_stop_target(struct weft_inbox *inbox, bool add);
 
 #endif

@@ -34,11 +34,15 @@ int weft_stats(struct weft_stats *stats, size_t size)
 
 int weft_stats_read(weft_inbox *inbox, struct weft_stats *stats, size_t size)
 {
+    int error;
+
     if (!inbox)
         return -EINVAL;
-    if (weft__inbox_closed(inbox))
+    if (!weft__inbox_visit(inbox))
         return -ESHUTDOWN;
-    return copy_stats(inbox->reactor, stats, size);
+    error = copy_stats(inbox->reactor, stats, size);
+    weft__inbox_visit_end(inbox);
+    return error;
 }
 
 struct each {
