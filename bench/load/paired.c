@@ -19,9 +19,11 @@
 #include <math.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -37,21 +39,26 @@ enum { PATTERN_SHIFT_MAX = 4096, SIZE_MAX_BYTES = 65536, INFLIGHT_MAX_BYTES = 65
 struct plan {
     bool tcp;
     bool json;
+    bool apart;  /* each variant in a process of its own */
     bool gather; /* the client half writes a pipeline with one send */
     int raw;     /* descriptor to write the bare pairings to, for the parent; -1: print a report */
     unsigned processes;
     unsigned connections, depth;
     size_t size;
     double seconds;        /* the run ends after the first pairing past this */
-    unsigned pairings_min; /* ... and not before this many, unless three times as long has passed */
+    unsigned pairings_min; /* ... and not before this many, unless three times as long and 5 s have
+                              passed */
     uint64_t slice_ns;
     int cpu;
     const char *only; /* comma-separated names, NULL for the default set */
 };
 
+struct player;
+
 struct contestant {
     struct variant variant;
-    int *clients; /* our ends */
+    const struct player *player; /* who measures it, when variants are in processes of their own */
+    int *clients;                /* our ends */
     uint64_t round;
     uint64_t enters_timed, messages_timed; /* over the counted rounds */
     double *ns_per_message;                /* one for each pairing */
@@ -87,6 +94,36 @@ static void calibrate(void)
     stamps_per_ns = (double)(stamp() - start) / (double)(now_ns() - start_ns);
 }
 
+/* --- the watchdog --------------------------------------------------------------------------------
+ */
+
+/* No slice takes this long, unless a server waits for something that will not come. */
+enum { STUCK_SECONDS = 30 };
+
+static const char *playing = "nothing"; /* the variant whose turn it is */
+
+static void on_stuck(int signal)
+{
+    static const char before[] = "paired: stuck in ", after[] = "\n";
+    (void)signal;
+    if (write(STDERR_FILENO, before, sizeof before - 1) < 0 ||
+        write(STDERR_FILENO, playing, strlen(playing)) < 0 ||
+        write(STDERR_FILENO, after, sizeof after - 1) < 0)
+        _exit(3);
+    _exit(3);
+}
+
+/* Gives `name` its time. Whoever measures also ends when its parent does. */
+static void watch(const char *name)
+{
+    if (strcmp(playing, "nothing") == 0) {
+        signal(SIGALRM, on_stuck);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    }
+    playing = name;
+    alarm(STUCK_SECONDS);
+}
+
 /* --- variants without weft ----------------------------------------------------------------------
  */
 
@@ -108,12 +145,13 @@ static const struct bare_recipe bare_recipes[] = {
     {"bare-multishot-minimal", {"no-direct", "sqarray", "unregistered", "no-match"}},
 };
 
-/* Multishot buffers in total take no more than this, to stay within the cache. */
-enum { BUFFERS_BYTES_MAX = 256 * 1024, BUFFERS_MIN = 8 };
+/* Multishot buffers in total take no more than this, to stay within the cache; and their number
+ * need only be a few times a batch, or the others wait in line for nothing. */
+enum { BUFFERS_BYTES_MAX = 256 * 1024, BUFFERS_MIN = 8, BUFFERS_MAX = 256 };
 
 static unsigned buffer_size_for(size_t bytes)
 {
-    unsigned size = 1024;
+    unsigned size = 256;
     while (size < bytes)
         size *= 2;
     return size;
@@ -127,7 +165,8 @@ static int bare_open(struct variant *self, const struct paired_setup *setup)
     options.connections_max = setup->count;
     options.buffer_size = buffer_size_for(setup->size * setup->depth);
     options.buffer_count = BUFFERS_MIN;
-    while (options.buffer_count * 2 * options.buffer_size <= BUFFERS_BYTES_MAX)
+    while (options.buffer_count < BUFFERS_MAX &&
+           options.buffer_count * 2 * options.buffer_size <= BUFFERS_BYTES_MAX)
         options.buffer_count *= 2;
     for (unsigned i = 0; i < 6 && recipe->settings[i]; i++)
         bare_options_set(&options, recipe->settings[i]);
@@ -388,22 +427,41 @@ struct round {
     bool interrupted; /* another thread had the core meanwhile, and its time is in `spent` */
 };
 
-static long involuntary_switches(void)
+/* What this thread has used and how often it was pushed aside. */
+struct usage {
+    uint64_t cpu_ns;
+    long pushed;
+};
+
+static struct usage usage_now(void)
 {
     struct rusage usage;
-    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nivcsw : 0;
+    struct timespec cpu;
+    getrusage(RUSAGE_THREAD, &usage);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    return (struct usage){.cpu_ns = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec,
+                          .pushed = usage.ru_nivcsw};
 }
+
+/* Reading the two above costs under a microsecond: nothing in a round of this length, so that what
+ * they say can stand for a round that was interrupted. Shorter ones are played again. */
+enum { LONG_ROUND_NS = 100000 };
 
 static int play_round(const struct plan *plan, struct contestant *c, struct round *round)
 {
     int error = write_all(plan, c);
     if (error)
         return error;
-    long switches = involuntary_switches();
+    struct usage before = usage_now();
     uint64_t start = stamp();
     error = c->variant.serve(&c->variant, plan->connections * plan->depth);
     round->spent = stamp() - start;
-    round->interrupted = involuntary_switches() != switches;
+    struct usage after = usage_now();
+    round->interrupted = after.pushed != before.pushed;
+    if (round->interrupted && after.cpu_ns - before.cpu_ns >= LONG_ROUND_NS) {
+        round->spent = (uint64_t)((double)(after.cpu_ns - before.cpu_ns) * stamps_per_ns);
+        round->interrupted = false;
+    }
     for (unsigned i = 0; i < plan->connections && !error; i++)
         error = read_back(plan, c, i);
     c->round++;
@@ -419,6 +477,7 @@ static int play_slice(const struct plan *plan, struct contestant *c, double *ns_
     struct round round;
     uint64_t total = 0, rounds = 0, interrupted = 0;
     uint64_t budget = (uint64_t)((double)plan->slice_ns * stamps_per_ns);
+    watch(c->variant.name);
     int error = play_round(plan, c, &round);
     while (!error && total < budget) {
         uint64_t enters = c->variant.enters;
@@ -452,6 +511,7 @@ static int warm_up(const struct plan *plan, struct contestant *c)
 static int open_one(const struct plan *plan, struct contestant *c)
 {
     int *servers = calloc(plan->connections, sizeof *servers);
+    watch(c->variant.name);
     c->clients = calloc(plan->connections, sizeof *c->clients);
     c->ns_per_message = calloc(PAIRINGS_MAX, sizeof *c->ns_per_message);
     if (!servers || !c->clients || !c->ns_per_message)
@@ -473,6 +533,8 @@ static void say(const char *who, int error)
             error == -EBADMSG ? "wrong bytes came back" : strerror(-error));
 }
 
+static int ask_slice(struct contestant *c, const struct player *player, double *ns_per_message);
+
 /* Returns how many pairings were made, or a negative errno. */
 static int play(const struct plan *plan, struct contestant *contestants, unsigned count)
 {
@@ -481,12 +543,12 @@ static int play(const struct plan *plan, struct contestant *contestants, unsigne
     for (; pairing < PAIRINGS_MAX; pairing++) {
         double passed = (double)(now_ns() - start) / 1e9;
         if (passed > plan->seconds &&
-            (pairing >= plan->pairings_min || (plan->raw >= 0 && pairing >= 3) ||
-             passed > 3 * plan->seconds))
+            (pairing >= plan->pairings_min || passed > 3 * plan->seconds + 5))
             break;
         for (unsigned i = 0; i < count; i++) {
             struct contestant *c = &contestants[(i + pairing) % count];
-            int error = play_slice(plan, c, &c->ns_per_message[pairing]);
+            double *ns = &c->ns_per_message[pairing];
+            int error = c->player ? ask_slice(c, c->player, ns) : play_slice(plan, c, ns);
             if (error) {
                 say(c->variant.name, error);
                 return error;
@@ -616,19 +678,22 @@ static int report(const struct plan *plan, const struct contestant *contestants,
     return 0;
 }
 
-/* Each connection of each variant takes two descriptors, and all are open at once. */
+/* Each connection of each variant takes two descriptors, and all are open at once: in one process
+ * while they fit, else in one for each variant. */
 static void fit_descriptors(struct plan *plan, unsigned variants)
 {
     uint64_t limit = raise_descriptor_limit();
-    uint64_t most = (limit - 20 * variants - 50) / (2 * variants);
-    if (plan->connections <= most)
+    if (plan->connections <= (limit - 20 * variants - 50) / (2 * variants))
         return;
-    fprintf(stderr,
-            "paired: %u connections of %u variants need %u descriptors, the limit is %llu: "
-            "using %llu connections\n",
-            plan->connections, variants, 2 * variants * plan->connections,
-            (unsigned long long)limit, (unsigned long long)most);
-    plan->connections = (unsigned)most;
+    plan->apart = true;
+    uint64_t most = (limit - 200) / 2;
+    fprintf(stderr, "paired: the descriptor limit is %llu: each variant in a process of its own",
+            (unsigned long long)limit);
+    if (plan->connections > most) {
+        plan->connections = (unsigned)most;
+        fprintf(stderr, ", with %u connections", plan->connections);
+    }
+    fputc('\n', stderr);
 }
 
 static int write_raw(const struct plan *plan, const struct contestant *contestants, unsigned count,
@@ -670,14 +735,110 @@ static int run_here(struct plan *plan, struct contestant *contestants, unsigned 
     return status;
 }
 
+/* --- variants in processes of their own ----------------------------------------------------------
+ */
+
+/* What a player says of one slice. */
+struct slice {
+    double ns_per_message;
+    uint64_t enters, messages; /* in all slices so far */
+    int error;
+};
+
+struct player {
+    pid_t pid;
+    int ask, answer;
+};
+
+/* A slice for each byte read, until there are no more. */
+static int answer_slices(const struct plan *plan, struct contestant *c, int ask, int answer)
+{
+    char byte;
+    struct slice slice = {.error = open_one(plan, c)};
+    while (read(ask, &byte, 1) == 1) {
+        if (!slice.error)
+            slice.error = play_slice(plan, c, &slice.ns_per_message);
+        slice.enters = c->enters_timed;
+        slice.messages = c->messages_timed;
+        if (write(answer, &slice, sizeof slice) != sizeof slice)
+            break;
+    }
+    return slice.error ? 1 : 0;
+}
+
+static int start_player(const struct plan *plan, struct contestant *c, struct player *player,
+                        const struct player *others, unsigned count)
+{
+    int ask[2], answer[2];
+    if (pipe(ask) < 0 || pipe(answer) < 0)
+        return -errno;
+    player->pid = fork();
+    if (player->pid == 0) {
+        /* An end held here would keep an earlier player from seeing the end of its questions. */
+        for (unsigned i = 0; i < count; i++)
+            close(others[i].ask);
+        close(ask[1]);
+        close(answer[0]);
+        _exit(answer_slices(plan, c, ask[0], answer[1]));
+    }
+    close(ask[0]);
+    close(answer[1]);
+    player->ask = ask[1];
+    player->answer = answer[0];
+    return player->pid < 0 ? -EAGAIN : 0;
+}
+
+static int ask_slice(struct contestant *c, const struct player *player, double *ns_per_message)
+{
+    struct slice slice;
+    if (write(player->ask, "", 1) != 1 ||
+        read(player->answer, &slice, sizeof slice) != sizeof slice)
+        return -EPIPE;
+    *ns_per_message = slice.ns_per_message;
+    c->enters_timed = slice.enters;
+    c->messages_timed = slice.messages;
+    return slice.error;
+}
+
+/* One after the other, on the same core: only the descriptors are apart. */
+static int run_apart(const struct plan *plan, struct contestant *contestants, unsigned count)
+{
+    struct player players[VARIANTS_MAX];
+    unsigned started = 0;
+    int error = 0, pairings = 0;
+    for (; started < count && !error; started++) {
+        struct contestant *c = &contestants[started];
+        c->player = &players[started];
+        error = start_player(plan, c, &players[started], players, started);
+        c->ns_per_message = calloc(PAIRINGS_MAX, sizeof(double));
+        /* An answer to a first question says that the connections are there. */
+        if (!error)
+            error = c->ns_per_message ? ask_slice(c, c->player, c->ns_per_message) : -ENOMEM;
+        if (error)
+            say(c->variant.name, error);
+    }
+    if (!error)
+        pairings = play(plan, contestants, count);
+    for (unsigned i = 0; i < started; i++) {
+        close(players[i].ask);
+        close(players[i].answer);
+        if (players[i].pid > 0)
+            waitpid(players[i].pid, NULL, 0);
+    }
+    return pairings > 0 ? report(plan, contestants, count, (unsigned)pairings) : 1;
+}
+
+/* --- the run divided among processes -------------------------------------------------------------
+ */
+
 /* The same program once more, to measure a part of the time and write it to `raw`. */
 static pid_t start_part(const struct plan *plan, char **argv, int argc, int raw)
 {
     pid_t pid = fork();
     if (pid != 0)
         return pid;
-    char seconds[32], connections[32], where[32];
-    char **arguments = calloc((size_t)argc + 6, sizeof *arguments);
+    char seconds[32], connections[32], pairings[32], where[32];
+    char **arguments = calloc((size_t)argc + 7, sizeof *arguments);
     if (!arguments)
         _exit(1);
     int n = 0;
@@ -685,9 +846,12 @@ static pid_t start_part(const struct plan *plan, char **argv, int argc, int raw)
         arguments[n] = argv[n];
     snprintf(seconds, sizeof seconds, "--seconds-each=%g", plan->seconds / plan->processes);
     snprintf(connections, sizeof connections, "--connections=%u", plan->connections);
+    snprintf(pairings, sizeof pairings, "--pairings-each=%u",
+             (plan->pairings_min + plan->processes - 1) / plan->processes);
     snprintf(where, sizeof where, "--raw=%d", raw);
     arguments[n++] = seconds;
     arguments[n++] = connections;
+    arguments[n++] = pairings;
     arguments[n++] = "--processes=1";
     arguments[n++] = where;
     execv("/proc/self/exe", arguments);
@@ -746,8 +910,13 @@ static int run(struct plan *plan, char **argv, int argc)
     unsigned count = choose(plan, contestants);
     fit_descriptors(plan, count);
     message_size = plan->size;
-    int status = plan->processes > 1 ? run_parts(plan, contestants, count, argv, argc)
-                                     : run_here(plan, contestants, count);
+    int status;
+    if (plan->apart)
+        status = run_apart(plan, contestants, count);
+    else if (plan->processes > 1)
+        status = run_parts(plan, contestants, count, argv, argc);
+    else
+        status = run_here(plan, contestants, count);
     for (unsigned i = 0; i < count; i++) {
         free(contestants[i].clients);
         free(contestants[i].ns_per_message);
@@ -759,12 +928,12 @@ static int usage(void)
 {
     fputs("usage: paired [OPTION...]\n"
           "  --unix | --tcp      transport (unix)\n"
-          "  --connections=N     1 to 10000, capped by the descriptor limit (64)\n"
+          "  --connections=N     1 to 10000, capped at 9900 by a descriptor limit of 20000 (64)\n"
           "  --size=BYTES        of a message, up to 65536 (64)\n"
           "  --depth=N           messages in flight on each connection (1)\n"
           "  --gather            the client writes a pipeline with one send, not one for each "
           "message\n"
-          "  --seconds=N         about how long in all, at most three times this (5)\n"
+          "  --seconds=N         about how long in all; three times this if it must (5)\n"
           "  --processes=N       one after the other, pairings pooled (5)\n"
           "  --pairings=N        at least this many, 15 or more (15)\n"
           "  --slice-us=N        server time of a slice (1500)\n"
@@ -804,6 +973,8 @@ static bool set_option(struct plan *plan, const char *argument)
         plan->depth = (unsigned)value;
     else if (set_number(argument, "--seconds=", 1, 600, &value))
         plan->seconds = (double)value;
+    else if (set_number(argument, "--pairings-each=", 1, PAIRINGS_MAX, &value)) /* likewise */
+        plan->pairings_min = (unsigned)value;
     else if (set_number(argument, "--raw=", 0, 1000, &value)) /* from start_part */
         plan->raw = (int)value;
     else if (set_number(argument, "--processes=", 1, PROCESSES_MAX, &value))
