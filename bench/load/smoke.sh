@@ -1,5 +1,5 @@
 #!/bin/sh
-# A server of this folder, a moment of load from the blocking client, and a stop: the bytes must come
+# A server of this folder, a moment of load from the blocking client, a stop: the bytes must come
 # back right, SIGTERM must end the server with status 0 and one line of counters.
 #
 #   smoke.sh CLIENT SERVER [OPTION...]
