@@ -1,8 +1,8 @@
 /*
  * io/fd.c - the table of descriptors; fd.h states the rules.
  *
- * The table is reserved once in a process, by the first reactor that opens, and never given back:
- * it is address space, and memory only where a descriptor was used.
+ * The table is address space, and memory only where a descriptor was used. It is there while any
+ * reactor of the process is.
  */
 #include "io/fd.h"
 
@@ -11,36 +11,57 @@
 
 enum { FD_COUNT_MAX = 1 << 24 };
 
-struct table {
+/* Reserved by the first reactor that opens, given back by the last that closes. The lock is held
+   for a system call at most, and taken only then. */
+static struct {
+    atomic_flag lock;
+    uint32_t users;
     uint32_t count;
-    _Alignas(64) struct weft__fd records[];
-};
+    struct weft__fd *records;
+} table = {.lock = ATOMIC_FLAG_INIT};
 
-static _Atomic(struct table *) shared_table;
+static void lock_table(void)
+{
+    /* acquire and release: the usual pair of a lock */
+    while (atomic_flag_test_and_set_explicit(&table.lock, memory_order_acquire))
+        weft__host_relax();
+}
+
+static void unlock_table(void)
+{
+    atomic_flag_clear_explicit(&table.lock, memory_order_release);
+}
+
+static uint32_t table_count(void)
+{
+    uint32_t most = weft__host_fd_max();
+
+    return most < FD_COUNT_MAX ? most : FD_COUNT_MAX;
+}
 
 int weft__fd_table_get(struct weft__fd **records, uint32_t *count)
 {
-    /* acquire, with the release below: the count was written before the table was shown */
-    struct table *table = atomic_load_explicit(&shared_table, memory_order_acquire);
-
-    if (!table) {
-        uint32_t most = weft__host_fd_max();
-        if (most > FD_COUNT_MAX)
-            most = FD_COUNT_MAX;
-        size_t size = sizeof(struct table) + most * sizeof(struct weft__fd);
-        struct table *fresh = weft__host_reserve(size);
-        if (!fresh)
-            return -ENOMEM;
-        fresh->count = most;
-        if (atomic_compare_exchange_strong_explicit(&shared_table, &table, fresh,
-                                                    memory_order_acq_rel, memory_order_acquire))
-            table = fresh;
-        else
-            weft__host_unreserve(fresh, size);
+    lock_table();
+    if (table.users == 0) {
+        table.count = table_count();
+        table.records = weft__host_reserve(table.count * sizeof *table.records);
     }
-    *records = table->records;
-    *count = table->count;
-    return 0;
+    *records = table.records;
+    *count = table.count;
+    if (table.records)
+        table.users++;
+    unlock_table();
+    return *records ? 0 : -ENOMEM;
+}
+
+void weft__fd_table_put(void)
+{
+    lock_table();
+    if (--table.users == 0) {
+        weft__host_unreserve(table.records, table.count * sizeof *table.records);
+        table.records = NULL;
+    }
+    unlock_table();
 }
 
 /* The record has just become ours: whatever stood in it is nobody's. */

@@ -50,7 +50,9 @@ _Static_assert(sizeof(struct weft__fd) == 64, "a cache line each");
 
 #define WEFT__FD_CLOSING UINT64_C(0x80000000)
 
+/* The process's table, for as long as the caller does not put it back. 0 or -ENOMEM. */
 int weft__fd_table_get(struct weft__fd **records, uint32_t *count);
+void weft__fd_table_put(void);
 
 /* What weft__fd_find does when the record is not simply ours. */
 int weft__fd_find_slow(struct weft__io *io, int fd, struct weft__fd *record);

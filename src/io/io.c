@@ -80,6 +80,7 @@ void weft__io_close(struct weft__reactor *reactor)
     if (!io)
         return;
     weft__fd_release_all(io);
+    weft__fd_table_put();
     weft__buffers_free(io->buffers);
     weft__free(io);
     reactor->io = NULL;

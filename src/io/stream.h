@@ -65,6 +65,15 @@ struct weft_stream {
 void weft__stream_init_receive(struct weft_stream *stream);
 /* Arms the receive if it should be armed and is not. 0, or a negative errno for the reader. */
 int weft__stream_arm(struct weft_stream *stream);
+/* It waits for a buffer of the pool. */
+static inline bool weft__stream_starved(const struct weft_stream *stream)
+{
+    return stream->starved.link != NULL;
+}
+/* It waits no more: the reader, who does, receives by itself. */
+void weft__stream_feed(struct weft_stream *stream);
+/* The same, into a buffer of its own. 0 or -ENOMEM. */
+int weft__stream_arm_plain(struct weft_stream *stream);
 /* The reader took `count` bytes from the head. */
 void weft__stream_take(struct weft_stream *stream, size_t count);
 /* Asks for the end of everything; returns true when nothing is in flight. */

@@ -32,7 +32,8 @@ static int park(struct weft__task *self, struct weft_stream *stream, int flags)
     return error;
 }
 
-/* 1 when bytes are held, 0 at the end, or a negative errno. */
+/* 1 when bytes are held, 0 at the end, or a negative errno; -ENOBUFS when the pool has no buffer.
+ */
 static int wait_for_bytes(struct weft__task *self, struct weft_stream *stream, int flags)
 {
     while (!stream->head) {
@@ -42,6 +43,8 @@ static int wait_for_bytes(struct weft__task *self, struct weft_stream *stream, i
             return -ECANCELED;
         if (stream->error < 0 || stream->ended)
             return why_over(self, stream);
+        if (weft__stream_starved(stream))
+            return -ENOBUFS;
         stream->to_memory = false;
         weft__stream_arm(stream);
         error = park(self, stream, flags);
@@ -106,6 +109,19 @@ static size_t copy_held(struct weft_stream *stream, char *buffer, size_t size)
     return copied;
 }
 
+/* The pool is empty, and those who hold its buffers may not read for a long time. */
+static ssize_t read_starved(struct weft__task *self, struct weft_stream *stream, void *buffer,
+                            size_t size, int flags)
+{
+    ssize_t result;
+
+    weft__stream_feed(stream);
+    stream->to_memory = true; /* nothing is to be armed beside it */
+    result = read_direct(self, stream, buffer, size, flags);
+    stream->to_memory = false;
+    return result;
+}
+
 static ssize_t read_some(struct weft__task *self, struct weft_stream *stream, void *buffer,
                          size_t size, int flags)
 {
@@ -121,6 +137,8 @@ static ssize_t read_some(struct weft__task *self, struct weft_stream *stream, vo
     if (stream->head)
         weft__reactor_spend(self->reactor);
     result = wait_for_bytes(self, stream, flags);
+    if (__builtin_expect(result == -ENOBUFS, 0))
+        return read_starved(self, stream, buffer, size, flags);
     return result <= 0 ? result : (ssize_t)copy_held(stream, buffer, size);
 }
 
@@ -208,6 +226,16 @@ ssize_t weft_stream_read_exactly(weft_stream *stream, void *buffer, size_t size,
 
 /* -- views ---------------------------------------------------------------------------------- */
 
+static int wait_for_view(struct weft__task *self, struct weft_stream *stream, int flags)
+{
+    int result;
+
+    while ((result = wait_for_bytes(self, stream, flags)) == -ENOBUFS)
+        if (weft__stream_arm_plain(stream) < 0)
+            return -ENOMEM;
+    return result;
+}
+
 int weft_stream_peek(weft_stream *stream, const void **data, size_t *size, int flags)
 {
     struct weft__task *self;
@@ -220,7 +248,7 @@ int weft_stream_peek(weft_stream *stream, const void **data, size_t *size, int f
         return result;
     if (stream->head)
         weft__reactor_spend(self->reactor);
-    result = wait_for_bytes(self, stream, flags);
+    result = wait_for_view(self, stream, flags);
     if (result > 0 && !stream->closing) {
         stream->viewing = true;
         stream->lent = stream->head->length;

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "ring/host.h"
 #include "task/wait.h"
 
@@ -190,6 +191,8 @@ static void starve(struct weft_stream *stream)
     }
     WEFT__COUNT(reactor_of(stream), recv_pauses);
     weft__buffers_wait(stream->io->buffers, stream->armed_class, &stream->starved);
+    if (stream->reader) /* it helps itself */
+        weft__wake_now(reactor_of(stream), stream->reader);
 }
 
 /* The receive has ended: what next? */
@@ -253,6 +256,8 @@ static int arm_from_pool(struct weft_stream *stream)
 
     if (!sqe)
         return -ENOMEM;
+    weft__free(stream->filling);
+    stream->filling = NULL;
     stream->armed_class = stream->class;
     if (reactor->ring.features & WEFT__FEATURE_RECV_MULTISHOT)
         weft__request_recv_multishot(sqe, stream->fd, group,
@@ -303,6 +308,17 @@ int weft__stream_arm(struct weft_stream *stream)
         WEFT__COUNT(reactor, recv_rearms);
     stream->was_armed = true;
     return 0;
+}
+
+void weft__stream_feed(struct weft_stream *stream)
+{
+    weft__buffers_wait_no_more(stream->io->buffers, stream->armed_class, &stream->starved);
+}
+
+int weft__stream_arm_plain(struct weft_stream *stream)
+{
+    weft__stream_feed(stream);
+    return arm_plain(stream);
 }
 
 static void retry(struct weft__timer *timer)
