@@ -31,41 +31,63 @@ static bool look_until(struct weft__reactor *reactor, int64_t deadline_ns)
     }
 }
 
+/* Running dry: earns credit for the time since the last wake-up, if that is known. */
+static void run_dry(struct weft__look *look, int64_t now_ns)
+{
+    if (look->busy_since_ns)
+        look->credit_ns += (now_ns - look->busy_since_ns) / 20;
+    if (look->credit_ns > WEFT__LOOK_CREDIT_MAX_NS)
+        look->credit_ns = WEFT__LOOK_CREDIT_MAX_NS;
+    look->busy_since_ns = 0;
+    look->dry_since_ns = now_ns;
+}
+
+static bool look_pays(const struct weft__look *look)
+{
+    return !look->disappointed && look->gap_ns <= WEFT__LOOK_SLEEP_COST_NS &&
+           look->credit_ns >= WEFT__LOOK_SLEEP_COST_NS;
+}
+
+/* What was gathered goes to the kernel first: its results may be all there is to look for. */
+static bool submit_first(struct weft__reactor *reactor)
+{
+    uint32_t head;
+
+    if (weft__ring_queued(&reactor->ring) == 0)
+        return false;
+    return weft__ring_enter(&reactor->ring, 0, 0) < 0 ||
+           weft__ring_ready(&reactor->ring, &head) > 0;
+}
+
 bool weft__look(struct weft__reactor *reactor, int64_t deadline_ns)
 {
     struct weft__look *look = &reactor->look;
-    int64_t now_ns;
-    uint32_t head;
-    bool found;
+    int64_t end_ns;
 
     if (!look->allowed)
         return false;
-    now_ns = weft__host_now();
-    if (look->busy_since_ns) {
-        look->credit_ns += (now_ns - look->busy_since_ns) / 20;
-        if (look->credit_ns > WEFT__LOOK_CREDIT_MAX_NS)
-            look->credit_ns = WEFT__LOOK_CREDIT_MAX_NS;
+    look->dry_since_ns = 0;
+    if (look->unmeasured > 0) {
+        look->unmeasured--;
+        return false;
     }
-    look->busy_since_ns = 0;
-    look->dry_since_ns = now_ns;
-    if (look->disappointed || look->gap_ns > WEFT__LOOK_SLEEP_COST_NS ||
-        look->credit_ns < WEFT__LOOK_SLEEP_COST_NS)
-        return false; /* the sleep submits what is queued: one visit to the kernel */
-    if (weft__ring_queued(&reactor->ring) &&
-        (weft__ring_enter(&reactor->ring, 0, 0) < 0 || weft__ring_ready(&reactor->ring, &head) > 0))
-        return true; /* what came of it may be all there is to look for */
+    run_dry(look, weft__host_now());
+    if (look->gap_ns > WEFT__LOOK_SLEEP_COST_NS)
+        look->unmeasured = WEFT__LOOK_MEASURED_EVERY - 1;
+    if (!look_pays(look))
+        return false;
+    if (submit_first(reactor))
+        return true;
     WEFT__COUNT(reactor, looks);
-    found = look_until(reactor, now_ns + WEFT__LOOK_SLEEP_COST_NS < deadline_ns
-                                    ? now_ns + WEFT__LOOK_SLEEP_COST_NS
-                                    : deadline_ns);
-    if (found) {
+    end_ns = look->dry_since_ns + WEFT__LOOK_SLEEP_COST_NS;
+    if (look_until(reactor, end_ns < deadline_ns ? end_ns : deadline_ns)) {
         WEFT__COUNT(reactor, looks_hit);
         look->busy_since_ns = weft__host_now();
-        learn_gap(look, look->busy_since_ns - now_ns);
+        learn_gap(look, look->busy_since_ns - look->dry_since_ns);
         return true;
     }
     look->disappointed = true;
-    look->credit_ns -= weft__host_now() - now_ns;
+    look->credit_ns -= weft__host_now() - look->dry_since_ns;
     return false;
 }
 
@@ -73,9 +95,9 @@ void weft__look_woken(struct weft__reactor *reactor)
 {
     struct weft__look *look = &reactor->look;
 
-    if (!look->allowed)
+    look->disappointed = false;
+    if (!look->allowed || !look->dry_since_ns)
         return;
     look->busy_since_ns = weft__host_now();
     learn_gap(look, look->busy_since_ns - look->dry_since_ns);
-    look->disappointed = false;
 }

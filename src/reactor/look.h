@@ -18,13 +18,15 @@ struct weft__look {
     bool disappointed; /* the last look found nothing, and nothing has come since */
     int64_t gap_ns;    /* recent gaps, smoothed */
     int64_t credit_ns; /* what fruitless looks may still cost */
-    int64_t busy_since_ns;
-    int64_t dry_since_ns;
+    int64_t busy_since_ns; /* 0: not known */
+    int64_t dry_since_ns;  /* 0: this sleep is not measured */
+    uint32_t unmeasured;   /* sleeps still to be passed over: while gaps are long, few are measured */
 };
 
 enum {
     WEFT__LOOK_SLEEP_COST_NS = 5000,  /* a sleep and a wake-up */
     WEFT__LOOK_CREDIT_MAX_NS = 50000, /* credit does not pile up beyond ten looks */
+    WEFT__LOOK_MEASURED_EVERY = 16,   /* sleeps, while gaps are longer than that */
 };
 
 struct weft__reactor;
