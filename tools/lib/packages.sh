@@ -12,7 +12,7 @@ weft_build_packages=(gcc libc6-dev cmake ninja-build pkg-config liburing-dev)
 weft_check_packages=(
     "${weft_build_packages[@]}"
     g++ check libsubunit-dev libbenchmark-dev
-    clang libclang-rt-14-dev clang-format binutils python3 git
+    clang libclang-rt-14-dev llvm clang-format binutils python3 git
     gdb valgrind libc6-dbg
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
     qemu-system-x86 cpio
