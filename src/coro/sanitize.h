@@ -123,6 +123,12 @@ WEFT__SAN_INLINE void weft__san_unpoison(const void *p, size_t size)
 
 #define weft__san_tsan_leave(to) __tsan_switch_to_fiber((to)->fiber, 0)
 
+/* Whether TSan too thinks that this context is running. For tests: it keeps quiet if not told. */
+WEFT__SAN_INLINE bool weft__san_is_current(const struct weft__san *san)
+{
+    return __tsan_get_current_fiber() == san->fiber;
+}
+
 /* What the kernel does between a submission and its completion is invisible to TSan: the
  * submitter releases on the operation's address, the one who takes its completion acquires. */
 WEFT__SAN_INLINE void weft__san_release(void *address)
@@ -138,6 +144,7 @@ WEFT__SAN_INLINE void weft__san_acquire(void *address)
 #else
 
 #define weft__san_tsan_leave(to) ((void)0)
+#define weft__san_is_current(san) ((void)(san), true)
 
 WEFT__SAN_INLINE void weft__san_release(void *address)
 {

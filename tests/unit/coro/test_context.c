@@ -50,6 +50,7 @@ static void count_forever(void *arg)
 
     for (;;) {
         task->count++;
+        task->sum += !weft__san_is_current(&task->context.san);
         weft__context_switch(&task->context, task->home);
     }
 }
@@ -69,6 +70,7 @@ TEST(a_context_goes_on_where_it_left)
         weft__context_switch(&home, &tasks[i % 3].context);
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(tasks[i].count, (rounds - i + 2) / 3);
+        ck_assert_int_eq(tasks[i].sum, 0);
         task_drop(&pool, &tasks[i]);
     }
     ck_assert_uint_eq(weft__stack_live(&pool), 0);
@@ -76,7 +78,8 @@ TEST(a_context_goes_on_where_it_left)
     weft__stack_pool_close(&pool);
 }
 
-/* Ends deep in its stack, with frames and buffers still open: nothing of that is ever unwound. */
+/* Ends deep in its stack, with 30 frames and buffers still open: nothing of that is ever unwound.
+ */
 static __attribute__((noinline)) void dig(struct task *task, int depth)
 {
     volatile char buffer[200];
@@ -93,7 +96,7 @@ static void end_deep(void *arg)
 {
     struct task *task = arg;
 
-    dig(task, 20);
+    dig(task, 40);
     abort();
 }
 
