@@ -90,11 +90,21 @@ def processor_name():
 
 
 def commit():
+    """Of the tree we stand in; git itself may not be there."""
     try:
-        return subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True,
-                              text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        head = pathlib.Path(".git/HEAD").read_text().strip()
+        name = head.removeprefix("ref: ")
+        if name == head:
+            return head[:7]
+        loose = pathlib.Path(".git", name)
+        if loose.exists():
+            return loose.read_text()[:7]
+        for line in pathlib.Path(".git/packed-refs").read_text().splitlines():
+            if line.endswith(" " + name):
+                return line[:7]
+    except OSError:
+        pass
+    return "of an unknown commit"
 
 
 def describe_machine(options, server_cpu, load_cpu):

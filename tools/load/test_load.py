@@ -259,6 +259,14 @@ class Wrong(unittest.TestCase):
                                 "--patience=0.5")
         self.assertFalse(result["right"])
 
+    def test_answers_missing_at_the_end(self):
+        def alter(connection, offset, data):
+            return data if offset < 640 else b""
+        with EchoServer(alter) as server:
+            code, _, err = measured(server.address, "--rate=1000", "--duration=0.5")
+            self.assertEqual(code, 1)
+            self.assertIn("1 of 1 connections ended in the middle", err)
+
     def test_no_server(self):
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
