@@ -297,6 +297,8 @@ int weft__stream_arm(struct weft_stream *stream)
     if (reactor->ring.features & WEFT__FEATURE_BUFFER_RING &&
         weft__buffers_prepare(stream->io->buffers, stream->class) == 0)
         error = arm_from_pool(stream);
+    else if (stream->head)
+        return 0;
     else
         error = arm_plain(stream);
     if (error < 0) {

@@ -340,6 +340,37 @@ TEST(a_foreign_listener)
     net_run(main_foreign);
 }
 
-TEST_MAIN("net_accept", 30, at_most_64_wait, at_most_64_wait_without_multishot, a_burst,
-          close_closes_those_that_wait, close_under_accept, cancelled_accept_loses_nothing,
-          left_open_at_the_end_of_a_run, drain, what_an_accepted_descriptor_is, a_foreign_listener)
+enum { COUNTED = 60 };
+
+/* Accepting costs no request beyond the armed one, closing costs one; neither allocates. */
+static int main_costs(void *arg)
+{
+    int port, fds[COUNTED], listener = net_listen(&port);
+
+    (void)arg;
+    connect_many(fds, 1, port);
+    ok(weft_close(weft_accept(listener, NULL, NULL, 0)));
+    close(fds[0]);
+    struct weft_stats before = net_stats();
+    connect_many(fds, COUNTED, port);
+    for (int i = 0; i < COUNTED; i++)
+        ok(weft_close(weft_accept(listener, NULL, NULL, 0)));
+    struct weft_stats after = net_stats();
+    ck_assert_uint_eq(after.allocations, before.allocations);
+    ck_assert_uint_eq(after.accepts - before.accepts, COUNTED);
+    if (net_has("accept_multishot"))
+        ck_assert_uint_le(after.sqes - before.sqes, COUNTED + 1);
+    ck_assert_uint_le(after.enters - before.enters, after.turns - before.turns);
+    close_many(fds, COUNTED);
+    return weft_close(listener);
+}
+
+TEST(costs_of_a_connection)
+{
+    net_run(main_costs);
+}
+
+TEST_MAIN("net_accept", 30, costs_of_a_connection, at_most_64_wait,
+          at_most_64_wait_without_multishot, a_burst, close_closes_those_that_wait,
+          close_under_accept, cancelled_accept_loses_nothing, left_open_at_the_end_of_a_run, drain,
+          what_an_accepted_descriptor_is, a_foreign_listener)

@@ -261,6 +261,33 @@ TEST(until)
     net_run(main_until);
 }
 
+/* A receive that is cut short costs two requests, itself and its cancel, and no allocation. */
+static int main_costs(void *arg)
+{
+    int here, there;
+    char byte;
+    struct weft_stats before, after;
+
+    (void)arg;
+    net_pair(&here, &there);
+    before = net_stats();
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(weft_recv_until(here, &byte, 1, 0, weft_after_us(100)), -ETIMEDOUT);
+    after = net_stats();
+    ck_assert_uint_eq(after.allocations, before.allocations);
+    ck_assert_uint_le(after.sqes - before.sqes, 200);
+    ck_assert_uint_le(after.cancels_sent - before.cancels_sent, 100);
+    /* one more: a turn is counted at its beginning, what it entered at its end */
+    ck_assert_uint_le(after.enters - before.enters, after.turns - before.turns + 1);
+    ok(weft_close(here));
+    return weft_close(there);
+}
+
+TEST(costs_of_a_cancel)
+{
+    net_run(main_costs);
+}
+
 /* -- closing under a call ------------------------------------------------------------------- */
 
 static int main_close(void *arg)
@@ -437,4 +464,5 @@ TEST(other_reactors)
 }
 
 TEST_MAIN("net_cancel", 30, cancelled_recv, partial_results, cancelled_send, connect_cut_short,
-          until, close_under_recv_and_send, close_twice, close_while_cancelled, other_reactors)
+          until, costs_of_a_cancel, close_under_recv_and_send, close_twice, close_while_cancelled,
+          other_reactors)

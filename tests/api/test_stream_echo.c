@@ -236,10 +236,12 @@ static int main_costs(void *arg)
         after = net_stats();
         ok(weft_stream_shutdown(a));
     }
-    ck_assert_uint_eq(after.sqes - before.sqes, 2 * MESSAGES);
+    /* where the kernel has no multishot the receive is armed for each message too */
+    ck_assert_uint_eq(after.sqes - before.sqes, (net_has("recv_multishot") ? 2 : 4) * MESSAGES);
     ck_assert_uint_le(after.enters - before.enters, after.turns - before.turns);
     ck_assert_uint_eq(after.allocations, before.allocations);
-    ck_assert_uint_eq(after.recv_rearms, before.recv_rearms);
+    if (net_has("recv_multishot"))
+        ck_assert_uint_eq(after.recv_rearms, before.recv_rearms);
     ok(weft_stream_close(a));
     return weft_stream_close(b);
 }

@@ -84,6 +84,15 @@ static inline struct weft_stats net_stats(void)
     return stats;
 }
 
+/* Does the running ring use this feature? (WEFT_RING_MASK may have taken it away.) */
+static inline bool net_has(const char *feature)
+{
+    char text[512];
+
+    ok(weft_features(text, sizeof text));
+    return strstr(text, feature) != NULL;
+}
+
 /* Repeatable noise: byte i of the stream with this seed. */
 static inline unsigned char net_byte(uint64_t seed, uint64_t i)
 {

@@ -99,7 +99,7 @@ static int main_pause(void *arg)
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, flood, &f, 0, NULL));
         settle();
-        ck_assert_uint_ge(held(), 16);
+        ck_assert_uint_ge(held(), net_has("buffer_ring") ? 16 : 0);
         ck_assert_uint_le(held(), 16 + 64); /* what the kernel fills in one go beyond the cap */
         ck_assert_uint_ge(net_stats().recv_pauses, 1);
         ck_assert_uint_lt(f.sent, FLOOD);
@@ -158,7 +158,7 @@ static int main_drips(void *arg)
         ck_assert_int_eq(weft_send_all(fd, &byte, 1, NULL), 1);
     }
     settle();
-    ck_assert_uint_ge(held(), 1);
+    ck_assert_uint_ge(held(), net_has("buffer_ring") ? 1 : 0);
     ck_assert_uint_le(held(), 2);
     ok(weft_close(fd));
     ck_assert_int_eq(weft_stream_read_exactly(stream, all, sizeof all, &done), -ENODATA);
