@@ -48,17 +48,6 @@ static bool look_pays(const struct weft__look *look)
            look->credit_ns >= WEFT__LOOK_SLEEP_COST_NS;
 }
 
-/* What was gathered goes to the kernel first: its results may be all there is to look for. */
-static bool submit_first(struct weft__reactor *reactor)
-{
-    uint32_t head;
-
-    if (weft__ring_queued(&reactor->ring) == 0)
-        return false;
-    return weft__ring_enter(&reactor->ring, 0, 0) < 0 ||
-           weft__ring_ready(&reactor->ring, &head) > 0;
-}
-
 bool weft__look(struct weft__reactor *reactor, int64_t deadline_ns)
 {
     struct weft__look *look = &reactor->look;
@@ -76,8 +65,8 @@ bool weft__look(struct weft__reactor *reactor, int64_t deadline_ns)
         look->unmeasured = WEFT__LOOK_MEASURED_EVERY - 1;
     if (!look_pays(look))
         return false;
-    if (submit_first(reactor))
-        return true;
+    if (weft__ring_queued(&reactor->ring) > 0)
+        return true; /* submit in this turn, look in the next: its results may be all there is */
     WEFT__COUNT(reactor, looks);
     end_ns = look->dry_since_ns + WEFT__LOOK_SLEEP_COST_NS;
     if (look_until(reactor, end_ns < deadline_ns ? end_ns : deadline_ns)) {

@@ -73,9 +73,10 @@ int weft__ops_grow(struct weft__ops *ops);
  *
  * NULL: no memory for a slot, or the kernel takes no requests now.
  */
-struct weft__sqe *weft__op_begin(struct weft__reactor *reactor, struct weft__op *op);
+static inline struct weft__sqe *weft__op_begin(struct weft__reactor *reactor, struct weft__op *op);
 
-/* Asks for its end; once is enough. Allocates nothing. Does nothing when it is idle. */
+/* (weft__op_begin and weft__op_complete are at the end of reactor.h, which knows where things are.)
+   Asks for its end; once is enough. Allocates nothing. Does nothing when it is idle. */
 void weft__op_cancel(struct weft__reactor *reactor, struct weft__op *op);
 
 static inline bool weft__op_in_flight(const struct weft__op *op)
@@ -84,7 +85,10 @@ static inline bool weft__op_in_flight(const struct weft__op *op)
 }
 
 /* Hands one completion to its operation. False: it belongs to none. */
-bool weft__op_complete(struct weft__reactor *reactor, const struct weft__cqe *cqe);
+static inline bool weft__op_complete(struct weft__reactor *reactor, const struct weft__cqe *cqe);
+
+/* Takes the operation out of those whose cancel is queued, where it stands. */
+void weft__op_cancel_unlink(struct weft__ops *ops, struct weft__op *op);
 
 /* Sends the cancels that are queued, as far as there is room. */
 void weft__ops_flush_cancels(struct weft__reactor *reactor);

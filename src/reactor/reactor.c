@@ -28,6 +28,7 @@ static void run_errand(struct weft__reactor *reactor)
     reactor->errand = NULL;
     errand->result = errand->fn(errand->arg);
     reactor->current = errand->fiber;
+    *reactor->errno_place = errand->fiber->saved_errno;
     weft__context_switch(&reactor->loop, &errand->fiber->context);
 }
 
@@ -137,26 +138,15 @@ void weft__reactor_run(struct weft__reactor *reactor)
         weft__reactor_turn(reactor, true);
 }
 
-void weft__fiber_switch_away(struct weft__reactor *reactor, struct weft__fiber *self)
+void weft__fiber_yield_rarely(struct weft__reactor *reactor)
 {
-    struct weft__fiber *next = weft__reactor_next(reactor);
-    struct weft__context *to = &reactor->loop;
-
-    if (next == self)
-        return;
-    self->saved_errno = *reactor->errno_place;
-    reactor->current = next;
-    if (next) {
-        weft__reactor_resumes(reactor, next);
-        to = &next->context;
-    }
-    weft__context_switch(&self->context, to);
-    *reactor->errno_place = self->saved_errno;
+    weft__fiber_yield(reactor);
 }
 
 void weft__fiber_errand(struct weft__reactor *reactor, struct weft__errand *errand)
 {
     errand->fiber = reactor->current;
+    errand->fiber->saved_errno = *reactor->errno_place;
     reactor->errand = errand;
     reactor->current = NULL;
     weft__context_switch(&errand->fiber->context, &reactor->loop);

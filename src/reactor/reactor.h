@@ -121,20 +121,41 @@ static inline struct weft__fiber *weft__reactor_next(struct weft__reactor *react
     return (struct weft__fiber *)weft__ready_pop(ready);
 }
 
+/* Whoever switches to a fiber says so first: it becomes current, and errno its own. */
 static inline void weft__reactor_resumes(struct weft__reactor *reactor, struct weft__fiber *fiber)
 {
     reactor->current = fiber;
+    *reactor->errno_place = fiber->saved_errno;
     WEFT__COUNT(reactor, switches);
     WEFT__TRACE(reactor, WEFT_TRACE_RUN, fiber->slot, 0);
 }
 
-/* Gives way to whoever is next and returns when this fiber, the current one, is run again. The caller
-   has put it where somebody will wake it. One function with one switch in it, never inlined: every
-   fiber is left and resumed at the same place, so that the returns that follow are predicted. */
-void weft__fiber_switch_away(struct weft__reactor *reactor, struct weft__fiber *self);
+/*
+ * Gives way to whoever is next and returns when this fiber, the current one, is run again. The caller
+ * has put it where somebody will wake it. Inlined, like all on the way from a public call to the
+ * switch: each frame in between would be a return that is mispredicted, since the processor
+ * remembers the calls of the fiber that ran before, and a line of the stack to be fetched.
+ */
+static inline __attribute__((always_inline)) void
+weft__fiber_switch_away(struct weft__reactor *reactor, struct weft__fiber *self)
+{
+    struct weft__fiber *next = weft__reactor_next(reactor);
+    struct weft__context *to = &reactor->loop;
+
+    if (next == self)
+        return;
+    self->saved_errno = *reactor->errno_place;
+    reactor->current = NULL;
+    if (next) {
+        weft__reactor_resumes(reactor, next);
+        to = &next->context;
+    }
+    weft__context_switch(&self->context, to);
+}
 
 /* Parks the current fiber on `wait` until weft__fiber_wake. */
-static inline void weft__fiber_park(struct weft__reactor *reactor, struct weft__wait *wait)
+static inline __attribute__((always_inline)) void
+weft__fiber_park(struct weft__reactor *reactor, struct weft__wait *wait)
 {
     struct weft__fiber *self = reactor->current;
 
@@ -154,11 +175,13 @@ static inline void weft__fiber_wake(struct weft__reactor *reactor, struct weft__
 }
 
 /* To the tail of the ready queue. */
-static inline void weft__fiber_yield(struct weft__reactor *reactor)
+static inline __attribute__((always_inline)) void weft__fiber_yield(struct weft__reactor *reactor)
 {
     weft__ready_push(&reactor->ready, reactor->current);
     weft__fiber_switch_away(reactor, reactor->current);
 }
+/* The same, called: for places that hardly ever do. */
+void weft__fiber_yield_rarely(struct weft__reactor *reactor);
 
 /* The last thing a fiber does. Its stack may be reused as soon as somebody else runs. */
 void weft__fiber_exit(struct weft__reactor *reactor, struct weft__fiber *self)
@@ -171,7 +194,63 @@ void weft__fiber_errand(struct weft__reactor *reactor, struct weft__errand *erra
 static inline void weft__reactor_spend(struct weft__reactor *reactor)
 {
     if (__builtin_expect(--reactor->budget <= 0, 0))
-        weft__fiber_yield(reactor);
+        weft__fiber_yield_rarely(reactor);
+}
+
+/* -- operations: op.h says what these promise --------------------------------------------- */
+
+static inline __attribute__((always_inline)) struct weft__sqe *
+weft__op_begin(struct weft__reactor *reactor, struct weft__op *op)
+{
+    struct weft__ops *ops = &reactor->ops;
+    struct weft__op_slot *slot;
+    struct weft__sqe *sqe;
+
+    if (__builtin_expect(ops->free == UINT32_MAX, 0) && weft__ops_grow(ops) < 0)
+        return NULL;
+    sqe = weft__ring_take(&reactor->ring);
+    if (__builtin_expect(!sqe, 0))
+        return NULL;
+    slot = &ops->slots[ops->free];
+    op->id = (uint64_t)slot->generation << 32 | ops->free;
+    op->cancel_asked = false;
+    op->cancel_link = NULL;
+    ops->free = slot->next_free;
+    ops->in_flight++;
+    slot->op = op;
+    return sqe;
+}
+
+/* The final completion: the slot is free, and its generation never comes again. */
+static inline void weft__op_ends(struct weft__ops *ops, struct weft__op *op, uint32_t index)
+{
+    struct weft__op_slot *slot = &ops->slots[index];
+
+    slot->op = NULL;
+    if (++slot->generation == 0)
+        slot->generation = 1;
+    slot->next_free = ops->free;
+    ops->free = index;
+    ops->in_flight--;
+    op->id = 0;
+    if (__builtin_expect(op->cancel_link != NULL, 0))
+        weft__op_cancel_unlink(ops, op);
+}
+
+static inline bool weft__op_complete(struct weft__reactor *reactor, const struct weft__cqe *cqe)
+{
+    struct weft__ops *ops = &reactor->ops;
+    uint32_t index = (uint32_t)cqe->user_data;
+    struct weft__op_slot *slot = &ops->slots[index];
+    struct weft__op *op;
+
+    if (index >= ops->capacity || slot->generation != cqe->user_data >> 32 || !slot->op)
+        return false;
+    op = slot->op;
+    if (!(cqe->flags & WEFT__CQE_MORE))
+        weft__op_ends(ops, op, index);
+    op->complete(op, cqe->result, cqe->flags);
+    return true;
 }
 
 /* Sends to another reactor, ringing through our own ring where that is better. From a reactor's

@@ -425,8 +425,9 @@ static int start_members(struct weft__runtime *runtime)
         struct weft__member *member = runtime->members[i];
         char name[16];
         snprintf(name, sizeof name, "weft-%u", i);
-        member->error = weft__host_thread_start(&member->thread, member_main, member, name);
-        if (member->error < 0) {
+        int started = weft__host_thread_start(&member->thread, member_main, member, name);
+        if (started < 0) { /* else `error` is the thread's to write */
+            member->error = started;
             snprintf(member->error_text, sizeof member->error_text, "no thread for reactor %u: %s",
                      i, "check RLIMIT_NPROC and the cgroup's pids.max");
             runtime->answers++;

@@ -8,7 +8,7 @@
 #define OPERATION_OF(pointer, member)                                                              \
     ((struct weft__operation *)((char *)(pointer)-offsetof(struct weft__operation, member)))
 
-static void completed(struct weft__op *op, int32_t result, uint32_t flags)
+void weft__operation_completed(struct weft__op *op, int32_t result, uint32_t flags)
 {
     struct weft__operation *operation = OPERATION_OF(op, op);
 
@@ -19,30 +19,25 @@ static void completed(struct weft__op *op, int32_t result, uint32_t flags)
 }
 
 /* The wait goes on: the kernel owns what the request points at until it says otherwise. */
-static void interrupt(struct weft__wait *wait)
+void weft__operation_interrupt(struct weft__wait *wait)
 {
     weft__op_cancel(weft__self, &OPERATION_OF(wait, wait)->op);
 }
 
-struct weft__sqe *weft__operation_begin(struct weft__task *self, struct weft__operation *operation,
-                                        const char *what, int fd)
+struct weft__sqe *weft__operation_retry(struct weft__task *self, struct weft__operation *operation)
 {
     struct weft__reactor *reactor = self->reactor;
     struct weft__sqe *sqe;
 
-    operation->op.complete = completed;
-    operation->wait.what = what;
-    operation->wait.interrupt = interrupt;
-    operation->wait.fd = fd;
-    operation->wait.idle = false;
-    while (__builtin_expect(!(sqe = weft__op_begin(reactor, &operation->op)), 0)) {
+    do {
         if (reactor->ops.free == UINT32_MAX)
             return NULL; /* no memory for a slot */
         WEFT__COUNT(reactor, sq_full);
         weft__fiber_yield(reactor); /* the loop reaps, which makes room */
         if (self->visible)
             return NULL;
-    }
+        sqe = weft__op_begin(reactor, &operation->op);
+    } while (!sqe);
     return sqe;
 }
 
@@ -51,10 +46,9 @@ int weft__operation_error(struct weft__task *self)
     return self->visible ? weft__task_refuse(self) : -ENOMEM;
 }
 
-int32_t weft__result_for(struct weft__task *self, const struct weft__wait *wait, int32_t result)
+int32_t weft__result_negative(struct weft__task *self, const struct weft__wait *wait,
+                              int32_t result)
 {
-    if (__builtin_expect(result >= 0, 1))
-        return result;
     if (!weft__result_is_cancel(result)) {
         self->cause = WEFT_CAUSE_NONE;
         return result;
@@ -65,14 +59,6 @@ int32_t weft__result_for(struct weft__task *self, const struct weft__wait *wait,
         return weft__task_refuse_idle(self);
     self->cause = WEFT_CAUSE_NONE;
     return result == -EINTR ? -EINTR : -ECANCELED;
-}
-
-int32_t weft__operation_wait(struct weft__task *self, struct weft__operation *operation,
-                             struct weft__sqe *sqe)
-{
-    sqe->user_data = operation->op.id;
-    weft__fiber_park(self->reactor, &operation->wait);
-    return weft__result_for(self, &operation->wait, operation->result);
 }
 
 void weft__operation_abort(struct weft__reactor *reactor, struct weft__operation *operation)
