@@ -1,7 +1,5 @@
 /*
- * context.c: making, ending and dropping contexts, and the switch for processes with C++ in them.
- *
- * See context.h for who may call what. The hot path, weft__context_switch, is inline there.
+ * context.c: what context.h does not do inline: C++ exceptions, and the entry under a sanitizer.
  */
 #include "coro/context.h"
 
@@ -25,12 +23,6 @@ static __attribute__((constructor)) void look_for_cxx(void)
     weft__context_has_cxx = __cxa_get_globals != NULL;
 }
 
-void weft__context_adopt(struct weft__context *context)
-{
-    context->sp = NULL;
-    weft__san_adopt(&context->san);
-}
-
 #ifdef WEFT__SAN
 
 /* The sanitizers want to hear of the arrival before the entry's code runs. */
@@ -51,29 +43,7 @@ void weft__context_make(struct weft__context *context, void *stack_low, void *to
     context->sp = weft__arch_prepare(top, arrive_and_enter, context);
 }
 
-#else
-
-void weft__context_make(struct weft__context *context, void *stack_low, void *top,
-                        void (*entry)(void *), void *arg)
-{
-    (void)stack_low;
-    context->sp = weft__arch_prepare(top, entry, arg);
-}
-
 #endif
-
-void weft__context_drop(struct weft__context *context)
-{
-    weft__san_drop(&context->san);
-    context->sp = NULL;
-}
-
-void weft__context_exit_to(struct weft__context *from, struct weft__context *to)
-{
-    weft__san_leave(&from->san, &to->san, true);
-    weft__arch_switch(&from->sp, to->sp);
-    __builtin_unreachable();
-}
 
 void weft__context_cxx_leave(struct weft__context_cxx *mine)
 {

@@ -14,6 +14,7 @@
 #define WEFT_CORO_CONTEXT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "arch/arch.h"
 #include "coro/sanitize.h"
@@ -31,24 +32,51 @@ struct weft__context {
  * switch. */
 extern bool weft__context_has_cxx __attribute__((visibility("hidden")));
 
+/* Makes the calling thread's own stack a context, the one the others switch back to. */
+static inline void weft__context_adopt(struct weft__context *context)
+{
+    context->sp = NULL;
+    weft__san_adopt(&context->san);
+}
+
+/* Lets go of what the context holds beside its stack. Not on the context itself; harmless on one
+ * that never ran, and on one adopted. */
+static inline void weft__context_drop(struct weft__context *context)
+{
+    context->sp = NULL;
+    weft__san_drop(&context->san);
+}
+
+#ifdef WEFT__SAN
+
+/* As below; the sanitizers hear of the arrival before entry's own code runs. */
+void weft__context_make(struct weft__context *context, void *stack_low, void *top,
+                        void (*entry)(void *), void *arg);
+
+#else
+
 /*
  * A new context: the first switch to it calls entry(arg) on the stack that ends at `top`
  * (16-aligned) and reaches down to stack_low. entry must not return; it ends by
  * weft__context_exit_to. The context must not move in memory while it lives.
  */
-void weft__context_make(struct weft__context *context, void *stack_low, void *top,
-                        void (*entry)(void *), void *arg);
+static inline void weft__context_make(struct weft__context *context, void *stack_low, void *top,
+                                      void (*entry)(void *), void *arg)
+{
+    (void)stack_low;
+    context->sp = weft__arch_prepare(top, entry, arg);
+}
 
-/* Makes the calling thread's own stack a context, the one the others switch back to. */
-void weft__context_adopt(struct weft__context *context);
-
-/* Lets go of what the context holds beside its stack. Not on the context itself; harmless on one
- * that never ran, and on one adopted. */
-void weft__context_drop(struct weft__context *context);
+#endif
 
 /* The last switch away from `from`, whose stack may be reused from the next instruction on. */
-void weft__context_exit_to(struct weft__context *from, struct weft__context *to)
-    __attribute__((noreturn));
+static inline __attribute__((always_inline, noreturn)) void weft__context_exit_to(
+    struct weft__context *from, struct weft__context *to)
+{
+    weft__san_leave(&from->san, &to->san, true);
+    weft__arch_switch(&from->sp, to->sp);
+    __builtin_unreachable();
+}
 
 /*
  * What the C++ runtime knows of exceptions in the context that is left, while it is away: kept in

@@ -16,6 +16,9 @@
  * grows into them. So nothing is charged before use where overcommit is forbidden, and mlockall
  * does not pull 150 GiB into memory.
  *
+ * The slab is inherited by fork, unlike other memory of a runtime: a task that forks returns from
+ * it in the child too, and there stands on this memory.
+ *
  * A pool belongs to one thread; only weft__stack_slot_of may be called from a signal handler of
  * that thread. What always holds: a slot that was ever handed out has its guard; of the free slots
  * the oldest come first in their class's array, and of these `cold_count` hold no memory.
