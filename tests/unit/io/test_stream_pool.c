@@ -101,7 +101,8 @@ static int main_pause(void *arg)
         settle();
         ck_assert_uint_ge(held(), net_has("buffer_ring") ? 16 : 0);
         ck_assert_uint_le(held(), 16 + 64); /* what the kernel fills in one go beyond the cap */
-        ck_assert_uint_ge(net_stats().recv_pauses, 1);
+        if (net_has("buffer_ring")) /* without a pool a lagging reader's one buffer is the cap */
+            ck_assert_uint_ge(net_stats().recv_pauses, 1);
         ck_assert_uint_lt(f.sent, FLOOD);
         read_all(stream, 4, FLOOD);
     }
@@ -236,7 +237,8 @@ static int main_dry_without_memory(void *arg)
             ok(weft_spawn(&s, flood, &floods[i], 0, NULL));
         }
         settle();
-        ck_assert_uint_gt(net_stats().recv_pauses, 0);
+        if (net_has("buffer_ring"))
+            ck_assert_uint_gt(net_stats().recv_pauses, 0);
         for (int i = 0; i < HOARDERS; i++)
             read_all(streams[i], (uint64_t)i, 2 * HOARD);
     }
