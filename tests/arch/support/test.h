@@ -1,7 +1,7 @@
 /*
  * The harness of tests/support, in miniature, for programs that run under emulation, where neither
- * the Check library nor processes of one's own can be counted on. A case that fails ends the program
- * with exit code 1; there is no time limit but that of the test run.
+ * the Check library nor processes of one's own can be counted on. A case that fails ends the
+ * program with exit code 1; there is no time limit but that of the test run.
  */
 #ifndef WEFT_TESTS_ARCH_SUPPORT_TEST_H
 #define WEFT_TESTS_ARCH_SUPPORT_TEST_H
