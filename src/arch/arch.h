@@ -50,7 +50,9 @@ void weft__arch_switch(void **save, void *to);
 /*
  * Builds the first frame of a new stack below `top` (16-aligned) and returns what to switch to.
  * The switch calls entry(arg), with the control words in force where prepare was called. entry
- * must not return: the frame under it traps.
+ * either never returns, or is in truth a `void **(*)(void *)`: what it returns is where the stack
+ * pointer stands that weft__arch_switch saved of the one who goes on. The stack it ran on is left
+ * for good by then.
  */
 void *weft__arch_prepare(void *top, void (*entry)(void *), void *arg);
 

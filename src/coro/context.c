@@ -43,6 +43,27 @@ void weft__context_make(struct weft__context *context, void *stack_low, void *to
     context->sp = weft__arch_prepare(top, arrive_and_enter, context);
 }
 
+/* And of the departure, before the stack is left. */
+static struct weft__context *arrive_and_run(void *arg)
+{
+    struct weft__context *context = arg, *next;
+
+    weft__san_arrive(&context->san);
+    next = context->san.body(context->san.arg);
+    weft__san_leave(&context->san, &next->san, true);
+    return next;
+}
+
+void weft__context_start(struct weft__context *context, void *stack_low, void *top,
+                         struct weft__context *(*body)(void *), void *arg)
+{
+    weft__san_make(&context->san, stack_low, top);
+    context->san.body = body;
+    context->san.arg = arg;
+    context->sp =
+        weft__arch_prepare(top, (void (*)(void *))(void (*)(void))arrive_and_run, context);
+}
+
 #endif
 
 void weft__context_cxx_leave(struct weft__context_cxx *mine)

@@ -53,8 +53,11 @@ extern "C" {
 
 #ifdef WEFT__SAN
 
+struct weft__context;
+
 struct weft__san {
     void (*entry)(void *); /* what the first switch really calls */
+    struct weft__context *(*body)(void *); /* or this */
     void *arg;
     void *fiber;        /* TSan's fiber */
     bool fiber_owned;   /* created by weft__context_make, so destroyed by weft__context_drop */

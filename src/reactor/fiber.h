@@ -1,9 +1,10 @@
 /*
  * reactor/fiber.h - the lower half of a task: what the reactor needs in order to run and park it.
  *
- * A fiber is current, ready (it stands in the ready queue), or parked: then `wait` points at the one
- * thing it waits for, which lives in the frame of the function that parked it. Whoever ends that wait
- * clears `wait` by weft__fiber_wake, exactly once. Only the fiber's own reactor touches any of this.
+ * A fiber is current, ready (it stands in the ready queue), or parked: then `wait` points at the
+ * one thing it waits for, which lives in the frame of the function that parked it. Whoever ends
+ * that wait clears `wait` by weft__fiber_wake, exactly once. Only the fiber's own reactor touches
+ * any of this.
  */
 #ifndef WEFT_REACTOR_FIBER_H
 #define WEFT_REACTOR_FIBER_H

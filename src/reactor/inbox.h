@@ -3,16 +3,17 @@
  *
  * The wake-up promise: a message pushed is run by the reactor without anyone pushing another. It
  * rests on one word. `head` holds the newest message, or one of three marks: EMPTY, SLEEPING or
- * CLOSED. The reactor goes to sleep only by changing EMPTY to SLEEPING in one step, which fails when
- * anything has been pushed; a producer whose push replaces SLEEPING, and no other, rings the bell. As
- * both are read-modify-writes of the same word there is no order of events in which the reactor
- * sleeps and nobody rings, no fence is needed to see that, and there is at most one bell per sleep.
+ * CLOSED. The reactor goes to sleep only by changing EMPTY to SLEEPING in one step, which fails
+ * when anything has been pushed; a producer whose push replaces SLEEPING, and no other, rings the
+ * bell. As both are read-modify-writes of the same word there is no order of events in which the
+ * reactor sleeps and nobody rings, no fence is needed to see that, and there is at most one bell
+ * per sleep.
  *
  * Messages are pushed as a stack and taken all at once; the taker reverses them, so each thread's
  * messages run in the order pushed. The upper 16 bits of the word count what waits there.
  *
- * After CLOSED pushes are refused and nothing is touched any more but the word itself: the struct is
- * counted and outlives its reactor while anyone holds a reference.
+ * After CLOSED pushes are refused and nothing is touched any more but the word itself: the struct
+ * is counted and outlives its reactor while anyone holds a reference.
  */
 #ifndef WEFT_REACTOR_INBOX_H
 #define WEFT_REACTOR_INBOX_H
@@ -41,7 +42,7 @@ struct weft_inbox {
     void *runtime;                               /* read-only; meaningful until CLOSED */
     uint32_t index;
     _Atomic(uint32_t) references;
-    _Atomic(uint32_t) visitors; /* threads that look at the reactor itself just now */
+    _Atomic(uint32_t) visitors;  /* threads that look at the reactor itself just now */
     _Atomic(uint32_t) stop_sent; /* `stop` has been pushed: once in its life */
     struct weft__message stop;   /* asks the runtime to stop; the runtime layer sets run */
     /* the reactor's own side */
@@ -71,7 +72,8 @@ uint32_t weft__inbox_waiting(struct weft_inbox *inbox);
 /* Any thread: has the reactor stopped? */
 bool weft__inbox_closed(struct weft_inbox *inbox);
 
-/* Any thread: keeps the reactor in memory, for a look at it, until _visit_end. False: it has stopped. */
+/* Any thread: keeps the reactor in memory, for a look at it, until _visit_end. False: it has
+ * stopped. */
 bool weft__inbox_visit(struct weft_inbox *inbox);
 void weft__inbox_visit_end(struct weft_inbox *inbox);
 

@@ -14,13 +14,13 @@
 #include <stdint.h>
 
 struct weft__look {
-    bool allowed;      /* false: never */
-    bool disappointed; /* the last look found nothing, and nothing has come since */
-    int64_t gap_ns;    /* recent gaps, smoothed */
-    int64_t credit_ns; /* what fruitless looks may still cost */
+    bool allowed;          /* false: never */
+    bool disappointed;     /* the last look found nothing, and nothing has come since */
+    int64_t gap_ns;        /* recent gaps, smoothed */
+    int64_t credit_ns;     /* what fruitless looks may still cost */
     int64_t busy_since_ns; /* 0: not known */
     int64_t dry_since_ns;  /* 0: this sleep is not measured */
-    uint32_t unmeasured;   /* sleeps still to be passed over: while gaps are long, few are measured */
+    uint32_t unmeasured; /* sleeps still to be passed over: while gaps are long, few are measured */
 };
 
 enum {

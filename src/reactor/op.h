@@ -8,9 +8,9 @@
  *                                  v  |
  *                             cancel queued --(flush, once a turn)--> cancel sent
  *
- * An operation ends by its own final completion and by nothing else: cancelling it sends a request and
- * changes no ownership, whatever the answer to that request says. The memory it stands in, and what
- * it points the kernel at, must live until then.
+ * An operation ends by its own final completion and by nothing else: cancelling it sends a request
+ * and changes no ownership, whatever the answer to that request says. The memory it stands in, and
+ * what it points the kernel at, must live until then.
  *
  * user_data is the index of a slot and that slot's generation, so it is never shared by two
  * operations in flight, and a stale or invented one leads nowhere.
@@ -27,8 +27,8 @@
 struct weft__reactor;
 
 struct weft__op {
-    /* Called on the loop for each completion; `flags` has WEFT__CQE_MORE when more will follow. After
-       the final one the operation is idle again and may be submitted anew from within. */
+    /* Called on the loop for each completion; `flags` has WEFT__CQE_MORE when more will follow.
+       After the final one the operation is idle again and may be submitted anew from within. */
     void (*complete)(struct weft__op *op, int32_t result, uint32_t flags);
     uint64_t id; /* user_data while in flight; 0 while idle */
     struct weft__op *cancel_next;

@@ -32,8 +32,8 @@ static void run_errand(struct weft__reactor *reactor)
     weft__context_switch(&reactor->loop, &errand->fiber->context);
 }
 
-/* Runs what is ready, until the queue is empty or the turn's budget is spent. Fibers switch directly
-   to one another; they come back here when there is no next one. */
+/* Runs what is ready, until the queue is empty or the turn's budget is spent. Fibers switch
+   directly to one another; they come back here when there is no next one. */
 static void run_ready(struct weft__reactor *reactor)
 {
     while (reactor->budget > 0 && weft__ready_count(&reactor->ready) > 0 && !reactor->frozen) {
@@ -92,7 +92,8 @@ static bool work_waits(struct weft__reactor *reactor)
            weft__inbox_any(reactor->inbox) || reactor->done;
 }
 
-/* One visit to the kernel. Sleeping is announced first, so that whoever pushes from then on rings. */
+/* One visit to the kernel. Sleeping is announced first, so that whoever pushes from then on rings.
+ */
 static void visit_kernel(struct weft__reactor *reactor, bool wait)
 {
     int64_t deadline_ns = weft__timers_next(&reactor->timers);
@@ -152,14 +153,13 @@ void weft__fiber_errand(struct weft__reactor *reactor, struct weft__errand *erra
     weft__context_switch(&errand->fiber->context, &reactor->loop);
 }
 
-void weft__fiber_exit(struct weft__reactor *reactor, struct weft__fiber *self)
+struct weft__context *weft__fiber_end(struct weft__reactor *reactor)
 {
     struct weft__fiber *next = weft__reactor_next(reactor);
 
-    if (next) {
-        weft__reactor_resumes(reactor, next);
-        weft__context_exit_to(&self->context, &next->context);
-    }
     reactor->current = NULL;
-    weft__context_exit_to(&self->context, &reactor->loop);
+    if (!next)
+        return &reactor->loop;
+    weft__reactor_resumes(reactor, next);
+    return &next->context;
 }

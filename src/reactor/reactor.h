@@ -2,9 +2,9 @@
  * reactor/reactor.h - one per core: the loop, and what it turns.
  *
  * A reactor belongs to one thread. It holds mechanism only: fibers that are ready, requests in
- * flight, timers, the inbox. Policy (scopes, cancellation, results) is the task layer's, which hangs
- * itself in through `hooks`. reactor.c holds the loop itself, one screen; fiber.h, op.h, timer.h and
- * inbox.h the things it calls.
+ * flight, timers, the inbox. Policy (scopes, cancellation, results) is the task layer's, which
+ * hangs itself in through `hooks`. reactor.c holds the loop itself, one screen; fiber.h, op.h,
+ * timer.h and inbox.h the things it calls.
  */
 #ifndef WEFT_REACTOR_REACTOR_H
 #define WEFT_REACTOR_REACTOR_H
@@ -131,13 +131,13 @@ static inline void weft__reactor_resumes(struct weft__reactor *reactor, struct w
 }
 
 /*
- * Gives way to whoever is next and returns when this fiber, the current one, is run again. The caller
- * has put it where somebody will wake it. Inlined, like all on the way from a public call to the
- * switch: each frame in between would be a return that is mispredicted, since the processor
+ * Gives way to whoever is next and returns when this fiber, the current one, is run again. The
+ * caller has put it where somebody will wake it. Inlined, like all on the way from a public call to
+ * the switch: each frame in between would be a return that is mispredicted, since the processor
  * remembers the calls of the fiber that ran before, and a line of the stack to be fetched.
  */
-static inline __attribute__((always_inline)) void
-weft__fiber_switch_away(struct weft__reactor *reactor, struct weft__fiber *self)
+static inline __attribute__((always_inline)) void weft__fiber_switch_away(
+    struct weft__reactor *reactor, struct weft__fiber *self)
 {
     struct weft__fiber *next = weft__reactor_next(reactor);
     struct weft__context *to = &reactor->loop;
@@ -154,8 +154,8 @@ weft__fiber_switch_away(struct weft__reactor *reactor, struct weft__fiber *self)
 }
 
 /* Parks the current fiber on `wait` until weft__fiber_wake. */
-static inline __attribute__((always_inline)) void
-weft__fiber_park(struct weft__reactor *reactor, struct weft__wait *wait)
+static inline __attribute__((always_inline)) void weft__fiber_park(struct weft__reactor *reactor,
+                                                                   struct weft__wait *wait)
 {
     struct weft__fiber *self = reactor->current;
 
@@ -183,9 +183,9 @@ static inline __attribute__((always_inline)) void weft__fiber_yield(struct weft_
 /* The same, called: for places that hardly ever do. */
 void weft__fiber_yield_rarely(struct weft__reactor *reactor);
 
-/* The last thing a fiber does. Its stack may be reused as soon as somebody else runs. */
-void weft__fiber_exit(struct weft__reactor *reactor, struct weft__fiber *self)
-    __attribute__((noreturn));
+/* The last thing a fiber does: whom its body returns to weft__context_start. Its stack may be
+   reused as soon as somebody else runs. */
+struct weft__context *weft__fiber_end(struct weft__reactor *reactor);
 
 /* Runs the errand and returns; the fiber is not parked meanwhile, nothing else runs. */
 void weft__fiber_errand(struct weft__reactor *reactor, struct weft__errand *errand);
@@ -199,8 +199,8 @@ static inline void weft__reactor_spend(struct weft__reactor *reactor)
 
 /* -- operations: op.h says what these promise --------------------------------------------- */
 
-static inline __attribute__((always_inline)) struct weft__sqe *
-weft__op_begin(struct weft__reactor *reactor, struct weft__op *op)
+static inline __attribute__((always_inline)) struct weft__sqe *weft__op_begin(
+    struct weft__reactor *reactor, struct weft__op *op)
 {
     struct weft__ops *ops = &reactor->ops;
     struct weft__op_slot *slot;

@@ -25,8 +25,9 @@ static int open_stacks(struct weft__reactor *reactor, const struct weft__reactor
         weft__stack_pool_close(&reactor->stacks);
         return error;
     }
-    reactor->overflow_watch = (struct weft__overflow_watch){
-        .pool = &reactor->stacks, .describe = opt->describe, .arg = reactor};
+    reactor->overflow_watch = (struct weft__overflow_watch){.pool = &reactor->stacks,
+                                                            .describe = opt->describe,
+                                                            .arg = reactor};
     weft__overflow_watch(&reactor->overflow_watch);
     return 0;
 }

@@ -155,8 +155,8 @@ static void append_due(struct weft__timers *timers, struct weft__timer *list)
     }
 }
 
-/* Is there a list that has to be dealt with before the present may become `tick_now`? One of level 0
-   when its tick has wholly passed; one above as soon as its span begins, because the present must
+/* Is there a list that has to be dealt with before the present may become `tick_now`? One of level
+   0 when its tick has wholly passed; one above as soon as its span begins, because the present must
    never lie inside the span of a list that has not been spread out. */
 static bool overdue(const struct weft__timers *timers, uint64_t tick_now, uint32_t *level,
                     uint64_t *begin)
@@ -208,8 +208,9 @@ uint32_t weft__timers_run(struct weft__timers *timers, int64_t now_ns, uint32_t 
     return count;
 }
 
-/* The time by which every timer of the list has to be looked at: the earliest due time, when finding
-   it is cheap; else the time at which the list's span begins, where it will be spread out. */
+/* The time by which every timer of the list has to be looked at: the earliest due time, when
+   finding it is cheap; else the time at which the list's span begins, where it will be spread out.
+ */
 static int64_t list_deadline(const struct weft__timer *list, uint32_t level, uint64_t begin)
 {
     int64_t earliest = INT64_MAX;

@@ -1,14 +1,15 @@
 /*
  * reactor/timer.h - timers by the million: a hierarchical wheel in user space.
  *
- * Nine levels of 64 lists; the lists of level k span 64^k ticks of 1,024 ns. A timer lies on the level
- * of the highest group of six bits in which its tick differs from the wheel's present tick, so within
- * a level a list never lies behind the present and the lowest set bit of the level's map is the next
- * one. Arming and cancelling are O(1) and allocate nothing; a timer moves down at most eight times.
+ * Nine levels of 64 lists; the lists of level k span 64^k ticks of 1,024 ns. A timer lies on the
+ * level of the highest group of six bits in which its tick differs from the wheel's present tick,
+ * so within a level a list never lies behind the present and the lowest set bit of the level's map
+ * is the next one. Arming and cancelling are O(1) and allocate nothing; a timer moves down at most
+ * eight times.
  *
- * A timer fires when its whole tick has passed: never early, at most 1,024 ns late by this structure.
- * Timers due together fire in the order of their due times, equal ones in the order armed.
- * One wheel per reactor, touched by that reactor alone.
+ * A timer fires when its whole tick has passed: never early, at most 1,024 ns late by this
+ * structure. Timers due together fire in the order of their due times, equal ones in the order
+ * armed. One wheel per reactor, touched by that reactor alone.
  */
 #ifndef WEFT_REACTOR_TIMER_H
 #define WEFT_REACTOR_TIMER_H
@@ -53,8 +54,8 @@ static inline bool weft__timer_armed(const struct weft__timer *timer)
     return timer->link != NULL;
 }
 
-/* Fires what is due at `now_ns`, at most `count_max` of them; how many. A timer is disarmed before it
-   fires; `fire` may arm and disarm any timer. */
+/* Fires what is due at `now_ns`, at most `count_max` of them; how many. A timer is disarmed before
+   it fires; `fire` may arm and disarm any timer. */
 uint32_t weft__timers_run(struct weft__timers *timers, int64_t now_ns, uint32_t count_max);
 
 /* When to look again: never later than needed; INT64_MAX when nothing is armed. */

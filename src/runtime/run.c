@@ -313,7 +313,8 @@ static void end_limit(struct weft__timer *timer)
     MEMBER_OF(timer, limit)->gave_up = true;
 }
 
-/* Ends what is armed without a task behind it, and closes; or, if something holds, leaves it all. */
+/* Ends what is armed without a task behind it, and closes; or, if something holds, leaves it all.
+ */
 void weft__member_close(struct weft__member *member)
 {
     struct weft__reactor *reactor = &member->reactor;

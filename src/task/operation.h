@@ -35,9 +35,8 @@ struct weft__sqe *weft__operation_retry(struct weft__task *self, struct weft__op
  * weft__operation_wait. While the kernel takes no requests the task gives way and tries again.
  * NULL: weft__operation_error says why (-ENOMEM, or -ECANCELED meanwhile).
  */
-static inline __attribute__((always_inline)) struct weft__sqe *
-weft__operation_begin(struct weft__task *self, struct weft__operation *operation, const char *what,
-                      int fd)
+static inline __attribute__((always_inline)) struct weft__sqe *weft__operation_begin(
+    struct weft__task *self, struct weft__operation *operation, const char *what, int fd)
 {
     struct weft__sqe *sqe;
 
@@ -74,9 +73,8 @@ static inline int32_t weft__result_for(struct weft__task *self, const struct wef
 
 /* Parks until the final completion. The completion's result; when the kernel says the request was
    cancelled: -ECANCELED, or -ESHUTDOWN when a drain ended an idle wait. operation->flags is set. */
-static inline __attribute__((always_inline)) int32_t
-weft__operation_wait(struct weft__task *self, struct weft__operation *operation,
-                     struct weft__sqe *sqe)
+static inline __attribute__((always_inline)) int32_t weft__operation_wait(
+    struct weft__task *self, struct weft__operation *operation, struct weft__sqe *sqe)
 {
     sqe->user_data = operation->op.id;
     weft__fiber_park(self->reactor, &operation->wait);

@@ -88,8 +88,8 @@ static void wake_joiners(struct weft__task *self)
     self->joiners = NULL;
 }
 
-/* The first function on a task's stack; `arg` is its record. */
-static void task_main(void *arg)
+/* The first function on a task's stack; `arg` is its record. Returns who goes on. */
+static struct weft__context *task_main(void *arg)
 {
     struct weft__task *self = arg;
     struct weft__reactor *reactor = self->reactor;
@@ -109,7 +109,7 @@ static void task_main(void *arg)
     weft__scope_child_ended(self->home, self);
     if (!self->kept)
         weft__task_release(self);
-    weft__fiber_exit(reactor, &self->fiber);
+    return weft__fiber_end(reactor);
 }
 
 /* Takes the record out of the tree; its stack goes back once nobody stands on it. */
@@ -229,7 +229,7 @@ int weft__task_start(struct weft__reactor *reactor, struct weft__scope *home, we
         task->arg = low_end;
     }
     adopt(home, task);
-    weft__context_make(&task->fiber.context, stack.low, low_end, task_main, task);
+    weft__context_start(&task->fiber.context, stack.low, low_end, task_main, task);
     if (!scope_is_clean(home))
         weft__task_refresh(task);
     weft__tasks_of(reactor)->newest = task;

@@ -87,6 +87,7 @@ weft__arch_switch:
         movq    %rsp, (%rdi)
         movq    %rsi, %rsp
 
+.Larrive:
         ldmxcsr FRAME_MXCSR(%rsp)
         cmpw    FRAME_X87(%rsp), %dx
         jne     .Lload_x87
@@ -153,7 +154,15 @@ trampoline:
         endbr64
         movq    %r12, %rdi
         call    *%rbx
-        ud2
+        /* The entry came back: the context at rax goes on. Calls and returns have been balanced since
+         * somebody switched here, so if the task ran through, that somebody's call is the one the
+         * processor remembers, and if he is who goes on, a plain `ret` is right: r8 makes it so. */
+        subq    $8, %rsp
+        fnstcw  (%rsp)
+        movzwl  (%rsp), %edx
+        movq    (%rax), %rsp
+        movq    FRAME_RETURN(%rsp), %r8
+        jmp     .Larrive
         .cfi_endproc
         .size   trampoline, . - trampoline
 

@@ -258,7 +258,56 @@ TEST(threads_have_contexts_of_their_own)
     }
 }
 
+/* A body that returns: the context it names goes on, with its own control words, and the stack can
+   be used again at once. */
+struct returning {
+    struct weft__context context;
+    struct weft__context *home;
+    int runs;
+};
+
+static struct weft__context *body_that_returns(void *arg)
+{
+    struct returning *self = arg;
+
+    self->runs++;
+    return self->home;
+}
+
+static struct weft__context *body_that_goes_away_first(void *arg)
+{
+    struct returning *self = arg;
+
+    weft__context_switch(&self->context, self->home);
+    self->runs++;
+    return self->home;
+}
+
+TEST(a_body_that_returns_names_who_goes_on)
+{
+    static _Alignas(64) char stack[256 * 1024];
+    struct weft__context home;
+    struct returning returning = {.home = &home};
+
+    weft__context_adopt(&home);
+    for (int i = 0; i < 1000; i++) {
+        weft__context_start(&returning.context, stack, stack + sizeof stack, body_that_returns,
+                            &returning);
+        weft__context_switch(&home, &returning.context);
+        ck_assert_int_eq(returning.runs, i + 1);
+        weft__context_drop(&returning.context);
+    }
+    weft__context_start(&returning.context, stack, stack + sizeof stack, body_that_goes_away_first,
+                        &returning);
+    weft__context_switch(&home, &returning.context);
+    ck_assert_int_eq(returning.runs, 1000);
+    weft__context_switch(&home, &returning.context);
+    ck_assert_int_eq(returning.runs, 1001);
+    weft__context_drop(&returning.context);
+    weft__context_drop(&home);
+}
+
 TEST_MAIN("coro/context", 60, a_context_goes_on_where_it_left,
           a_stack_is_as_new_after_a_context_ended_deep_in_it, contexts_hand_on_to_each_other,
           longjmp_stays_within_a_stack, a_context_that_never_ran_can_be_dropped,
-          threads_have_contexts_of_their_own)
+          threads_have_contexts_of_their_own, a_body_that_returns_names_who_goes_on)
