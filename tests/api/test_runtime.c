@@ -264,20 +264,20 @@ static int hold_main(void *arg)
     ck_assert_int_eq(weft_stop(), 0);
     return ignore_it(NULL);
 }
-static int hold(uint32_t reactors, struct holding holding)
+static int hold(uint32_t reactors, struct holding holding, int64_t cancel_ns)
 {
     leftovers = held = 0;
     names[0] = 0;
     return weft_run(hold_main, &holding, sizeof holding,
                     RUN_OPT(.reactors = reactors, .on_leftover = on_leftover, .context = names,
-                            .drain_ns = 2000000, .cancel_ns = 20000000));
+                            .drain_ns = 2000000, .cancel_ns = cancel_ns));
 }
 /* "The hard stop of a run ignores" shields: nothing holds here. */
 TEST(a_hard_stop_ignores_shields)
 {
-    ck_assert_int_eq(hold(1, (struct holding){0, shielded, false}), 12);
+    ck_assert_int_eq(hold(1, (struct holding){0, shielded, false}, INT64_C(3000000000)), 12);
     ck_assert_int_eq(held, 0);
-    ck_assert_int_eq(hold(2, (struct holding){1, shielded, false}), 12);
+    ck_assert_int_eq(hold(2, (struct holding){1, shielded, false}, INT64_C(3000000000)), 12);
     ck_assert_int_eq(held, 0);
 }
 /* These leave memory and descriptors behind, by design; so each in a process that says so by code.
@@ -288,7 +288,7 @@ static void holds(uint32_t reactors, struct holding holding, const char *who)
     int status;
 
     if (pid == 0) {
-        int result = hold(reactors, holding);
+        int result = hold(reactors, holding, 20000000);
         if (result != -ETIMEDOUT)
             _exit(1);
         if (!strstr(names, who))

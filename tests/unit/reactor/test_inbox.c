@@ -1,0 +1,206 @@
+/*
+ * The inbox alone, without a reactor behind it: order, counts, the marks in its one word, what is
+ * refused and what dropped; and with threads: a model of the reader that counts bells and sleeps.
+ */
+#include "support/test.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "reactor/inbox.h"
+
+struct numbered {
+    struct weft__message message;
+    int thread, number;
+};
+static int ran[128], ran_count, dropped_count;
+static void run(struct weft__message *message, struct weft__reactor *reactor)
+{
+    ck_assert_ptr_eq((void *)reactor, (void *)&ran);
+    ran[ran_count++ % 128] = ((struct numbered *)message)->number;
+}
+static void drop(struct weft__message *message)
+{
+    (void)message;
+    dropped_count++;
+}
+static struct weft__reactor *any_reactor(void)
+{
+    return (struct weft__reactor *)&ran;
+}
+static void number(struct numbered *messages, int count)
+{
+    for (int i = 0; i < count; i++)
+        messages[i] = (struct numbered){.message = {.run = run, .drop = drop}, .number = i};
+}
+
+TEST(order_and_counts)
+{
+    struct weft_inbox *inbox = weft__inbox_new(any_reactor(), 3, NULL);
+    struct numbered messages[100];
+    bool wake = true;
+
+    number(messages, 100);
+    ck_assert_uint_eq((uintptr_t)inbox % WEFT__LINE, 0);
+    ck_assert_uint_eq(inbox->index, 3);
+    ck_assert(!weft__inbox_any(inbox));
+    ck_assert_uint_eq(weft__inbox_run(inbox, any_reactor(), 10), 0);
+    for (int i = 0; i < 60; i++) {
+        ck_assert_int_eq(weft__inbox_push(inbox, &messages[i].message, &wake), 0);
+        ck_assert(!wake); /* the reader is awake */
+        ck_assert_uint_eq(weft__inbox_waiting(inbox), (uint32_t)i + 1);
+    }
+    ck_assert(weft__inbox_any(inbox));
+    ck_assert(!weft__inbox_sleep(inbox)); /* something is there */
+    ck_assert_uint_eq(weft__inbox_run(inbox, any_reactor(), 25), 25);
+    ck_assert_uint_eq(weft__inbox_waiting(inbox), 0); /* taken, if not run */
+    ck_assert(weft__inbox_any(inbox));
+    ck_assert(!weft__inbox_sleep(inbox));
+    for (int i = 60; i < 100; i++)
+        ck_assert_int_eq(weft__inbox_push(inbox, &messages[i].message, &wake), 0);
+    while (weft__inbox_any(inbox))
+        ck_assert_uint_le(weft__inbox_run(inbox, any_reactor(), 7), 7);
+    ck_assert_int_eq(ran_count, 100);
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(ran[i], i);
+    weft__inbox_close(inbox);
+    weft__inbox_release(inbox);
+}
+
+TEST(sleeping_and_waking)
+{
+    struct weft_inbox *inbox = weft__inbox_new(any_reactor(), 0, NULL);
+    struct numbered messages[3];
+    bool wake;
+
+    number(messages, 3);
+    ck_assert(weft__inbox_sleep(inbox));
+    ck_assert(!weft__inbox_wake(inbox)); /* nobody came */
+    ck_assert_uint_eq(inbox->bells_owed, 0);
+    ck_assert(weft__inbox_sleep(inbox));
+    ck_assert_int_eq(weft__inbox_push(inbox, &messages[0].message, &wake), 0);
+    ck_assert(wake);
+    ck_assert_int_eq(weft__inbox_push(inbox, &messages[1].message, &wake), 0);
+    ck_assert(!wake); /* one bell per sleep */
+    ck_assert(weft__inbox_wake(inbox));
+    ck_assert_uint_eq(inbox->bells_owed, 1);
+    ck_assert_uint_eq(inbox->sleeps, 2);
+    ck_assert_uint_eq(weft__inbox_run(inbox, any_reactor(), 10), 2);
+    ck_assert_int_eq(ran[0], 0);
+    ck_assert_int_eq(ran[1], 1);
+    ck_assert(weft__inbox_sleep(inbox));
+    ck_assert(!weft__inbox_wake(inbox));
+    weft__inbox_close(inbox);
+    weft__inbox_release(inbox);
+}
+
+TEST(closing)
+{
+    struct weft_inbox *inbox = weft__inbox_new(any_reactor(), 0, NULL);
+    struct numbered messages[20];
+    bool wake = false;
+
+    number(messages, 20);
+    messages[5].message.drop = NULL; /* that is allowed */
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(weft__inbox_push(inbox, &messages[i].message, &wake), 0);
+        if (i == 10)
+            ck_assert_uint_eq(weft__inbox_run(inbox, any_reactor(), 3), 3); /* leaves a batch */
+    }
+    weft__inbox_retain(inbox);
+    ck_assert(!weft__inbox_closed(inbox));
+    ck_assert(weft__inbox_visit(inbox));
+    weft__inbox_visit_end(inbox);
+    ck_assert_uint_eq(weft__inbox_close(inbox), 17);
+    ck_assert_int_eq(dropped_count, 16);
+    ck_assert(weft__inbox_closed(inbox));
+    ck_assert(!weft__inbox_visit(inbox));
+    weft__inbox_release(inbox);
+    memset(&messages[0], 0x5a, sizeof messages[0]);
+    ck_assert_int_eq(weft__inbox_push(inbox, &messages[0].message, &wake), -ESHUTDOWN);
+    ck_assert_int_eq(((unsigned char *)&messages[0])[0], 0x5a); /* untouched */
+    ck_assert_int_eq(weft__inbox_send(inbox, &messages[0].message), -ESHUTDOWN);
+    weft__inbox_release(inbox);
+}
+
+/* The count saturates, and the pointer is not disturbed by that. */
+TEST(very_many)
+{
+    enum { MANY = 70000 };
+    struct weft_inbox *inbox = weft__inbox_new(any_reactor(), 0, NULL);
+    static struct numbered messages[MANY];
+    bool wake;
+
+    number(messages, MANY);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(weft__inbox_push(inbox, &messages[i].message, &wake), 0);
+    ck_assert_uint_eq(weft__inbox_waiting(inbox), 65535);
+    ck_assert_uint_eq(weft__inbox_run(inbox, any_reactor(), MANY), MANY);
+    for (int i = MANY - 128; i < MANY; i++)
+        ck_assert_int_eq(ran[i % 128], i);
+    weft__inbox_close(inbox);
+    weft__inbox_release(inbox);
+}
+
+/* Three producers and a reader that sleeps whenever it may: whoever ends a sleep owes a bell,
+   nobody else does, and no sleep with something in the inbox lasts. */
+enum { PRODUCERS = 3, EACH = 60000 };
+static struct weft_inbox *shared;
+static struct numbered theirs[PRODUCERS][EACH];
+static int next_number[PRODUCERS];
+static atomic_uint bells;
+static void run_theirs(struct weft__message *message, struct weft__reactor *reactor)
+{
+    struct numbered *m = (struct numbered *)message;
+
+    (void)reactor;
+    ck_assert_int_eq(m->number, next_number[m->thread]++);
+}
+static void *produce(void *arg)
+{
+    int thread = (int)(intptr_t)arg;
+
+    for (int i = 0; i < EACH; i++) {
+        struct numbered *m = &theirs[thread][i];
+        bool wake;
+        *m = (struct numbered){{.run = run_theirs}, thread, i};
+        ck_assert_int_eq(weft__inbox_push(shared, &m->message, &wake), 0);
+        if (wake)
+            atomic_fetch_add(&bells, 1);
+        if (i % 64 == 0)
+            sched_yield();
+    }
+    return NULL;
+}
+TEST(bells_and_sleeps)
+{
+    pthread_t threads[PRODUCERS];
+    uint64_t total = 0;
+    unsigned heard = 0;
+
+    shared = weft__inbox_new(any_reactor(), 0, NULL);
+    for (int i = 0; i < PRODUCERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, produce, (void *)(intptr_t)i), 0);
+    while (total < PRODUCERS * EACH) {
+        if (weft__inbox_sleep(shared)) {
+            while (atomic_load(&bells) == heard) /* the promise: this ends */
+                sched_yield();
+            heard++;
+            ck_assert(weft__inbox_wake(shared));
+            ck_assert_uint_eq(shared->bells_owed, heard);
+        }
+        total += weft__inbox_run(shared, any_reactor(), 50);
+    }
+    for (int i = 0; i < PRODUCERS; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_uint_eq(atomic_load(&bells), heard);
+    ck_assert_uint_eq(shared->sleeps, heard);
+    weft__inbox_close(shared);
+    weft__inbox_release(shared);
+}
+
+TEST_MAIN("reactor.inbox", 60, order_and_counts, sleeping_and_waking, closing, very_many,
+          bells_and_sleeps)

@@ -1,0 +1,213 @@
+/*
+ * Operations: slots and generations, completions that belong to none, cancels queued and sent,
+ * MORE. A reactor is opened for its ring; completions are handed in by hand where the kernel would
+ * not send such things.
+ */
+#include "support/test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "reactor/reactor.h"
+
+static struct weft__reactor reactor;
+static void open_reactor(void)
+{
+    struct weft__reactor_opt opt = {.sq_entries = 64, .cq_entries = 1024, .tasks_max = 16};
+
+    ck_assert_int_eq(weft__reactor_open(&reactor, &opt), 0);
+}
+static void close_reactor(void)
+{
+    while (reactor.ops.in_flight > 0)
+        weft__reactor_turn(&reactor, true);
+    weft__reactor_close(&reactor);
+}
+
+static int completions;
+static int32_t last_result;
+static void completed(struct weft__op *op, int32_t result, uint32_t flags)
+{
+    ck_assert_int_eq(weft__op_in_flight(op), (flags & WEFT__CQE_MORE) != 0);
+    completions++;
+    last_result = result;
+}
+static void submit_nop(struct weft__op *op)
+{
+    struct weft__sqe *sqe = weft__op_begin(&reactor, op);
+
+    ck_assert_ptr_nonnull(sqe);
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_NOP, .fd = -1, .user_data = op->id};
+}
+
+TEST(slots_and_generations)
+{
+    struct weft__op op = {.complete = completed};
+    uint64_t first, second;
+    struct weft__cqe stale;
+
+    open_reactor();
+    submit_nop(&op);
+    first = op.id;
+    ck_assert_uint_gt(first, UINT32_MAX);
+    while (weft__op_in_flight(&op))
+        weft__reactor_turn(&reactor, true);
+    submit_nop(&op);
+    second = op.id;
+    ck_assert_uint_eq((uint32_t)first, (uint32_t)second); /* the same slot, */
+    ck_assert_uint_ne(first, second);                     /* another generation */
+    stale = (struct weft__cqe){.user_data = first};
+    ck_assert(!weft__op_complete(&reactor, &stale));
+    stale.user_data = second + 1; /* a slot that is free */
+    ck_assert(!weft__op_complete(&reactor, &stale));
+    stale.user_data = UINT64_MAX;
+    ck_assert(!weft__op_complete(&reactor, &stale));
+    ck_assert(weft__op_in_flight(&op));
+    close_reactor();
+    ck_assert_int_eq(completions, 2);
+}
+
+TEST(generations_never_become_zero)
+{
+    struct weft__op op = {.complete = completed};
+    struct weft__cqe cqe;
+
+    open_reactor();
+    submit_nop(&op);
+    while (weft__op_in_flight(&op))
+        weft__reactor_turn(&reactor, true);
+    reactor.ops.slots[reactor.ops.free].generation = UINT32_MAX;
+    ck_assert_ptr_nonnull(weft__op_begin(&reactor, &op));
+    reactor.ring.sq_tail--; /* not to be submitted */
+    cqe = (struct weft__cqe){.user_data = op.id, .result = 5};
+    ck_assert(weft__op_complete(&reactor, &cqe));
+    ck_assert_uint_eq(reactor.ops.slots[reactor.ops.free].generation, 1);
+    close_reactor();
+}
+
+/* A completion that nobody asked for is counted and does no harm. */
+TEST(unknown_completions)
+{
+    static const uint64_t strange[] = {0, 77, UINT64_MAX, UINT64_C(1) << 32, UINT64_C(9) << 32 | 5};
+    uint64_t before;
+
+    open_reactor();
+    before = reactor.stats.unknown_completions;
+    for (size_t i = 0; i < sizeof strange / sizeof strange[0]; i++) {
+        struct weft__sqe *sqe = weft__ring_take(&reactor.ring);
+        ck_assert_ptr_nonnull(sqe);
+        *sqe = (struct weft__sqe){.opcode = WEFT__OP_NOP, .fd = -1, .user_data = strange[i]};
+    }
+    for (int i = 0; i < 10; i++)
+        weft__reactor_turn(&reactor, false);
+    ck_assert_uint_eq(reactor.stats.unknown_completions - before, 5);
+    close_reactor();
+}
+
+/* MORE keeps it in flight; the final one ends it. */
+TEST(more)
+{
+    struct weft__op op = {.complete = completed};
+    struct weft__cqe cqe;
+
+    open_reactor();
+    ck_assert_ptr_nonnull(weft__op_begin(&reactor, &op));
+    reactor.ring.sq_tail--;
+    cqe = (struct weft__cqe){.user_data = op.id, .result = 1, .flags = WEFT__CQE_MORE};
+    for (int i = 0; i < 5; i++) {
+        cqe.result = i;
+        ck_assert(weft__op_complete(&reactor, &cqe));
+        ck_assert_int_eq(last_result, i);
+    }
+    cqe.flags = 0;
+    ck_assert(weft__op_complete(&reactor, &cqe));
+    ck_assert(!weft__op_complete(&reactor, &cqe)); /* a duplicate */
+    ck_assert_int_eq(completions, 6);
+    ck_assert_uint_eq(reactor.ops.in_flight, 0);
+    close_reactor();
+}
+
+/* Cancels: queued once, sent at the next visit; one of an operation that ended meanwhile is not
+ * sent. */
+TEST(cancels)
+{
+    struct weft__op ops[200];
+    int fds[2];
+
+    open_reactor();
+    ck_assert_int_eq(pipe(fds), 0);
+    for (int i = 0; i < 200; i++) { /* more than the submission queue has room for */
+        struct weft__sqe *sqe;
+        ops[i] = (struct weft__op){.complete = completed};
+        sqe = weft__op_begin(&reactor, &ops[i]);
+        ck_assert_ptr_nonnull(sqe);
+        *sqe = (struct weft__sqe){.opcode = WEFT__OP_POLL_ADD, .fd = fds[0], .op_flags = 1};
+        sqe->user_data = ops[i].id;
+    }
+    weft__reactor_turn(&reactor, false);
+    ck_assert_int_eq(completions, 0);
+    for (int round = 0; round < 3; round++) /* asking again changes nothing */
+        for (int i = 0; i < 200; i++)
+            weft__op_cancel(&reactor, &ops[i]);
+    /* the middle one ends by itself: unlinked, and not sent */
+    ck_assert(weft__op_complete(&reactor, &(struct weft__cqe){.user_data = ops[100].id}));
+    ck_assert_uint_eq(reactor.ops.in_flight, 199);
+    while (reactor.ops.in_flight > 0)
+        weft__reactor_turn(&reactor, true);
+    ck_assert_int_eq(completions, 200);
+    ck_assert_uint_eq(reactor.stats.cancels_sent, 199);
+    for (int i = 0; i < 200; i++)
+        ck_assert(!weft__op_in_flight(&ops[i]));
+    weft__op_cancel(&reactor, &ops[0]); /* idle: nothing */
+    ck_assert_ptr_null(reactor.ops.cancels);
+    ck_assert_ptr_eq(reactor.ops.cancels_tail, &reactor.ops.cancels);
+    close(fds[0]);
+    close(fds[1]);
+    close_reactor();
+}
+
+/* Slots grow; when there is no memory for more, nothing has happened. */
+TEST(growth)
+{
+    enum { MANY = 3000 };
+    static struct weft__op ops[MANY];
+    uint32_t taken = 0;
+
+    open_reactor();
+    weft__alloc_fail_after(1);
+    for (; taken < MANY; taken++) {
+        struct weft__sqe *sqe;
+        ops[taken].complete = completed;
+        sqe = weft__op_begin(&reactor, &ops[taken]);
+        if (!sqe)
+            break;
+        *sqe = (struct weft__sqe){.opcode = WEFT__OP_NOP, .fd = -1, .user_data = ops[taken].id};
+    }
+    ck_assert_uint_eq(taken, reactor.ops.capacity);
+    ck_assert(!weft__op_in_flight(&ops[taken]));
+    for (; taken < MANY; taken++) {
+        ops[taken].complete = completed;
+        submit_nop(&ops[taken]);
+    }
+    while (reactor.ops.in_flight > 0)
+        weft__reactor_turn(&reactor, true);
+    ck_assert_int_eq(completions, MANY);
+    close_reactor();
+}
+
+TEST(words_for_cancelled)
+{
+    static const int32_t yes[] = {-ECANCELED, -EINTR, -512, -513, -514, -516};
+    static const int32_t no[] = {0, 1, -EIO, -EAGAIN, -511, -517, -ETIME};
+
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
+        ck_assert(weft__result_is_cancel(yes[i]));
+    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
+        ck_assert(!weft__result_is_cancel(no[i]));
+}
+
+TEST_MAIN("reactor.op", 30, slots_and_generations, generations_never_become_zero,
+          unknown_completions, more, cancels, growth, words_for_cancelled)
