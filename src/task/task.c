@@ -397,7 +397,8 @@ int weft_create_task(weft_task_fn fn, const void *arg, size_t arg_size,
 
 static bool join_would_deadlock(struct weft__task *self, struct weft__task *task)
 {
-    for (struct weft__task *t = task; t; t = t->joins)
+    /* one that has been woken from its join waits for nobody, though it has not run yet */
+    for (struct weft__task *t = task; t; t = t->fiber.wait ? t->joins : NULL)
         /* an ancestor cannot end before us: it closes the scope we are in */
         for (struct weft__task *a = self; a; a = a->home->owner)
             if (t == a)

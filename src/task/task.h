@@ -50,7 +50,7 @@ struct weft__task {
     void (*drop)(void *arg);
     const char *name;
     struct weft__joiner *joiners;
-    struct weft__task *joins; /* the task it waits for in a join */
+    struct weft__task *joins; /* the task it waits for in a join; meaningful while it is parked */
     int32_t result;
     int32_t unread_failure; /* of a scope closed implicitly; becomes the result */
     uint32_t requests;      /* weft_cancel calls not taken back */
