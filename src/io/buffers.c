@@ -11,13 +11,14 @@
 
 enum {
     EPOCH = 4096, /* buffers taken between two looks at the depth */
+    WATCH_NS = 2000,
 };
 
-/* How many there are at first, which is also the least depth, and at most. First: so that the hot
-   ones stay in the second-level cache. Most: 16, 8 and 16 MiB. */
+/* How many there are at first, which is also the least depth; how many are offered at most while they
+   come back in time, so that they stay in a second-level cache; and how many there may ever be. */
 static const struct {
-    uint16_t first, most;
-} counts[WEFT__BUFFER_CLASSES] = {{64, 4096}, {16, 512}, {8, 256}};
+    uint16_t first, hot, most;
+} counts[WEFT__BUFFER_CLASSES] = {{64, 512, 4096}, {16, 64, 512}, {8, 8, 256}};
 
 struct weft__buffers *weft__buffers_new(struct weft__reactor *reactor)
 {
@@ -85,6 +86,54 @@ static uint32_t top_up(struct weft__buffer_group *group)
     return count;
 }
 
+static struct weft__starved *first_starved(struct weft__buffer_group *group)
+{
+    struct weft__starved *starved = group->starved;
+
+    weft__buffers_wait_no_more(group->buffers, (uint32_t)(group - group->buffers->groups), starved);
+    return starved;
+}
+
+static void resume_one(struct weft__buffer_group *group)
+{
+    struct weft__starved *starved = first_starved(group);
+
+    starved->resume(starved);
+}
+
+/* Those who hold the buffers lag. One more for each who waits; or else they are told. */
+static void relieve(struct weft__buffer_group *group, uint32_t class)
+{
+    struct weft__starved *last = (struct weft__starved *)group->starved_tail;
+    uint32_t before = group->opened;
+
+    open_more(group, class, before);
+    group->depth = group->depth * 2 < group->opened ? group->depth * 2 : group->opened;
+    for (uint32_t count = top_up(group); count > 0 && group->starved; count--)
+        resume_one(group);
+    if (group->opened > before)
+        return;
+    for (struct weft__starved *starved = group->starved, *next; starved; starved = next) {
+        next = starved->next;
+        starved->despair(starved);
+    }
+    (void)last;
+}
+
+static void watch(struct weft__timer *timer)
+{
+    struct weft__buffer_group *group =
+        (struct weft__buffer_group *)((char *)timer - offsetof(struct weft__buffer_group, watch));
+    struct weft__reactor *reactor = group->buffers->reactor;
+
+    if (!group->starved)
+        return;
+    if (reactor->turn > group->watch_turn + 1)
+        relieve(group, (uint32_t)(group - group->buffers->groups));
+    if (group->starved)
+        weft__timer_arm(&reactor->timers, timer, weft__host_now() + WATCH_NS);
+}
+
 int weft__buffers_prepare(struct weft__buffers *buffers, uint32_t class)
 {
     struct weft__buffer_group *group = &buffers->groups[class];
@@ -103,6 +152,8 @@ int weft__buffers_prepare(struct weft__buffers *buffers, uint32_t class)
         unreserve(group, class);
         return error;
     }
+    group->buffers = buffers;
+    group->watch.fire = watch;
     group->starved_tail = &group->starved;
     group->depth = group->lowest = counts[class].first;
     open_more(group, class, counts[class].first);
@@ -134,16 +185,6 @@ struct weft__buffer *weft__buffers_take(struct weft__buffers *buffers, uint32_t 
     return buffer;
 }
 
-static void resume_one(struct weft__buffers *buffers, struct weft__buffer_group *group)
-{
-    struct weft__starved *starved = group->starved;
-
-    if (!starved)
-        return;
-    weft__buffers_wait_no_more(buffers, (uint32_t)(group - buffers->groups), starved);
-    starved->resume(starved);
-}
-
 void weft__buffers_give(struct weft__buffers *buffers, struct weft__buffer *buffer)
 {
     struct weft__buffer_group *group;
@@ -161,8 +202,10 @@ void weft__buffers_give(struct weft__buffers *buffers, struct weft__buffer *buff
         buffer->next = group->spare;
         group->spare = buffer;
     }
-    if (__builtin_expect(group->starved != NULL, 0))
-        resume_one(buffers, group);
+    if (__builtin_expect(group->starved != NULL, 0)) {
+        group->watch_turn = buffers->reactor->turn;
+        resume_one(group);
+    }
 }
 
 bool weft__buffers_scarce(const struct weft__buffers *buffers, uint32_t class)
@@ -190,11 +233,12 @@ bool weft__buffers_refill(struct weft__buffers *buffers, uint32_t class)
 
     if (group->offered * 2 > group->depth) /* others have asked in this same batch */
         return true;
-    group->depth = group->depth * 2 < group->count_max ? group->depth * 2 : group->count_max;
-    if (!group->spare)
-        open_more(group, class, group->opened);
-    top_up(group);
-    return group->offered > 0;
+    if (group->depth * 2 <= counts[class].hot) {
+        group->depth *= 2;
+        if (group->depth > group->opened)
+            open_more(group, class, group->depth - group->opened);
+    }
+    return top_up(group) > 0;
 }
 
 void weft__buffers_wait(struct weft__buffers *buffers, uint32_t class,
@@ -206,6 +250,10 @@ void weft__buffers_wait(struct weft__buffers *buffers, uint32_t class,
     starved->link = group->starved_tail;
     *group->starved_tail = starved;
     group->starved_tail = &starved->next;
+    if (weft__timer_armed(&group->watch))
+        return;
+    group->watch_turn = buffers->reactor->turn;
+    weft__timer_arm(&buffers->reactor->timers, &group->watch, weft__host_now() + WATCH_NS);
 }
 
 void weft__buffers_wait_no_more(struct weft__buffers *buffers, uint32_t class,

@@ -8,11 +8,14 @@
  *          ^                                                                                  |
  *          +---------------------------------- give back ------------------------------------+
  *
- * The ring is a queue, and a long queue walks memory that has gone cold, so only as many buffers
- * are offered as a turn has been seen to need (`depth`); the rest wait on the stack, the latest
- * returned on top. When the kernel finds the ring empty the depth is doubled and, if none are
- * spare, more buffers are opened, up to the group's limit. At the limit streams queue for what is
- * given back.
+ * The ring is a queue, and a long queue walks memory that has gone cold, so only as many buffers are
+ * offered as a turn has been seen to need (`depth`), and not more than fit the cache; the rest wait on
+ * the stack, the latest returned on top.
+ *
+ * When the kernel finds the ring empty there are two cases. Most often the buffers are with readers
+ * that are about to run: then whoever found none waits for the first to come back. If none comes back
+ * within a turn they are with readers that lag: then more are opened, up to the group's limit. At the
+ * limit it is for the waiting to help themselves.
  *
  * Touched on its reactor only.
  */
@@ -23,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "reactor/timer.h"
 #include "ring/ring.h"
 
 struct weft__reactor;
@@ -54,6 +58,7 @@ struct weft__starved {
     struct weft__starved *next;
     struct weft__starved **link; /* NULL: does not wait */
     void (*resume)(struct weft__starved *starved);
+    void (*despair)(struct weft__starved *starved); /* none came back, and no more may be opened */
 };
 
 struct weft__buffer_group {
@@ -69,6 +74,9 @@ struct weft__buffer_group {
     uint32_t depth;       /* how many to have there */
     uint32_t lowest;      /* of `offered`, since the last look at `depth` */
     uint32_t taken_since; /* that look */
+    struct weft__buffers *buffers;
+    struct weft__timer watch; /* looks whether any came back, while somebody waits */
+    uint64_t watch_turn;      /* the loop turn in which one was last given back */
 };
 
 struct weft__buffers {
@@ -101,7 +109,7 @@ bool weft__buffers_scarce(const struct weft__buffers *buffers, uint32_t class);
 /* A copy of `length` bytes on the heap, for that. NULL: no memory. */
 struct weft__buffer *weft__buffers_heap(uint32_t size);
 
-/* The kernel found the ring empty. True: there are buffers now, try again; false: there are not. */
+/* The kernel found the ring empty. True: more have been offered, try again; false: wait for one. */
 bool weft__buffers_refill(struct weft__buffers *buffers, uint32_t class);
 /* Queues for one that is given back. */
 void weft__buffers_wait(struct weft__buffers *buffers, uint32_t class,

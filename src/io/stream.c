@@ -109,19 +109,6 @@ int weft_stream_fd(const weft_stream *stream)
     return stream ? stream->fd : -EINVAL;
 }
 
-int weft__stream_enter(struct weft_stream *stream, int flags, struct weft__task **self)
-{
-    int error = flags & WEFT_IDLE ? weft__enter_idle(self) : weft__enter(self);
-
-    if (__builtin_expect(error < 0, 0))
-        return error;
-    if (__builtin_expect(!stream || flags & ~WEFT_IDLE, 0))
-        return -EINVAL;
-    if (__builtin_expect(stream->io->reactor != (*self)->reactor, 0))
-        return -EXDEV;
-    return __builtin_expect(stream->closing, 0) ? -EBADF : 0;
-}
-
 /* -- the end -------------------------------------------------------------------------------- */
 
 static void give_all(struct weft_stream *stream)

@@ -85,7 +85,20 @@ void weft__stream_note_direct(struct weft_stream *stream, uint32_t count);
 
 /* stream.c */
 /* What stands at the beginning of every call that may suspend: 0, or why not. */
-int weft__stream_enter(struct weft_stream *stream, int flags, struct weft__task **self);
+static inline __attribute__((always_inline)) int weft__stream_enter(struct weft_stream *stream,
+                                                                    int flags,
+                                                                    struct weft__task **self)
+{
+    int error = flags & WEFT_IDLE ? weft__enter_idle(self) : weft__enter(self);
+
+    if (__builtin_expect(error < 0, 0))
+        return error;
+    if (__builtin_expect(!stream || flags & ~WEFT_IDLE, 0))
+        return -EINVAL;
+    if (__builtin_expect(stream->io->reactor != (*self)->reactor, 0))
+        return -EXDEV;
+    return __builtin_expect(stream->closing, 0) ? -EBADF : 0;
+}
 /* Frees it and closes nothing. Nothing is in flight. */
 void weft__stream_destroy(struct weft_stream *stream);
 /* The io layer stops: ends it without waiting. */

@@ -21,7 +21,8 @@ static int why_over(struct weft__task *self, const struct weft_stream *stream)
     return stream->error;
 }
 
-static int park(struct weft__task *self, struct weft_stream *stream, int flags)
+static inline __attribute__((always_inline)) int park(struct weft__task *self,
+                                                      struct weft_stream *stream, int flags)
 {
     struct weft__wait wait = {.what = "read", .fd = stream->fd, .idle = (flags & WEFT_IDLE) != 0};
     int error;
@@ -34,7 +35,9 @@ static int park(struct weft__task *self, struct weft_stream *stream, int flags)
 
 /* 1 when bytes are held, 0 at the end, or a negative errno; -ENOBUFS when the pool has no buffer.
  */
-static int wait_for_bytes(struct weft__task *self, struct weft_stream *stream, int flags)
+static inline __attribute__((always_inline)) int wait_for_bytes(struct weft__task *self,
+                                                                struct weft_stream *stream,
+                                                                int flags)
 {
     while (!stream->head) {
         int error;
@@ -226,7 +229,9 @@ ssize_t weft_stream_read_exactly(weft_stream *stream, void *buffer, size_t size,
 
 /* -- views ---------------------------------------------------------------------------------- */
 
-static int wait_for_view(struct weft__task *self, struct weft_stream *stream, int flags)
+static inline __attribute__((always_inline)) int wait_for_view(struct weft__task *self,
+                                                               struct weft_stream *stream,
+                                                               int flags)
 {
     int result;
 

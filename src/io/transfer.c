@@ -16,35 +16,12 @@
 #include "task/wait.h"
 
 enum {
-    SIZE_MAX_ONCE = INT_MAX & ~4095, /* what the kernel moves at once */
     RECV_FLAGS = MSG_PEEK | MSG_WAITALL | MSG_OOB | MSG_TRUNC | MSG_DONTWAIT | MSG_NOSIGNAL |
                  MSG_CMSG_CLOEXEC,
     /* borrowed memory, so neither MSG_ZEROCOPY nor MSG_FASTOPEN, which needs an address */
     SEND_FLAGS = MSG_MORE | MSG_OOB | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_DONTROUTE | MSG_EOR |
                  MSG_CONFIRM | MSG_WAITALL,
 };
-
-static uint32_t size_once(size_t size)
-{
-    return size < SIZE_MAX_ONCE ? (uint32_t)size : SIZE_MAX_ONCE;
-}
-
-/* Waits for the request, unless weft_close came between taking it and here: then it does nothing.
- */
-static int32_t await(struct weft__task *self, struct weft__operation *operation,
-                     struct weft__sqe *sqe, const struct weft__fd *record)
-{
-    int32_t result;
-
-    if (__builtin_expect(weft__fd_closing(record), 0)) {
-        weft__request_nop(sqe);
-        weft__operation_hold(operation);
-        weft__operation_wait(self, operation, sqe);
-        return -ECANCELED;
-    }
-    result = weft__operation_wait(self, operation, sqe);
-    return result < 0 && weft__fd_closing(record) ? -ECANCELED : result;
-}
 
 /* -- receiving ------------------------------------------------------------------------------ */
 
@@ -70,7 +47,7 @@ static void note_received(struct weft__fd *record, uint32_t asked, int flags, in
 int32_t weft__receive_once(struct weft__task *self, struct weft__operation *operation, int fd,
                            struct weft__fd *record, void *buffer, size_t size, int flags)
 {
-    uint32_t asked = size_once(size);
+    uint32_t asked = weft__size_once(size);
     struct weft__sqe *sqe = weft__operation_begin(self, operation, "recv", fd);
     uint16_t hint;
     int32_t result;
@@ -81,7 +58,7 @@ int32_t weft__receive_once(struct weft__task *self, struct weft__operation *oper
         weft__operation_idle(operation);
     hint = receive_hint(record, flags);
     weft__request_recv(sqe, fd, buffer, asked, (uint32_t)(flags & RECV_FLAGS), hint);
-    result = await(self, operation, sqe, record);
+    result = weft__await(self, operation, sqe, record);
     if (result > 0) {
         note_received(record, asked, flags, result, operation->flags);
         return result;
@@ -237,21 +214,6 @@ ssize_t weft_recv_exactly(int fd, void *buffer, size_t size, size_t *done)
 
 /* -- sending -------------------------------------------------------------------------------- */
 
-int32_t weft__send_once(struct weft__task *self, struct weft__operation *operation, int fd,
-                        struct weft__fd *record, const void *buffer, size_t size, int flags)
-{
-    struct weft__sqe *sqe = weft__operation_begin(self, operation, "send", fd);
-    int32_t result;
-
-    if (!sqe)
-        return weft__operation_error(self);
-    weft__request_send(sqe, fd, buffer, size_once(size), (uint32_t)flags | MSG_NOSIGNAL);
-    result = await(self, operation, sqe, record);
-    if (result > 0)
-        WEFT__COUNT_BY(self->reactor, bytes_sent, result);
-    return result;
-}
-
 static int begin_send(struct weft__task **self, int flags, const void *buffer, size_t size)
 {
     int error = weft__enter(self);
@@ -290,24 +252,6 @@ ssize_t weft_send_until(int fd, const void *buffer, size_t size, int flags, int6
     if (error < 0)
         return error;
     return (ssize_t)weft__until_close(&until, weft_send(fd, buffer, size, flags));
-}
-
-/* With MSG_WAITALL the kernel goes on by itself after a short write: one request, as a rule. */
-ssize_t weft__send_pieces(struct weft__task *self, struct weft__operation *operation, int fd,
-                          struct weft__fd *record, const char *buffer, size_t size, size_t *done)
-{
-    while (*done < size) {
-        int32_t n;
-        if (__builtin_expect(self->visible, 0))
-            return weft__task_refuse(self);
-        if (weft__fd_closing(record))
-            return -ECANCELED;
-        n = weft__send_once(self, operation, fd, record, buffer + *done, size - *done, MSG_WAITALL);
-        if (n < 0)
-            return n;
-        *done += (size_t)n;
-    }
-    return (ssize_t)size;
 }
 
 ssize_t weft_send_all(int fd, const void *buffer, size_t size, size_t *done)

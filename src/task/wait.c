@@ -7,32 +7,16 @@
 
 #include "task/operation.h"
 
-/* Nothing in the kernel to ask: the wait is over at once. */
-static void interrupt_now(struct weft__wait *wait)
+void weft__wait_interrupt(struct weft__wait *wait)
 {
     weft__fiber_wake(weft__self, wait);
 }
 
-int weft__wait_for_wake(struct weft__task *self, struct weft__wait *wait, bool interruptible)
-{
-    wait->interrupt = interruptible ? interrupt_now : NULL;
-    weft__fiber_park(self->reactor, wait);
-    if (!wait->interrupted)
-        return 0;
-    return self->visible ? weft__task_refuse(self) : weft__task_refuse_idle(self);
-}
-
 int weft__wait_for_done(struct weft__task *self, struct weft__wait *wait, const bool *done)
 {
-    wait->interrupt = interrupt_now;
+    wait->interrupt = weft__wait_interrupt;
     weft__fiber_park(self->reactor, wait);
     return *done ? 0 : weft__task_refuse(self);
-}
-
-void weft__wake_now(struct weft__reactor *reactor, struct weft__wait *wait)
-{
-    if (wait->fiber && wait->fiber->wait == wait)
-        weft__fiber_wake(reactor, wait);
 }
 
 /* -- with a limit --------------------------------------------------------------------------- */

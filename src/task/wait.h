@@ -7,13 +7,25 @@
 
 #include "task/task.h"
 
+/* How these waits are interrupted: there is nothing in the kernel to ask, so at once. */
+void weft__wait_interrupt(struct weft__wait *wait);
+
 /*
  * Parks the task until weft__wake_now is called on `wait` (zeroed, with .what and .fd set).
  * interruptible: a cancellation (idle: or a drain) ends it too.
  * Returns 0 when woken, -ECANCELED or -ESHUTDOWN when interrupted; then nobody will wake it again,
  * and it is for the caller to unlink what pointed at it.
  */
-int weft__wait_for_wake(struct weft__task *self, struct weft__wait *wait, bool interruptible);
+static inline __attribute__((always_inline)) int weft__wait_for_wake(struct weft__task *self,
+                                                                     struct weft__wait *wait,
+                                                                     bool interruptible)
+{
+    wait->interrupt = interruptible ? weft__wait_interrupt : NULL;
+    weft__fiber_park(self->reactor, wait);
+    if (__builtin_expect(!wait->interrupted, 1))
+        return 0;
+    return self->visible ? weft__task_refuse(self) : weft__task_refuse_idle(self);
+}
 
 /* The same, always interruptible, for a wait that hands something over: once *done, it was, and 0
    is returned even though a cancellation came as well, which stays pending and was not delivered.
@@ -22,7 +34,11 @@ int weft__wait_for_done(struct weft__task *self, struct weft__wait *wait, const 
 
 /* Wakes who is parked on `wait`, on its own reactor. Does nothing when it is not parked any more.
  */
-void weft__wake_now(struct weft__reactor *reactor, struct weft__wait *wait);
+static inline void weft__wake_now(struct weft__reactor *reactor, struct weft__wait *wait)
+{
+    if (wait->fiber && wait->fiber->wait == wait)
+        weft__fiber_wake(reactor, wait);
+}
 
 /* The same, with a limit of its own: -ETIME when `deadline_ns` came first (not a cancellation). */
 int weft__wait_for_wake_until(struct weft__task *self, struct weft__wait *wait, bool interruptible,
