@@ -14,8 +14,9 @@ enum {
     WATCH_NS = 2000,
 };
 
-/* How many there are at first, which is also the least depth; how many are offered at most while they
-   come back in time, so that they stay in a second-level cache; and how many there may ever be. */
+/* How many there are at first, which is also the least depth; how many are offered at most while
+   they come back in time, so that they stay in a second-level cache; and how many there may ever
+   be. */
 static const struct {
     uint16_t first, hot, most;
 } counts[WEFT__BUFFER_CLASSES] = {{64, 512, 4096}, {16, 64, 512}, {8, 8, 256}};
@@ -43,6 +44,7 @@ void weft__buffers_free(struct weft__buffers *buffers)
         return;
     for (uint32_t class = 0; class < WEFT__BUFFER_CLASSES; class ++)
         if (buffers->groups[class].opened) {
+            weft__timer_disarm(&buffers->reactor->timers, &buffers->groups[class].watch);
             weft__buffer_ring_close(&buffers->reactor->ring, &buffers->groups[class].ring);
             unreserve(&buffers->groups[class], class);
         }
@@ -101,10 +103,9 @@ static void resume_one(struct weft__buffer_group *group)
     starved->resume(starved);
 }
 
-/* Those who hold the buffers lag. One more for each who waits; or else they are told. */
+/* Those who hold the buffers lag. More are opened; or else those who wait are told. */
 static void relieve(struct weft__buffer_group *group, uint32_t class)
 {
-    struct weft__starved *last = (struct weft__starved *)group->starved_tail;
     uint32_t before = group->opened;
 
     open_more(group, class, before);
@@ -117,20 +118,19 @@ static void relieve(struct weft__buffer_group *group, uint32_t class)
         next = starved->next;
         starved->despair(starved);
     }
-    (void)last;
 }
 
+/* Once there is nothing left to open there is nothing left to watch for. */
 static void watch(struct weft__timer *timer)
 {
     struct weft__buffer_group *group =
         (struct weft__buffer_group *)((char *)timer - offsetof(struct weft__buffer_group, watch));
     struct weft__reactor *reactor = group->buffers->reactor;
+    bool lag = reactor->turn > group->watch_turn + 1;
 
-    if (!group->starved)
-        return;
-    if (reactor->turn > group->watch_turn + 1)
+    if (group->starved && lag)
         relieve(group, (uint32_t)(group - group->buffers->groups));
-    if (group->starved)
+    if (group->starved && !(lag && group->opened == group->count_max))
         weft__timer_arm(&reactor->timers, timer, weft__host_now() + WATCH_NS);
 }
 

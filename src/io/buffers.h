@@ -8,14 +8,14 @@
  *          ^                                                                                  |
  *          +---------------------------------- give back ------------------------------------+
  *
- * The ring is a queue, and a long queue walks memory that has gone cold, so only as many buffers are
- * offered as a turn has been seen to need (`depth`), and not more than fit the cache; the rest wait on
- * the stack, the latest returned on top.
+ * The ring is a queue, and a long queue walks memory that has gone cold, so only as many buffers
+ * are offered as a turn has been seen to need (`depth`), and not more than fit the cache; the rest
+ * wait on the stack, the latest returned on top.
  *
  * When the kernel finds the ring empty there are two cases. Most often the buffers are with readers
- * that are about to run: then whoever found none waits for the first to come back. If none comes back
- * within a turn they are with readers that lag: then more are opened, up to the group's limit. At the
- * limit it is for the waiting to help themselves.
+ * that are about to run: then whoever found none waits for the first to come back. If none comes
+ * back within a turn they are with readers that lag: then more are opened, up to the group's limit.
+ * At the limit it is for the waiting to help themselves.
  *
  * Touched on its reactor only.
  */

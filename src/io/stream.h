@@ -56,6 +56,7 @@ struct weft_stream {
     bool ended;     /* the peer has */
     bool paused;    /* held_max was reached */
     bool to_memory; /* the reader receives by itself: nothing is to be armed */
+    bool desperate; /* starved, and the pool can give no more */
     bool was_armed;
     bool closing;
     bool stopping; /* frees itself with the last completion */
@@ -65,11 +66,6 @@ struct weft_stream {
 void weft__stream_init_receive(struct weft_stream *stream);
 /* Arms the receive if it should be armed and is not. 0, or a negative errno for the reader. */
 int weft__stream_arm(struct weft_stream *stream);
-/* It waits for a buffer of the pool. */
-static inline bool weft__stream_starved(const struct weft_stream *stream)
-{
-    return stream->starved.link != NULL;
-}
 /* It waits no more: the reader, who does, receives by itself. */
 void weft__stream_feed(struct weft_stream *stream);
 /* The same, into a buffer of its own. 0 or -ENOMEM. */

@@ -46,7 +46,7 @@ static inline __attribute__((always_inline)) int wait_for_bytes(struct weft__tas
             return -ECANCELED;
         if (stream->error < 0 || stream->ended)
             return why_over(self, stream);
-        if (weft__stream_starved(stream))
+        if (stream->desperate)
             return -ENOBUFS;
         stream->to_memory = false;
         weft__stream_arm(stream);

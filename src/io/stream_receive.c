@@ -191,8 +191,6 @@ static void starve(struct weft_stream *stream)
     }
     WEFT__COUNT(reactor_of(stream), recv_pauses);
     weft__buffers_wait(stream->io->buffers, stream->armed_class, &stream->starved);
-    if (stream->reader) /* it helps itself */
-        weft__wake_now(reactor_of(stream), stream->reader);
 }
 
 /* The receive has ended: what next? */
@@ -314,6 +312,7 @@ int weft__stream_arm(struct weft_stream *stream)
 
 void weft__stream_feed(struct weft_stream *stream)
 {
+    stream->desperate = false;
     weft__buffers_wait_no_more(stream->io->buffers, stream->armed_class, &stream->starved);
 }
 
@@ -328,10 +327,25 @@ static void retry(struct weft__timer *timer)
     weft__stream_arm((struct weft_stream *)((char *)timer - offsetof(struct weft_stream, retry)));
 }
 
+static struct weft_stream *starved_stream(struct weft__starved *starved)
+{
+    return (struct weft_stream *)((char *)starved - offsetof(struct weft_stream, starved));
+}
+
 static void resume(struct weft__starved *starved)
 {
-    weft__stream_arm(
-        (struct weft_stream *)((char *)starved - offsetof(struct weft_stream, starved)));
+    starved_stream(starved)->desperate = false;
+    weft__stream_arm(starved_stream(starved));
+}
+
+/* The reader, if it waits now or when it comes, is to help itself. */
+static void despair(struct weft__starved *starved)
+{
+    struct weft_stream *stream = starved_stream(starved);
+
+    stream->desperate = true;
+    if (stream->reader)
+        weft__wake_now(reactor_of(stream), stream->reader);
 }
 
 void weft__stream_init_receive(struct weft_stream *stream)
@@ -339,6 +353,7 @@ void weft__stream_init_receive(struct weft_stream *stream)
     stream->receive.complete = completed;
     stream->retry.fire = retry;
     stream->starved.resume = resume;
+    stream->starved.despair = despair;
 }
 
 bool weft__stream_end(struct weft_stream *stream)
