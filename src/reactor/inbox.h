@@ -42,9 +42,10 @@ struct weft_inbox {
     void *runtime;                               /* read-only; meaningful until CLOSED */
     uint32_t index;
     _Atomic(uint32_t) references;
-    _Atomic(uint32_t) visitors;  /* threads that look at the reactor itself just now */
-    _Atomic(uint32_t) stop_sent; /* `stop` has been pushed: once in its life */
-    struct weft__message stop;   /* asks the runtime to stop; the runtime layer sets run */
+    _Atomic(uint32_t) visitors;   /* threads that look at the reactor itself just now */
+    _Atomic(uint64_t) rung_along; /* bells rung by other reactors' own rings, not by system call */
+    _Atomic(uint32_t) stop_sent;  /* `stop` has been pushed: once in its life */
+    struct weft__message stop;    /* asks the runtime to stop; the runtime layer sets run */
     /* the reactor's own side */
     _Alignas(WEFT__LINE) struct weft__message *batch; /* taken and not yet run, oldest first */
     uint64_t sleeps;

@@ -253,8 +253,9 @@ static inline bool weft__op_complete(struct weft__reactor *reactor, const struct
     return true;
 }
 
-/* Sends to another reactor, ringing through our own ring where that is better. From a reactor's
-   thread. 0 or -ESHUTDOWN. */
+/* Sends to another reactor. When this one is about to visit the kernel anyway the bell rings along
+   with its requests, which brings the other awake sooner than a system call of its own; when it has
+   more to run first, by system call. From a reactor's thread. 0 or -ESHUTDOWN. */
 int weft__reactor_send(struct weft__reactor *reactor, struct weft_inbox *to,
                        struct weft__message *message);
 /* A bell rung that way was not reached: rings it by system call. */

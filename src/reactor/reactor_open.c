@@ -128,8 +128,12 @@ static void shut_door(struct weft__reactor *reactor)
     WEFT__COUNT_BY(reactor, posts_dropped, weft__inbox_close(reactor->inbox));
     drop_callbacks(reactor);
     close_stacks(reactor);
-    /* whoever ended a sleep of ours rings once: the bell is closed after the last of them */
-    settled = weft__bell_settle(&reactor->inbox->bell, reactor->inbox->bells_owed);
+    /* whoever ended a sleep of ours rings once: the bell is closed after the last of them. Other
+       reactors, who may ring along with their own requests, have all stopped sending by now. */
+    settled = weft__bell_settle(&reactor->inbox->bell,
+                                reactor->inbox->bells_owed -
+                                    atomic_load_explicit(&reactor->inbox->rung_along,
+                                                         memory_order_relaxed));
     weft__ring_close(&reactor->ring);
     if (settled)
         weft__bell_close(&reactor->inbox->bell);
@@ -152,11 +156,38 @@ void weft__reactor_abandon(struct weft__reactor *reactor)
     shut_door(reactor);
 }
 
+/* Rings through our own ring: the request rides along with the visit to the kernel that is about to
+   come anyway. False: that cannot be, or would come too late. */
+static bool ring_along(struct weft__reactor *reactor, struct weft_inbox *to)
+{
+    struct weft__sqe *sqe;
+
+    if (to->index >= 1u << WEFT__TOKEN_SHIFT || weft__ready_count(&reactor->ready) > 0 ||
+        !(reactor->ring.features & WEFT__FEATURE_MSG_RING) || to->bell.ring_fd < 0)
+        return false;
+    sqe = weft__ring_take(&reactor->ring);
+    if (!sqe)
+        return false;
+    if (!weft__bell_prepare(&to->bell, &reactor->ring, sqe)) {
+        weft__request_nop(sqe);
+        sqe->flags = WEFT__SQE_SKIP_SUCCESS;
+        sqe->user_data = WEFT__TOKEN_CANCEL;
+        return false;
+    }
+    sqe->user_data = (uint64_t)WEFT__TOKEN_RANG << WEFT__TOKEN_SHIFT | to->index;
+    atomic_fetch_add_explicit(&to->rung_along, 1, memory_order_relaxed);
+    return true;
+}
+
 int weft__reactor_send(struct weft__reactor *reactor, struct weft_inbox *to,
                        struct weft__message *message)
 {
-    (void)reactor;
-    return weft__inbox_send(to, message);
+    bool wake;
+    int error = weft__inbox_push(to, message, &wake);
+
+    if (error == 0 && wake && !ring_along(reactor, to))
+        weft__bell_ring(&to->bell);
+    return error;
 }
 
 void weft__reactor_ring_again(struct weft__reactor *reactor, const struct weft__cqe *cqe)

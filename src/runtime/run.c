@@ -168,10 +168,11 @@ static void finish_run(struct weft__message *message, struct weft__reactor *reac
     reactor->done = true;
 }
 
+/* By system call: who gets this closes his door, and counts the bells that were rung at it. */
 static void all_wound(struct weft__runtime *runtime)
 {
     for (uint32_t i = 0; i < runtime->count; i++)
-        tell(leader_of(runtime), runtime->members[i], &runtime->members[i]->finish);
+        (void)weft__inbox_send(runtime->members[i]->reactor.inbox, &runtime->members[i]->finish);
 }
 
 /* A stop: every root drains. On the leader. */
@@ -465,7 +466,8 @@ static void call_off(struct weft__runtime *runtime)
 {
     for (uint32_t i = 1; i < runtime->count; i++)
         if (runtime->members[i]->open)
-            tell(leader_of(runtime), runtime->members[i], &runtime->members[i]->finish);
+            (void)weft__inbox_send(runtime->members[i]->reactor.inbox,
+                                   &runtime->members[i]->finish);
 }
 
 static int run_opened(struct weft__runtime *runtime)
