@@ -1,13 +1,17 @@
 /*
  * weft/net.h - sockets at the level of the system calls they replace, through the ring.
  *
- * Descriptors are plain ints, arguments stand in the order of the call replaced, results are >= 0 or
- * a negative errno. The first reactor to use a descriptor owns it; from another one calls answer
+ * Descriptors are plain ints, arguments stand in the order of the call replaced, results are >= 0
+ * or a negative errno. The first reactor to use a descriptor owns it; from another one calls answer
  * -EXDEV. One task may read from a descriptor and one may write to it at a time: a second gets
  * -EBUSY. Buffers are borrowed: the caller's until the call returns, safe even on the stack.
  *
- * Every call here may also answer: -EPERM outside a task, -EBADF, and (marked WEFT_SUSPENDS)
- * -ECANCELED when the caller is cancelled before any effect, -ENOMEM when no request can be kept.
+ * Every call here may also answer: -EPERM outside a task, -EBADF, -EINVAL (flags or options that it
+ * does not know), -EFAULT (NULL for memory that is needed), and (marked WEFT_SUSPENDS) -ECANCELED
+ * when the caller is cancelled before any effect, -ENOMEM when no request can be kept.
+ *
+ * A descriptor still open when a run ends stays open, and a later run may use it; connections that
+ * its listener had accepted and nobody taken are closed.
  */
 #ifndef WEFT_NET_H
 #define WEFT_NET_H
@@ -44,22 +48,24 @@ struct weft_listen_opt {
 /*
  * Opens a listening stream socket on `address`: "127.0.0.1:7000", "[::1]:7000", ":7000" (every
  * IPv4 and IPv6 address), "unix:/path" or "unix:@abstract". Numeric addresses only. A stale Unix
- * socket file, to which nobody listens, is replaced. Retries -EADDRINUSE for up to a second, because
- * the kernel tears rings down late. Closed by weft_close.
+ * socket file, to which nobody listens, is replaced. Retries -EADDRINUSE for up to a second,
+ * because the kernel tears rings down late. Closed by weft_close.
  *
  * Returns the descriptor; -EINVAL not such an address; -EADDRINUSE, -EACCES (privileged port),
  * -EADDRNOTAVAIL, -EMFILE, -ENFILE, -ENAMETOOLONG.
  */
 WEFT_API int weft_listen_tcp(const char *address, const struct weft_listen_opt *opt) WEFT_SUSPENDS;
 
-/* The port that a bound socket got ("…:0" asks for any), or a negative errno. */
+/* The port that a bound socket got ("...:0" asks for any); -EAFNOSUPPORT when it has none (Unix).
+ */
 WEFT_API int weft_local_port(int fd);
 
 /*
  * Takes the next connection. Behind it one request stays armed and at most 64 connections wait
- * accepted; closing the listener closes those. Always an idle wait: a drain ends it with -ESHUTDOWN
- * once no connection is waiting. Out of descriptors it pauses, 10 ms to 1 s, and tries again; errors
- * of a single connection (ECONNABORTED and its like) are counted and passed over.
+ * accepted (a burst that the kernel accepts in one go may exceed that once, and is kept); closing
+ * the listener closes those. Always an idle wait: a drain ends it with -ESHUTDOWN once no
+ * connection is waiting. Out of descriptors it pauses, 10 ms to 1 s, and tries again; errors of a
+ * single connection (ECONNABORTED and its like) are counted and passed over.
  *
  * address, length: as accept(2), NULL allowed. flags: 0 or SOCK_NONBLOCK. New descriptors are
  * CLOEXEC, TCP_NODELAY is set on TCP. Returns the descriptor, -EINVAL not listening, -ESHUTDOWN.
@@ -72,10 +78,11 @@ WEFT_API int weft_socket(int domain, int type, int protocol);
 
 /*
  * connect(2). After a failure or a cancellation only weft_close may be called on the descriptor.
- * Returns 0; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT (from the network; weft_cause() is NONE), ...
+ * All others answer -ENOTCONN.
+ * Returns 0; -EISCONN; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT (from the network; weft_cause() is
+ * NONE), ...
  */
-WEFT_API int weft_connect(int fd, const struct sockaddr *address,
-                          socklen_t length) WEFT_SUSPENDS;
+WEFT_API int weft_connect(int fd, const struct sockaddr *address, socklen_t length) WEFT_SUSPENDS;
 WEFT_API int weft_connect_until(int fd, const struct sockaddr *address, socklen_t length,
                                 int64_t deadline) WEFT_SUSPENDS;
 
@@ -92,7 +99,8 @@ WEFT_API ssize_t weft_recv(int fd, void *buffer, size_t size, int flags) WEFT_SU
 WEFT_API ssize_t weft_recv_until(int fd, void *buffer, size_t size, int flags,
                                  int64_t deadline) WEFT_SUSPENDS;
 
-/* Exactly `size` bytes, or a negative errno (-ENODATA at the end of the stream); *done how many came. */
+/* Exactly `size` bytes, or a negative errno (-ENODATA at the end of the stream); *done how many
+ * came. */
 WEFT_API ssize_t weft_recv_exactly(int fd, void *buffer, size_t size, size_t *done) WEFT_SUSPENDS;
 
 /*
@@ -103,7 +111,8 @@ WEFT_API ssize_t weft_send(int fd, const void *buffer, size_t size, int flags) W
 WEFT_API ssize_t weft_send_until(int fd, const void *buffer, size_t size, int flags,
                                  int64_t deadline) WEFT_SUSPENDS;
 
-/* All `size` bytes, or a negative errno, never a short count; *done (NULL allowed) how many went. */
+/* All `size` bytes, or a negative errno, never a short count; *done (NULL allowed) how many went.
+ */
 WEFT_API ssize_t weft_send_all(int fd, const void *buffer, size_t size, size_t *done) WEFT_SUSPENDS;
 WEFT_API ssize_t weft_send_all_until(int fd, const void *buffer, size_t size, size_t *done,
                                      int64_t deadline) WEFT_SUSPENDS;
@@ -112,9 +121,10 @@ WEFT_API ssize_t weft_send_all_until(int fd, const void *buffer, size_t size, si
 WEFT_API int weft_shutdown(int fd, int how) WEFT_SUSPENDS;
 
 /*
- * Cancels what is in flight on the descriptor, waits for its end, and closes. Always finishes and is
- * never cancelled; tasks that waited on it get -ECANCELED. Works on any descriptor.
- * Returns 0; -EBADF; -EXDEV another reactor owns it; -EALREADY another task is closing it.
+ * Cancels what is in flight on the descriptor, waits for its end, and closes. Always finishes and
+ * is never cancelled; tasks that waited on it get -ECANCELED. Works on any descriptor. Returns 0;
+ * -EBADF; -EXDEV another reactor owns it; -EALREADY another task is closing it; -EBUSY a stream
+ * owns it.
  */
 WEFT_API int weft_close(int fd) WEFT_SUSPENDS;
 
@@ -124,8 +134,8 @@ WEFT_API int weft_getsockopt(int fd, int level, int option, void *value, socklen
 WEFT_API int weft_socket_set(int fd, const struct weft_socket_opt *opt);
 
 /*
- * Lets another reactor use the descriptor: the next one to use it owns it. -EBUSY while something is
- * in flight on it.
+ * Lets another reactor use the descriptor: the next one to use it owns it. -EBUSY while something
+ * is in flight on it.
  */
 WEFT_API int weft_fd_move(int fd);
 

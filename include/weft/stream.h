@@ -6,7 +6,9 @@
  * call. A reader that lags pauses the receive at `held_max` bytes and resumes it as it consumes.
  * The size of the buffers follows the traffic (4, 16, 64 KiB).
  *
- * A stream belongs to the reactor that opened it. One task reads and one writes at a time (-EBUSY).
+ * A stream belongs to the reactor that opened it (-EXDEV elsewhere). One task reads and one writes
+ * at a time (-EBUSY). While it is being closed other tasks get -EBADF, those inside a call
+ * -ECANCELED. One that is still open when the run ends is aborted and freed.
  */
 #ifndef WEFT_STREAM_H
 #define WEFT_STREAM_H
@@ -19,9 +21,11 @@ WEFT_BEGIN_DECLS
 typedef struct weft_stream weft_stream;
 
 struct weft_stream_opt {
-    size_t size;          /* sizeof(struct weft_stream_opt) */
-    uint32_t held_max;    /* bytes held for a reader that lags; 0: 256 KiB */
-    uint32_t buffer_size; /* fixes the size of receive buffers; 0: follows the traffic */
+    size_t size;       /* sizeof(struct weft_stream_opt) */
+    uint32_t held_max; /* bytes of buffers held for a reader that lags, beyond which the receive is
+                          paused (what the kernel fills until then is kept); 0: 256 KiB */
+    uint32_t buffer_size; /* fixes the size of receive buffers, rounded up to 4, 16 or 64 KiB; 0: it
+                             follows the traffic; more than 64 KiB: -EINVAL */
 };
 
 /*
@@ -57,7 +61,8 @@ WEFT_API ssize_t weft_stream_read_exactly(weft_stream *stream, void *buffer, siz
 WEFT_API int weft_stream_peek(weft_stream *stream, const void **data, size_t *size,
                               int flags) WEFT_SUSPENDS;
 
-/* Ends the view: its first `size` bytes are taken, the rest stays. -EINVAL: no view, or too many. */
+/* Ends the view: its first `size` bytes are taken, the rest stays. -EINVAL: no view, or too many.
+ */
 WEFT_API int weft_stream_consume(weft_stream *stream, size_t size);
 
 /* All bytes or a negative errno; *done (NULL allowed) how many were handed to the kernel. */

@@ -45,9 +45,10 @@ static struct weft_stream *create(struct weft__io *io, int fd, struct weft__fd *
 
     if (!io->buffers)
         io->buffers = weft__buffers_new(io->reactor);
-    stream = io->buffers ? weft__calloc(1, sizeof *stream) : NULL;
+    stream = io->buffers ? weft__alloc_aligned(64, sizeof *stream) : NULL;
     if (!stream)
         return NULL;
+    memset(stream, 0, sizeof *stream);
     weft__stream_init_receive(stream);
     stream->io = io;
     stream->record = record;

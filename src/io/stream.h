@@ -27,19 +27,13 @@
 enum { WEFT__HELD_MAX_DEFAULT = 256 * 1024 };
 
 struct weft_stream {
+    /* what a message touches stands in the first two lines */
     struct weft__op receive; /* first; also holds both sides of the descriptor's record */
     struct weft__io *io;
-    struct weft__fd *record;
-    struct weft_stream *next; /* among the reactor's */
-    struct weft_stream **link;
     struct weft__buffer *head; /* held, oldest first */
     struct weft__buffer *tail;
-    struct weft__wait *reader;    /* parked until something is held, or it is over */
-    struct weft__op *direct;      /* the reader's own receive, or NULL */
-    struct weft__op *writer;      /* the writer's send, or NULL */
-    struct weft__buffer *filling; /* what a receive without a pool fills, or NULL */
-    struct weft__starved starved;
-    struct weft__timer retry; /* when no request could be had */
+    struct weft__wait *reader; /* parked until something is held, or it is over */
+    struct weft__op *writer;   /* the writer's send, or NULL */
     int fd;
     int32_t error; /* over: said once nothing is held */
     uint32_t held; /* bytes of the buffers held, whole buffers counted */
@@ -60,7 +54,16 @@ struct weft_stream {
     bool was_armed;
     bool closing;
     bool stopping; /* frees itself with the last completion */
+
+    struct weft__fd *record;
+    struct weft_stream *next; /* among the reactor's */
+    struct weft_stream **link;
+    struct weft__op *direct;      /* the reader's own receive, or NULL */
+    struct weft__buffer *filling; /* what a receive without a pool fills, or NULL */
+    struct weft__starved starved;
+    struct weft__timer retry; /* when no request could be had */
 };
+_Static_assert(offsetof(struct weft_stream, record) <= 128, "two lines");
 
 /* stream_receive.c: on the loop or on a task of the reactor */
 void weft__stream_init_receive(struct weft_stream *stream);

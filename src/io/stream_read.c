@@ -2,7 +2,9 @@
  * io/stream_read.c - the reader's side of a stream: reading, peeking, consuming.
  *
  * One task at a time. What is held is answered without a request; who finds nothing waits for the
- * armed receive or, when large pieces come to a reader with large memory, receives by itself.
+ * armed receive or, when large pieces come to a reader with large memory, receives by itself. What
+ * lies between a public call and the switch is inlined (see weft__fiber_switch_away), the rare is
+ * not.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -66,7 +68,8 @@ static bool wants_direct(const struct weft_stream *stream, size_t size)
 }
 
 /* Waits for the end of the armed receive, which may bring bytes yet. */
-static int end_armed(struct weft__task *self, struct weft_stream *stream, int flags)
+static __attribute__((noinline)) int end_armed(struct weft__task *self, struct weft_stream *stream,
+                                               int flags)
 {
     int error = 0;
 
@@ -77,8 +80,9 @@ static int end_armed(struct weft__task *self, struct weft_stream *stream, int fl
     return error;
 }
 
-static ssize_t read_direct(struct weft__task *self, struct weft_stream *stream, void *buffer,
-                           size_t size, int flags)
+static __attribute__((noinline)) ssize_t read_direct(struct weft__task *self,
+                                                     struct weft_stream *stream, void *buffer,
+                                                     size_t size, int flags)
 {
     struct weft__operation operation = {.op = {.id = 0}};
     int32_t result;
@@ -113,8 +117,9 @@ static size_t copy_held(struct weft_stream *stream, char *buffer, size_t size)
 }
 
 /* The pool is empty, and those who hold its buffers may not read for a long time. */
-static ssize_t read_starved(struct weft__task *self, struct weft_stream *stream, void *buffer,
-                            size_t size, int flags)
+static __attribute__((noinline)) ssize_t read_starved(struct weft__task *self,
+                                                      struct weft_stream *stream, void *buffer,
+                                                      size_t size, int flags)
 {
     ssize_t result;
 
@@ -125,8 +130,9 @@ static ssize_t read_starved(struct weft__task *self, struct weft_stream *stream,
     return result;
 }
 
-static ssize_t read_some(struct weft__task *self, struct weft_stream *stream, void *buffer,
-                         size_t size, int flags)
+static inline __attribute__((always_inline)) ssize_t read_some(struct weft__task *self,
+                                                               struct weft_stream *stream,
+                                                               void *buffer, size_t size, int flags)
 {
     int result;
 
@@ -146,7 +152,8 @@ static ssize_t read_some(struct weft__task *self, struct weft_stream *stream, vo
 }
 
 /* Takes the reader's side. */
-static int begin(struct weft_stream *stream, int flags, struct weft__task **self)
+static inline __attribute__((always_inline)) int begin(struct weft_stream *stream, int flags,
+                                                       struct weft__task **self)
 {
     int error = weft__stream_enter(stream, flags, self);
 

@@ -9,6 +9,53 @@
 #include "ring/host.h"
 #include "task/operation.h"
 
+/* Inlined, as all is between a public call and the switch: see weft__fiber_switch_away. One
+   request. Between taking it and here the stream may have begun to close: then it does nothing.
+ */
+static inline __attribute__((always_inline)) int32_t send_once(struct weft__task *self,
+                                                               struct weft_stream *stream,
+                                                               struct weft__operation *operation,
+                                                               const char *buffer, size_t size)
+{
+    struct weft__sqe *sqe = weft__operation_begin(self, operation, "write", stream->fd);
+    int32_t result;
+
+    if (!sqe)
+        return weft__operation_error(self);
+    if (__builtin_expect(stream->closing, 0)) {
+        weft__request_nop(sqe);
+        weft__operation_hold(operation);
+    } else {
+        weft__request_send(sqe, stream->fd, buffer, weft__size_once(size),
+                           MSG_NOSIGNAL | MSG_WAITALL);
+    }
+    result = weft__operation_wait(self, operation, sqe);
+    if (__builtin_expect(stream->closing && result <= 0, 0))
+        return -ECANCELED;
+    WEFT__COUNT_BY(self->reactor, bytes_sent, result > 0 ? result : 0);
+    return result;
+}
+
+static inline __attribute__((always_inline)) ssize_t send_all(struct weft__task *self,
+                                                              struct weft_stream *stream,
+                                                              struct weft__operation *operation,
+                                                              const char *buffer, size_t size,
+                                                              size_t *done)
+{
+    while (*done < size) {
+        int32_t n;
+        if (__builtin_expect(self->visible && *done > 0, 0))
+            return weft__task_refuse(self);
+        if (__builtin_expect(stream->closing, 0))
+            return -ECANCELED;
+        n = send_once(self, stream, operation, buffer + *done, size - *done);
+        if (n < 0)
+            return n;
+        *done += (size_t)n;
+    }
+    return (ssize_t)size;
+}
+
 static int begin(struct weft_stream *stream, struct weft__op *op, struct weft__task **self)
 {
     int error = weft__stream_enter(stream, 0, self);
@@ -36,7 +83,7 @@ ssize_t weft_stream_write(weft_stream *stream, const void *buffer, size_t size, 
     result = begin(stream, &operation.op, &self);
     if (__builtin_expect(result < 0, 0))
         return result;
-    result = weft__send_pieces(self, &operation, stream->fd, stream->record, buffer, size, &sent);
+    result = send_all(self, stream, &operation, buffer, size, &sent);
     stream->writer = NULL;
     if (__builtin_expect(stream->closing, 0))
         weft__fd_wake_closer(stream->io, stream->record);

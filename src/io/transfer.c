@@ -44,8 +44,21 @@ static void note_received(struct weft__fd *record, uint32_t asked, int flags, in
     WEFT__COUNT_BY(weft__self, bytes_received, result);
 }
 
-int32_t weft__receive_once(struct weft__task *self, struct weft__operation *operation, int fd,
-                           struct weft__fd *record, void *buffer, size_t size, int flags)
+/* What cannot be waited for must be looked at, to learn why: it is no socket. */
+static __attribute__((noinline)) int32_t look(struct weft__task *self,
+                                              struct weft__operation *operation, int fd,
+                                              struct weft__fd *record, void *buffer, size_t size,
+                                              int flags)
+{
+    record->flags |= WEFT__FD_EXPECT;
+    return weft__receive_once(self, operation, fd, record, buffer, size, flags);
+}
+
+static inline __attribute__((always_inline)) int32_t receive_once(struct weft__task *self,
+                                                                  struct weft__operation *operation,
+                                                                  int fd, struct weft__fd *record,
+                                                                  void *buffer, size_t size,
+                                                                  int flags)
 {
     uint32_t asked = weft__size_once(size);
     struct weft__sqe *sqe = weft__operation_begin(self, operation, "recv", fd);
@@ -59,16 +72,19 @@ int32_t weft__receive_once(struct weft__task *self, struct weft__operation *oper
     hint = receive_hint(record, flags);
     weft__request_recv(sqe, fd, buffer, asked, (uint32_t)(flags & RECV_FLAGS), hint);
     result = weft__await(self, operation, sqe, record);
-    if (result > 0) {
+    if (__builtin_expect(result > 0, 1)) {
         note_received(record, asked, flags, result, operation->flags);
         return result;
     }
     record->flags &= ~WEFT__FD_EXPECT;
-    if (result != -EAGAIN || !hint)
-        return result;
-    /* What cannot be waited for must be looked at, to learn why: it is no socket. */
-    record->flags |= WEFT__FD_EXPECT;
-    return weft__receive_once(self, operation, fd, record, buffer, size, flags);
+    return result == -EAGAIN && hint ? look(self, operation, fd, record, buffer, size, flags)
+                                     : result;
+}
+
+int32_t weft__receive_once(struct weft__task *self, struct weft__operation *operation, int fd,
+                           struct weft__fd *record, void *buffer, size_t size, int flags)
+{
+    return receive_once(self, operation, fd, record, buffer, size, flags);
 }
 
 static int begin_receive(struct weft__task **self, int flags, const void *buffer, size_t size)
@@ -123,8 +139,10 @@ static bool is_stream(int fd)
 }
 
 /* The count if any byte came; what ended it is for the next call. */
-static ssize_t receive_waitall(struct weft__task *self, struct weft__operation *operation, int fd,
-                               struct weft__fd *record, void *buffer, size_t size, int flags)
+static __attribute__((noinline)) ssize_t receive_waitall(struct weft__task *self,
+                                                         struct weft__operation *operation, int fd,
+                                                         struct weft__fd *record, void *buffer,
+                                                         size_t size, int flags)
 {
     size_t done = 0;
     ssize_t result;
@@ -168,7 +186,7 @@ ssize_t weft_recv(int fd, void *buffer, size_t size, int flags)
     else if (flags & MSG_WAITALL)
         result = receive_waitall(self, &operation, fd, record, buffer, size, flags);
     else
-        result = weft__receive_once(self, &operation, fd, record, buffer, size, flags);
+        result = receive_once(self, &operation, fd, record, buffer, size, flags);
     end(io, record, WEFT__READER, &operation.op, result);
     return result;
 }
