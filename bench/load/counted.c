@@ -43,6 +43,7 @@ static void add(struct weft_stats *sum, const struct weft_stats *more)
     sum->bytes_sent += more->bytes_sent;
     sum->enters += more->enters;
     sum->accepts += more->accepts;
+    sum->accept_errors += more->accept_errors;
     sum->turns += more->turns;
     sum->switches += more->switches;
     sum->sqes += more->sqes;
@@ -72,6 +73,7 @@ static void print_counters(void *unused)
     json_count(&json, "bytes", sum.bytes_sent);
     json_count(&json, "enters", sum.enters);
     json_count(&json, "connections", sum.accepts);
+    json_count(&json, "errors", sum.accept_errors);
     json_count(&json, "turns", sum.turns);
     json_count(&json, "switches", sum.switches);
     json_count(&json, "sqes", sum.sqes);

@@ -1,13 +1,13 @@
 """The measuring half of tools/demo: four echo servers side by side, and what each message cost.
 
-All servers live through the whole run and sleep while they are not asked. In each round every server
-is measured in every scenario, the servers of one scenario right after each other, in an order that
-turns from round to round; ratios are taken within the round, so that a machine that is slow for a
-while slows both sides of them.
+All servers live through the whole run and sleep while they are not asked. In each round every
+server is measured in every scenario, the servers of one scenario right after each other, in an order
+that turns from round to round; ratios are taken within the round, so that a machine that is slow for
+a while slows both sides of them.
 
-CPU time is the server process's own, user and system, read by the load generator at both ends of its
-measuring window; io_uring_enter calls come from the server's counters (for epoll: all its system
-calls), asked for before and after the round.
+CPU time is the server process's own, user and system, read by the load generator at both ends of
+its measuring window; io_uring_enter calls come from the server's counters (for epoll: all its
+system calls), asked for before and after the round.
 """
 import argparse
 import json
@@ -22,6 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from machine import choose_cpus, commit, processor_name
 
 # name, label, program
 SERVERS = [
@@ -54,57 +56,6 @@ class Failed(Exception):
 
 
 # --- the machine ---------------------------------------------------------------------------------
-
-
-def siblings(cpu):
-    path = pathlib.Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-    try:
-        text = path.read_text()
-    except OSError:
-        return {cpu}
-    found = set()
-    for part in text.strip().split(","):
-        first, _, last = part.partition("-")
-        found.update(range(int(first), int(last or first) + 1))
-    return found
-
-
-def choose_cpus():
-    """One for the server and one for the load: different cores where there are, (None, None) when
-    there is only one CPU to be had."""
-    usable = sorted(os.sched_getaffinity(0))
-    if len(usable) < 2:
-        return None, None
-    apart = [cpu for cpu in usable[1:] if cpu not in siblings(usable[0])]
-    return usable[0], (apart or usable[1:])[0]
-
-
-def processor_name():
-    try:
-        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith(("model name", "Processor")):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.machine()
-
-
-def commit():
-    """Of the tree we stand in; git itself may not be there."""
-    try:
-        head = pathlib.Path(".git/HEAD").read_text().strip()
-        name = head.removeprefix("ref: ")
-        if name == head:
-            return head[:7]
-        loose = pathlib.Path(".git", name)
-        if loose.exists():
-            return loose.read_text()[:7]
-        for line in pathlib.Path(".git/packed-refs").read_text().splitlines():
-            if line.endswith(" " + name):
-                return line[:7]
-    except OSError:
-        pass
-    return "of an unknown commit"
 
 
 def describe_machine(options, server_cpu, load_cpu):
@@ -415,8 +366,8 @@ def run(options):
 
     for (transport, connections), rounds in results.items():
         print_scenario(scenario_name(dict(TRANSPORTS)[transport], connections), rounds)
-    print(f"\nEach figure: median of {options.rounds} rounds ± half the distance between the lowest "
-          "and the highest.\nenters: io_uring_enter calls; for epoll all its system calls. "
+    print(f"\nEach figure: median of {options.rounds} rounds ± half the distance between the lowest"
+          " and the highest.\nenters: io_uring_enter calls; for epoll all its system calls. "
           "Where the server is not busy, the load generator\nor the wake-ups between the two are "
           "what limits it.")
     print_ratios(results)

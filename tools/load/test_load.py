@@ -193,8 +193,8 @@ class Latency(unittest.TestCase):
             return result
 
     def test_coordinated_omission(self):
-        """A stall of a second in a run of two: the open loop charges it to the third of the messages
-        that were due meanwhile, the closed loop to the one that met it."""
+        """A stall of a second in a run of one and a half: the open loop charges it to every message
+        that was due meanwhile, the closed loop to the one that met it."""
         # 1000 a second for 1.5 s, of which 1 s is stalled: at least half are late by 0.2 s and more
         self.assertGreater(self.stalls_once("--rate=1000", "--duration=1.5")["p50_us"], 200000)
         closed = self.stalls_once("--messages=1000")
@@ -255,8 +255,9 @@ class Wrong(unittest.TestCase):
             self.assertIn("no answer for 0.5 seconds; 4 connections were waiting", err)
 
     def test_a_byte_too_few(self):
-        result, _ = self.caught(lambda connection, offset, data: data[:-1] if offset == 640 else data,
-                                "--patience=0.5")
+        def alter(connection, offset, data):
+            return data[:-1] if offset == 640 else data
+        result, _ = self.caught(alter, "--patience=0.5")
         self.assertFalse(result["right"])
 
     def test_answers_missing_at_the_end(self):
@@ -290,7 +291,8 @@ class Wrong(unittest.TestCase):
 
     def test_bad_address(self):
         code, _, err = load("nowhere")
-        self.assertEqual((code, err), (1, "weft-load: cannot connect to nowhere: Invalid argument\n"))
+        self.assertEqual((code, err), (
+            1, "weft-load: cannot connect to nowhere: Invalid argument\n"))
 
     def test_descriptors(self):
         code, _, err = load("127.0.0.1:1", "--connections=999999")
