@@ -1,9 +1,9 @@
 """The measuring half of tools/demo: four echo servers side by side, and what each message cost.
 
 All servers live through the whole run and sleep while they are not asked. In each round every
-server is measured in every scenario, the servers of one scenario right after each other, in an order
-that turns from round to round; ratios are taken within the round, so that a machine that is slow for
-a while slows both sides of them.
+server is measured in every scenario, the servers of one scenario right after each other, in an
+order that turns from round to round; ratios are taken within the round, so that a machine that is
+slow for a while slows both sides of them.
 
 CPU time is the server process's own, user and system, read by the load generator at both ends of
 its measuring window; io_uring_enter calls come from the server's counters (for epoll: all its
