@@ -56,8 +56,7 @@ struct weft_listen_opt {
  */
 WEFT_API int weft_listen_tcp(const char *address, const struct weft_listen_opt *opt) WEFT_SUSPENDS;
 
-/* The port that a bound socket got ("...:0" asks for any); -EAFNOSUPPORT when it has none (Unix).
- */
+/* The port that a bound socket got ("...:0" asks for any); -EAFNOSUPPORT on a Unix socket. */
 WEFT_API int weft_local_port(int fd);
 
 /*
@@ -99,8 +98,8 @@ WEFT_API ssize_t weft_recv(int fd, void *buffer, size_t size, int flags) WEFT_SU
 WEFT_API ssize_t weft_recv_until(int fd, void *buffer, size_t size, int flags,
                                  int64_t deadline) WEFT_SUSPENDS;
 
-/* Exactly `size` bytes, or a negative errno (-ENODATA at the end of the stream); *done how many
- * came. */
+/* Exactly `size` bytes, or a negative errno: -ENODATA at the end of the stream. *done (NULL
+   allowed) says how many came. */
 WEFT_API ssize_t weft_recv_exactly(int fd, void *buffer, size_t size, size_t *done) WEFT_SUSPENDS;
 
 /*
@@ -111,8 +110,8 @@ WEFT_API ssize_t weft_send(int fd, const void *buffer, size_t size, int flags) W
 WEFT_API ssize_t weft_send_until(int fd, const void *buffer, size_t size, int flags,
                                  int64_t deadline) WEFT_SUSPENDS;
 
-/* All `size` bytes, or a negative errno, never a short count; *done (NULL allowed) how many went.
- */
+/* All `size` bytes, or a negative errno, never a short count. *done (NULL allowed) says how many
+   went. */
 WEFT_API ssize_t weft_send_all(int fd, const void *buffer, size_t size, size_t *done) WEFT_SUSPENDS;
 WEFT_API ssize_t weft_send_all_until(int fd, const void *buffer, size_t size, size_t *done,
                                      int64_t deadline) WEFT_SUSPENDS;

@@ -1,0 +1,124 @@
+/*
+ * The table of descriptors, driven directly with two io layers: who owns a number, and that a late
+ * answer about an old one never touches its new owner.
+ */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "io/fd.h"
+#include "support/net.h"
+
+static struct weft__io a = {.id = 7}, b = {.id = 9};
+
+static void begin(void)
+{
+    ck_assert_int_eq(weft__fd_table_get(&a.fds, &a.fd_count), 0);
+    ck_assert_int_eq(weft__fd_table_get(&b.fds, &b.fd_count), 0);
+    ck_assert_ptr_eq(a.fds, b.fds);
+}
+
+static void end(void)
+{
+    weft__fd_release_all(&a);
+    weft__fd_release_all(&b);
+    weft__fd_table_put();
+    weft__fd_table_put();
+}
+
+TEST(first_use_owns)
+{
+    struct weft__fd *record;
+    struct weft__op op, other;
+
+    begin();
+    ck_assert_int_eq(weft__fd_enter(&a, 0, WEFT__READER, &op, &record), 0);
+    ck_assert_int_eq(weft__fd_find(&b, 0, &record), -EXDEV);
+    ck_assert_int_eq(weft__fd_enter(&a, 0, WEFT__READER, &other, &record), -EBUSY);
+    ck_assert_int_eq(weft__fd_enter(&a, 0, WEFT__WRITER, &other, &record), 0);
+    weft__fd_forget(&a, record); /* held: stays */
+    ck_assert_int_eq(weft__fd_find(&b, 0, &record), -EXDEV);
+    weft__fd_leave(&a, record, WEFT__READER, &op);
+    weft__fd_leave(&a, record, WEFT__WRITER, &other);
+    weft__fd_forget(&a, record);
+    ck_assert_int_eq(weft__fd_find(&b, 0, &record), 0);
+    ck_assert_int_eq(weft__fd_find(&a, 0, &record), -EXDEV);
+    ck_assert_int_eq(weft__fd_find(&a, -1, &record), -EBADF);
+    ck_assert_int_eq(weft__fd_find(&a, (int)a.fd_count, &record), -EBADF);
+    end();
+}
+
+/* The kernel has closed it and given the number to b before a learns of that. */
+TEST(number_reused_before_the_close_returns)
+{
+    struct weft__fd *record;
+    struct weft__op op;
+    uint64_t word;
+
+    begin();
+    ck_assert_int_eq(weft__fd_find(&a, 0, &record), 0);
+    word = weft__fd_close_begin(record);
+    ck_assert_int_eq(weft__fd_find(&a, 0, &record), -EBADF);
+    ck_assert_int_eq(weft__fd_find(&b, 0, &record), -EXDEV);
+    ck_assert(weft__fd_closes_here(&a, 0));
+    ck_assert(!weft__fd_closes_here(&b, 0));
+    weft__fd_close_publish(record, word);
+    ck_assert_int_eq(weft__fd_adopt(&b, 0), 0);
+    ck_assert_int_eq(weft__fd_enter(&b, 0, WEFT__READER, &op, &record), 0);
+    weft__fd_close_end(record, word);
+    ck_assert_int_eq(weft__fd_find(&a, 0, &record), -EXDEV);
+    ck_assert_ptr_eq(record->sides[WEFT__READER], &op);
+
+    /* and the same when a itself got the number again */
+    weft__fd_leave(&b, record, WEFT__READER, &op);
+    word = weft__fd_close_begin(record);
+    weft__fd_close_publish(record, word);
+    ck_assert_int_eq(weft__fd_adopt(&b, 0), 0);
+    weft__fd_close_end(record, word);
+    ck_assert_int_eq(weft__fd_find(&a, 0, &record), -EXDEV);
+    end();
+}
+
+TEST(poisoned)
+{
+    struct weft__fd *record;
+    struct weft__op op;
+
+    begin();
+    ck_assert_int_eq(weft__fd_find(&a, 0, &record), 0);
+    weft__fd_poison(record);
+    ck_assert_int_eq(weft__fd_enter(&a, 0, WEFT__READER, &op, &record), -ENOTCONN);
+    ck_assert_int_eq(weft__fd_enter(&a, 0, WEFT__WRITER, &op, &record), -ENOTCONN);
+    weft__fd_close_begin(record);
+    ck_assert_ptr_null(record->sides[WEFT__READER]);
+    ck_assert_ptr_null(record->sides[WEFT__WRITER]);
+    end();
+}
+
+/* A close(2) behind our back, the number given to another file: debug builds notice. */
+static int main_behind_our_back(void *arg)
+{
+    int here, there, pipes[2];
+    char byte;
+
+    (void)arg;
+    net_pair(&here, &there);
+    ck_assert_int_eq(weft_recv(here, &byte, 1, MSG_DONTWAIT), -EAGAIN);
+    ok(pipe(pipes));
+    ok(dup2(pipes[0], here)); /* closes the socket, takes its number */
+#ifdef WEFT_DEBUG
+    ck_assert_int_eq(weft_recv(here, &byte, 1, MSG_DONTWAIT), -EBADF);
+#endif
+    ck_assert_int_eq(weft_recv(here, &byte, 1, MSG_DONTWAIT), -ENOTSOCK);
+    close(pipes[0]);
+    close(pipes[1]);
+    ok(weft_close(here));
+    return weft_close(there);
+}
+
+TEST(closed_behind_our_back)
+{
+    net_run(main_behind_our_back);
+}
+
+TEST_MAIN("fd", 10, first_use_owns, number_reused_before_the_close_returns, poisoned,
+          closed_behind_our_back)
