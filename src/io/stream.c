@@ -110,6 +110,21 @@ int weft_stream_fd(const weft_stream *stream)
     return stream ? stream->fd : -EINVAL;
 }
 
+/* -- the file, held by the ring --------------------------------------------------------------- */
+
+void weft__stream_hold_file(struct weft_stream *stream)
+{
+    stream->held_file = weft__ring_file_hold(&stream->io->reactor->ring, stream->fd) == 0;
+}
+
+/* Before the descriptor is closed, or the peer would not see it. Nothing is in flight. */
+static void let_go_of_file(struct weft_stream *stream)
+{
+    if (stream->held_file)
+        weft__ring_file_let_go(&stream->io->reactor->ring, stream->fd);
+    stream->held_file = false;
+}
+
 /* -- the end -------------------------------------------------------------------------------- */
 
 static void give_all(struct weft_stream *stream)
@@ -126,6 +141,7 @@ void weft__stream_destroy(struct weft_stream *stream)
 {
     struct weft__fd *record = stream->record;
 
+    let_go_of_file(stream);
     give_all(stream);
     *stream->link = stream->next;
     if (stream->next)
@@ -188,12 +204,17 @@ int weft_stream_abort(weft_stream *stream)
     return close_stream(stream, true);
 }
 
+void weft__stream_close_now(struct weft_stream *stream)
+{
+    let_go_of_file(stream);
+    weft__host_close(stream->fd);
+    weft__stream_destroy(stream);
+}
+
 void weft__stream_stop(struct weft_stream *stream)
 {
     stream->stopping = true;
     (void)weft__socket_reset_on_close(stream->fd);
-    if (weft__stream_end(stream)) {
-        weft__host_close(stream->fd);
-        weft__stream_destroy(stream);
-    }
+    if (weft__stream_end(stream))
+        weft__stream_close_now(stream);
 }

@@ -44,6 +44,8 @@ struct weft_stream {
     uint8_t full;        /* buffers filled to the brim, in a row */
     uint8_t large;       /* large pieces in a row */
     uint8_t small;       /* small pieces in a row */
+    uint8_t writes;      /* so far, up to those after which the ring holds the file */
+    bool held_file;      /* the ring does */
     bool fixed;          /* the user chose the size */
     bool viewing;
     bool reading;   /* a task is in weft_stream_read or its kin */
@@ -83,6 +85,8 @@ bool weft__stream_is_large(const struct weft_stream *stream);
 void weft__stream_note_direct(struct weft_stream *stream, uint32_t count);
 
 /* stream.c */
+/* The stream is used often enough for the ring to hold its file, or not to be asked again. */
+void weft__stream_hold_file(struct weft_stream *stream);
 /* What stands at the beginning of every call that may suspend: 0, or why not. */
 static inline __attribute__((always_inline)) int weft__stream_enter(struct weft_stream *stream,
                                                                     int flags,
@@ -100,6 +104,8 @@ static inline __attribute__((always_inline)) int weft__stream_enter(struct weft_
 }
 /* Frees it and closes nothing. Nothing is in flight. */
 void weft__stream_destroy(struct weft_stream *stream);
+/* The same, and closes the descriptor, not through the ring. */
+void weft__stream_close_now(struct weft_stream *stream);
 /* The io layer stops: ends it without waiting. */
 void weft__stream_stop(struct weft_stream *stream);
 

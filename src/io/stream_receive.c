@@ -197,8 +197,7 @@ static void starve(struct weft_stream *stream)
 static void settle(struct weft_stream *stream, int32_t result)
 {
     if (stream->stopping) {
-        weft__host_close(stream->fd);
-        weft__stream_destroy(stream);
+        weft__stream_close_now(stream);
     } else if (stream->closing) {
         weft__fd_wake_closer(stream->io, stream->record);
     } else if (over(stream)) {

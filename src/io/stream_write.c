@@ -9,6 +9,8 @@
 #include "ring/host.h"
 #include "task/operation.h"
 
+enum { WRITES_TO_HOLD = 16 }; /* holding the file costs two system calls, and saves 40 ns a send */
+
 /* Inlined, as all is between a public call and the switch: see weft__fiber_switch_away. One
    request. Between taking it and here the stream may have begun to close: then it does nothing.
  */
@@ -28,6 +30,8 @@ static inline __attribute__((always_inline)) int32_t send_once(struct weft__task
     } else {
         weft__request_send(sqe, stream->fd, buffer, weft__size_once(size),
                            MSG_NOSIGNAL | MSG_WAITALL);
+        if (stream->held_file)
+            sqe->flags = WEFT__SQE_FIXED_FILE;
     }
     result = weft__operation_wait(self, operation, sqe);
     if (__builtin_expect(stream->closing && result <= 0, 0))
@@ -66,6 +70,8 @@ static int begin(struct weft_stream *stream, struct weft__op *op, struct weft__t
         return -EBUSY;
     op->id = 0;
     stream->writer = op;
+    if (__builtin_expect(stream->writes < WRITES_TO_HOLD, 0) && ++stream->writes == WRITES_TO_HOLD)
+        weft__stream_hold_file(stream);
     return 0;
 }
 

@@ -17,6 +17,7 @@ struct weft__uring {
     const uint32_t *sq_head; /* the kernel writes it: requests it has consumed */
     uint32_t enter_flags;    /* that every io_uring_enter of this ring carries */
     uint32_t timed_flags;    /* besides, when it carries a deadline */
+    uint32_t file_count;     /* slots of the table of held files; 0 until the first is held */
     bool may_skip; /* SQ_TASKRUN tells of waiting completions: an idle enter can be saved */
 };
 

@@ -23,6 +23,7 @@ static const struct {
     {WEFT__FEATURE_MIN_TIMEOUT, "min_timeout"},
     {WEFT__FEATURE_NO_IOWAIT, "no_iowait"},
     {WEFT__FEATURE_ABS_TIMER, "abs_timer"},
+    {WEFT__FEATURE_FIXED_FILES, "fixed_files"},
 };
 
 enum { FEATURE_COUNT = sizeof features / sizeof features[0] };

@@ -191,6 +191,11 @@ static void find_features(struct weft__ring *ring, uint32_t wanted)
     /* Both multishots are older (5.19, 6.0) than the floor, and have nothing to be probed by. */
     set(ring, WEFT__FEATURE_RECV_MULTISHOT, wanted & WEFT__FEATURE_RECV_MULTISHOT);
     set(ring, WEFT__FEATURE_ACCEPT_MULTISHOT, wanted & WEFT__FEATURE_ACCEPT_MULTISHOT);
+    /* Much older, but before 6.13 a file let go could stay open for up to a second more, and the
+       peer not see its end. 6.15 is the next kernel that can be told by a bit. The table itself is
+       made when the first descriptor is to be held. */
+    set(ring, WEFT__FEATURE_FIXED_FILES,
+        wanted & WEFT__FEATURE_FIXED_FILES && uring->features & IORING_FEAT_NO_IOWAIT);
 
     state->may_skip = ring->features & WEFT__FEATURE_TASKRUN_FLAG;
     state->enter_flags = IORING_ENTER_GETEVENTS;
