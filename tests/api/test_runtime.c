@@ -193,6 +193,7 @@ TEST(all_cpus)
  */
 
 static int leftovers, held;
+static long spins, spins_when_named;
 static char names[256];
 static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
 static void on_leftover(const struct weft_task_info *info, bool holds, void *context)
@@ -201,6 +202,8 @@ static void on_leftover(const struct weft_task_info *info, bool holds, void *con
     ck_assert_ptr_eq(context, names);
     leftovers += !holds;
     held += holds;
+    if (holds)
+        spins_when_named = spins;
     snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s ", info->name,
              holds ? "!" : "");
     pthread_mutex_unlock(&names_lock);
@@ -234,7 +237,7 @@ static int ignore_it(void *arg)
 {
     (void)arg;
     for (;;)
-        (void)weft_yield();
+        spins++, (void)weft_yield();
     return 0;
 }
 static int shielded(void *arg)
@@ -293,6 +296,8 @@ static void holds(uint32_t reactors, struct holding holding, const char *who)
             _exit(1);
         if (!strstr(names, who))
             _exit(2);
+        if (reactors == 1 && spins != spins_when_named) /* never switched to again */
+            _exit(4);
         /* the process can go on: another run is fine */
         _exit(weft_run(nothing, NULL, 0, NULL) == 0 ? 77 : 3);
     }
