@@ -96,9 +96,12 @@ static bool work_waits(struct weft__reactor *reactor)
  */
 static void visit_kernel(struct weft__reactor *reactor, bool wait)
 {
-    int64_t deadline_ns = weft__timers_next(&reactor->timers);
+    int64_t deadline_ns;
     int result;
 
+    if (wait)
+        weft__trim_before_sleep(reactor);
+    deadline_ns = weft__timers_next(&reactor->timers);
     weft__ops_flush_cancels(reactor);
     if (__builtin_expect(reactor->bell_unarmed, 0)) {
         reactor->bell_unarmed = weft__bell_rearm(&reactor->inbox->bell, &reactor->ring) < 0;

@@ -20,6 +20,7 @@
 #include "reactor/op.h"
 #include "reactor/ready.h"
 #include "reactor/timer.h"
+#include "reactor/trim.h"
 #include "ring/host.h"
 #include "ring/ring.h"
 
@@ -50,6 +51,7 @@ struct weft__reactor {
     struct weft__timers timers;
     struct weft__ring ring;
     struct weft__look look;
+    struct weft__trim trim;
     struct weft__stack_pool stacks;
     struct weft__errand *errand; /* to be run on the loop's stack for a fiber that waits for it */
     bool done;                   /* set from within: leave the loop after this turn */
