@@ -44,7 +44,7 @@ void weft__context_make(struct weft__context *context, void *stack_low, void *to
 }
 
 /* And of the departure, before the stack is left. */
-static struct weft__context *arrive_and_run(void *arg)
+static WEFT__SAN_UNSEEN struct weft__context *arrive_and_run(void *arg)
 {
     struct weft__context *context = arg, *next;
 

@@ -29,6 +29,14 @@
 #define WEFT__SAN_THREAD 1
 #endif
 
+/* For a function that changes the fiber and then returns: TSan must not see it begin or end, or the
+ * end is booked on the wrong fiber. */
+#if defined(WEFT__SAN_THREAD) && defined(__clang__)
+#define WEFT__SAN_UNSEEN __attribute__((disable_sanitizer_instrumentation))
+#else
+#define WEFT__SAN_UNSEEN
+#endif
+
 #if defined(WEFT__SAN_ADDRESS) || defined(WEFT__SAN_THREAD)
 #define WEFT__SAN 1
 #endif
@@ -56,7 +64,7 @@ extern "C" {
 struct weft__context;
 
 struct weft__san {
-    void (*entry)(void *); /* what the first switch really calls */
+    void (*entry)(void *);                 /* what the first switch really calls */
     struct weft__context *(*body)(void *); /* or this */
     void *arg;
     void *fiber;        /* TSan's fiber */

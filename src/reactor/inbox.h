@@ -42,6 +42,7 @@ struct weft_inbox {
     void *runtime;                               /* read-only; meaningful until CLOSED */
     uint32_t index;
     _Atomic(uint32_t) references;
+    _Atomic(bool) winding; /* set once, when the last task has ended: users' posts are refused */
     _Atomic(uint32_t) visitors;   /* threads that look at the reactor itself just now */
     _Atomic(uint64_t) rung_along; /* bells rung by other reactors' own rings, not by system call */
     _Atomic(uint32_t) stop_sent;  /* `stop` has been pushed: once in its life */
@@ -70,6 +71,12 @@ int weft__inbox_send(struct weft_inbox *inbox, struct weft__message *message);
 /* How many messages wait, up to 65,535. Any thread; a hint. */
 uint32_t weft__inbox_waiting(struct weft_inbox *inbox);
 
+/* Any thread: does a stop keep users from posting? What the runtime sends itself goes on, and would
+   otherwise wait its turn behind posts that come faster than they can be run. */
+static inline bool weft__inbox_winds(struct weft_inbox *inbox)
+{
+    return atomic_load_explicit(&inbox->winding, memory_order_relaxed);
+}
 /* Any thread: has the reactor stopped? */
 bool weft__inbox_closed(struct weft_inbox *inbox);
 

@@ -138,7 +138,7 @@ void weft__reactor_turn(struct weft__reactor *reactor, bool wait)
 
 void weft__reactor_run(struct weft__reactor *reactor)
 {
-    while (!reactor->done)
+    while (!reactor->done && !weft__host_forked()) /* a child of fork must not touch the ring */
         weft__reactor_turn(reactor, true);
 }
 

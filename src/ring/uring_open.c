@@ -5,6 +5,7 @@
  * with SINGLE_ISSUER and DEFER_TASKRUN (Linux 6.1); everything newer was tried here, not assumed; a
  * ring that failed to open holds nothing.
  */
+#include "base/annotate.h"
 #include "base/memory.h"
 #include "ring/host.h"
 #include "ring/uring.h"
@@ -223,6 +224,9 @@ static void try_features(struct weft__ring *ring, uint32_t wanted)
     ring->counts = (struct weft__ring_counts){0};
 }
 
+/* Stands for the kernel's order between a mapping that went and one that came, for TSan alone. */
+static char mapped;
+
 int weft__ring_open(struct weft__ring *ring, const struct weft__ring_opt *opt)
 {
     if (opt->error_text && opt->error_text_size > 0)
@@ -234,6 +238,7 @@ int weft__ring_open(struct weft__ring *ring, const struct weft__ring_opt *opt)
         weft__free(state);
         return weft__uring_explain(error, opt->error_text, opt->error_text_size);
     }
+    weft__tsan_acquire(&mapped);
     show_queues(ring, state);
     find_features(ring, wanted);
     error = io_uring_enter2(state->uring.enter_ring_fd, 0, 0, state->enter_flags, NULL, 0);
@@ -256,6 +261,8 @@ void weft__ring_close(struct weft__ring *ring)
     if (!state)
         return;
     io_uring_queue_exit(&state->uring);
+    weft__tsan_release(
+        &mapped); /* the next ring may be mapped where this one was, by another thread */
     weft__free(state);
     *ring = (struct weft__ring){.fd = -1};
 }

@@ -73,6 +73,8 @@ int weft_post(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(voi
         return -EINVAL;
     if (weft__host_forked())
         return -ENOTSUP;
+    if (weft__inbox_winds(inbox))
+        return -ESHUTDOWN;
     post = weft__alloc(sizeof *post);
     if (!post)
         return -ENOMEM;
@@ -147,6 +149,8 @@ int weft_post_slot(weft_inbox *inbox, struct weft_post_slot *public_slot)
         return -EINVAL;
     if (weft__host_forked())
         return -ENOTSUP;
+    if (weft__inbox_winds(inbox))
+        return -ESHUTDOWN;
     if (__atomic_exchange_n(&slot->busy, 1, __ATOMIC_ACQUIRE))
         return -EBUSY;
     slot->run = slot_run;

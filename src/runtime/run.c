@@ -68,6 +68,7 @@ static void tell_wound(struct weft__member *member)
     if (member->wound_sent)
         return;
     member->wound_sent = true;
+    atomic_store_explicit(&member->reactor.inbox->winding, true, memory_order_relaxed);
     weft__timer_disarm(&member->reactor.timers, &member->limit);
     tell(member, leader_of(member->runtime), &member->wound);
 }
@@ -489,6 +490,9 @@ static int run_opened(struct weft__runtime *runtime)
         if (runtime->opt.stop_on_sigterm)
             weft__process_stop_target(leader->reactor.inbox, false);
     }
+    if (weft__host_forked())
+        return -ENOTSUP; /* a task forked, and its child came back to us: all of this is the
+                            parent's */
     join_members(runtime);
     weft__member_close(leader);
     return error < 0 ? error : runtime->result;
@@ -516,6 +520,8 @@ static int run(const struct weft_run_opt *opt, uint32_t count, weft_task_fn fn, 
     result = weft__member_open(leader_of(runtime), 0);
     if (result == 0)
         result = run_opened(runtime);
+    if (weft__host_forked())
+        return -ENOTSUP;
     (void)weft__host_unpin();
     tell_why(runtime, opt, result);
     for (uint32_t i = 0; i < count; i++)
