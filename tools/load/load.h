@@ -57,7 +57,6 @@ struct share {
     struct histogram *latency_ns; /* of those in the window */
     struct trouble trouble;
     int result;
-    bool ended;
 };
 
 struct load {
