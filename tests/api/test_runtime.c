@@ -203,7 +203,7 @@ static void on_leftover(const struct weft_task_info *info, bool holds, void *con
     leftovers += !holds;
     held += holds;
     if (holds)
-        spins_when_named = spins;
+        spins_when_named = __atomic_load_n(&spins, __ATOMIC_RELAXED);
     snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s ", info->name,
              holds ? "!" : "");
     pthread_mutex_unlock(&names_lock);
@@ -237,7 +237,7 @@ static int ignore_it(void *arg)
 {
     (void)arg;
     for (;;)
-        spins++, (void)weft_yield();
+        __atomic_add_fetch(&spins, 1, __ATOMIC_RELAXED), (void)weft_yield();
     return 0;
 }
 static int shielded(void *arg)
