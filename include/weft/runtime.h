@@ -44,8 +44,9 @@ struct weft_run_opt {
     uint32_t tasks_max;                     /* per reactor; 0: 2^21 */
     uint32_t budget; /* switches per loop turn; 0: 256. 1 forces the rare path */
     bool no_look;    /* never look at the inbox before sleeping */
-    /* Called once for each task that was left over at the end, before it is cancelled (held = false),
-       and for each that still held at the hard deadline (held = true). On that task's reactor. */
+    /* Called once for each task that was left over at the end, before it is cancelled (held =
+       false), and for each that still held at the hard deadline (held = true). On that task's
+       reactor. */
     void (*on_leftover)(const struct weft_task_info *info, bool held, void *context);
     /* Called before the process aborts because the kernel lost a completion. May be NULL. */
     void (*on_fatal)(const char *what, void *context);
@@ -59,13 +60,13 @@ struct weft_run_opt {
 
 /*
  * Starts the reactors (the calling thread becomes reactor 0), runs fn(arg) as the main task there,
- * then cancels and joins what is left, stops the reactors and returns what fn returned. Arguments as
- * for weft_spawn. Any number of runtimes per process, one reactor per thread.
+ * then cancels and joins what is left, stops the reactors and returns what fn returned. Arguments
+ * as for weft_spawn. Any number of runtimes per process, one reactor per thread.
  *
  * Returns main's result; -ETIMEDOUT when tasks still held at the hard deadline (on_leftover named
  * them; their memory is leaked rather than freed under the kernel); -EINVAL, -E2BIG, -ENOMEM;
- * -EDEADLK from inside a task; -ENOTSUP in a child of fork; and when io_uring cannot be had -ENOSYS,
- * -EPERM or -ENOMEM, with the cause (kernel age, sysctl, seccomp, memlock) and the cure in
+ * -EDEADLK from inside a task; -ENOTSUP in a child of fork; and when io_uring cannot be had
+ * -ENOSYS, -EPERM or -ENOMEM, with the cause (kernel age, sysctl, seccomp, memlock) and the cure in
  * opt->error_text.
  */
 WEFT_API int weft_run(weft_task_fn fn, const void *arg, size_t arg_size,

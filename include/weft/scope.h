@@ -6,11 +6,11 @@
  *         if (weft_spawn(&s, fetch, &b, sizeof b, NULL) < 0) ...
  *     }                                  // both have ended here
  *
- * A scope is opened and closed by one task, strictly nested, and touched only on that task's reactor.
- * It closes when every child has ended. Falling off the end of WEFT_SCOPE joins; leaving it early
- * by return, goto or break cancels and joins. `return v` evaluates v before the join: read what
- * children write after the brace, not in the return. longjmp or an exception across a scope is misuse
- * in C; in C++ use weft::scope at the end of this file.
+ * A scope is opened and closed by one task, strictly nested, and touched only on that task's
+ * reactor. It closes when every child has ended. Falling off the end of WEFT_SCOPE joins; leaving
+ * it early by return, goto or break cancels and joins. `return v` evaluates v before the join: read
+ * what children write after the brace, not in the return. longjmp or an exception across a scope is
+ * misuse in C; in C++ use weft::scope at the end of this file.
  */
 #ifndef WEFT_SCOPE_H
 #define WEFT_SCOPE_H
@@ -60,8 +60,8 @@ WEFT_API int weft_scope_close(weft_scope *scope) WEFT_SUSPENDS;
 WEFT_API int weft_scope_error(weft_scope *scope);
 
 /*
- * How many children failed so far, and the latest of their results, newest first, at most 4 of them,
- * into errors[] (NULL allowed when count_max is 0).
+ * How many children failed so far, and the latest of their results, newest first, at most 4 of
+ * them, into errors[] (NULL allowed when count_max is 0).
  */
 WEFT_API uint32_t weft_scope_errors(weft_scope *scope, int *errors, uint32_t count_max);
 
@@ -78,12 +78,12 @@ WEFT_API int weft_scope_cancel(weft_scope *scope);
 WEFT_API int weft_scope_reschedule(weft_scope *scope, int64_t deadline);
 
 /*
- * Drains: accepting, and waits marked WEFT_IDLE, end with -ESHUTDOWN; nothing new may be spawned from
- * outside; the rest goes on until `soft`, then is cancelled, and from `hard` on shields are ignored
- * too. Suspends until the last child has ended; like a close it always finishes.
+ * Drains: accepting, and waits marked WEFT_IDLE, end with -ESHUTDOWN; nothing new may be spawned
+ * from outside; the rest goes on until `soft`, then is cancelled, and from `hard` on shields are
+ * ignored too. Suspends until the last child has ended; like a close it always finishes.
  *
- * Returns how many children had to be cancelled (0: all ended by themselves); -EPERM when the caller
- * did not open the scope; -EINVAL.
+ * Returns how many children had to be cancelled (0: all ended by themselves); -EPERM when the
+ * caller did not open the scope; -EINVAL.
  */
 WEFT_API int weft_scope_drain(weft_scope *scope, int64_t soft, int64_t hard) WEFT_SUSPENDS;
 
@@ -103,16 +103,17 @@ WEFT_API weft_scope *weft_scope_fall_(weft_scope *scope);
 WEFT_API void weft_scope_leave_(weft_scope *scope);
 
 /*
- * A region whose code sees no cancellation until the absolute `deadline`, which must be given (0 and
- * WEFT_NEVER: -EINVAL). The hard stop of a run ignores it. In C use WEFT_SHIELD.
+ * A region whose code sees no cancellation until the absolute `deadline`, which must be given (0
+ * and WEFT_NEVER: -EINVAL). The hard stop of a run ignores it. In C use WEFT_SHIELD.
  */
 WEFT_API WEFT_NODISCARD int weft_shield_open(weft_scope *scope, int64_t deadline);
 
 #ifndef __cplusplus
 #define WEFT_SCOPE(s, ...)                                                                         \
     for (weft_scope s __attribute__((cleanup(weft_scope_leave_))),                                 \
-         *weft_once_##s = weft_scope_enter_(                                                       \
-             &s, &(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt), __VA_ARGS__});    \
+         *weft_once_##s =                                                                          \
+             weft_scope_enter_(&s, &(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt), \
+                                            __VA_ARGS__});                                         \
          weft_once_##s; weft_once_##s = weft_scope_fall_(weft_once_##s))
 
 #define WEFT_SHIELD(until) WEFT_SHIELD_1_(until, __COUNTER__)

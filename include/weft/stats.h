@@ -54,15 +54,15 @@ struct weft_stats {
 
 /*
  * Copies the counters of one reactor. `size` is sizeof(struct weft_stats) of the caller.
- * weft_stats: the calling reactor's; -EPERM elsewhere. weft_stats_read: any thread; -ESHUTDOWN after
- * the reactor has stopped.
+ * weft_stats: the calling reactor's; -EPERM elsewhere. weft_stats_read: any thread; -ESHUTDOWN
+ * after the reactor has stopped.
  */
 WEFT_API int weft_stats(struct weft_stats *stats, size_t size);
 WEFT_API int weft_stats_read(weft_inbox *inbox, struct weft_stats *stats, size_t size);
 
 /*
- * Calls fn for each task of the calling reactor; fn must not suspend, spawn or cancel. Stops when fn
- * returns non-zero and returns that; else 0; -EPERM outside a task or callback.
+ * Calls fn for each task of the calling reactor; fn must not suspend, spawn or cancel. Stops when
+ * fn returns non-zero and returns that; else 0; -EPERM outside a task or callback.
  */
 WEFT_API int weft_tasks_each(int (*fn)(const struct weft_task_info *info, void *context),
                              void *context);
@@ -84,8 +84,9 @@ enum weft_trace_kind {
 };
 
 /*
- * Starts (count > 0: a power of two, events kept) or stops (0) the trace of the calling reactor, and
- * copies the latest events, oldest first. Returns 0 / how many were copied; -EINVAL, -ENOMEM, -EPERM.
+ * Starts (count > 0: a power of two, events kept) or stops (0) the trace of the calling reactor,
+ * and copies the latest events, oldest first. Returns 0 / how many were copied; -EINVAL, -ENOMEM,
+ * -EPERM.
  */
 WEFT_API int weft_trace(uint32_t count);
 WEFT_API int weft_trace_read(struct weft_trace_event *events, uint32_t count_max);

@@ -40,7 +40,8 @@ struct weft_spawn_opt {
     void (*drop)(void *arg); /* called instead of the body when cancelled before it first ran */
     int reactor;             /* 0: here; else WEFT_ON(index) or WEFT_LEAST_LOADED */
 };
-/* The reactor that a spawn goes to, for .reactor: zero, the default, means the one of the caller. */
+/* The reactor that a spawn goes to, for .reactor: zero, the default, means the one of the caller.
+ */
 #define WEFT_ON(reactor) ((reactor) + 1)
 
 /*
@@ -55,10 +56,10 @@ struct weft_spawn_opt {
  * A scope that is full (weft_scope_opt.max_tasks) makes the caller wait for room; the _nowait form
  * answers -EAGAIN instead and never suspends.
  *
- * Returns 0. On any error nothing was taken: -EINVAL bad argument, -E2BIG arg_size or stack_size too
- * large, -ENOMEM, -EAGAIN (no room, or no more stacks can be guarded), -ECANCELED the caller or the
- * scope is cancelled, -ESHUTDOWN the scope drains, -EPERM outside a task or not the scope's reactor,
- * -EDEADLK the scope is full and its only child is the caller, -ERANGE no such reactor.
+ * Returns 0. On any error nothing was taken: -EINVAL bad argument, -E2BIG arg_size or stack_size
+ * too large, -ENOMEM, -EAGAIN (no room, or no more stacks can be guarded), -ECANCELED the caller or
+ * the scope is cancelled, -ESHUTDOWN the scope drains, -EPERM outside a task or not the scope's
+ * reactor, -EDEADLK the scope is full and its only child is the caller, -ERANGE no such reactor.
  */
 WEFT_API WEFT_NODISCARD int weft_spawn(weft_scope *scope, weft_task_fn fn, const void *arg,
                                        size_t arg_size,
@@ -83,23 +84,25 @@ WEFT_API WEFT_NODISCARD int weft_join(weft_task task, int *result) WEFT_SUSPENDS
 WEFT_API WEFT_NODISCARD int weft_await(weft_task task, int *result) WEFT_SUSPENDS;
 
 /*
- * Asks `task` to end: every suspending call of it now answers -ECANCELED, until weft_uncancel or its
- * end. Requests are counted. An operation that took effect meanwhile reports its own result first.
- * Reaches the children of the scopes that the task has open. Allocates nothing, never suspends.
- * From the task's own reactor only; other threads use weft_cancel_post (weft/post.h).
+ * Asks `task` to end: every suspending call of it now answers -ECANCELED, until weft_uncancel or
+ * its end. Requests are counted. An operation that took effect meanwhile reports its own result
+ * first. Reaches the children of the scopes that the task has open. Allocates nothing, never
+ * suspends. From the task's own reactor only; other threads use weft_cancel_post (weft/post.h).
  *
  * Returns 1 for a new request, 0 when the task has ended, -ESTALE, -EXDEV, -EPERM.
  */
 WEFT_API int weft_cancel(weft_task task);
 
 /*
- * Takes back one request made of the calling task by weft_cancel (never a deadline's, a sibling's, a
- * drain's or a stop's). Returns how many are left; -EINVAL when there was none, -EPERM outside a task.
+ * Takes back one request made of the calling task by weft_cancel (never a deadline's, a sibling's,
+ * a drain's or a stop's). Returns how many are left; -EINVAL when there was none, -EPERM outside a
+ * task.
  */
 WEFT_API int weft_uncancel(void);
 
 /*
- * Would a suspending call be refused now? Returns the cause (enum weft_cause), or 0. Outside a task 0.
+ * Would a suspending call be refused now? Returns the cause (enum weft_cause), or 0. Outside a task
+ * 0.
  */
 WEFT_API int weft_cancelled(void);
 
@@ -123,8 +126,8 @@ WEFT_API weft_task weft_current_task(void);
 WEFT_API size_t weft_stack_remaining(void);
 
 /*
- * Calls fn(arg) on the loop's own large stack (the thread's; 8 MiB as a rule) and returns its result.
- * fn must not suspend: inside it suspending calls answer -EPERM. -EPERM outside a task.
+ * Calls fn(arg) on the loop's own large stack (the thread's; 8 MiB as a rule) and returns its
+ * result. fn must not suspend: inside it suspending calls answer -EPERM. -EPERM outside a task.
  */
 WEFT_API int weft_call_on_big_stack(int (*fn)(void *), void *arg);
 
