@@ -24,6 +24,30 @@ static struct {
     struct sigaction old_sigint;
 } process;
 
+struct weft__runtime *weft__runtimes;
+
+void weft__process_list(struct weft__runtime *runtime)
+{
+    pthread_mutex_lock(&lock);
+    runtime->next = weft__runtimes;
+    runtime->link = &weft__runtimes;
+    if (runtime->next)
+        runtime->next->link = &runtime->next;
+    weft__runtimes = runtime;
+    pthread_mutex_unlock(&lock);
+}
+
+void weft__process_unlist(struct weft__runtime *runtime)
+{
+    if (!runtime->link)
+        return;
+    pthread_mutex_lock(&lock);
+    *runtime->link = runtime->next;
+    if (runtime->next)
+        runtime->next->link = runtime->link;
+    pthread_mutex_unlock(&lock);
+}
+
 /* Where SIGTERM goes: written under the lock, read by the handler. */
 enum { STOP_TARGETS_MAX = 256 };
 static _Atomic(struct weft_inbox *) stop_targets[STOP_TARGETS_MAX];

@@ -18,9 +18,6 @@
 #define MEMBER_OF(message, field)                                                                  \
     ((struct weft__member *)((char *)(message)-offsetof(struct weft__member, field)))
 
-/* Runtimes that gave up: their memory belongs to the kernel or to tasks that never came back. */
-static _Atomic(struct weft__runtime *) abandoned;
-
 static struct weft__member *leader_of(const struct weft__runtime *runtime)
 {
     return runtime->members[0];
@@ -384,6 +381,7 @@ static void messages_init(struct weft__member *member)
 
 void weft__runtime_free(struct weft__runtime *runtime)
 {
+    weft__process_unlist(runtime);
     for (uint32_t i = 0; runtime->peers && i < runtime->peers->count; i++)
         weft_inbox_put(runtime->peers->inboxes[i]);
     for (uint32_t i = 0; i < runtime->count; i++)
@@ -411,8 +409,10 @@ struct weft__runtime *weft__runtime_new(uint32_t count)
         messages_init(member);
         runtime->members[runtime->count] = member;
     }
-    if (runtime->count == count && runtime->peers)
+    if (runtime->count == count && runtime->peers) {
+        weft__process_list(runtime);
         return runtime;
+    }
     weft__runtime_free(runtime);
     return NULL;
 }
@@ -526,10 +526,8 @@ static int run(const struct weft_run_opt *opt, uint32_t count, weft_task_fn fn, 
     tell_why(runtime, opt, result);
     for (uint32_t i = 0; i < count; i++)
         gave_up |= runtime->members[i]->gave_up;
-    if (gave_up) {
-        atomic_store(&abandoned, runtime);
-        return -ETIMEDOUT;
-    }
+    if (gave_up)
+        return -ETIMEDOUT; /* its memory is the kernel's, or that of tasks that never came back */
     weft__runtime_free(runtime);
     return result;
 }

@@ -49,6 +49,8 @@ struct weft__member {
 };
 
 struct weft__runtime {
+    struct weft__runtime *next; /* in weft__runtimes; changed under process.c's lock */
+    struct weft__runtime **link;
     struct weft_run_opt opt;
     weft_task_fn fn;
     const void *arg;
@@ -78,6 +80,14 @@ void weft__member_close(struct weft__member *member);
 /* Process-wide pieces: SIGPIPE, SIGTERM, the overflow handler, the allocator, fork. */
 int weft__process_enter(const struct weft_run_opt *opt);
 void weft__process_leave(const struct weft_run_opt *opt);
+/*
+ * Every runtime of the process, the latest first; one that gave up stays for good. Nothing in the
+ * library reads it: it is there for debuggers, whose only way in from a core is a global name
+ * (tools/gdb/weft.py), and for leak checkers, which take what hangs here for reachable.
+ */
+extern struct weft__runtime *weft__runtimes __attribute__((visibility("hidden")));
+void weft__process_list(struct weft__runtime *runtime);
+void weft__process_unlist(struct weft__runtime *runtime); /* harmless when it was never listed */
 /* Adds the leader's inbox to those that the handler of SIGTERM stops, or takes it away again: after
    that the handler does not touch it any more. */
 void weft__process_stop_target(struct weft_inbox *inbox, bool add);
