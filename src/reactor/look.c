@@ -14,7 +14,10 @@ static bool something_came(struct weft__reactor *reactor)
 
 static void learn_gap(struct weft__look *look, int64_t gap_ns)
 {
-    look->gap_ns += (gap_ns - look->gap_ns) / 4;
+    if (gap_ns < look->gap_ns)
+        look->gap_ns = gap_ns;
+    else
+        look->gap_ns += (gap_ns - look->gap_ns) / 32; /* one stumble does not end a conversation */
 }
 
 /* Looks until something comes, a sleep would have been cheaper, or `deadline_ns`. */
@@ -48,36 +51,69 @@ static bool look_pays(const struct weft__look *look)
            look->credit_ns >= WEFT__LOOK_SLEEP_COST_NS;
 }
 
+static bool exploration_due(struct weft__look *look)
+{
+    if (look->explore_every == 0)
+        look->explore_every = look->explore_in = WEFT__LOOK_EXPLORE_EVERY;
+    if (look->explore_in > 0)
+        look->explore_in--;
+    return look->explore_in == 0;
+}
+
+/* Notes what a look of `spent_ns` came to. An exploration that led to short gaps is soon repeated.
+ */
+static void settle(struct weft__look *look, int64_t spent_ns, bool found, bool explored)
+{
+    bool worth = found && spent_ns <= WEFT__LOOK_SLEEP_COST_NS;
+
+    if (!worth)
+        look->credit_ns -= spent_ns;
+    look->disappointed = !found;
+    if (!explored)
+        return;
+    if (worth)
+        look->explore_every = WEFT__LOOK_EXPLORE_EVERY;
+    else if (look->explore_every < WEFT__LOOK_EXPLORE_EVERY_MAX)
+        look->explore_every *= 2;
+    /* found, though late: the other one is awake now, and may answer sooner the next time */
+    look->explore_in = found && !worth ? 1 : look->explore_every;
+}
+
 bool weft__look(struct weft__reactor *reactor, int64_t deadline_ns)
 {
     struct weft__look *look = &reactor->look;
+    bool explore, found;
     int64_t end_ns;
 
     if (!look->allowed)
         return false;
     look->dry_since_ns = 0;
-    if (look->unmeasured > 0) {
+    explore = exploration_due(look) && look->credit_ns >= WEFT__LOOK_EXPLORE_NS;
+    if (look->unmeasured > 0 && !explore) {
         look->unmeasured--;
         return false;
     }
     run_dry(look, weft__host_now());
     if (look->gap_ns > WEFT__LOOK_SLEEP_COST_NS)
         look->unmeasured = WEFT__LOOK_MEASURED_EVERY - 1;
-    if (!look_pays(look))
+    explore &= !look_pays(look);
+    if (!explore && !look_pays(look))
         return false;
     if (weft__ring_queued(&reactor->ring) > 0)
         return true; /* submit in this turn, look in the next: its results may be all there is */
     WEFT__COUNT(reactor, looks);
-    end_ns = look->dry_since_ns + WEFT__LOOK_SLEEP_COST_NS;
-    if (look_until(reactor, end_ns < deadline_ns ? end_ns : deadline_ns)) {
-        WEFT__COUNT(reactor, looks_hit);
-        look->busy_since_ns = weft__host_now();
-        learn_gap(look, look->busy_since_ns - look->dry_since_ns);
-        return true;
+    end_ns = look->dry_since_ns + (explore ? WEFT__LOOK_EXPLORE_NS : WEFT__LOOK_SLEEP_COST_NS);
+    found = look_until(reactor, end_ns < deadline_ns ? end_ns : deadline_ns);
+    look->busy_since_ns = weft__host_now();
+    settle(look, look->busy_since_ns - look->dry_since_ns, found, explore);
+    if (!found) {
+        look->busy_since_ns = 0;
+        return false;
     }
-    look->disappointed = true;
-    look->credit_ns -= weft__host_now() - look->dry_since_ns;
-    return false;
+    WEFT__COUNT(reactor, looks_hit);
+    learn_gap(look, look->busy_since_ns - look->dry_since_ns);
+    look->dry_since_ns = 0;
+    return true;
 }
 
 void weft__look_woken(struct weft__reactor *reactor)
