@@ -153,6 +153,8 @@ static int slab_reserve(struct weft__stack_pool *pool, uint32_t *counts)
     }
     /* A huge page would back 30 stacks that each need one small page. */
     madvise(pool->slab, pool->slab_size, MADV_NOHUGEPAGE);
+    /* Who writes a core by looking at /proc/PID/maps, as gdb's gcore does, would write 150 GiB. */
+    madvise(pool->slab, pool->slab_size, MADV_DONTDUMP);
     return 0;
 }
 
@@ -249,12 +251,21 @@ void weft__stack_pool_close(struct weft__stack_pool *pool)
 
 /* ---- slots handed out for the first time -------------------------------------------------- */
 
+/* Makes a piece of the reservation memory, and part of cores. */
+static int slab_open(char *low, size_t size)
+{
+    if (mprotect(low, size, PROT_READ | PROT_WRITE))
+        return -ENOMEM;
+    madvise(low, size, MADV_DODUMP);
+    return 0;
+}
+
 /* Opens the next slot alone: its guard is what stays closed below it. */
 static int open_by_mprotect(struct weft__stack_pool *pool, struct weft__stack_class *c)
 {
     if (!guard_budget_take())
         return -EAGAIN;
-    if (mprotect(weft__stack_class_low(pool, c, c->slot_ready), c->size, PROT_READ | PROT_WRITE)) {
+    if (slab_open(weft__stack_class_low(pool, c, c->slot_ready), c->size) < 0) {
         guard_budget_return(1);
         return -ENOMEM;
     }
@@ -275,7 +286,7 @@ static int open_by_guard_install(struct weft__stack_pool *pool, struct weft__sta
         count = c->slot_end - c->slot_ready;
     if (count == 0)
         count = 1;
-    if (mprotect(low, count * c->stride, PROT_READ | PROT_WRITE))
+    if (slab_open(low, count * c->stride) < 0)
         return -ENOMEM;
     for (; count && !madvise(low, pool->guard_size, MADV_GUARD_INSTALL); count--, low += c->stride)
         c->slot_ready++;
