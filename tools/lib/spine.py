@@ -40,7 +40,7 @@ LABELS = {"weft": "documentation's echo", "weft-stream": "echo on streams", "epo
 MICRO = [
     ("bench_switch", "there_and_back/cxx:0|bare_inline"),
     ("bench_stack", "take_make_run_give"),
-    ("bench_yield", "yields/2$|yields/10000|yields_traced|count"),
+    ("bench_yield", "yields/2/|yields/10000|yields_traced|yields_apart|count"),
     ("bench_spawn", "spawn_join|spawn_scope|parked"),
     ("bench_timer", "wheel/1000000|heap/1000000"),
     ("bench_inbox", ""),
@@ -200,7 +200,9 @@ def micro_round(options):
         output = run([options.build / "bin" / program, "--benchmark_format=json",
                       "--benchmark_min_time=0.05", f"--benchmark_filter={wanted or '.'}"])
         for bench in json.loads(output)["benchmarks"]:
-            name = bench["name"].removesuffix("/real_time").removesuffix("/iterations:1")
+            name = bench["name"]
+            for suffix in ("/real_time", "/manual_time", "/iterations:1"):
+                name = name.removesuffix(suffix)
             if bench.get("error_occurred"):
                 raise Failed(f"{program}, {name}: {bench['error_message']}")
             found[f"{program}:{name}"] = (ns_of(bench), bench)
@@ -251,7 +253,8 @@ def micro_rows(options, table, raw):
 
     at_most("context switch, two tasks", "bench_switch:there_and_back/cxx:0", 5,
             f"inline, nothing kept: {m.ns('bench_switch:bare_inline'):.1f} ns")
-    at_most("yield, 2 tasks", "bench_yield:yields/2", 9)
+    at_most("yield, 2 tasks", "bench_yield:yields/2", 9,
+            f"of different functions: {m.ns('bench_yield:yields_apart/2'):.1f} ns")
     at_most("yield, 10,000 tasks", "bench_yield:yields/10000", 25)
     table.add("what the trace adds to a yield, on",
               f"{m.difference('bench_yield:yields_traced/2', 'bench_yield:yields/2'):.1f} ns",
