@@ -112,7 +112,10 @@ void weft__reactor_count(struct weft__reactor *reactor);
 /* The same when that cannot be had: stacks, operations and ring stay with the kernel, leaked. */
 void weft__reactor_abandon(struct weft__reactor *reactor);
 
-/* The next ready fiber, if this turn may still run one and no callback is due before it. */
+enum { WEFT__SWITCHES_PER_GLANCE = 16 };
+
+/* The next ready fiber, if this turn may still run one and no callback is due before it. Now and
+   then a glance at the inbox: a message does not wait for the end of a long turn. */
 static inline struct weft__fiber *weft__reactor_next(struct weft__reactor *reactor)
 {
     struct weft__ready *ready = &reactor->ready;
@@ -120,6 +123,11 @@ static inline struct weft__fiber *weft__reactor_next(struct weft__reactor *react
     if (--reactor->budget <= 0 || ready->head == ready->tail ||
         (weft__ready_peek(ready) & WEFT__READY_CALLBACK))
         return NULL;
+    if (__builtin_expect(reactor->budget % WEFT__SWITCHES_PER_GLANCE == 0, 0) &&
+        weft__inbox_any(reactor->inbox)) {
+        reactor->budget = 0;
+        return NULL;
+    }
     return (struct weft__fiber *)weft__ready_pop(ready);
 }
 
