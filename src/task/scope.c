@@ -277,10 +277,10 @@ void weft__scopes_close_all(struct weft__task *self)
     }
 }
 
-weft_scope *weft_scope_enter_(weft_scope *scope, const struct weft_scope_opt *opt)
+/* What the macros run on: the scope, or NULL; then there is no body, and the task's result says
+ * why. */
+static weft_scope *entered(weft_scope *scope, int error)
 {
-    int error = weft_scope_open(scope, opt);
-
     if (error == 0)
         return scope;
     inside(scope)->state = 0;
@@ -289,16 +289,14 @@ weft_scope *weft_scope_enter_(weft_scope *scope, const struct weft_scope_opt *op
     return NULL;
 }
 
+weft_scope *weft_scope_enter_(weft_scope *scope, const struct weft_scope_opt *opt)
+{
+    return entered(scope, weft_scope_open(scope, opt));
+}
+
 weft_scope *weft_shield_enter_(weft_scope *scope, int64_t deadline)
 {
-    int error = weft_shield_open(scope, deadline);
-
-    if (error == 0)
-        return scope;
-    inside(scope)->state = 0;
-    if (weft__task_self())
-        weft__task_self()->unread_failure = error;
-    return NULL;
+    return entered(scope, weft_shield_open(scope, deadline));
 }
 
 weft_scope *weft_scope_fall_(weft_scope *public_scope)
