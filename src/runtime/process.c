@@ -39,12 +39,12 @@ void weft__process_list(struct weft__runtime *runtime)
 
 void weft__process_unlist(struct weft__runtime *runtime)
 {
-    if (!runtime->link)
-        return;
     pthread_mutex_lock(&lock);
-    *runtime->link = runtime->next;
-    if (runtime->next)
-        runtime->next->link = runtime->link;
+    if (runtime->link) { /* else it was never listed */
+        *runtime->link = runtime->next;
+        if (runtime->next)
+            runtime->next->link = runtime->link;
+    }
     pthread_mutex_unlock(&lock);
 }
 
