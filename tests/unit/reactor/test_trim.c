@@ -18,7 +18,7 @@ static int touch(void *arg)
 
     (void)arg;
     frame[0] = 1;
-    return weft_yield();
+    return weft_yield() + frame[1];
 }
 
 static int burst_and_rest(void *arg)
