@@ -558,20 +558,22 @@ static int overflow_task(void *arg)
 }
 static int overflow_main(void *arg)
 {
-    struct weft_spawn_opt opt = named("Ottokar");
+    struct weft_spawn_opt opt = named("deep-recursion");
 
     (void)arg;
+    opt.stack_size = 256 << 10;
     ck_assert_int_eq(weft_create_task(overflow_task, NULL, 0, &opt), 0);
     return weft_sleep(1000000);
 }
 TEST(stack_overflow_names_the_task)
 {
-    char text[4096] = "";
+    char text[4096] = "", function[32];
     size_t size = 0;
     int fds[2], status;
     ssize_t n;
     pid_t pid;
 
+    snprintf(function, sizeof function, "0x%lx,", (unsigned long)(uintptr_t)overflow_task);
     ck_assert_int_eq(pipe(fds), 0);
     pid = fork();
     if (pid == 0) {
@@ -586,8 +588,11 @@ TEST(stack_overflow_names_the_task)
         size += (size_t)n;
     close(fds[0]);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert(!WIFEXITED(status) || WEXITSTATUS(status) != 0);
-    ck_assert_msg(strstr(text, "Ottokar") != NULL, "the report was: %s", text);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV, "status %x: %s", status,
+                  text);
+    ck_assert_msg(strstr(text, "\"deep-recursion\"") != NULL, "the report was: %s", text);
+    ck_assert_msg(strstr(text, function) != NULL, "no %s in: %s", function, text);
+    ck_assert_msg(strstr(text, "stack of 262144 bytes") != NULL, "the report was: %s", text);
 }
 
 TEST_MAIN("api.runtime", 60, arguments, features, two_runtimes_on_two_threads,
