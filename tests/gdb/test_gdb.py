@@ -3,11 +3,11 @@ The gdb commands of tools/gdb/weft.py on the program parked.
 
     test_gdb.py GDB WEFT_PY PROGRAM
 
-Live at a breakpoint in a running task, in a core made there, and attached to the process while all of
-it waits: each time every task is listed with what it waits for, and every backtrace has the user's
-functions in their order and ends at the task's entry. Would catch a frame of the switch that differs
-from what the script expects, a field that was renamed, a core without the stacks, a register of the
-process left changed.
+Live at a breakpoint in a running task, in a core made there, and attached to the process while all
+of it waits: each time every task is listed with what it waits for, and every backtrace has the
+user's functions in their order and ends at the task's entry. Would catch a frame of the switch that
+differs from what the script expects, a field that was renamed, a core without the stacks, a
+register of the process left changed.
 """
 import os
 import pathlib
@@ -48,6 +48,9 @@ STOPPED = {**TASKS, (0, "runner"): ("running_outer", "running", "-", RUNNER),
            (0, "newborn"): ("never_started", "new", "-", [])}
 HELD = {**TASKS, (0, "runner"): ("running_outer", "parked", "sleep",
                                  ["weft_sleep", "sleep_long", "running_outer"])}
+
+# slot, generation, name, function, state, what it waits for, fd, since turn
+ROW = re.compile(r"  (\d+) +(\d+)  (\S+(?: \S+)*)  +(\S+)  +(\S+)  +(\S+)  +(\S+)  +(\d+)  ")
 
 
 def gdb(*commands, program=PROGRAM, more=()):
@@ -90,8 +93,7 @@ class Case(unittest.TestCase):
         found, reactor = {}, None
         for line in text.splitlines():
             title = re.match(r"reactor (\d+) of runtime \d+, thread \d+ \(\d+\): turn \d+, ", line)
-            row = re.match(r"  (\d+) +(\d+)  (\S+(?: \S+)*)  +(\S+)  +(\S+)  +(\S+)  +(\S+)  +(\d+)  ",
-                           line)
+            row = ROW.match(line)
             if title:
                 reactor = int(title.group(1))
             elif row:
@@ -153,7 +155,8 @@ class Case(unittest.TestCase):
 
     def check_core(self, core):
         self.assertLess(core.stat().st_blocks * 512, 1 << 30)
-        output = gdb(*echoed("weft tasks", "weft bt all", "weft bt -full receiver"), more=[str(core)])
+        output = gdb(*echoed("weft tasks", "weft bt all", "weft bt -full receiver"),
+                     more=[str(core)])
         part = sections(output)
         self.check_list(part["weft tasks"], STOPPED)
         self.check_backtraces(part["weft bt all"], STOPPED)

@@ -10,10 +10,10 @@ gdb commands for programs on weft, in a live process and in a core:
 WHICH is a slot (3), a reactor and a slot (1:3), the name of a task or of its function, or `all`.
 
 How a parked task is unwound: its registers are in the frame that weft__arch_switch left at the
-saved stack pointer (src/arch/<machine>/switch.S). While a command of ours runs, an unwinder tells gdb
-that the caller of the selected thread's innermost frame is the place the task was left at, with
-these registers. gdb goes on from there by itself, to the trampoline at the task's entry. No register
-and no memory of the process is written, so a core will do.
+saved stack pointer (src/arch/<machine>/switch.S). While a command of ours runs, an unwinder tells
+gdb that the caller of the selected thread's innermost frame is the place the task was left at, with
+these registers. gdb goes on from there by itself, to the trampoline at the task's entry. No
+register and no memory of the process is written, so a core will do.
 
 The library must have its debug information (-g, not stripped). The way in is its list of runtimes,
 weft__runtimes; all else is found by the types. Reads gdb 12 and newer's Python interface only.
@@ -452,7 +452,7 @@ def backtrace(task, options):
         if number:
             level = int(number.group(1)) - foreign
             keep = level >= 0
-            line = "#%-3d%s" % (level, line[number.end():])
+            line = "#%-2d %s" % (level, line[number.end():])
         if keep or not line.startswith((" ", "#")):
             kept.append(line)
     return "\n".join(kept)
@@ -592,9 +592,9 @@ class Core:
 class CoreCommand(gdb.Command):
     """weft core FILE: a core of a live process, in which `weft tasks` and `weft bt` work.
 
-gdb's own generate-core-file, which this calls first, reads a mapping up to the first page that cannot
-be read and leaves out the rest. The stacks of tasks stand in one mapping with guards in between, so
-it has none of them; this adds what is in use of each. Cores that the kernel writes are whole."""
+gdb's own generate-core-file, which this calls first, reads a mapping up to the first page that
+cannot be read and leaves out the rest. The stacks of tasks stand in one mapping with guards in
+between, so it has none of them; this adds what is in use of each. The kernel's cores are whole."""
 
     PAGE = 4096
 
