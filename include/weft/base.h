@@ -5,7 +5,9 @@
  *   - a function returns >= 0, or a negative errno; errno itself is neither read nor written;
  *   - times are absolute int64_t nanoseconds of CLOCK_MONOTONIC;
  *   - a trailing options pointer may be NULL, which means the defaults; its first field is `size`,
- *     set to sizeof of the struct, so that the struct can grow without breaking its users;
+ *     set to sizeof of the struct, so that the struct can grow without breaking its users: fields
+ *     that an older program's struct lacks count as zero, which is always the default; a younger
+ *     program's fields that the library does not know must be zero, else -EINVAL;
  *   - a function marked WEFT_SUSPENDS may switch to another task before it returns, and then it
  *     checks for cancellation on entry: -ECANCELED. It may be called only from inside a task:
  *     from anywhere else it answers -EPERM and does nothing.

@@ -5,9 +5,9 @@
 
 #include <netinet/tcp.h>
 
+#include "base/option.h"
 #include "io/address.h"
 #include "io/fd.h"
-#include "io/option.h"
 #include "io/socket.h"
 #include "ring/host.h"
 #include "task/task.h"

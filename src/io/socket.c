@@ -6,9 +6,9 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 
+#include "base/option.h"
 #include "io/address.h"
 #include "io/fd.h"
-#include "io/option.h"
 #include "io/socket.h"
 #include "ring/host.h"
 #include "task/operation.h"

@@ -4,8 +4,8 @@
 #include "io/stream.h"
 
 #include "base/memory.h"
+#include "base/option.h"
 #include "io/close.h"
-#include "io/option.h"
 #include "io/socket.h"
 #include "ring/host.h"
 #include "task/wait.h"

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#include "base/option.h"
+
 static struct weft__reactor *reactor_of(struct weft__runtime *runtime)
 {
     return &runtime->members[0]->reactor;
@@ -18,12 +20,13 @@ int weft__embed_open(struct weft__runtime **runtime, const struct weft_run_opt *
 
     if (!made)
         return -ENOMEM;
-    made->opt = *opt;
-    error = weft__process_enter(opt);
+    error = weft__option_copy(&made->opt, sizeof made->opt, opt);
+    if (error == 0)
+        error = weft__process_enter(&made->opt);
     if (error == 0) {
         error = weft__member_open(made->members[0], 0);
         if (error < 0)
-            weft__process_leave(opt);
+            weft__process_leave(&made->opt);
     }
     weft__self = outer;
     if (error < 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/option.h"
 #include "io/io.h"
 #include "ring/host.h"
 #include "runtime/runtime.h"
@@ -535,7 +536,7 @@ static int run(const struct weft_run_opt *opt, uint32_t count, weft_task_fn fn, 
 static int check_arguments(weft_task_fn fn, const void *arg, size_t arg_size,
                            const struct weft_run_opt *opt, uint32_t *count)
 {
-    if (!fn || (arg_size && !arg) || (opt && opt->size != sizeof *opt))
+    if (!fn || (arg_size && !arg))
         return -EINVAL;
     if (arg_size > WEFT_ARG_SIZE_MAX)
         return -E2BIG;
@@ -543,7 +544,7 @@ static int check_arguments(weft_task_fn fn, const void *arg, size_t arg_size,
         return -ENOTSUP;
     if (weft__self)
         return -EDEADLK;
-    *count = !opt || opt->reactors == 0 ? 1 : opt->reactors;
+    *count = opt->reactors == 0 ? 1 : opt->reactors;
     if (*count == WEFT_REACTORS_ALL)
         *count = weft__host_cpus();
     return *count > WEFT_REACTORS_MAX ? -EINVAL : 0;
@@ -551,18 +552,18 @@ static int check_arguments(weft_task_fn fn, const void *arg, size_t arg_size,
 
 int weft_run(weft_task_fn fn, const void *arg, size_t arg_size, const struct weft_run_opt *opt)
 {
-    static const struct weft_run_opt defaults = {.size = sizeof defaults};
+    struct weft_run_opt own;
     uint32_t count;
-    int result = check_arguments(fn, arg, arg_size, opt, &count);
+    int result = weft__option_copy(&own, sizeof own, opt);
 
+    if (result == 0)
+        result = check_arguments(fn, arg, arg_size, &own, &count);
+    if (result == 0)
+        result = weft__process_enter(&own);
     if (result < 0)
         return result;
-    opt = opt ? opt : &defaults;
-    result = weft__process_enter(opt);
-    if (result < 0)
-        return result;
-    result = run(opt, count, fn, arg, arg_size);
-    weft__process_leave(opt);
+    result = run(&own, count, fn, arg, arg_size);
+    weft__process_leave(&own);
     return result;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/option.h"
 #include "task/task.h"
 #include "task/wait.h"
 
@@ -78,9 +79,14 @@ int weft_scope_open(weft_scope *public_scope, const struct weft_scope_opt *opt)
 {
     struct weft__scope *scope = inside(public_scope);
     struct weft__task *self = weft__task_self();
+    struct weft_scope_opt own;
 
-    if (!scope || (opt && (opt->size != sizeof *opt || opt->deadline < 0 ||
-                           (unsigned)opt->on_error > WEFT_KEEP_GOING)))
+    if (opt && opt->size != sizeof *opt) {
+        if (weft__option_copy(&own, sizeof own, opt) < 0)
+            return -EINVAL;
+        opt = &own;
+    }
+    if (!scope || (opt && (opt->deadline < 0 || (unsigned)opt->on_error > WEFT_KEEP_GOING)))
         return -EINVAL;
     if (!self)
         return -EPERM;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/option.h"
 
 #include "task/call.h"
 #include "task/wait.h"
@@ -241,14 +242,19 @@ int weft__task_start(struct weft__reactor *reactor, struct weft__scope *home, we
     return 0;
 }
 
-static int spawn_arguments(weft_scope *scope, weft_task_fn fn, const void *arg, size_t size,
-                           const struct weft_spawn_opt *opt)
+static int spawn_arguments(weft_scope *scope, weft_task_fn fn, const void *arg, size_t size)
 {
-    if (!scope || !fn || (size && !arg) || (opt && opt->size != sizeof *opt))
+    if (!scope || !fn || (size && !arg))
         return -EINVAL;
     if (size > WEFT_ARG_SIZE_MAX)
         return -E2BIG;
     return 0;
+}
+
+/* Options as old as the library are used where they stand. */
+static inline bool of_other_age(const struct weft_spawn_opt *opt)
+{
+    return __builtin_expect(opt && opt->size != sizeof *opt, 0);
 }
 
 /* May the task spawn into the scope now? */
@@ -336,7 +342,7 @@ static int spawn(weft_scope *public_scope, weft_task_fn fn, const void *arg, siz
 {
     struct weft__scope *scope = (struct weft__scope *)public_scope;
     struct weft__task *self;
-    int error = spawn_arguments(public_scope, fn, arg, size, opt);
+    int error = spawn_arguments(public_scope, fn, arg, size);
 
     if (error == 0)
         error = enter_spawn(&self, wait);
@@ -349,9 +355,25 @@ static int spawn(weft_scope *public_scope, weft_task_fn fn, const void *arg, siz
     return spawn_admitted(self, scope, fn, arg, size, opt);
 }
 
+/* The options of a program older or younger than the library, in its own terms. */
+static __attribute__((noinline)) int spawn_with_copy(weft_scope *scope, weft_task_fn fn,
+                                                     const void *arg, size_t size,
+                                                     const struct weft_spawn_opt *opt, bool wait)
+{
+    struct weft_spawn_opt own;
+    int error = weft__option_copy(&own, sizeof own, opt);
+
+    if (error < 0)
+        return error;
+    return wait ? weft_spawn(scope, fn, arg, size, &own)
+                : weft_spawn_nowait(scope, fn, arg, size, &own);
+}
+
 int weft_spawn(weft_scope *scope, weft_task_fn fn, const void *arg, size_t arg_size,
                const struct weft_spawn_opt *opt)
 {
+    if (of_other_age(opt))
+        return spawn_with_copy(scope, fn, arg, arg_size, opt, true);
     return spawn(scope, fn, arg, arg_size, opt, true);
 }
 
@@ -361,7 +383,7 @@ static int spawn_from_callback(weft_scope *public_scope, weft_task_fn fn, const 
 {
     struct weft__reactor *reactor = weft__self;
     struct weft__scope *scope = (struct weft__scope *)public_scope;
-    int error = spawn_arguments(public_scope, fn, arg, size, opt);
+    int error = spawn_arguments(public_scope, fn, arg, size);
 
     if (error < 0)
         return error;
@@ -377,6 +399,8 @@ static int spawn_from_callback(weft_scope *public_scope, weft_task_fn fn, const 
 int weft_spawn_nowait(weft_scope *scope, weft_task_fn fn, const void *arg, size_t arg_size,
                       const struct weft_spawn_opt *opt)
 {
+    if (of_other_age(opt))
+        return spawn_with_copy(scope, fn, arg, arg_size, opt, false);
     if (weft__self && !weft__self->current)
         return spawn_from_callback(scope, fn, arg, arg_size, opt);
     return spawn(scope, fn, arg, arg_size, opt, false);
