@@ -35,7 +35,7 @@ enum {
     WEFT__LOOK_SLEEP_COST_NS = 5000,   /* a sleep and a wake-up */
     WEFT__LOOK_EXPLORE_NS = 50000,     /* as long as another reactor may take to wake and answer */
     WEFT__LOOK_CREDIT_MAX_NS = 400000, /* credit does not pile up beyond this */
-    WEFT__LOOK_MEASURED_EVERY = 4,    /* sleeps, while gaps are longer than that */
+    WEFT__LOOK_MEASURED_EVERY = 4,     /* sleeps, while gaps are longer than that */
     WEFT__LOOK_EXPLORE_EVERY = 64,     /* sleeps, at first */
     WEFT__LOOK_EXPLORE_EVERY_MAX = 65536,
 };
