@@ -282,7 +282,12 @@ class Reactor:
             if not address or address in seen:  # caught while a list is changed
                 continue
             seen.add(address)
-            task = Task(self, weft.task.at(address), ready)
+            record = weft.task.at(address)
+            if not record.generation:
+                print("weft: the record of a task is blank. A core written by gcore or "
+                      "generate-core-file lacks the tasks' stacks: `help weft core`.")
+                continue
+            task = Task(self, record, ready)
             yield task
             todo.append(task.is_.next)
             scope, inside = task.is_.scope, []
