@@ -30,7 +30,7 @@ struct weft_stats {
     uint64_t cqes;           /* completions reaped */
     uint64_t ops_in_flight;
     uint64_t cancels_sent; /* ASYNC_CANCEL requests */
-    uint64_t sq_full;      /* times the submission queue was full */
+    uint64_t sq_full;      /* times a request found the submission queue full */
     uint64_t cq_overflows; /* times the kernel had to queue completions */
     uint64_t unknown_completions;
     uint64_t timers_armed; /* arm calls */
@@ -72,7 +72,7 @@ struct weft_trace_event {
     uint64_t turn; /* the loop turn it happened in */
     uint64_t task; /* the task's slot */
     uint32_t kind; /* enum weft_trace_kind */
-    int32_t value; /* RUN: 0; PARK: fd or -1; END: the result; CANCEL: the cause; COMPLETE: res */
+    int32_t value; /* PARK: fd or -1; END: the result; CANCEL: the cause; else 0 */
 };
 enum weft_trace_kind {
     WEFT_TRACE_SPAWN = 1,

@@ -206,6 +206,7 @@ void weft__reactor_count(struct weft__reactor *reactor)
     COPY(reactor, enters, enters);
     COPY(reactor, enters_waiting, enters_waiting);
     COPY(reactor, sqes, sqes);
+    COPY(reactor, sq_full, sq_full);
     COPY(reactor, cq_overflows, overflows);
     __atomic_store_n(&reactor->stats.turns, reactor->turn, __ATOMIC_RELAXED);
     __atomic_store_n(&reactor->stats.tasks_alive,

@@ -31,8 +31,7 @@ struct weft__sqe *weft__operation_retry(struct weft__task *self, struct weft__op
 
     do {
         if (reactor->ops.free == UINT32_MAX)
-            return NULL; /* no memory for a slot */
-        WEFT__COUNT(reactor, sq_full);
+            return NULL;            /* no memory for a slot */
         weft__fiber_yield(reactor); /* the loop reaps, which makes room */
         if (self->visible)
             return NULL;
