@@ -50,9 +50,12 @@ WEFT_API WEFT_NODISCARD int weft_scope_open(weft_scope *scope, const struct weft
  * not itself cancellable, though what cancels the caller cancels the children. Closing a scope that
  * is closed already gives 0. Scopes close in the reverse order of opening.
  *
- * Returns the first failure of a child; else -ETIMEDOUT when the deadline passed and cut something
- * inside; else -ECANCELED when a cancellation from outside did; else 0. -EPERM: not the innermost
- * scope of the calling task.
+ * Returns, of a FAIL_FAST scope, the first failure of a child (a KEEP_GOING one keeps them to
+ * itself: ask weft_scope_errors before); else -ETIMEDOUT when the scope's own deadline passed and
+ * cut something inside; else -ECANCELED when a cancellation from further out did; else 0, which
+ * also a scope closes with that weft_scope_cancel or a drain cut short. "Cut" means that a call was
+ * refused: work that finished in time is not late.
+ * -EPERM: not the innermost scope of the calling task. -EINVAL: NULL.
  */
 WEFT_API int weft_scope_close(weft_scope *scope) WEFT_SUSPENDS;
 
@@ -78,9 +81,11 @@ WEFT_API int weft_scope_cancel(weft_scope *scope);
 WEFT_API int weft_scope_reschedule(weft_scope *scope, int64_t deadline);
 
 /*
- * Drains: accepting, and waits marked WEFT_IDLE, end with -ESHUTDOWN; nothing new may be spawned
- * from outside; the rest goes on until `soft`, then is cancelled, and from `hard` on shields are
- * ignored too. Suspends until the last child has ended; like a close it always finishes.
+ * Drains: accepting, and waits marked WEFT_IDLE, end with -ESHUTDOWN, in shields too. Nothing more
+ * may be spawned into this scope itself, by anybody (-ESHUTDOWN); into scopes further in, those who
+ * are inside may still spawn what they need to finish, and nobody else. The rest goes on until
+ * `soft`, then is cancelled, and from `hard` on shields are ignored too. Both are absolute times.
+ * Suspends until the last child has ended; like a close it always finishes.
  *
  * Returns how many children had to be cancelled (0: all ended by themselves); -EPERM when the
  * caller did not open the scope; -EINVAL.
@@ -93,7 +98,7 @@ WEFT_API int weft_scope_drain(weft_scope *scope, int64_t soft, int64_t hard) WEF
  */
 WEFT_API WEFT_NODISCARD int weft_scope_defer(weft_scope *scope, void (*fn)(void *), void *arg);
 
-/* The scope of the run itself, on the calling reactor; NULL outside a task. */
+/* The scope of the run itself, on the calling reactor; NULL outside its tasks and callbacks. */
 WEFT_API weft_scope *weft_root(void);
 
 /* Behind WEFT_SCOPE and WEFT_SHIELD. */
