@@ -76,10 +76,12 @@ WEFT_API int weft_accept(int fd, struct sockaddr *address, socklen_t *length,
 WEFT_API int weft_socket(int domain, int type, int protocol);
 
 /*
- * connect(2). After a failure or a cancellation only weft_close may be called on the descriptor.
- * All others answer -ENOTCONN.
+ * connect(2). After a failure or a cancellation the descriptor is of no use any more but for
+ * weft_close: receiving, sending, accepting, another connect, a stream and weft_fd_move answer
+ * -ENOTCONN.
  * Returns 0; -EISCONN; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT (from the network; weft_cause() is
- * NONE), ...
+ * NONE), ...; -EBUSY something is in flight on the descriptor. The _until form answers -ETIMEDOUT
+ * with the cause DEADLINE once `deadline` has passed.
  */
 WEFT_API int weft_connect(int fd, const struct sockaddr *address, socklen_t length) WEFT_SUSPENDS;
 WEFT_API int weft_connect_until(int fd, const struct sockaddr *address, socklen_t length,

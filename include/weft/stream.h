@@ -9,6 +9,9 @@
  * A stream belongs to the reactor that opened it (-EXDEV elsewhere). One task reads and one writes
  * at a time (-EBUSY). While it is being closed other tasks get -EBADF, those inside a call
  * -ECANCELED. One that is still open when the run ends is aborted and freed.
+ *
+ * Every call here may also answer -EPERM outside a task and -EINVAL (NULL for the stream, flags it
+ * does not know); those that take memory -EFAULT when it is NULL and its size is not 0.
  */
 #ifndef WEFT_STREAM_H
 #define WEFT_STREAM_H
@@ -31,7 +34,8 @@ struct weft_stream_opt {
 /*
  * Makes a stream of the connected stream socket `fd`, which it then owns: close the stream, not the
  * descriptor. On error the descriptor stays the caller's.
- * Returns 0 and *stream; -EINVAL, -ENOMEM, -EPERM, -EBUSY (something is in flight on fd), -EXDEV.
+ * Returns 0 and *stream; -EINVAL (no stream socket, bad options), -ENOMEM, -EBADF, -EBUSY
+ * (something is in flight on fd, or a stream has it), -ENOTCONN (its connect failed), -EXDEV.
  */
 WEFT_API WEFT_NODISCARD int weft_stream_open(int fd, const struct weft_stream_opt *opt,
                                              weft_stream **stream);
@@ -75,6 +79,8 @@ WEFT_API int weft_stream_shutdown(weft_stream *stream) WEFT_SUSPENDS;
 /*
  * Ends what is in flight, returns every buffer, closes the descriptor, frees the stream. Always
  * finishes. NULL is allowed and does nothing. _abort resets the connection instead of closing it.
+ * Returns 0, or what close(2) said; -EALREADY another task is closing it; -EXDEV, -EPERM, and then
+ * the stream is as it was.
  */
 WEFT_API int weft_stream_close(weft_stream *stream) WEFT_SUSPENDS;
 WEFT_API int weft_stream_abort(weft_stream *stream) WEFT_SUSPENDS;
