@@ -5,6 +5,8 @@
  * then answers -ESHUTDOWN. Everything here may be called from any thread and never blocks.
  * Callbacks run on the loop's stack, in the order in which each thread posted them; they must not
  * call anything marked WEFT_SUSPENDS, but may spawn with weft_spawn_nowait into weft_root().
+ * A post from the reactor's own thread joins its ready queue: it runs after all that is ready by
+ * then. Only what weft_post_signal posts takes the way of other threads' posts in any case.
  */
 #ifndef WEFT_POST_H
 #define WEFT_POST_H
@@ -27,16 +29,21 @@ WEFT_API void weft_inbox_put(weft_inbox *inbox);
 
 /*
  * Has the reactor call fn(arg) on its next turn. If it stops first, drop(arg) is called instead
- * (NULL: nothing). weft_post_try refuses with -EAGAIN while more than 65,536 posts are waiting.
+ * (NULL: nothing). weft_post_try refuses with -EAGAIN while 65,535 posts or more of other threads
+ * are waiting.
  *
- * Returns 0; -ESHUTDOWN after a stop, -ENOMEM, -EINVAL: neither fn nor drop will be called.
+ * Returns 0. On any error neither fn nor drop will be called: -ESHUTDOWN after a stop, or near its
+ * end, when the last task has ended; -ENOMEM; -EINVAL (no inbox, no fn); -ENOTSUP in a child of
+ * fork; -EAGAIN (weft_post_try).
  */
 WEFT_API int weft_post(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(void *));
 WEFT_API int weft_post_try(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(void *));
 
 /*
- * A post whose memory the caller brings: nothing is allocated. Busy until fn or drop is called;
- * posting it again before that gives -EBUSY (and the one already under way will run).
+ * A post whose memory the caller brings: nothing is allocated, but that the ready queue may have to
+ * grow when the post is the reactor's own. Busy until fn or drop is called, who may post it again;
+ * posting it before that gives -EBUSY (and the one already under way will run).
+ * Returns as weft_post: 0, -ESHUTDOWN, -EINVAL, -ENOTSUP, -ENOMEM (of the ready queue); -EBUSY.
  */
 struct weft_post_slot {
     void *opaque[3];
@@ -52,13 +59,15 @@ struct weft_post_slot {
     }
 WEFT_API int weft_post_slot(weft_inbox *inbox, struct weft_post_slot *slot);
 
-/* The same, for use in a signal handler: async-signal-safe. */
+/* The same, for use in a signal handler: async-signal-safe, allocates nothing, never -ENOMEM. */
 WEFT_API int weft_post_signal(weft_inbox *inbox, struct weft_post_slot *slot);
 
-/* weft_cancel from another thread: a message. Returns 0, -ESHUTDOWN, -ENOMEM. */
+/* weft_cancel from another thread: a message. Returns as weft_post; what weft_cancel answers is not
+   told. */
 WEFT_API int weft_cancel_post(weft_inbox *inbox, weft_task task);
 
-/* weft_stop from another thread. Returns 0, -ESHUTDOWN (already over). Safe in a signal handler. */
+/* weft_stop from another thread. Returns 0, -ESHUTDOWN (already over), -EINVAL, -ENOTSUP in a child
+   of fork. Safe in a signal handler. */
 WEFT_API int weft_stop_post(weft_inbox *inbox);
 
 WEFT_END_DECLS

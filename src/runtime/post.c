@@ -51,17 +51,15 @@ static void callback_drop(struct weft__callback *callback)
 }
 
 /* From the reactor's own thread: into the ready queue, after what is ready already. */
-static int post_here(struct weft__reactor *reactor, struct post *post)
+static int post_here(struct weft__reactor *reactor, struct weft__callback *callback)
 {
     int error = weft__inbox_closed(reactor->inbox) ? -ESHUTDOWN : 0; /* asked by a drop function */
 
     if (error == 0)
         error = weft__ready_reserve(&reactor->ready);
-    if (error < 0)
-        return error;
-    post->callback = (struct weft__callback){.run = callback_run, .drop = callback_drop};
-    weft__ready_push_callback(&reactor->ready, &post->callback);
-    return 0;
+    if (error == 0)
+        weft__ready_push_callback(&reactor->ready, callback);
+    return error;
 }
 
 int weft_post(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(void *))
@@ -80,7 +78,8 @@ int weft_post(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(voi
         return -ENOMEM;
     *post = (struct post){.fn = fn, .dropped = drop, .arg = arg};
     if (weft__self && weft__self->inbox == inbox) {
-        error = post_here(weft__self, post);
+        post->callback = (struct weft__callback){.run = callback_run, .drop = callback_drop};
+        error = post_here(weft__self, &post->callback);
     } else {
         post->message = (struct weft__message){.run = message_run, .drop = message_drop};
         error = weft__inbox_send(inbox, &post->message);
@@ -101,25 +100,23 @@ int weft_post_try(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)
 
 /* -- slots that the caller brings ------------------------------------------------------------ */
 
-/* The message of a slot, over its opaque words and the three that follow. */
+/* What a slot is inside, in the place of its opaque words. */
 struct slot {
-    struct weft__message *next;
-    void (*run)(struct weft__message *message, struct weft__reactor *reactor);
-    void (*drop_message)(struct weft__message *message);
+    union {
+        struct weft__message message;   /* from another thread, or a signal handler */
+        struct weft__callback callback; /* from the reactor's own */
+    };
     void (*fn)(void *arg);
     void (*drop)(void *arg);
     void *arg;
     uint32_t busy;
 };
-_Static_assert(sizeof(struct weft__message) <= sizeof(((struct weft_post_slot *)0)->opaque),
-               "the message fits the opaque words");
 _Static_assert(offsetof(struct slot, fn) == offsetof(struct weft_post_slot, fn) &&
                    offsetof(struct slot, busy) == offsetof(struct weft_post_slot, busy),
                "the same struct seen from inside");
 
-static void slot_finish(struct weft__message *message, bool run)
+static void slot_finish(struct slot *slot, bool run)
 {
-    struct slot *slot = (struct slot *)message;
     void (*fn)(void *) = run ? slot->fn : slot->drop;
     void *arg = slot->arg;
 
@@ -129,20 +126,29 @@ static void slot_finish(struct weft__message *message, bool run)
         fn(arg);
 }
 
-static void slot_run(struct weft__message *message, struct weft__reactor *reactor)
+static void slot_message_run(struct weft__message *message, struct weft__reactor *reactor)
 {
     WEFT__COUNT(reactor, callbacks);
-    slot_finish(message, true);
+    slot_finish((struct slot *)message, true);
 }
 
-static void slot_drop(struct weft__message *message)
+static void slot_message_drop(struct weft__message *message)
 {
-    slot_finish(message, false);
+    slot_finish((struct slot *)message, false);
 }
 
-int weft_post_slot(weft_inbox *inbox, struct weft_post_slot *public_slot)
+static void slot_callback_run(struct weft__callback *callback)
 {
-    struct slot *slot = (struct slot *)public_slot;
+    slot_finish((struct slot *)callback, true);
+}
+
+static void slot_callback_drop(struct weft__callback *callback)
+{
+    slot_finish((struct slot *)callback, false);
+}
+
+static int post_slot(weft_inbox *inbox, struct slot *slot, bool here)
+{
     int error;
 
     if (!inbox || !slot || !slot->fn)
@@ -153,17 +159,28 @@ int weft_post_slot(weft_inbox *inbox, struct weft_post_slot *public_slot)
         return -ESHUTDOWN;
     if (__atomic_exchange_n(&slot->busy, 1, __ATOMIC_ACQUIRE))
         return -EBUSY;
-    slot->run = slot_run;
-    slot->drop_message = slot_drop;
-    error = weft__inbox_send(inbox, (struct weft__message *)slot);
+    if (here) {
+        slot->callback =
+            (struct weft__callback){.run = slot_callback_run, .drop = slot_callback_drop};
+        error = post_here(weft__self, &slot->callback);
+    } else {
+        slot->message = (struct weft__message){.run = slot_message_run, .drop = slot_message_drop};
+        error = weft__inbox_send(inbox, &slot->message);
+    }
     if (error < 0)
         __atomic_store_n(&slot->busy, 0, __ATOMIC_RELEASE);
     return error;
 }
 
+int weft_post_slot(weft_inbox *inbox, struct weft_post_slot *slot)
+{
+    return post_slot(inbox, (struct slot *)slot, weft__self && weft__self->inbox == inbox);
+}
+
+/* By the inbox from everywhere: what it interrupts may be in the middle of the ready queue. */
 int weft_post_signal(weft_inbox *inbox, struct weft_post_slot *slot)
 {
-    return weft_post_slot(inbox, slot);
+    return post_slot(inbox, (struct slot *)slot, false);
 }
 
 /* -- cancelling from elsewhere --------------------------------------------------------------- */
