@@ -19,7 +19,8 @@ struct weft__fiber;
 /* The one thing a parked fiber waits for. */
 struct weft__wait {
     const char *what; /* for the list of tasks: "recv", "sleep", ... */
-    /* Asked, at most once, to end the wait early; leads to a wake, now or later. NULL: never. */
+    /* Asked to end the wait early; leads to a wake, now or later. At most once, unless it clears
+       `interrupted`. NULL: never. */
     void (*interrupt)(struct weft__wait *wait);
     struct weft__fiber *fiber;
     int fd;           /* the descriptor waited on, or -1 */

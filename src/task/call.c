@@ -4,9 +4,10 @@
  *      caller's reactor                          target's reactor
  *      `go` ---------------------------------->  starts a task in its root
  *      cancelled: `stop` --------------------->  cancels that task, sends `stopped` back
+ *      draining: `drain` --------------------->  that task drains, sends `drained` back
  *      <-- `back` -----------------------------  the task has ended
  *
- * Both kinds of answer may be under way at once; the caller's frame is left only when each message
+ * All kinds of answer may be under way at once; the caller's frame is left only when each message
  * it sent has come home.
  */
 #include "task/call.h"
@@ -21,6 +22,8 @@ struct call {
     struct weft__message stop;
     struct weft__message back;
     struct weft__message stopped;
+    struct weft__message drain;
+    struct weft__message drained;
     struct weft__wait wait;
     struct weft_inbox *from;
     struct weft_inbox *to;
@@ -32,7 +35,8 @@ struct call {
     size_t stack_size;
     weft_task task; /* on the target, once started */
     int32_t result;
-    uint8_t outstanding;           /* messages that have not come home */
+    uint8_t outstanding; /* messages that have not come home */
+    bool drain_sent;
     struct weft__reactor *reactor; /* the caller's */
 };
 #define CALL_OF(message, member) ((struct call *)((char *)(message)-offsetof(struct call, member)))
@@ -55,6 +59,12 @@ static void stopped_run(struct weft__message *message, struct weft__reactor *rea
 {
     (void)reactor;
     came_home(CALL_OF(message, stopped));
+}
+
+static void drained_run(struct weft__message *message, struct weft__reactor *reactor)
+{
+    (void)reactor;
+    came_home(CALL_OF(message, drained));
 }
 
 /* -- on the target's reactor ---------------------------------------------------------------- */
@@ -128,15 +138,45 @@ static void stop_run(struct weft__message *message, struct weft__reactor *reacto
     answer(call, &call->stopped);
 }
 
+static void drain_run(struct weft__message *message, struct weft__reactor *reactor)
+{
+    struct call *call = CALL_OF(message, drain);
+    int error;
+    struct weft__task *task = weft__task_find(reactor, call->task, &error);
+
+    if (task && !task->ended)
+        weft__task_drain(task);
+    answer(call, &call->drained);
+}
+
 /* -- the call ------------------------------------------------------------------------------- */
 
+static void tell(struct call *call, struct weft__message *message)
+{
+    call->outstanding++;
+    if (weft__reactor_send(call->reactor, call->to, message) < 0)
+        call->outstanding--; /* the target is gone, and the task with it */
+}
+
+static void tell_drain(struct call *call)
+{
+    if (!call->drain_sent)
+        tell(call, &call->drain);
+    call->drain_sent = true;
+}
+
+/* The wait is marked idle, so that a drain comes here as well: it is passed on, ends nothing, and
+   the cancellation that may follow has the usual way. */
 static void call_interrupt(struct weft__wait *wait)
 {
     struct call *call = (struct call *)((char *)wait - offsetof(struct call, wait));
 
-    call->outstanding++;
-    if (weft__reactor_send(call->reactor, call->to, &call->stop) < 0)
-        call->outstanding--; /* the target is gone, and the task with it */
+    if (((const struct weft__task *)wait->fiber)->visible) {
+        tell(call, &call->stop);
+        return;
+    }
+    wait->interrupted = false;
+    tell_drain(call);
 }
 
 static struct weft_inbox *peer(struct weft__reactor *reactor, uint32_t index)
@@ -157,7 +197,10 @@ static int call_run(struct weft__task *self, struct call *call, uint32_t index)
     call->stop.run = stop_run;
     call->back.run = back_run;
     call->stopped.run = stopped_run;
-    call->wait = (struct weft__wait){.what = "call", .fd = -1, .interrupt = call_interrupt};
+    call->drain.run = drain_run;
+    call->drained.run = drained_run;
+    call->wait =
+        (struct weft__wait){.what = "call", .fd = -1, .idle = true, .interrupt = call_interrupt};
     call->outstanding = 1;
     if (weft__reactor_send(self->reactor, call->to, &call->go) < 0) {
         drop_unstarted(call);
@@ -165,8 +208,10 @@ static int call_run(struct weft__task *self, struct call *call, uint32_t index)
     }
     if (self->visible) { /* a remote child, cancelled before it first ran: so is the far end */
         call->wait.interrupt = NULL;
-        call_interrupt(&call->wait);
+        tell(call, &call->stop);
     }
+    if (self->draining)
+        tell_drain(call);
     weft__fiber_park(self->reactor, &call->wait);
     if (call->result == -ECANCELED && self->visible)
         return weft__task_refuse(self);

@@ -3,8 +3,8 @@
  *
  * A call is made by a task here and run by a task there. It lives in the caller's frame: the caller
  * waits, uninterruptible in the end, until the other side has said it is done with it. A remote
- * child is a local child whose body is such a call, so that scopes, joins, limits and cancellation
- * have one meaning for both.
+ * child is a local child whose body is such a call, so that scopes, joins, limits, cancellation and
+ * drains have one meaning for both.
  */
 #ifndef WEFT_TASK_CALL_H
 #define WEFT_TASK_CALL_H

@@ -42,7 +42,7 @@ static void look_at(struct view *view, enum weft_cause cause, bool hard, bool hi
 static struct view look_up(const struct weft__task *task)
 {
     const struct weft__scope *scope = task->scope ? task->scope : task->home;
-    struct view view = {WEFT_CAUSE_NONE, false};
+    struct view view = {WEFT_CAUSE_NONE, task->told_to_drain};
     bool hidden = false;
 
     if (!task->scope)
@@ -51,8 +51,10 @@ static struct view look_up(const struct weft__task *task)
         look_at(&view, (enum weft_cause)scope->cause, scope->hard, hidden);
         view.draining |= scope->draining;
         hidden |= scope->shield;
-        if (!scope->outer && scope->owner)
+        if (!scope->outer && scope->owner) {
             look_at(&view, base_cause(scope->owner, task), false, hidden);
+            view.draining |= scope->owner->told_to_drain;
+        }
     }
     return view;
 }
@@ -181,6 +183,14 @@ void weft__scope_drain_begin(struct weft__scope *scope)
     weft__scope_turn_away(scope);
 }
 
+void weft__task_drain(struct weft__task *task)
+{
+    struct walk walk = {task, task->scope, NULL};
+
+    task->told_to_drain = true;
+    refresh_all(&walk);
+}
+
 bool weft__scope_refuses_new(const struct weft__scope *scope, const struct weft__task *self)
 {
     if (scope->draining)
@@ -188,7 +198,7 @@ bool weft__scope_refuses_new(const struct weft__scope *scope, const struct weft_
     if (!scope->owner || !scope->owner->draining || self->draining)
         return false; /* nothing drains here; or it does, and who is inside may go on */
     for (; scope; scope = around(scope))
-        if (scope->draining)
+        if (scope->draining || (scope->owner && scope->owner->told_to_drain))
             return true;
     return false;
 }

@@ -57,7 +57,8 @@ struct weft__task {
     uint8_t inherited;      /* cause passed down by a cancelled ancestor; never taken back */
     uint8_t visible;        /* enum weft_cause a suspending call would be refused with now */
     uint8_t cause;          /* of the last refusal: weft_cause() */
-    bool draining;          /* a scope around it drains */
+    bool draining;          /* a scope around it drains, or `told_to_drain` */
+    bool told_to_drain;     /* the scope that drains is on another reactor: its caller's */
     bool ended;
     bool kept;      /* a handle was asked for: the record stays until it is joined */
     bool delivered; /* was refused at least once */
@@ -205,6 +206,8 @@ int weft__task_cancel(struct weft__task *task);
 int weft__scope_cancel(struct weft__scope *scope, enum weft_cause cause, bool hard);
 /* Marks it draining and ends the idle waits inside. */
 void weft__scope_drain_begin(struct weft__scope *scope);
+/* The same for a task and all it has spawned. */
+void weft__task_drain(struct weft__task *task);
 /* Takes the shield of `scope` away: what it hid is seen inside from now on. */
 void weft__scope_unshield(struct weft__scope *scope);
 /* The cause with which the scope is cancelled, by itself or by what lies around it; else 0. */
