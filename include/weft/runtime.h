@@ -41,7 +41,7 @@ struct weft_run_opt {
     const struct weft_allocator *allocator; /* NULL: malloc */
     uint32_t ring_entries;                  /* submission slots per ring; 0: 512 */
     uint32_t completion_entries;            /* completion slots per ring; 0: 16384 */
-    uint32_t tasks_max;                     /* per reactor; 0: 2^21 */
+    uint32_t tasks_max;                     /* alive at one time on a reactor; 0: 2^21 */
     uint32_t budget; /* switches per loop turn; 0: 256. 1 forces the rare path */
     bool no_look;    /* never look at the inbox before sleeping */
     /* Called once for each task that was left over at the end, before it is cancelled (held =
@@ -65,9 +65,10 @@ struct weft_run_opt {
  *
  * Returns main's result; -ETIMEDOUT when tasks still held at the hard deadline (on_leftover named
  * them; their memory is leaked rather than freed under the kernel); -EINVAL, -E2BIG, -ENOMEM;
- * -EDEADLK from inside a task; -ENOTSUP in a child of fork; and when io_uring cannot be had
- * -ENOSYS, -EPERM or -ENOMEM, with the cause (kernel age, sysctl, seccomp, memlock) and the cure in
- * opt->error_text.
+ * -EDEADLK from inside a task; -ENOTSUP in a child of fork; -EMFILE or -ENFILE no descriptors left
+ * for the rings and bells; -EAGAIN a thread could not be started, or no more memory may be locked;
+ * and when io_uring cannot be had -ENOSYS, -EPERM or -ENOMEM, with the cause (kernel age, sysctl,
+ * seccomp, memlock) and the cure in opt->error_text.
  */
 WEFT_API int weft_run(weft_task_fn fn, const void *arg, size_t arg_size,
                       const struct weft_run_opt *opt);

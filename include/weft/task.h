@@ -57,9 +57,12 @@ struct weft_spawn_opt {
  * answers -EAGAIN instead and never suspends.
  *
  * Returns 0. On any error nothing was taken: -EINVAL bad argument, -E2BIG arg_size or stack_size
- * too large, -ENOMEM, -EAGAIN (no room, or no more stacks can be guarded), -ECANCELED the caller or
- * the scope is cancelled, -ESHUTDOWN the scope drains, -EPERM outside a task or not the scope's
- * reactor, -EDEADLK the scope is full and its only child is the caller, -ERANGE no such reactor.
+ * too large, -ENOMEM (also: no stack of that size is left, those of ended tasks not yet joined
+ * counted), -EAGAIN (the _nowait form: no room; both: weft_run_opt.tasks_max tasks are alive, or no
+ * more stacks can be guarded), -ECANCELED the caller or the scope is cancelled, -ESHUTDOWN the
+ * scope drains, -EPERM outside a task or not the scope's reactor, -EDEADLK the scope is full and
+ * its only child is the caller, -ERANGE no such reactor. What the other reactor of a remote child
+ * answers when it is full is the result of the child.
  */
 WEFT_API WEFT_NODISCARD int weft_spawn(weft_scope *scope, weft_task_fn fn, const void *arg,
                                        size_t arg_size,

@@ -294,7 +294,7 @@ int weft__member_open(struct weft__member *member, uint32_t index)
         return error;
     reactor->on_fatal = fatal;
     reactor->inbox->stop.run = stop_run;
-    error = weft__tasks_open(reactor, member->runtime->serial << 40);
+    error = weft__tasks_open(reactor, member->runtime->serial << 40, opt->tasks_max);
     if (error == 0) {
         weft__tasks_of(reactor)->on_root_empty = root_empty;
         error = weft__io_open(reactor);

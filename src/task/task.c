@@ -12,6 +12,8 @@
 #include "task/call.h"
 #include "task/wait.h"
 
+enum { TASKS_MAX_DEFAULT = 1 << 21 };
+
 /* -- records -------------------------------------------------------------------------------- */
 
 /* The record of a slot: the highest bytes of its stack. */
@@ -192,13 +194,18 @@ static bool scope_is_clean(const struct weft__scope *scope)
     return owner->scope == scope && !owner->visible && !owner->draining;
 }
 
-/* How many are alive follows from the two; weft__reactor_count works it out once a turn. */
+/* Follows from two counters; weft__reactor_count publishes it once a turn. */
+static uint64_t tasks_alive(const struct weft__reactor *reactor)
+{
+    return reactor->stats.tasks_started - reactor->stats.tasks_ended;
+}
+
 static void count_start(struct weft__reactor *reactor)
 {
     uint64_t alive;
 
     WEFT__COUNT(reactor, tasks_started);
-    alive = reactor->stats.tasks_started - reactor->stats.tasks_ended;
+    alive = tasks_alive(reactor);
     if (alive > reactor->stats.tasks_alive_max)
         WEFT__COUNT(reactor, tasks_alive_max);
 }
@@ -213,6 +220,8 @@ int weft__task_start(struct weft__reactor *reactor, struct weft__scope *home, we
 
     if (weft__tasks_of(reactor)->dead)
         weft__tasks_reap(reactor);
+    if (__builtin_expect(tasks_alive(reactor) >= weft__tasks_of(reactor)->alive_max, 0))
+        return -EAGAIN;
     error = weft__ready_reserve(&reactor->ready);
     if (error < 0)
         return error;
@@ -550,13 +559,14 @@ void weft__task_describe(const struct weft__task *task, struct weft_task_info *i
     };
 }
 
-int weft__tasks_open(struct weft__reactor *reactor, uint64_t generation_first)
+int weft__tasks_open(struct weft__reactor *reactor, uint64_t generation_first, uint32_t alive_max)
 {
     struct weft__tasks *tasks = weft__calloc(1, sizeof *tasks);
 
     if (!tasks)
         return -ENOMEM;
     tasks->generation = generation_first;
+    tasks->alive_max = alive_max ? alive_max : TASKS_MAX_DEFAULT;
     reactor->tasks = tasks;
     weft__scope_init(&tasks->root, reactor, NULL);
     tasks->root.on_error = WEFT_KEEP_GOING;

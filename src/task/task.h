@@ -117,12 +117,14 @@ _Static_assert(sizeof(struct weft__scope) <= sizeof(struct weft_scope), "reserve
 struct weft__tasks {
     struct weft__scope root;
     uint64_t generation;                                  /* of the latest task */
+    uint64_t alive_max;                                   /* tasks at one time */
     void (*on_root_empty)(struct weft__reactor *reactor); /* its last task has ended */
     struct weft__task *newest;                            /* the task started last */
     struct weft__task *dead; /* ended, their stacks not yet given back: linked by `next` */
 };
 
-int weft__tasks_open(struct weft__reactor *reactor, uint64_t generation_first);
+/* At most `alive_max` tasks at one time; 0: 2^21. */
+int weft__tasks_open(struct weft__reactor *reactor, uint64_t generation_first, uint32_t alive_max);
 void weft__tasks_close(struct weft__reactor *reactor);
 
 /* The calling task, or NULL outside of one. */
