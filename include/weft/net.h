@@ -63,7 +63,7 @@ WEFT_API int weft_local_port(int fd);
  * Takes the next connection. Behind it one request stays armed and at most 64 connections wait
  * accepted (a burst that the kernel accepts in one go may exceed that once, and is kept); closing
  * the listener closes those. Always an idle wait: a drain ends it with -ESHUTDOWN once no
- * connection is waiting. Out of descriptors it pauses, 10 ms to 1 s, and tries again; errors of a
+ * connection is waiting. Out of descriptors it pauses, 10 ms to 0.5 s, and tries again; errors of a
  * single connection (ECONNABORTED and its like) are counted and passed over.
  *
  * address, length: as accept(2), NULL allowed. flags: 0 or SOCK_NONBLOCK. New descriptors are

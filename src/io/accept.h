@@ -24,7 +24,7 @@
 enum {
     WEFT__ACCEPT_WAITING_MAX = 64,
     WEFT__ACCEPT_BACKOFF_MIN_MS = 10,
-    WEFT__ACCEPT_BACKOFF_MAX_MS = 1000,
+    WEFT__ACCEPT_BACKOFF_MAX_MS = 500,
 };
 
 struct weft__acceptor {
