@@ -85,8 +85,9 @@ WEFT_API uint32_t weft_reactor_index(void);
 
 /*
  * Runs fn(arg) as a task on another reactor and waits for its end; arguments as for weft_spawn.
- * Cancelling the caller cancels the remote task, and its end is awaited.
- * Returns what fn returned, else as weft_spawn; -ERANGE no such reactor.
+ * The remote task sees what the caller sees: its cancellation, with the cause, and its drain. Its
+ * end is awaited in any case. Returns what fn returned, else as weft_spawn; -ERANGE no such
+ * reactor.
  */
 WEFT_API int weft_call(uint32_t reactor, weft_task_fn fn, const void *arg,
                        size_t arg_size) WEFT_SUSPENDS;

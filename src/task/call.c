@@ -3,12 +3,13 @@
  *
  *      caller's reactor                          target's reactor
  *      `go` ---------------------------------->  starts a task in its root
- *      cancelled: `stop` --------------------->  cancels that task, sends `stopped` back
- *      draining: `drain` --------------------->  that task drains, sends `drained` back
+ *      `news` -------------------------------->  lets that task see what the caller sees, and
+ *      <-- `heard` ----------------------------  says so
  *      <-- `back` -----------------------------  the task has ended
  *
- * All kinds of answer may be under way at once; the caller's frame is left only when each message
- * it sent has come home.
+ * News are whatever changes in the caller's outlook: a cancellation and its cause, a drain. One is
+ * under way at a time; what changes meanwhile goes out when it has come home. The caller's frame is
+ * left only when each message it sent has come home.
  */
 #include "task/call.h"
 
@@ -19,11 +20,9 @@
 
 struct call {
     struct weft__message go;
-    struct weft__message stop;
+    struct weft__message news;
     struct weft__message back;
-    struct weft__message stopped;
-    struct weft__message drain;
-    struct weft__message drained;
+    struct weft__message heard;
     struct weft__wait wait;
     struct weft_inbox *from;
     struct weft_inbox *to;
@@ -33,38 +32,69 @@ struct call {
     void (*drop)(void *arg);
     const char *name;
     size_t stack_size;
-    weft_task task; /* on the target, once started */
+    struct weft__task *caller;
+    struct weft__outlook outlook; /* as last told; the target reads it while news are under way */
+    bool stands_in;               /* the caller is but the near end of a remote child */
+    bool telling;                 /* news are under way */
+    bool over;                    /* the task on the target has ended */
+    uint8_t outstanding;          /* messages that have not come home */
+    /* the target's */
+    weft_task task;    /* once started */
+    uint32_t requests; /* of the outlook, already made of the task */
     int32_t result;
-    uint8_t outstanding; /* messages that have not come home */
-    bool drain_sent;
-    struct weft__reactor *reactor; /* the caller's */
+    bool refused;   /* the task, or one below it, was refused for what it was told */
+    bool delivered; /* the task was refused anything at all */
 };
 #define CALL_OF(message, member) ((struct call *)((char *)(message)-offsetof(struct call, member)))
 
 /* -- on the caller's reactor ---------------------------------------------------------------- */
 
+static bool same_outlook(const struct weft__outlook *a, const struct weft__outlook *b)
+{
+    return a->cause == b->cause && a->hard == b->hard && a->draining == b->draining &&
+           a->requests == b->requests;
+}
+
+/* Tells the target what the caller sees now, if that is news to it. */
+static void tell(struct call *call)
+{
+    struct weft__outlook outlook;
+
+    if (call->telling || call->over)
+        return;
+    outlook = weft__task_outlook(call->caller, call->stands_in);
+    if (same_outlook(&outlook, &call->outlook))
+        return;
+    call->outlook = outlook;
+    if (weft__reactor_send(call->caller->reactor, call->to, &call->news) < 0)
+        return; /* the target is gone, and the task with it */
+    call->telling = true;
+    call->outstanding++;
+}
+
 static void came_home(struct call *call)
 {
     if (--call->outstanding == 0)
-        weft__wake_now(call->reactor, &call->wait);
+        weft__wake_now(call->caller->reactor, &call->wait);
 }
 
 static void back_run(struct weft__message *message, struct weft__reactor *reactor)
 {
+    struct call *call = CALL_OF(message, back);
+
     (void)reactor;
-    came_home(CALL_OF(message, back));
+    call->over = true;
+    came_home(call);
 }
 
-static void stopped_run(struct weft__message *message, struct weft__reactor *reactor)
+static void heard_run(struct weft__message *message, struct weft__reactor *reactor)
 {
-    (void)reactor;
-    came_home(CALL_OF(message, stopped));
-}
+    struct call *call = CALL_OF(message, heard);
 
-static void drained_run(struct weft__message *message, struct weft__reactor *reactor)
-{
     (void)reactor;
-    came_home(CALL_OF(message, drained));
+    call->telling = false;
+    tell(call);
+    came_home(call);
 }
 
 /* -- on the target's reactor ---------------------------------------------------------------- */
@@ -89,6 +119,8 @@ static int remote_main(void *arg)
 
     call->result = weft__task_body(weft__task_self(), call->fn,
                                    call->size ? (char *)arg + 16 : (void *)(uintptr_t)call->arg);
+    call->refused = weft__task_self()->refused_from_home;
+    call->delivered = weft__task_self()->delivered;
     answer(call, &call->back); /* from here on the caller's frame may be gone */
     return 0;
 }
@@ -127,56 +159,28 @@ static void go_run(struct weft__message *message, struct weft__reactor *reactor)
     call->task = weft__task_handle(weft__tasks_of(reactor)->newest);
 }
 
-static void stop_run(struct weft__message *message, struct weft__reactor *reactor)
+static void news_run(struct weft__message *message, struct weft__reactor *reactor)
 {
-    struct call *call = CALL_OF(message, stop);
+    struct call *call = CALL_OF(message, news);
     int error;
     struct weft__task *task = weft__task_find(reactor, call->task, &error);
 
-    if (task && !task->ended)
-        weft__task_cancel(task);
-    answer(call, &call->stopped);
-}
-
-static void drain_run(struct weft__message *message, struct weft__reactor *reactor)
-{
-    struct call *call = CALL_OF(message, drain);
-    int error;
-    struct weft__task *task = weft__task_find(reactor, call->task, &error);
-
-    if (task && !task->ended)
-        weft__task_drain(task);
-    answer(call, &call->drained);
+    if (task && !task->ended) {
+        weft__task_look_from(task, &call->outlook);
+        for (; call->requests != call->outlook.requests; call->requests++)
+            weft__task_cancel(task);
+    }
+    answer(call, &call->heard);
 }
 
 /* -- the call ------------------------------------------------------------------------------- */
 
-static void tell(struct call *call, struct weft__message *message)
-{
-    call->outstanding++;
-    if (weft__reactor_send(call->reactor, call->to, message) < 0)
-        call->outstanding--; /* the target is gone, and the task with it */
-}
-
-static void tell_drain(struct call *call)
-{
-    if (!call->drain_sent)
-        tell(call, &call->drain);
-    call->drain_sent = true;
-}
-
-/* The wait is marked idle, so that a drain comes here as well: it is passed on, ends nothing, and
-   the cancellation that may follow has the usual way. */
+/* Ends nothing by itself, and asks to be told of what changes next. Drains come here as well, the
+   wait being marked idle. */
 static void call_interrupt(struct weft__wait *wait)
 {
-    struct call *call = (struct call *)((char *)wait - offsetof(struct call, wait));
-
-    if (((const struct weft__task *)wait->fiber)->visible) {
-        tell(call, &call->stop);
-        return;
-    }
     wait->interrupted = false;
-    tell_drain(call);
+    tell((struct call *)((char *)wait - offsetof(struct call, wait)));
 }
 
 static struct weft_inbox *peer(struct weft__reactor *reactor, uint32_t index)
@@ -186,19 +190,27 @@ static struct weft_inbox *peer(struct weft__reactor *reactor, uint32_t index)
     return peers && index < peers->count ? peers->inboxes[index] : NULL;
 }
 
+/* What the caller was refused through the task that ran for it. */
+static int call_result(struct weft__task *self, const struct call *call)
+{
+    if (self->visible && (call->refused || call->result == -ECANCELED))
+        (void)weft__task_refuse(self);
+    else if (self->draining && call->delivered && call->result == -ESHUTDOWN)
+        (void)weft__task_refuse_idle(self);
+    return call->result;
+}
+
 static int call_run(struct weft__task *self, struct call *call, uint32_t index)
 {
-    call->reactor = self->reactor;
+    call->caller = self;
     call->from = self->reactor->inbox;
     call->to = peer(self->reactor, index);
     if (!call->to)
         return -ERANGE;
     call->go.run = go_run;
-    call->stop.run = stop_run;
+    call->news.run = news_run;
     call->back.run = back_run;
-    call->stopped.run = stopped_run;
-    call->drain.run = drain_run;
-    call->drained.run = drained_run;
+    call->heard.run = heard_run;
     call->wait =
         (struct weft__wait){.what = "call", .fd = -1, .idle = true, .interrupt = call_interrupt};
     call->outstanding = 1;
@@ -206,16 +218,10 @@ static int call_run(struct weft__task *self, struct call *call, uint32_t index)
         drop_unstarted(call);
         return -ESHUTDOWN;
     }
-    if (self->visible) { /* a remote child, cancelled before it first ran: so is the far end */
-        call->wait.interrupt = NULL;
-        tell(call, &call->stop);
-    }
-    if (self->draining)
-        tell_drain(call);
+    if (self->visible || self->draining) /* before it first ran: then so is the far end */
+        tell(call);
     weft__fiber_park(self->reactor, &call->wait);
-    if (call->result == -ECANCELED && self->visible)
-        return weft__task_refuse(self);
-    return call->result;
+    return call_result(self, call);
 }
 
 int weft_call(uint32_t reactor, weft_task_fn fn, const void *arg, size_t arg_size)
@@ -254,7 +260,8 @@ static int remote_child_main(void *arg)
                         .size = child->size,
                         .drop = child->drop,
                         .name = child->name,
-                        .stack_size = child->stack_size};
+                        .stack_size = child->stack_size,
+                        .stands_in = true};
 
     return call_run(weft__task_self(), &call, child->reactor);
 }

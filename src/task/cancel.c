@@ -21,6 +21,7 @@ static struct weft__scope *around(const struct weft__scope *scope)
 
 struct view {
     enum weft_cause cause;
+    bool hard; /* some cause on the way goes through shields */
     bool draining;
 };
 
@@ -33,28 +34,43 @@ static enum weft_cause base_cause(const struct weft__task *task, const struct we
     return (enum weft_cause)task->inherited;
 }
 
+/* Does that cause reach who looks from below? */
+static bool base_reaches(const struct weft__task *task, const struct weft__task *viewer,
+                         bool hidden)
+{
+    return base_cause(task, viewer) && (!hidden || task->inherited_hard);
+}
+
 static void look_at(struct view *view, enum weft_cause cause, bool hard, bool hidden)
 {
     if (cause && !view->cause && (hard || !hidden))
         view->cause = cause;
+    view->hard |= cause && hard;
 }
 
-static struct view look_up(const struct weft__task *task)
+/* What lies between a task's own scopes and its home. */
+static void look_at_base(struct view *view, const struct weft__task *task,
+                         const struct weft__task *viewer, bool hidden)
+{
+    look_at(view, base_cause(task, viewer), task->inherited_hard, hidden);
+    view->draining |= task->told_to_drain;
+}
+
+/* What `task` sees; the requests made of it itself count if it is also the viewer. */
+static struct view look_up(const struct weft__task *task, const struct weft__task *viewer)
 {
     const struct weft__scope *scope = task->scope ? task->scope : task->home;
-    struct view view = {WEFT_CAUSE_NONE, task->told_to_drain};
+    struct view view = {WEFT_CAUSE_NONE, false, false};
     bool hidden = false;
 
     if (!task->scope)
-        look_at(&view, base_cause(task, task), false, hidden);
+        look_at_base(&view, task, viewer, hidden);
     for (; scope; scope = around(scope)) {
         look_at(&view, (enum weft_cause)scope->cause, scope->hard, hidden);
         view.draining |= scope->draining;
         hidden |= scope->shield;
-        if (!scope->outer && scope->owner) {
-            look_at(&view, base_cause(scope->owner, task), false, hidden);
-            view.draining |= scope->owner->told_to_drain;
-        }
+        if (!scope->outer && scope->owner)
+            look_at_base(&view, scope->owner, viewer, hidden);
     }
     return view;
 }
@@ -75,7 +91,7 @@ void weft__task_refresh(struct weft__task *task)
 
     if (task->ended)
         return;
-    view = look_up(task);
+    view = look_up(task, task);
     task->draining = view.draining;
     task->visible = (uint8_t)view.cause;
     if (view.cause) {
@@ -183,11 +199,23 @@ void weft__scope_drain_begin(struct weft__scope *scope)
     weft__scope_turn_away(scope);
 }
 
-void weft__task_drain(struct weft__task *task)
+struct weft__outlook weft__task_outlook(const struct weft__task *task, bool stands_in)
+{
+    struct view view = look_up(task, stands_in ? NULL : task);
+
+    return (struct weft__outlook){.cause = (uint8_t)view.cause,
+                                  .hard = view.hard,
+                                  .draining = view.draining,
+                                  .requests = stands_in ? task->requests : 0};
+}
+
+void weft__task_look_from(struct weft__task *task, const struct weft__outlook *outlook)
 {
     struct walk walk = {task, task->scope, NULL};
 
-    task->told_to_drain = true;
+    task->inherited = outlook->cause;
+    task->inherited_hard = outlook->hard;
+    task->told_to_drain = outlook->draining;
     refresh_all(&walk);
 }
 
@@ -211,7 +239,7 @@ enum weft_cause weft__scope_cause(const struct weft__scope *scope)
         if (scope->cause && (scope->hard || !hidden))
             return (enum weft_cause)scope->cause;
         hidden |= scope->shield;
-        if (!scope->outer && scope->owner && !hidden && base_cause(scope->owner, scope->owner))
+        if (!scope->outer && scope->owner && base_reaches(scope->owner, scope->owner, hidden))
             return base_cause(scope->owner, scope->owner);
     }
     return WEFT_CAUSE_NONE;
@@ -281,17 +309,21 @@ int weft_uncancel(void)
 /* -- being told ----------------------------------------------------------------------------- */
 
 /* Marks the scopes between the task and the outermost cause it can see: something in them was cut.
- */
+   Likewise tasks that see what somebody sees on another reactor, whose scopes go on there. */
 static void mark_delivered(struct weft__task *self)
 {
     struct weft__scope *scope = self->scope ? self->scope : self->home, *marked = scope;
     bool hidden = false, found = false;
 
+    if (!self->scope)
+        self->refused_from_home |= self->inherited != 0;
     for (; scope; scope = around(scope)) {
         found = scope->cause && (scope->hard || !hidden);
         hidden |= scope->shield;
-        if (!scope->outer && scope->owner)
-            found |= !hidden && base_cause(scope->owner, self);
+        if (!scope->outer && scope->owner && base_reaches(scope->owner, self, hidden)) {
+            found = true;
+            scope->owner->refused_from_home |= scope->owner->inherited != 0;
+        }
         for (; found && marked != around(scope); marked = around(marked))
             marked->delivered = true;
     }

@@ -177,7 +177,9 @@ static void record_init(struct weft__task *task, struct weft__reactor *reactor, 
     task->visible = 0;
     task->cause = 0;
     task->draining = false;
+    task->inherited_hard = false;
     task->told_to_drain = false;
+    task->refused_from_home = false;
     task->ended = false;
     task->kept = opt && opt->task;
     task->delivered = false;

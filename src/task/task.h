@@ -54,11 +54,14 @@ struct weft__task {
     int32_t result;
     int32_t unread_failure; /* of a scope closed implicitly; becomes the result */
     uint32_t requests;      /* weft_cancel calls not taken back */
-    uint8_t inherited;      /* cause passed down by a cancelled ancestor; never taken back */
-    uint8_t visible;        /* enum weft_cause a suspending call would be refused with now */
-    uint8_t cause;          /* of the last refusal: weft_cause() */
-    bool draining;          /* a scope around it drains, or `told_to_drain` */
-    bool told_to_drain;     /* the scope that drains is on another reactor: its caller's */
+    uint8_t inherited;   /* cause passed down by a cancelled ancestor; never taken back. Of one that
+                            runs for a task of another reactor: the cause seen there */
+    uint8_t visible;     /* enum weft_cause a suspending call would be refused with now */
+    uint8_t cause;       /* of the last refusal: weft_cause() */
+    bool draining;       /* a scope around it drains, or `told_to_drain` */
+    bool inherited_hard; /* that cause goes through shields */
+    bool told_to_drain;  /* the scope that drains is on another reactor: its caller's */
+    bool refused_from_home; /* it, or one below, was refused for the inherited cause */
     bool ended;
     bool kept;      /* a handle was asked for: the record stays until it is joined */
     bool delivered; /* was refused at least once */
@@ -208,8 +211,17 @@ int weft__task_cancel(struct weft__task *task);
 int weft__scope_cancel(struct weft__scope *scope, enum weft_cause cause, bool hard);
 /* Marks it draining and ends the idle waits inside. */
 void weft__scope_drain_begin(struct weft__scope *scope);
-/* The same for a task and all it has spawned. */
-void weft__task_drain(struct weft__task *task);
+/* What a task sees that another one, on another reactor, is to see in its place. stands_in:
+   requests made of the task are meant for the other, and come apart, as it may take them back. */
+struct weft__outlook {
+    uint32_t requests;
+    uint8_t cause; /* enum weft_cause, or 0 */
+    bool hard;
+    bool draining;
+};
+struct weft__outlook weft__task_outlook(const struct weft__task *task, bool stands_in);
+/* Has the task, and those below it, see that. */
+void weft__task_look_from(struct weft__task *task, const struct weft__outlook *outlook);
 /* Takes the shield of `scope` away: what it hid is seen inside from now on. */
 void weft__scope_unshield(struct weft__scope *scope);
 /* The cause with which the scope is cancelled, by itself or by what lies around it; else 0. */

@@ -1,0 +1,297 @@
+/*
+ * Remote children (weft/task.h) and weft_call (weft/runtime.h): what goes on in the scope at home
+ * is seen on the other reactor as a local child would see it. Drains alone are in test_scope.c.
+ */
+#include "support/test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <weft/weft.h>
+
+#define OPT(...) (&(struct weft_spawn_opt){.size = sizeof(struct weft_spawn_opt), __VA_ARGS__})
+
+static int run(weft_task_fn fn)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
+
+    return weft_run(fn, NULL, 0, &opt);
+}
+
+static int there; /* far tasks that have begun, or have come to a certain point */
+static void wait_for_there(int value)
+{
+    while (__atomic_load_n(&there, __ATOMIC_RELAXED) < value)
+        ck_assert_int_eq(weft_sleep(100000), 0);
+    __atomic_store_n(&there, 0, __ATOMIC_RELAXED);
+}
+static void is_there(void)
+{
+    ck_assert_uint_eq(weft_reactor_index(), 1);
+    __atomic_add_fetch(&there, 1, __ATOMIC_RELAXED);
+}
+
+/* -- the cause, and what the edge at home says --------------------------------------------------
+ */
+
+struct expected {
+    enum weft_cause cause;
+    bool below; /* refused is a child of the far task, not that itself */
+    int result;
+};
+static int refused_below(void *arg)
+{
+    struct expected *expected = *(struct expected **)arg;
+
+    is_there();
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    ck_assert_int_eq(weft_cause(), expected->cause);
+    ck_assert_int_eq(weft_uncancel(), -EINVAL);
+    return 0;
+}
+static int refused_there(void *arg)
+{
+    struct expected *expected = arg;
+
+    if (!expected->below) {
+        refused_below(&expected);
+        return expected->result;
+    }
+    WEFT_SCOPE(s)
+        ck_assert_int_eq(weft_spawn(&s, refused_below, &expected, sizeof expected, NULL), 0);
+    return expected->result;
+}
+static int fails(void *arg)
+{
+    (void)arg;
+    return -EIO;
+}
+static int causes_main(void *arg)
+{
+    static const int results[] = {-ECANCELED, 0, 5};
+
+    (void)arg;
+    for (int i = 0; i < 6; i++) {
+        struct expected expected = {.below = i % 2, .result = results[i / 2]};
+        weft_scope s;
+        struct weft_scope_opt opt = {.size = sizeof opt, .deadline = weft_after_ms(2)};
+
+        expected.cause = WEFT_CAUSE_DEADLINE;
+        ck_assert_int_eq(weft_scope_open(&s, &opt), 0);
+        ck_assert_int_eq(weft_spawn(&s, refused_there, &expected, sizeof expected,
+                                    OPT(.reactor = WEFT_ON(1))),
+                         0);
+        /* cut, whatever the child made of it */
+        ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
+        ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DEADLINE);
+
+        opt.deadline = weft_after_ms(2);
+        ck_assert_int_eq(weft_scope_open(&s, &opt), 0);
+        ck_assert_int_eq(weft_call(1, refused_there, &expected, sizeof expected), expected.result);
+        ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
+        there = 0;
+
+        expected.cause = WEFT_CAUSE_SIBLING;
+        ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+        ck_assert_int_eq(weft_spawn(&s, refused_there, &expected, sizeof expected,
+                                    OPT(.reactor = WEFT_ON(1))),
+                         0);
+        wait_for_there(1);
+        ck_assert_int_eq(weft_spawn(&s, fails, NULL, 0, NULL), 0);
+        ck_assert_int_eq(weft_scope_close(&s), -EIO);
+
+        expected.cause = WEFT_CAUSE_CANCEL;
+        ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+        ck_assert_int_eq(weft_spawn(&s, refused_there, &expected, sizeof expected,
+                                    OPT(.reactor = WEFT_ON(1))),
+                         0);
+        wait_for_there(1);
+        ck_assert_int_eq(weft_scope_cancel(&s), 1);
+        ck_assert_int_eq(weft_scope_close(&s), 0);
+    }
+    return 0;
+}
+TEST(the_cause_is_the_one_at_home)
+{
+    ck_assert_int_eq(run(causes_main), 0);
+}
+
+/* -- one change after the other ------------------------------------------------------------------
+ */
+
+/* Not idle, so a drain does not end it; then the cancellation comes, with its cause; a shield holds
+   until the hard deadline. */
+static int stages(void *arg)
+{
+    int64_t begun;
+
+    (void)arg;
+    is_there();
+    while (!weft_draining())
+        ck_assert_int_eq(weft_sleep(100000), 0);
+    ck_assert_int_eq(weft_cancelled(), 0);
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DRAIN);
+    begun = weft_now();
+    WEFT_SHIELD(weft_after_ms(3600000)) {
+        ck_assert_int_eq(weft_cancelled(), 0);
+        ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    }
+    ck_assert_int_lt(weft_now() - begun, INT64_C(1800000000000));
+    return 0;
+}
+static int stages_main(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 5; i++)
+        WEFT_SCOPE(s) {
+            ck_assert_int_eq(weft_spawn(&s, stages, NULL, 0, OPT(.reactor = WEFT_ON(1))), 0);
+            ck_assert_int_eq(weft_spawn(&s, stages, NULL, 0, OPT(.reactor = WEFT_ON(1))), 0);
+            wait_for_there(2);
+            ck_assert_int_eq(weft_scope_drain(&s, weft_after_ms(2), weft_after_ms(4 + i)), 2);
+        }
+    return 0;
+}
+TEST(drain_then_cancel_then_hard)
+{
+    ck_assert_int_eq(run(stages_main), 0);
+}
+
+/* A drain ends an idle wait there at once, and ending for that reason is no failure. */
+static int idles(void *arg)
+{
+    int ends[2];
+    ssize_t result;
+    char byte;
+
+    (void)arg;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    is_there();
+    result = weft_recv(ends[0], &byte, 1, WEFT_IDLE);
+    ck_assert_int_eq(weft_close(ends[0]), 0);
+    ck_assert_int_eq(weft_close(ends[1]), 0);
+    return (int)result;
+}
+static int shut_down(void *arg)
+{
+    (void)arg;
+    is_there();
+    while (!weft_draining())
+        ck_assert_int_eq(weft_sleep(100000), 0);
+    return -ESHUTDOWN; /* its own idea: nobody told it */
+}
+static int idle_main(void *arg)
+{
+    weft_scope s;
+    int error;
+
+    (void)arg;
+    ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+    ck_assert_int_eq(weft_spawn(&s, idles, NULL, 0, OPT(.reactor = WEFT_ON(1))), 0);
+    wait_for_there(1);
+    ck_assert_int_eq(weft_scope_drain(&s, WEFT_NEVER, WEFT_NEVER), 0);
+    ck_assert_uint_eq(weft_scope_errors(&s, &error, 1), 0);
+    ck_assert_int_eq(weft_scope_close(&s), 0);
+    ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+    ck_assert_int_eq(weft_spawn(&s, shut_down, NULL, 0, OPT(.reactor = WEFT_ON(1))), 0);
+    wait_for_there(1);
+    ck_assert_int_eq(weft_scope_drain(&s, WEFT_NEVER, WEFT_NEVER), 0);
+    ck_assert_int_eq(weft_scope_close(&s), -ESHUTDOWN);
+    return 0;
+}
+TEST(an_idle_wait_drains)
+{
+    ck_assert_int_eq(run(idle_main), 0);
+}
+
+/* -- requests --------------------------------------------------------------------------------- */
+
+/* A request aimed at a remote child is its own, to be taken back there; as often as it is made. */
+static int takes_back(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        is_there();
+        ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+        ck_assert_int_eq(weft_cause(), WEFT_CAUSE_CANCEL);
+        ck_assert_int_eq(weft_uncancel(), 0);
+        ck_assert_int_eq(weft_uncancel(), -EINVAL);
+        ck_assert_int_eq(weft_yield(), 0);
+    }
+    return 9;
+}
+static int requests_main(void *arg)
+{
+    weft_task task;
+    int result = 0;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ck_assert_int_eq(weft_spawn(&s, takes_back, NULL, 0,
+                                    OPT(.task = &task, .reactor = WEFT_ON(1))),
+                         0);
+        for (int i = 0; i < 3; i++) {
+            wait_for_there(1);
+            ck_assert_int_eq(weft_cancel(task), 1);
+        }
+        ck_assert_int_eq(weft_join(task, &result), 0);
+        ck_assert_int_eq(result, 9);
+    }
+    return 0;
+}
+TEST(requests_are_the_far_tasks_own)
+{
+    ck_assert_int_eq(run(requests_main), 0);
+}
+
+/* -- in a hurry ------------------------------------------------------------------------------- */
+
+/* Everything at any moment: before the far task began, while it ends, while news are under way. */
+static int hurried(void *arg)
+{
+    int result = 0;
+
+    for (int i = 0; i < *(int *)arg && result == 0; i++)
+        result = weft_sleep(20000);
+    return result < 0 && weft_cause() == WEFT_CAUSE_NONE ? -EIO : result;
+}
+static int hurry_main(void *arg)
+{
+    unsigned seed = 7;
+
+    (void)arg;
+    for (int round = 0; round < 200; round++) {
+        weft_scope s;
+        weft_task tasks[8];
+        struct weft_scope_opt opt = {.size = sizeof opt, .on_error = WEFT_KEEP_GOING};
+
+        opt.deadline = weft_after_us(rand_r(&seed) % 2000 + 1);
+        ck_assert_int_eq(weft_scope_open(&s, &opt), 0);
+        for (int i = 0; i < 8; i++) {
+            int length = rand_r(&seed) % 40;
+            int error = weft_spawn(&s, hurried, &length, sizeof length,
+                                   OPT(.task = &tasks[i], .reactor = WEFT_ON(i % 3 != 0)));
+            ck_assert(error == 0 || error == -ECANCELED);
+            if (error < 0)
+                break;
+            if (rand_r(&seed) % 4 == 0)
+                (void)weft_cancel(tasks[rand_r(&seed) % (i + 1)]);
+            if (rand_r(&seed) % 4 == 0)
+                (void)weft_sleep(rand_r(&seed) % 100000);
+        }
+        if (rand_r(&seed) % 2)
+            (void)weft_scope_drain(&s, weft_after_us(rand_r(&seed) % 300),
+                                   weft_after_us(rand_r(&seed) % 600));
+        ck_assert_uint_eq(weft_scope_errors(&s, NULL, 0), 0);
+        (void)weft_scope_close(&s);
+    }
+    return 0;
+}
+TEST(in_a_hurry)
+{
+    ck_assert_int_eq(run(hurry_main), 0);
+}
+
+TEST_MAIN("api.remote", 60, the_cause_is_the_one_at_home, drain_then_cancel_then_hard,
+          an_idle_wait_drains, requests_are_the_far_tasks_own, in_a_hurry)
