@@ -26,7 +26,8 @@ typedef struct weft_task {
 /* The body of a task. */
 typedef int (*weft_task_fn)(void *arg);
 
-/* For .reactor in the options: the reactor that has the fewest tasks now. */
+/* For .reactor in the options: the reactor that has the fewest tasks now, those on their way from
+   here counted; equals take turns. Tasks that wait for a remote child do not count. */
 enum { WEFT_LEAST_LOADED = -1 };
 
 /* The largest argument that is copied onto the new task's stack, in bytes. */

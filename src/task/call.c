@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "task/wait.h"
 
 struct call {
@@ -238,6 +239,66 @@ int weft_call(uint32_t reactor, weft_task_fn fn, const void *arg, size_t arg_siz
     return error < 0 ? error : call_run(self, &call, reactor);
 }
 
+/* -- the least loaded reactor --------------------------------------------------------------- */
+
+/* What a reactor knows of how busy another one will be, beyond what can be read there. */
+struct weft__neighbour {
+    uint64_t turn;     /* there, when `sent` began to count */
+    uint32_t sent;     /* children sent there since */
+    uint32_t children; /* ours, alive there or on their way */
+};
+
+/* Tasks that stand in for children elsewhere are no load. */
+static uint64_t load_of(const struct weft__reactor *reactor)
+{
+    /* read in this order a task may be counted that has just ended, but none less than none */
+    uint64_t gone = __atomic_load_n(&reactor->stats.tasks_ended, __ATOMIC_ACQUIRE) +
+                    __atomic_load_n(&weft__tasks_of(reactor)->stand_ins, __ATOMIC_ACQUIRE);
+    uint64_t started = __atomic_load_n(&reactor->stats.tasks_started, __ATOMIC_RELAXED);
+
+    return started > gone ? started - gone : 0;
+}
+
+/* A peer that has turned since has started what was sent, or our stand-ins have not even run: then
+   the number of our children says more. */
+static uint64_t load_of_peer(const struct weft__reactor *peer, struct weft__neighbour *known)
+{
+    uint64_t turn = __atomic_load_n(&peer->stats.turns, __ATOMIC_RELAXED);
+    uint64_t load = load_of(peer);
+
+    if (turn != known->turn) {
+        known->turn = turn;
+        known->sent = 0;
+    }
+    load += known->sent;
+    return load > known->children ? load : known->children;
+}
+
+/* The one with the fewest tasks; equals take turns. */
+static uint32_t least_loaded(struct weft__reactor *reactor)
+{
+    struct weft__tasks *tasks = weft__tasks_of(reactor);
+    const struct weft__peers *peers = reactor->peers;
+    uint32_t count = peers ? peers->count : 0, best = reactor->index, at = tasks->spawned_on;
+    uint64_t fewest = UINT64_MAX;
+
+    if (count > 1 && !tasks->neighbours)
+        tasks->neighbours = weft__calloc(count, sizeof *tasks->neighbours);
+    for (uint32_t i = 0; tasks->neighbours && i < count; i++) {
+        uint64_t load;
+        at = at + 1 < count ? at + 1 : 0;
+        load = at == reactor->index
+                   ? load_of(reactor)
+                   : load_of_peer(peers->inboxes[at]->reactor, &tasks->neighbours[at]);
+        if (load < fewest) {
+            fewest = load;
+            best = at;
+        }
+    }
+    tasks->spawned_on = best;
+    return best;
+}
+
 /* -- remote children ------------------------------------------------------------------------ */
 
 struct remote_child {
@@ -248,8 +309,32 @@ struct remote_child {
     size_t stack_size;
     uint32_t size;
     uint32_t reactor;
+    bool counted; /* among the neighbour's children */
     _Alignas(16) char bytes[];
 };
+
+static void count_stand_ins(struct weft__tasks *tasks, int64_t by)
+{
+    __atomic_store_n(&tasks->stand_ins, tasks->stand_ins + (uint64_t)by, __ATOMIC_RELAXED);
+}
+
+static void child_sent(struct weft__tasks *tasks, const struct remote_child *child)
+{
+    count_stand_ins(tasks, 1);
+    if (child->counted) {
+        tasks->neighbours[child->reactor].sent++;
+        tasks->neighbours[child->reactor].children++;
+    }
+}
+
+static void child_back(const struct remote_child *child)
+{
+    struct weft__tasks *tasks = weft__tasks_of(weft__self);
+
+    count_stand_ins(tasks, -1);
+    if (child->counted)
+        tasks->neighbours[child->reactor].children--;
+}
 
 /* The local child that stands for the remote one. */
 static int remote_child_main(void *arg)
@@ -262,32 +347,18 @@ static int remote_child_main(void *arg)
                         .name = child->name,
                         .stack_size = child->stack_size,
                         .stands_in = true};
+    int result = call_run(weft__task_self(), &call, child->reactor);
 
-    return call_run(weft__task_self(), &call, child->reactor);
+    child_back(child);
+    return result;
 }
 
 static void remote_child_drop(void *arg)
 {
     struct remote_child *child = arg;
 
+    child_back(child);
     child->drop(child->size ? child->bytes : (void *)(uintptr_t)child->arg);
-}
-
-static uint32_t least_loaded(struct weft__reactor *reactor)
-{
-    struct weft__peers *peers = reactor->peers;
-    uint64_t fewest = UINT64_MAX;
-    uint32_t best = reactor->index;
-
-    for (uint32_t i = 0; peers && i < peers->count; i++) {
-        uint64_t alive =
-            __atomic_load_n(&peers->inboxes[i]->reactor->stats.tasks_alive, __ATOMIC_RELAXED);
-        if (alive < fewest) {
-            fewest = alive;
-            best = i;
-        }
-    }
-    return best;
 }
 
 int weft__spawn_remote(struct weft__task *self, struct weft__scope *scope, weft_task_fn fn,
@@ -299,6 +370,7 @@ int weft__spawn_remote(struct weft__task *self, struct weft__scope *scope, weft_
     _Alignas(16) char memory[sizeof(struct remote_child) + WEFT_ARG_SIZE_MAX];
     struct remote_child *child = (struct remote_child *)memory;
     struct weft_spawn_opt local = {.size = sizeof local, .name = opt->name, .task = opt->task};
+    int error;
 
     if (index == reactor->index)
         return weft__task_start(reactor, scope, fn, arg, size, opt);
@@ -312,9 +384,14 @@ int weft__spawn_remote(struct weft__task *self, struct weft__scope *scope, weft_
                                    .name = opt->name,
                                    .stack_size = opt->stack_size,
                                    .size = (uint32_t)size,
-                                   .reactor = index};
+                                   .reactor = index,
+                                   .counted = weft__tasks_of(reactor)->neighbours != NULL};
     if (size)
         memcpy(child->bytes, arg, size);
     local.drop = opt->drop ? remote_child_drop : NULL;
-    return weft__task_start(reactor, scope, remote_child_main, child, sizeof *child + size, &local);
+    error =
+        weft__task_start(reactor, scope, remote_child_main, child, sizeof *child + size, &local);
+    if (error == 0)
+        child_sent(weft__tasks_of(reactor), child);
+    return error;
 }

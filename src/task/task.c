@@ -579,6 +579,7 @@ int weft__tasks_open(struct weft__reactor *reactor, uint64_t generation_first, u
 void weft__tasks_close(struct weft__reactor *reactor)
 {
     weft__tasks_reap(reactor);
+    weft__free(weft__tasks_of(reactor)->neighbours);
     weft__free(reactor->tasks);
     reactor->tasks = NULL;
 }

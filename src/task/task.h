@@ -27,6 +27,7 @@
 #include "reactor/reactor.h"
 
 struct weft__scope;
+struct weft__neighbour; /* call.c's */
 
 struct weft__joiner {
     struct weft__wait wait;
@@ -124,6 +125,9 @@ struct weft__tasks {
     void (*on_root_empty)(struct weft__reactor *reactor); /* its last task has ended */
     struct weft__task *newest;                            /* the task started last */
     struct weft__task *dead; /* ended, their stacks not yet given back: linked by `next` */
+    uint64_t stand_ins;      /* tasks that only wait for a remote child; read by other reactors */
+    struct weft__neighbour *neighbours; /* by index of reactor; made when first asked for */
+    uint32_t spawned_on;                /* the last answer to WEFT_LEAST_LOADED */
 };
 
 /* At most `alive_max` tasks at one time; 0: 2^21. */
