@@ -22,14 +22,14 @@ static int run(weft_task_fn fn)
 static int there; /* far tasks that have begun, or have come to a certain point */
 static void wait_for_there(int value)
 {
-    while (__atomic_load_n(&there, __ATOMIC_RELAXED) < value)
+    while (__atomic_load_n(&there, __ATOMIC_ACQUIRE) < value)
         ck_assert_int_eq(weft_sleep(100000), 0);
     __atomic_store_n(&there, 0, __ATOMIC_RELAXED);
 }
 static void is_there(void)
 {
     ck_assert_uint_eq(weft_reactor_index(), 1);
-    __atomic_add_fetch(&there, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&there, 1, __ATOMIC_RELEASE);
 }
 
 /* -- the cause, and what the edge at home says --------------------------------------------------
@@ -300,7 +300,7 @@ static int settles(void *arg)
 {
     (void)arg;
     __atomic_add_fetch(&per_reactor[weft_reactor_index()], 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&there, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&there, 1, __ATOMIC_RELEASE);
     return weft_sleep_until(WEFT_NEVER);
 }
 static void burst(weft_scope *scope, int count, int reactor)
