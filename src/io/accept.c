@@ -42,7 +42,7 @@ static int grow(struct weft__acceptor *acceptor)
 static void push(struct weft__acceptor *acceptor, int connection)
 {
     if (weft__acceptor_waiting(acceptor) > acceptor->mask && grow(acceptor) < 0) {
-        weft__host_close(connection);
+        weft__fd_discard(acceptor->io, connection);
         WEFT__COUNT(acceptor->io->reactor, accept_errors);
         return;
     }
@@ -203,7 +203,7 @@ static void destroy(struct weft__acceptor *acceptor)
     struct weft__fd *record = acceptor->record;
 
     while (acceptor->head != acceptor->tail)
-        weft__host_close(acceptor->queue[acceptor->head++ & acceptor->mask]);
+        weft__fd_discard(acceptor->io, acceptor->queue[acceptor->head++ & acceptor->mask]);
     *acceptor->link = acceptor->next;
     if (acceptor->next)
         acceptor->next->link = acceptor->link;
@@ -321,7 +321,7 @@ static int dress(struct weft__io *io, int connection, struct sockaddr *address, 
     if (error == 0 && flags & SOCK_NONBLOCK)
         error = weft__host_fcntl(connection, F_SETFL, O_RDWR | O_NONBLOCK);
     if (error < 0)
-        weft__host_close(connection);
+        weft__fd_discard(io, connection);
     return error < 0 ? error : weft__fd_adopt(io, connection);
 }
 

@@ -122,6 +122,14 @@ int weft__fd_adopt(struct weft__io *io, int fd)
     return 0;
 }
 
+void weft__fd_discard(struct weft__io *io, int fd)
+{
+    /* acquire: as in weft__fd_adopt. The kernel has seen to the order, a sanitizer sees this one */
+    if ((uint32_t)fd < io->fd_count)
+        (void)atomic_load_explicit(&io->fds[fd].owner, memory_order_acquire);
+    weft__host_close(fd);
+}
+
 /* Holds both sides of a poisoned descriptor; never in flight. */
 static struct weft__op poison;
 

@@ -121,6 +121,8 @@ static inline bool weft__fd_closing(const struct weft__fd *record)
 /* A descriptor that weft made: its record begins anew, whatever an old number left there. 0 or
    -EMFILE (beyond the table; the descriptor is then closed). */
 int weft__fd_adopt(struct weft__io *io, int fd);
+/* Closes one that was never adopted: nobody will have it. */
+void weft__fd_discard(struct weft__io *io, int fd);
 
 /* Nothing may be in flight from here on. */
 void weft__fd_poison(struct weft__fd *record);
