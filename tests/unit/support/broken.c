@@ -110,6 +110,6 @@ TEST(leaves_early)
     exit(0);
 }
 
-TEST_MAIN("broken", 2, fine, fails_an_assertion, fails_on_another_stack, leaks_a_descriptor,
+TEST_MAIN("broken", 6, fine, fails_an_assertion, fails_on_another_stack, leaks_a_descriptor,
           closes_a_descriptor_of_another, leaks_an_allocation, leaks_a_mapping, leaks_a_thread,
           hangs, spins, crashes, leaves_early)
