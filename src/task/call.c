@@ -34,11 +34,12 @@ struct call {
     const char *name;
     size_t stack_size;
     struct weft__task *caller;
-    struct weft__outlook outlook; /* as last told; the target reads it while news are under way */
-    bool stands_in;               /* the caller is but the near end of a remote child */
-    bool telling;                 /* news are under way */
-    bool over;                    /* the task on the target has ended */
-    uint8_t outstanding;          /* messages that have not come home */
+    struct weft__outlook at_start; /* goes along with `go` */
+    struct weft__outlook outlook;  /* as last told; the target reads it while news are under way */
+    bool stands_in;                /* the caller is but the near end of a remote child */
+    bool telling;                  /* news are under way */
+    bool over;                     /* the task on the target has ended */
+    uint8_t outstanding;           /* messages that have not come home */
     /* the target's */
     weft_task task;    /* once started */
     uint32_t requests; /* of the outlook, already made of the task */
@@ -135,6 +136,14 @@ static void remote_drop(void *arg)
     answer(call, &call->back);
 }
 
+/* The task sees from now on what the caller saw when it told. */
+static void hear(struct call *call, struct weft__task *task, const struct weft__outlook *outlook)
+{
+    weft__task_look_from(task, outlook);
+    for (; call->requests != outlook->requests; call->requests++)
+        weft__task_cancel(task);
+}
+
 static void go_run(struct weft__message *message, struct weft__reactor *reactor)
 {
     struct call *call = CALL_OF(message, go);
@@ -158,6 +167,8 @@ static void go_run(struct weft__message *message, struct weft__reactor *reactor)
         return;
     }
     call->task = weft__task_handle(weft__tasks_of(reactor)->newest);
+    if (call->at_start.cause || call->at_start.draining || call->at_start.requests)
+        hear(call, weft__tasks_of(reactor)->newest, &call->at_start);
 }
 
 static void news_run(struct weft__message *message, struct weft__reactor *reactor)
@@ -166,11 +177,8 @@ static void news_run(struct weft__message *message, struct weft__reactor *reacto
     int error;
     struct weft__task *task = weft__task_find(reactor, call->task, &error);
 
-    if (task && !task->ended) {
-        weft__task_look_from(task, &call->outlook);
-        for (; call->requests != call->outlook.requests; call->requests++)
-            weft__task_cancel(task);
-    }
+    if (task && !task->ended)
+        hear(call, task, &call->outlook);
     answer(call, &call->heard);
 }
 
@@ -215,12 +223,11 @@ static int call_run(struct weft__task *self, struct call *call, uint32_t index)
     call->wait =
         (struct weft__wait){.what = "call", .fd = -1, .idle = true, .interrupt = call_interrupt};
     call->outstanding = 1;
+    call->outlook = call->at_start = weft__task_outlook(self, call->stands_in);
     if (weft__reactor_send(self->reactor, call->to, &call->go) < 0) {
         drop_unstarted(call);
         return -ESHUTDOWN;
     }
-    if (self->visible || self->draining) /* before it first ran: then so is the far end */
-        tell(call);
     weft__fiber_park(self->reactor, &call->wait);
     return call_result(self, call);
 }
