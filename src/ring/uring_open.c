@@ -260,9 +260,8 @@ void weft__ring_close(struct weft__ring *ring)
     struct weft__uring *state = weft__uring_of(ring);
     if (!state)
         return;
+    weft__tsan_release(&mapped); /* from here on another thread's ring may come to lie there */
     io_uring_queue_exit(&state->uring);
-    weft__tsan_release(
-        &mapped); /* the next ring may be mapped where this one was, by another thread */
     weft__free(state);
     *ring = (struct weft__ring){.fd = -1};
 }

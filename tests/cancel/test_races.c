@@ -33,7 +33,7 @@ static int main_with(weft_task_fn fn, uint32_t reactors)
 
     return weft_run(fn, NULL, 0, &opt);
 }
-static uint64_t seed = 88172645463325252u;
+static _Thread_local uint64_t seed = 88172645463325252u; /* tasks of two reactors draw */
 static uint32_t random_below(uint32_t n)
 {
     seed ^= seed << 13;
