@@ -195,6 +195,15 @@ class Built(Tree):
                 self.build(flags, links, without)
                 self.built_finds(words, "hardening")
 
+    def test_symbols_of_the_address_sanitizer(self):
+        """The mark it makes beside each global is no finding."""
+        self.write("src/base/x.c", SOURCE + "extern int weft__x;\nint weft__x = 1;\n")
+        self.build(["-fsanitize=address"], ["-fsanitize=address"])
+        marks = subprocess.run(["nm", "-g", self.root / "build/src/libweft.a"],
+                               capture_output=True, text=True, check=True).stdout
+        self.assertIn("__odr_asan", marks)
+        self.sound("--build", str(self.root / "build"), "symbols")
+
     def test_symbols(self):
         for addition, words in [
             ("WEFT_API int weft__inside(void);\nint weft__inside(void) { return 1; }",
