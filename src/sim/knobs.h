@@ -6,9 +6,12 @@
  * depends on the name and not on the place.
  *
  *      CHANCE(ID, "name", calm, rough)              odds in parts per million
+ *      FAULT(ID, "name", broken)                    the same, of something that goes wrong
  *      SPAN(ID, "name", calm_low, calm_high, rough_low, rough_high)     bounds, both included
  *
- * `calm` is the well-behaved kernel, `rough` the hostile one. Spans of time are in nanoseconds, and
+ * `calm` is the well-behaved kernel. `rough` is a legal one of the worst kind: late, out of order,
+ * in small pieces, but nothing fails that a correct program could notice. `broken` is rough, and
+ * things fail besides: only there do faults have odds. Spans of time are in nanoseconds, and
  * their names end in the plan as they are (units are written with the values).
  */
 #ifndef WEFT_SIM_KNOBS_H
@@ -16,46 +19,48 @@
 
 #include "sim/net_knobs.h"
 
-#define WEFT__SIM_KNOBS(CHANCE, SPAN)                                                              \
+#define WEFT__SIM_KNOBS(CHANCE, SPAN, FAULT)                                                       \
     /* the driver */                                                                               \
     CHANCE(SCHEDULE, "sched.other", 0, 250000) /* who gives way is overtaken */                    \
     CHANCE(STARVE, "sched.starve", 0, 2000)    /* a runnable thread is left to stand */            \
-    SPAN(STARVE_NS, "sched.starve_time", 0, 0, 1000, 20000000)                                     \
+    SPAN(STARVE_NS, "sched.starve_time", 0, 0, 1000, 2000000)                                      \
     SPAN(CALL_NS, "call.cost", 100, 100, 50, 2000) /* what a call of the boundary takes */         \
-    CHANCE(CLOCK_JUMP, "clock.jump", 0, 200)       /* the machine stood still */                   \
+    FAULT(CLOCK_JUMP, "clock.jump", 200)           /* the machine stood still */                   \
     SPAN(CLOCK_JUMP_NS, "clock.jump_time", 0, 0, 1000000, 5000000000)                              \
     /* a ring */                                                                                   \
     CHANCE(ENTER_REFUSED, "enter.again", 0, 5000) /* -EAGAIN or -EBUSY, nothing done */            \
     CHANCE(ENTER_SHORT, "enter.short", 0, 10000)  /* part of the queue is taken */                 \
     CHANCE(ENTER_SIGNAL, "enter.eintr", 0, 10000) /* a sleep ends and nothing has come */          \
-    CHANCE(ENTER_LOST, "enter.lost", 0, 0)        /* a completion is lost: -EBADR */               \
+    FAULT(ENTER_LOST, "enter.lost", 0)            /* a completion is lost: -EBADR */               \
     CHANCE(SQ_FULL, "sq.full", 0, 20000)          /* no request to be had */                       \
     CHANCE(CQ_FULL, "cq.full", 0, 5000)           /* the queue is taken to be full */              \
     /* a request */                                                                                \
     CHANCE(INLINE, "op.inline", 1000000, 400000) /* tried at submission, not later */              \
     CHANCE(MUCH_LATER, "op.late", 0, 30000)      /* what is later is much later */                 \
     SPAN(LATER_NS, "op.later_time", 0, 0, 100, 50000)                                              \
-    SPAN(MUCH_LATER_NS, "op.late_time", 0, 0, 100000, 100000000)                                   \
+    SPAN(MUCH_LATER_NS, "op.late_time", 0, 0, 100000, 5000000)                                     \
     SPAN(WAKE_NS, "op.wake_time", 0, 0, 0, 20000)     /* from a change to the next try */          \
-    CHANCE(HANG, "op.hang", 0, 0)                     /* not before it is cancelled */             \
+    FAULT(HANG, "op.hang", 0)                         /* not before it is cancelled */             \
     CHANCE(SHORT, "op.short", 0, 150000)              /* a transfer moves less than it could */    \
-    CHANCE(ERRNO, "op.errno", 0, 2000)                /* an error that leaves no trace */          \
-    CHANCE(RESET, "op.reset", 0, 500)                 /* the object breaks, for all who use it */  \
+    FAULT(ERRNO, "op.errno", 2000)                    /* an error that leaves no trace */          \
+    FAULT(RESET, "op.reset", 500)                     /* the object breaks, for all who use it */  \
     CHANCE(SPURIOUS, "op.spurious", 0, 20000)         /* woken, and nothing is there */            \
     CHANCE(MULTI_END, "multishot.end", 0, 30000)      /* no MORE, for no reason */                 \
     SPAN(MULTI_MAX, "multishot.batch", 32, 32, 1, 32) /* completions in one go */                  \
     CHANCE(BUFFER_NONE, "buffers.none", 0, 10000)     /* a ring of buffers is found empty */       \
     CHANCE(BUFFER_ON_ERROR, "buffers.on_error", 0, 200000) /* a failed one names a buffer */       \
+    CHANCE(BUFFER_EARLY, "buffers.early", 0, 300000)       /* so before there is data */           \
+    CHANCE(HELD, "op.held", 0, 100000)                     /* done, but told and written later */  \
     CHANCE(NONEMPTY, "recv.nonempty", 1000000, 700000) /* "more is there" is said when it is */    \
     /* cancelling: the answer, the operation's end, and their order */                             \
     SPAN(CANCEL_CASE, "cancel.case", 0, 0, 0, 7)                                                   \
     SPAN(CANCEL_NS, "cancel.time", 0, 0, 0, 200000)                                                \
     CHANCE(CANCEL_FIRST, "cancel.answer_first", 1000000, 500000)                                   \
     /* files of the host, files in general */                                                      \
-    CHANCE(FD_NONE, "fd.none", 0, 500) /* -EMFILE or -ENFILE */                                    \
+    FAULT(FD_NONE, "fd.none", 500) /* -EMFILE or -ENFILE */                                        \
     CHANCE(BELL_MELT, "bell.melt", 0, 100000)                                                      \
-    CHANCE(HOST_ERRNO, "host.errno", 0, 500) /* a direct call fails for want of memory */          \
-    WEFT__SIM_NET_KNOBS(CHANCE, SPAN)
+    FAULT(HOST_ERRNO, "host.errno", 500) /* a direct call fails for want of memory */              \
+    WEFT__SIM_NET_KNOBS(CHANCE, SPAN, FAULT)
 
 #define WEFT__SIM_NOTES(NOTE)                                                                      \
     NOTE(RUN, "run") /* a thread goes on; who: its serial number */                                \
@@ -72,7 +77,7 @@
 
 #define WEFT__SIM_KNOB_ID(id, ...) WEFT__SIM_##id,
 enum weft__sim_knob {
-    WEFT__SIM_KNOBS(WEFT__SIM_KNOB_ID, WEFT__SIM_KNOB_ID) /* */
+    WEFT__SIM_KNOBS(WEFT__SIM_KNOB_ID, WEFT__SIM_KNOB_ID, WEFT__SIM_KNOB_ID) /* */
     WEFT__SIM_KNOB_COUNT
 };
 
