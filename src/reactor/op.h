@@ -7,13 +7,25 @@
  *                  weft__op_cancel |  | completions with MORE: complete() called, still in flight
  *                                  v  |
  *                             cancel queued --(flush, once a turn)--> cancel sent
+ *                                  ^                                      |
+ *                                  |             answered with an error, and still in flight
+ *                                  |                                      v
+ *                                  +---(10 ms, doubled up to 1 s)---- to be asked again
  *
  * An operation ends by its own final completion and by nothing else: cancelling it sends a request
  * and changes no ownership, whatever the answer to that request says. The memory it stands in, and
  * what it points the kernel at, must live until then.
  *
+ * A cancel that fails says that the operation was not found where cancels look (-ENOENT) or runs on
+ * a worker thread, which was sent a signal (-EALREADY). Mostly its completion is on the way. But a
+ * signal can come too early or be taken by something else, so as long as it is not there the
+ * operation is asked again, more and more rarely. Those to be asked again wait in a few lists, one
+ * for each delay, with one timer a list: an operation carries no timer, and nothing is armed while
+ * none waits. One that joins a list under way is asked a little early, once for each delay.
+ *
  * user_data is the index of a slot and that slot's generation, so it is never shared by two
- * operations in flight, and a stale or invented one leads nowhere.
+ * operations in flight, and a stale or invented one leads nowhere. The same with the top bit is
+ * that of the operation's cancel.
  */
 #ifndef WEFT_REACTOR_OP_H
 #define WEFT_REACTOR_OP_H
@@ -21,6 +33,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "reactor/timer.h"
 #include "ring/request.h"
 #include "ring/ring.h"
 
@@ -32,14 +45,30 @@ struct weft__op {
     void (*complete)(struct weft__op *op, int32_t result, uint32_t flags);
     uint64_t id; /* user_data while in flight; 0 while idle */
     struct weft__op *cancel_next;
-    struct weft__op **cancel_link; /* not NULL while its cancel is queued */
+    struct weft__op **cancel_link; /* not NULL while its cancel is queued, or to be queued again */
     bool cancel_asked;
+    bool cancel_waits;    /* to be asked again: in the list of cancel_level */
+    uint8_t cancel_level; /* how long it waits the next time */
 };
 
 struct weft__op_slot {
     struct weft__op *op;
-    uint32_t generation; /* 1 or more; moves on when the slot is freed */
+    uint32_t generation; /* 1 to WEFT__GENERATION_MAX; moves on when the slot is freed */
     uint32_t next_free;
+};
+#define WEFT__GENERATION_MAX INT32_MAX
+#define WEFT__CANCEL_MARK (UINT64_C(1) << 63) /* on the user_data of an operation's cancel */
+
+enum {
+    WEFT__CANCEL_AGAIN_NS = 10000000,       /* the least delay; each level doubles it, */
+    WEFT__CANCEL_AGAIN_MAX_NS = 1000000000, /* up to this */
+    WEFT__CANCEL_LEVELS = 8,
+};
+
+struct weft__cancel_again {
+    struct weft__op *first;
+    struct weft__timer timer; /* armed while there is one */
+    struct weft__ops *ops;
 };
 
 struct weft__ops {
@@ -49,17 +78,20 @@ struct weft__ops {
     uint32_t in_flight;
     struct weft__op *cancels; /* whose cancel is queued */
     struct weft__op **cancels_tail;
+    struct weft__timers *timers;
+    struct weft__cancel_again again[WEFT__CANCEL_LEVELS];
 };
 
 /* user_data without a generation, below 2^32, is not an operation's. */
 enum {
     WEFT__TOKEN_BELL = 1,   /* our bell was rung */
-    WEFT__TOKEN_CANCEL = 2, /* a cancel request that failed: its operation tells the rest */
+    WEFT__TOKEN_NONE = 2,   /* a request that was given up: of no interest */
     WEFT__TOKEN_RANG = 3,   /* in the upper half: a bell we rang through our ring was not reached */
     WEFT__TOKEN_SHIFT = 16, /* the lower half then says whose */
 };
 
-int weft__ops_open(struct weft__ops *ops);
+/* 0 or -ENOMEM. */
+int weft__ops_open(struct weft__ops *ops, struct weft__timers *timers);
 void weft__ops_close(struct weft__ops *ops);
 int weft__ops_grow(struct weft__ops *ops);
 
@@ -87,8 +119,11 @@ static inline bool weft__op_in_flight(const struct weft__op *op)
 /* Hands one completion to its operation. False: it belongs to none. */
 static inline bool weft__op_complete(struct weft__reactor *reactor, const struct weft__cqe *cqe);
 
-/* Takes the operation out of those whose cancel is queued, where it stands. */
+/* Takes the operation out of those whose cancel is queued or to be queued again. */
 void weft__op_cancel_unlink(struct weft__ops *ops, struct weft__op *op);
+
+/* The completion of a cancel that failed. False: it is none. */
+bool weft__op_cancel_answered(struct weft__ops *ops, const struct weft__cqe *cqe);
 
 /* Sends the cancels that are queued, as far as there is room. */
 void weft__ops_flush_cancels(struct weft__reactor *reactor);

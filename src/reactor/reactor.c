@@ -59,7 +59,7 @@ static void special_completion(struct weft__reactor *reactor, const struct weft_
         WEFT__COUNT(reactor, bells);
         reactor->bell_unarmed |= !(cqe->flags & WEFT__CQE_MORE);
         break;
-    case WEFT__TOKEN_CANCEL: /* -ENOENT, -EALREADY: the operation's own completion tells the rest */
+    case WEFT__TOKEN_NONE:
         break;
     default:
         if (cqe->user_data >> WEFT__TOKEN_SHIFT == WEFT__TOKEN_RANG)
@@ -78,7 +78,8 @@ static void reap(struct weft__reactor *reactor)
             const struct weft__cqe *cqe = &reactor->ring.cqes[(head + i) & reactor->ring.cq_mask];
             if (cqe->user_data <= UINT32_MAX)
                 special_completion(reactor, cqe);
-            else if (!weft__op_complete(reactor, cqe))
+            else if (!weft__op_complete(reactor, cqe) &&
+                     !weft__op_cancel_answered(&reactor->ops, cqe))
                 WEFT__COUNT(reactor, unknown_completions);
         }
         weft__ring_seen(&reactor->ring, head + count);
@@ -125,6 +126,7 @@ static void visit_kernel(struct weft__reactor *reactor, bool wait)
 
 void weft__reactor_turn(struct weft__reactor *reactor, bool wait)
 {
+    weft__call_site_forget(); /* weft_run's, or of who embeds us */
     reactor->turn++;
     reactor->budget = (int32_t)reactor->budget_max;
     WEFT__TRACE(reactor, WEFT_TRACE_TURN, 0, 0);
@@ -149,6 +151,7 @@ void weft__fiber_yield_rarely(struct weft__reactor *reactor)
 
 void weft__fiber_errand(struct weft__reactor *reactor, struct weft__errand *errand)
 {
+    weft__call_site_forget();
     errand->fiber = reactor->current;
     errand->fiber->saved_errno = *reactor->errno_place;
     reactor->errand = errand;

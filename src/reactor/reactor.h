@@ -155,6 +155,7 @@ static inline __attribute__((always_inline)) void weft__fiber_switch_away(
     if (next == self)
         return;
     self->saved_errno = *reactor->errno_place;
+    weft__call_site_forget();
     reactor->current = NULL;
     if (next) {
         weft__reactor_resumes(reactor, next);
@@ -237,7 +238,7 @@ static inline void weft__op_ends(struct weft__ops *ops, struct weft__op *op, uin
     struct weft__op_slot *slot = &ops->slots[index];
 
     slot->op = NULL;
-    if (++slot->generation == 0)
+    if (++slot->generation > WEFT__GENERATION_MAX)
         slot->generation = 1;
     slot->next_free = ops->free;
     ops->free = index;

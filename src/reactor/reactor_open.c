@@ -78,7 +78,7 @@ int weft__reactor_open(struct weft__reactor *reactor, const struct weft__reactor
     error = weft__ready_open(&reactor->ready);
     if (error < 0)
         return error;
-    error = weft__ops_open(&reactor->ops);
+    error = weft__ops_open(&reactor->ops, &reactor->timers);
     if (error < 0)
         goto no_ops;
     error = open_ring(reactor, opt);
@@ -171,7 +171,7 @@ static bool ring_along(struct weft__reactor *reactor, struct weft_inbox *to)
     if (!weft__bell_prepare(&to->bell, &reactor->ring, sqe)) {
         weft__request_nop(sqe);
         sqe->flags = WEFT__SQE_SKIP_SUCCESS;
-        sqe->user_data = WEFT__TOKEN_CANCEL;
+        sqe->user_data = WEFT__TOKEN_NONE;
         return false;
     }
     sqe->user_data = (uint64_t)WEFT__TOKEN_RANG << WEFT__TOKEN_SHIFT | to->index;

@@ -6,8 +6,10 @@
 #include "support/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -79,7 +81,7 @@ TEST(generations_never_become_zero)
     submit_nop(&op);
     while (weft__op_in_flight(&op))
         weft__reactor_turn(&reactor, true);
-    reactor.ops.slots[reactor.ops.free].generation = UINT32_MAX;
+    reactor.ops.slots[reactor.ops.free].generation = WEFT__GENERATION_MAX;
     ck_assert_ptr_nonnull(weft__op_begin(&reactor, &op));
     reactor.ring.sq_tail--; /* not to be submitted */
     cqe = (struct weft__cqe){.user_data = op.id, .result = 5};
@@ -169,6 +171,198 @@ TEST(cancels)
     close_reactor();
 }
 
+/* -- cancels that fail ---------------------------------------------------------------------- */
+
+/* In flight as far as we know, but the kernel was never told. */
+static void begin_unknown(struct weft__op *op)
+{
+    *op = (struct weft__op){.complete = completed};
+    ck_assert_ptr_nonnull(weft__op_begin(&reactor, op));
+    reactor.ring.sq_tail--;
+}
+
+static void end_by_hand(struct weft__op *op)
+{
+    ck_assert(weft__op_complete(&reactor, &(struct weft__cqe){.user_data = op->id}));
+}
+
+/* What the kernel says of the cancel of an operation, and what was asked is taken to be sent. */
+static void answer(struct weft__op *op, int32_t result)
+{
+    struct weft__cqe cqe = {.user_data = op->id | WEFT__CANCEL_MARK, .result = result};
+
+    if (op->cancel_link && !op->cancel_waits)
+        weft__op_cancel_unlink(&reactor.ops, op);
+    ck_assert(weft__op_cancel_answered(&reactor.ops, &cqe));
+}
+
+/* The first cancel had no effect (made up); the second one, the kernel's, has. Without it this
+   never ends. */
+TEST(a_failed_cancel_is_sent_again)
+{
+    struct weft__op op = {.complete = completed};
+    struct weft__sqe *sqe;
+    int fds[2];
+
+    open_reactor();
+    ck_assert_int_eq(pipe(fds), 0);
+    sqe = weft__op_begin(&reactor, &op);
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_POLL_ADD, .fd = fds[0], .op_flags = 1};
+    sqe->user_data = op.id;
+    weft__reactor_turn(&reactor, false);
+    weft__op_cancel(&reactor, &op);
+    answer(&op, -EALREADY);
+    ck_assert_uint_eq(reactor.timers.alive, 1);
+    while (weft__op_in_flight(&op))
+        weft__reactor_turn(&reactor, true);
+    ck_assert_int_eq(last_result, -ECANCELED);
+    ck_assert_uint_eq(reactor.stats.cancels_sent, 1);
+    ck_assert_uint_eq(reactor.timers.alive, 0);
+    ck_assert_uint_eq(reactor.stats.unknown_completions, 0);
+    close(fds[0]);
+    close(fds[1]);
+    close_reactor();
+}
+
+/* The kernel's own answers, all of them -ENOENT: asked again, never sooner than the delays allow.
+ */
+TEST(cancels_are_sent_again_ever_more_rarely)
+{
+    enum { MS = 1000000 };
+    int64_t start_ns = weft__host_now();
+    struct weft__op op;
+
+    open_reactor();
+    begin_unknown(&op);
+    weft__op_cancel(&reactor, &op);
+    while (reactor.stats.cancels_sent < 4)
+        weft__reactor_turn(&reactor, true);
+    ck_assert_int_ge(weft__host_now() - start_ns, (10 + 20 + 40) * MS);
+    ck_assert_uint_le(reactor.turn, 30); /* asleep in between */
+    end_by_hand(&op);
+    for (int i = 0; i < 3; i++)
+        weft__reactor_turn(&reactor, false);
+    ck_assert_uint_eq(reactor.timers.alive, 0);
+    ck_assert_uint_eq(reactor.stats.unknown_completions, 0); /* the last answer came too late */
+    close_reactor();
+}
+
+/* Each delay is twice the one before, up to a second. */
+TEST(delays_of_cancels)
+{
+    static const int64_t ms[] = {10, 20, 40, 80, 160, 320, 640, 1000, 1000, 1000};
+    struct weft__op op;
+
+    open_reactor();
+    begin_unknown(&op);
+    weft__op_cancel(&reactor, &op);
+    for (size_t i = 0; i < sizeof ms / sizeof ms[0]; i++) {
+        int64_t before_ns = weft__host_now();
+        struct weft__timer *timer;
+        answer(&op, i % 2 ? -EALREADY : -ENOENT);
+        timer = &reactor.ops.again[op.cancel_level].timer;
+        ck_assert(op.cancel_waits && weft__timer_armed(timer));
+        ck_assert_uint_eq(reactor.timers.alive, 1);
+        ck_assert_int_ge(timer->due_ns, before_ns + ms[i] * 1000000);
+        ck_assert_int_le(timer->due_ns, weft__host_now() + ms[i] * 1000000);
+        answer(&op, -EALREADY); /* while it waits: nothing */
+        weft__timer_disarm(&reactor.timers, timer);
+        timer->fire(timer);
+        ck_assert(!op.cancel_waits);
+        ck_assert_ptr_eq(reactor.ops.cancels, &op);
+    }
+    end_by_hand(&op);
+    ck_assert_ptr_null(reactor.ops.cancels);
+    close_reactor();
+}
+
+/* Hundreds that wait, taken out in any order: the lists hold, and the last one disarms. */
+TEST(many_failed_cancels)
+{
+    enum { MANY = 300 };
+    static struct weft__op ops[MANY];
+
+    open_reactor();
+    for (int i = 0; i < MANY; i++) {
+        begin_unknown(&ops[i]);
+        weft__op_cancel(&reactor, &ops[i]);
+        ops[i].cancel_level = (uint8_t)(i % 3);
+        answer(&ops[i], -EALREADY);
+    }
+    ck_assert_uint_eq(reactor.timers.alive, 3);
+    for (int i = 0; i < MANY; i += 2)
+        end_by_hand(&ops[i]);
+    ck_assert_uint_eq(reactor.timers.alive, 3);
+    for (int i = MANY - 1; i > 0; i -= 2) {
+        ck_assert(ops[i].cancel_waits);
+        end_by_hand(&ops[i]);
+    }
+    ck_assert_uint_eq(reactor.timers.alive, 0);
+    ck_assert_uint_eq(reactor.ops.in_flight, 0);
+    for (int i = 0; i < 3; i++)
+        ck_assert_ptr_null(reactor.ops.again[i].first);
+    close_reactor();
+}
+
+/* Answers that concern nobody: of an operation that ended, of a success, of no slot. */
+TEST(answers_of_no_concern)
+{
+    struct weft__op op;
+    struct weft__cqe cqe = {.result = -EALREADY};
+
+    open_reactor();
+    begin_unknown(&op);
+    weft__op_cancel(&reactor, &op);
+    answer(&op, 0);
+    ck_assert(!op.cancel_waits);
+    cqe.user_data = op.id | WEFT__CANCEL_MARK;
+    end_by_hand(&op);
+    ck_assert(weft__op_cancel_answered(&reactor.ops, &cqe));
+    begin_unknown(&op); /* the same slot */
+    ck_assert(weft__op_cancel_answered(&reactor.ops, &cqe));
+    ck_assert_ptr_null(op.cancel_link);
+    ck_assert_uint_eq(reactor.timers.alive, 0);
+    cqe.user_data = op.id; /* not a cancel's */
+    ck_assert(!weft__op_cancel_answered(&reactor.ops, &cqe));
+    cqe.user_data = UINT64_MAX;
+    ck_assert(!weft__op_cancel_answered(&reactor.ops, &cqe));
+    end_by_hand(&op);
+    close_reactor();
+}
+
+/* The kernel's own -EALREADY: opening a FIFO that nobody writes to, on a worker thread, which a
+   cancel interrupts. Whether or not that had to be asked twice, it ends. */
+TEST(cancel_of_what_runs_on_a_worker)
+{
+    enum { OPENAT = 18 };
+    struct weft__op op = {.complete = completed};
+    char path[] = "/tmp/weft-fifo-XXXXXX";
+    struct weft__sqe *sqe;
+
+    open_reactor();
+    ck_assert_ptr_nonnull(mkdtemp(path));
+    ck_assert_int_eq(rmdir(path), 0);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    sqe = weft__op_begin(&reactor, &op);
+    *sqe = (struct weft__sqe){.opcode = OPENAT,
+                              .flags = WEFT__SQE_ASYNC,
+                              .fd = AT_FDCWD,
+                              .address = (uint64_t)(uintptr_t)path,
+                              .op_flags = O_RDONLY | O_CLOEXEC,
+                              .user_data = op.id};
+    weft__reactor_turn(&reactor, false);
+    usleep(20000); /* as a rule the worker has begun by then */
+    ck_assert(weft__op_in_flight(&op));
+    weft__op_cancel(&reactor, &op);
+    while (weft__op_in_flight(&op))
+        weft__reactor_turn(&reactor, true);
+    ck_assert(weft__result_is_cancel(last_result));
+    ck_assert_uint_ge(reactor.stats.cancels_sent, 1);
+    ck_assert_uint_eq(reactor.timers.alive, 0);
+    ck_assert_int_eq(unlink(path), 0);
+    close_reactor();
+}
+
 /* Slots grow; when there is no memory for more, nothing has happened. */
 TEST(growth)
 {
@@ -210,4 +404,6 @@ TEST(words_for_cancelled)
 }
 
 TEST_MAIN("reactor.op", 30, slots_and_generations, generations_never_become_zero,
-          unknown_completions, more, cancels, growth, words_for_cancelled)
+          unknown_completions, more, cancels, a_failed_cancel_is_sent_again,
+          cancels_are_sent_again_ever_more_rarely, delays_of_cancels, many_failed_cancels,
+          answers_of_no_concern, cancel_of_what_runs_on_a_worker, growth, words_for_cancelled)
