@@ -155,7 +155,6 @@ static inline __attribute__((always_inline)) void weft__fiber_switch_away(
     if (next == self)
         return;
     self->saved_errno = *reactor->errno_place;
-    weft__call_site_forget();
     reactor->current = NULL;
     if (next) {
         weft__reactor_resumes(reactor, next);
