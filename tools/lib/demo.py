@@ -1,29 +1,23 @@
 """The measuring half of tools/demo: four echo servers side by side, and what each message cost.
 
-All servers live through the whole run and sleep while they are not asked. In each round every
-server is measured in every scenario, the servers of one scenario right after each other, in an
-order that turns from round to round; ratios are taken within the round, so that a machine that is
-slow for a while slows both sides of them.
-
-CPU time is the server process's own, user and system, read by the load generator at both ends of
-its measuring window; io_uring_enter calls come from the server's counters (for epoll: all its
-system calls), asked for before and after the round.
+In each round every server is measured in every scenario, the servers of one scenario right after
+each other, in an order that turns from round to round. io_uring_enter calls come from the server's
+counters (for epoll: all its system calls), asked for before and after the round. contest.py says the
+rest.
 """
 import argparse
 import json
-import os
 import pathlib
-import platform
-import shlex
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-from machine import choose_cpus, commit, processor_name
+from contest import (WARMUP_S, Failed, Load, Progress, cell, describe_machine, end_on_signals,
+                     measure, print_machine, ratios, start_all, stop_all)
+from machine import choose_cpus
 
 # name, label, program
 SERVERS = [
@@ -36,9 +30,7 @@ REFERENCES = ("ring", "epoll")
 TRANSPORTS = [("tcp", "TCP"), ("unix", "Unix socket")]
 CONNECTIONS = (1, 64, 1000)
 SIZE = 64
-WARMUP_S = 0.15
 BUDGET_S = 165  # rounds get shorter rather than the run longer
-PATIENCE_S = 20
 
 # key in the result, heading, digits
 COLUMNS = [
@@ -51,136 +43,7 @@ COLUMNS = [
 ]
 
 
-class Failed(Exception):
-    """Something that ends the run; its text says what."""
-
-
-# --- the machine ---------------------------------------------------------------------------------
-
-
-def describe_machine(options, server_cpu, load_cpu):
-    return {
-        "processor": processor_name(),
-        "cpus": len(os.sched_getaffinity(0)),
-        "kernel": f"{platform.system()} {platform.release()}",
-        "commit": commit(),
-        "command": shlex.join(["tools/demo", *options.given]),
-        "server_cpu": server_cpu,
-        "load_cpu": load_cpu,
-        "load_average": os.getloadavg()[0],
-    }
-
-
-# --- processes -----------------------------------------------------------------------------------
-
-
-def free_port():
-    import socket
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def pin(cpu):
-    """For preexec_fn: the child runs on this CPU."""
-    return (lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None
-
-
-class Server:
-    def __init__(self, build, program, address, cpu):
-        self.address = address
-        self.program = program
-        self.errors = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([build / "bin" / program, address], text=True,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=self.errors, preexec_fn=pin(cpu))
-        if self.process.stdout.readline() != f"listening on {address}\n":
-            self.fail("did not start")
-
-    def fail(self, what):
-        self.process.kill()
-        self.process.wait()
-        self.errors.seek(0)
-        raise Failed(f"{self.program} on {self.address} {what}: {self.errors.read().strip()}")
-
-    def counters(self):
-        try:
-            self.process.send_signal(signal.SIGUSR1)
-            return json.loads(self.process.stdout.readline())
-        except (OSError, ValueError):
-            self.fail("gave no counters")
-
-    def stop(self):
-        if self.process.poll() is not None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise Failed(f"{self.program} did not stop on SIGTERM") from None
-
-
-def measure(options, server, connections, seconds, load_cpu):
-    """One server, one scenario; once more where the machine stood still for the whole window."""
-    for _ in range(3):
-        result = measure_once(options, server, connections, seconds, load_cpu)
-        if result["messages"] > 0 or not result["right"]:
-            break
-    return result
-
-
-def measure_once(options, server, connections, seconds, load_cpu):
-    before = server.counters()
-    command = [options.build / "bin" / "weft-load", f"--connections={connections}",
-               f"--size={SIZE}", f"--duration={seconds:.3f}", f"--warmup={WARMUP_S}",
-               f"--server={server.process.pid}", f"--patience={PATIENCE_S}", "--json=-",
-               server.address]
-    ran = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                         preexec_fn=pin(load_cpu), timeout=4 * PATIENCE_S)
-    after = server.counters()
-    try:
-        result = json.loads(ran.stdout)
-    except ValueError:
-        raise Failed(f"weft-load against {server.program}: {ran.stderr.strip()}") from None
-    result["right"] = result["right"] and ran.returncode == 0
-    result["trouble"] = ran.stderr.strip()
-    result["cpu_us_per_message"] = result["server_cpu_us_per_message"]
-    result["server_busy"] = result["server_cpu_us"] / result["seconds"] / 1e6
-    result["load_busy"] = result["cpu_us"] / result["seconds"] / 1e6
-    result["enters_per_message"] = ((after["enters"] - before["enters"])
-                                    / max(1, result["messages_total"]))
-    return result
-
-
 # --- the run -------------------------------------------------------------------------------------
-
-
-class Progress:
-    """On a terminal one line that is written over; else a line for each round of a scenario."""
-
-    def __init__(self, total):
-        self.total = total
-        self.done = 0
-        self.started = time.monotonic()
-        self.last = None
-
-    def step(self, round_number, scenario, label, result):
-        self.done += 1
-        elapsed = time.monotonic() - self.started
-        if sys.stdout.isatty():
-            left = elapsed / self.done * (self.total - self.done)
-            print(f"\r\033[K  {self.done * 100 // self.total:3d} %  round {round_number}  "
-                  f"{scenario:30s} {label:22s} {result['messages_per_second']:10,.0f}/s  "
-                  f"{left:.0f} s to go", end="", flush=True)
-        elif (round_number, scenario) != self.last:
-            self.last = (round_number, scenario)
-            print(f"  {elapsed:5.0f} s  round {round_number}  {scenario}", flush=True)
-
-    def clear(self):
-        if sys.stdout.isatty():
-            print("\r\033[K", end="", flush=True)
 
 
 def scenario_name(label, connections):
@@ -209,7 +72,8 @@ def run_rounds(options, servers, load_cpu):
             for name, label, _ in SERVERS[turn:] + SERVERS[:turn]:
                 seconds = seconds_for(options, started, total - progress.done, overhead_s)
                 begun = time.monotonic()
-                result = measure(options, servers[name, transport], connections, seconds, load_cpu)
+                result = measure(options.build, servers[name, transport],
+                                 Load(connections, SIZE), seconds, load_cpu)
                 spent = time.monotonic() - begun - seconds
                 overhead_s += (spent - overhead_s) / 8
                 results[transport, connections][name].append(result)
@@ -219,51 +83,7 @@ def run_rounds(options, servers, load_cpu):
     return results
 
 
-def start_servers(options, folder, cpu):
-    servers = {}
-    try:
-        for name, _, program in SERVERS:
-            for transport, _ in TRANSPORTS:
-                address = (f"127.0.0.1:{free_port()}" if transport == "tcp"
-                           else f"unix:{folder}/{name}")
-                servers[name, transport] = Server(options.build, program, address, cpu)
-    except BaseException:
-        stop_servers(servers)
-        raise
-    return servers
-
-
-def stop_servers(servers):
-    troubles = []
-    for server in servers.values():
-        try:
-            server.stop()
-        except Failed as failure:
-            troubles.append(str(failure))
-    if troubles:
-        raise Failed("; ".join(troubles))
-
-
 # --- the tables ----------------------------------------------------------------------------------
-
-
-def spread(values):
-    """Median, and half the distance between the quartiles."""
-    if len(values) == 1:
-        return values[0], 0
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return middle, (high - low) / 2
-
-
-def cell(values, digits):
-    middle, half = spread(values)
-    percent = f"±{half / middle * 100:.0f}%" if middle > 0 else ""
-    return f"{middle:,.{digits}f} {percent:>5s}"
-
-
-def ratios(rounds, name, reference, key):
-    """Round by round, so that both sides of a ratio saw the same weather."""
-    return [a[key] / b[key] for a, b in zip(rounds[name], rounds[reference]) if b[key] > 0]
 
 
 def print_scenario(title, rounds):
@@ -349,28 +169,19 @@ def parse(arguments):
     return options
 
 
-def interrupted(number, _frame):
-    raise Failed(f"interrupted by {signal.Signals(number).name}")
-
-
 def run(options):
     server_cpu, load_cpu = choose_cpus()
-    machine = describe_machine(options, server_cpu, load_cpu)
-    print(f"{machine['processor']}, {machine['cpus']} CPUs, {machine['kernel']}, "
-          f"weft {machine['commit']}")
-    print(f"{machine['command']}: {SIZE} bytes, closed loop, {options.rounds} rounds; "
-          + (f"servers on CPU {server_cpu}, load on CPU {load_cpu}" if server_cpu is not None
-             else "servers and load on the one CPU there is"))
-    if machine["load_average"] > 0.5:
-        print(f"note: this machine is busy with other things (load {machine['load_average']:.1f})")
+    machine = describe_machine(["tools/demo", *options.given], server_cpu, load_cpu)
+    print_machine(machine, f"{SIZE} bytes, closed loop, {options.rounds} rounds")
     folder = tempfile.mkdtemp(prefix="weft-demo-")
     servers = {}
     try:
-        servers = start_servers(options, folder, server_cpu)
+        servers = start_all(options.build, [(name, program) for name, _, program in SERVERS],
+                            [transport for transport, _ in TRANSPORTS], folder, server_cpu)
         results = run_rounds(options, servers, load_cpu)
     finally:
         try:
-            stop_servers(servers)
+            stop_all(servers)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -395,8 +206,7 @@ def run(options):
 
 def main():
     options = parse(sys.argv[1:])
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGINT, interrupted)
+    end_on_signals()
     try:
         return run(options)
     except (Failed, subprocess.TimeoutExpired) as failure:
