@@ -2,10 +2,11 @@
  * paired_weft: weft's own servers for `paired`.
  *
  *   weft          the documentation's echo: a task each, weft_recv and weft_send_all
- *   weft-stream   the tuned one: a stream each, the view it lends is sent from
+ *   weft-stream   a stream each, the view it lends is sent from
+ *   weft-give     the tuned one: the view is given away and the task need not wait for the send
  *
- * Each is a runtime of one reactor, turned by serve. Bytes echoed are counted by the conversations;
- * the runtimes are this thread's, so plain counters will do.
+ * Each is a runtime of one reactor, turned by serve until the kernel has taken what was to be
+ * echoed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,41 +18,32 @@
 
 struct server {
     struct weft__runtime *runtime;
-    uint64_t bytes_echoed;
     size_t size;
-};
-
-struct conversation {
-    struct server *server;
-    int fd;
 };
 
 enum { BUFFER_SIZE = 4096, BUFFER_SIZE_LARGE = 65536 };
 
-static int echo(struct conversation *self, char *buffer, size_t size)
+static int echo(int fd, char *buffer, size_t size)
 {
     ssize_t n;
 
-    while ((n = weft_recv(self->fd, buffer, size, WEFT_IDLE)) > 0) {
-        if ((n = weft_send_all(self->fd, buffer, (size_t)n, NULL)) < 0)
+    while ((n = weft_recv(fd, buffer, size, WEFT_IDLE)) > 0)
+        if (weft_send_all(fd, buffer, (size_t)n, NULL) < 0)
             break;
-        self->server->bytes_echoed += (uint64_t)n;
-    }
-    weft_close(self->fd);
-    return 0;
+    return weft_close(fd);
 }
 
 static int plain(void *arg)
 {
     char buffer[BUFFER_SIZE];
 
-    return echo(arg, buffer, sizeof buffer);
+    return echo(*(int *)arg, buffer, sizeof buffer);
 }
 
 static int plain_large(void *arg)
 {
     char *buffer = malloc(BUFFER_SIZE_LARGE);
-    int result = buffer ? echo(arg, buffer, BUFFER_SIZE_LARGE) : -ENOMEM;
+    int result = buffer ? echo(*(int *)arg, buffer, BUFFER_SIZE_LARGE) : -ENOMEM;
 
     free(buffer);
     return result;
@@ -59,23 +51,34 @@ static int plain_large(void *arg)
 
 static int streamed(void *arg)
 {
-    struct conversation *self = arg;
+    int fd = *(int *)arg;
     weft_stream *stream;
     const void *data;
     size_t size;
 
-    if (weft_stream_open(self->fd, NULL, &stream) < 0) {
-        weft_close(self->fd);
-        return -ENOMEM;
-    }
+    if (weft_stream_open(fd, NULL, &stream) < 0)
+        return weft_close(fd);
     while (weft_stream_peek(stream, &data, &size, WEFT_IDLE) > 0) {
         if (weft_stream_write(stream, data, size, NULL) < 0)
             break;
-        self->server->bytes_echoed += size;
         weft_stream_consume(stream, size);
     }
-    weft_stream_close(stream);
-    return 0;
+    return weft_stream_close(stream);
+}
+
+static int given(void *arg)
+{
+    int fd = *(int *)arg;
+    weft_stream *stream;
+    const void *data;
+    size_t size;
+
+    if (weft_stream_open(fd, NULL, &stream) < 0)
+        return weft_close(fd);
+    while (weft_stream_peek(stream, &data, &size, WEFT_IDLE) > 0)
+        if (weft_stream_give(stream, stream, size) < 0)
+            break;
+    return weft_stream_close(stream);
 }
 
 static void server_close(struct variant *variant)
@@ -101,8 +104,8 @@ static int server_open(struct variant *variant, const struct paired_setup *setup
     server->size = setup->size;
     variant->state = server;
     for (unsigned i = 0; i < setup->count && error == 0; i++) {
-        struct conversation conversation = {server, setup->fds[i]};
-        error = weft__embed_spawn(server->runtime, fn, &conversation, sizeof conversation);
+        int fd = setup->fds[i];
+        error = weft__embed_spawn(server->runtime, fn, &fd, sizeof fd);
     }
     for (int i = 0; i < 8; i++) /* let each arm its first receive */
         weft__embed_turn(server->runtime, false);
@@ -121,17 +124,22 @@ static int open_stream(struct variant *variant, const struct paired_setup *setup
     return server_open(variant, setup, streamed);
 }
 
+static int open_given(struct variant *variant, const struct paired_setup *setup)
+{
+    return server_open(variant, setup, given);
+}
+
 static int serve(struct variant *variant, unsigned messages)
 {
     struct server *server = variant->state;
     const struct weft_stats *stats = weft__embed_stats(server->runtime);
-    uint64_t before = stats->enters, end = server->bytes_echoed + messages * (uint64_t)server->size;
+    uint64_t before = stats->enters, end = stats->bytes_sent + messages * (uint64_t)server->size;
     uint64_t turns = 0;
 
-    while (server->bytes_echoed < end && turns++ < 1000000)
+    while (stats->bytes_sent < end && turns++ < 1000000)
         weft__embed_turn(server->runtime, true);
     variant->enters += stats->enters - before;
-    return server->bytes_echoed < end ? -ETIME : 0;
+    return stats->bytes_sent < end ? -ETIME : 0;
 }
 
 unsigned paired_weft_variants(struct variant *into, unsigned room)
@@ -139,6 +147,7 @@ unsigned paired_weft_variants(struct variant *into, unsigned room)
     static const struct variant variants[] = {
         {.name = "weft", .open = open_plain, .serve = serve, .close = server_close},
         {.name = "weft-stream", .open = open_stream, .serve = serve, .close = server_close},
+        {.name = "weft-give", .open = open_given, .serve = serve, .close = server_close},
     };
     unsigned count = sizeof variants / sizeof variants[0];
 

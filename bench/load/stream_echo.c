@@ -1,8 +1,9 @@
 /* weft-stream-echo: the echo server on streams.
  *
  * weft-stream-echo ADDRESS:PORT|unix:PATH [REACTORS]. A receive stays armed on each connection, the
- * buffer it filled is lent to us, sent from, and put back: no byte is copied in user space and an
- * idle connection holds no buffer.
+ * buffer it filled is lent to us and given away to be sent: no byte is copied in user space, an
+ * idle connection holds no buffer, and the task waits for the next message, not for the end of a
+ * send.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,10 +24,9 @@ static int conversation(void *arg)
     if (weft_stream_open(fd, NULL, &stream) < 0)
         return weft_close(fd);
     while (weft_stream_peek(stream, &data, &size, WEFT_IDLE) > 0) {
-        if (weft_stream_write(stream, data, size, NULL) < 0)
+        if (weft_stream_give(stream, stream, size) < 0)
             break;
         ++*messages;
-        weft_stream_consume(stream, size);
     }
     return weft_stream_close(stream);
 }

@@ -73,12 +73,35 @@ WEFT_API int weft_stream_consume(weft_stream *stream, size_t size);
 WEFT_API ssize_t weft_stream_write(weft_stream *stream, const void *buffer, size_t size,
                                    size_t *done) WEFT_SUSPENDS;
 
+/*
+ * Gives the first `size` bytes of the view lent by `from` away, to be sent to `to` from where they
+ * lie; the view ends, as if they had been consumed. `from` and `to` may be one stream, as in an
+ * echo, or two, as in a proxy. Does not wait until they are sent: the buffer goes back to the pool
+ * when the kernel is done with it. What was given earlier is sent first, and waited for when it has
+ * not been yet, so that a stream holds one buffer given to it and no more. Part of a view, rather
+ * than all of it, is sent before the call returns.
+ * Returns `size`. On an error nothing was taken and the view is still lent: -EINVAL (no view, or
+ * not so long), -EBUSY (another task is writing), -EXDEV, -EPIPE, -ECONNRESET, ... when what was
+ * written or given before could not be sent, -ECANCELED, -EBADF.
+ */
+WEFT_API ssize_t weft_stream_give(weft_stream *to, weft_stream *from, size_t size) WEFT_SUSPENDS;
+
+/*
+ * Waits until what was given to the stream has been handed to the kernel. Writing, shutting down
+ * and closing do so by themselves.
+ * Returns 0; -EPIPE, -ECONNRESET, ... when it could not be sent; -EBUSY another task is writing;
+ * -ECANCELED.
+ */
+WEFT_API int weft_stream_drain(weft_stream *stream) WEFT_SUSPENDS;
+
 /* Ends the writing side: the peer reads the end of the stream. */
 WEFT_API int weft_stream_shutdown(weft_stream *stream) WEFT_SUSPENDS;
 
 /*
  * Ends what is in flight, returns every buffer, closes the descriptor, frees the stream. Always
- * finishes. NULL is allowed and does nothing. _abort resets the connection instead of closing it.
+ * finishes. Before that _close waits until what was given has been sent, as a write would have
+ * waited: a cancellation or a deadline ends that wait. _abort does not wait, and resets the
+ * connection. NULL is allowed and does nothing.
  * Returns 0, or what close(2) said; -EALREADY another task is closing it; -EXDEV, -EPERM, and then
  * the stream is as it was.
  */

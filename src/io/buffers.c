@@ -53,7 +53,9 @@ void weft__buffers_free(struct weft__buffers *buffers)
 
 static void offer(struct weft__buffer_group *group, struct weft__buffer *buffer)
 {
-    weft__buffer_ring_add(&group->ring, buffer->data, buffer->size, buffer->id);
+    uint16_t id = (uint16_t)(buffer - group->records);
+
+    weft__buffer_ring_add(&group->ring, buffer->data, buffer->size, id);
     group->offered++;
 }
 
@@ -67,7 +69,6 @@ static void open_more(struct weft__buffer_group *group, uint32_t class, uint32_t
             (struct weft__buffer){.next = group->spare,
                                   .data = group->memory + (size_t)id * weft__buffer_size(class),
                                   .size = weft__buffer_size(class),
-                                  .id = (uint16_t)id,
                                   .class = (uint16_t) class};
         group->spare = buffer;
     }
@@ -182,6 +183,7 @@ struct weft__buffer *weft__buffers_take(struct weft__buffers *buffers, uint32_t 
     if (++group->taken_since == EPOCH)
         look_at_depth(group, class);
     buffer->next = NULL;
+    buffer->users = 1;
     return buffer;
 }
 
@@ -189,6 +191,8 @@ void weft__buffers_give(struct weft__buffers *buffers, struct weft__buffer *buff
 {
     struct weft__buffer_group *group;
 
+    if (--buffer->users > 0)
+        return;
     if (buffer->class == WEFT__BUFFER_HEAP) {
         weft__free(buffer);
         return;
@@ -223,6 +227,7 @@ struct weft__buffer *weft__buffers_heap(uint32_t size)
     if (buffer)
         *buffer = (struct weft__buffer){.data = (char *)(buffer + 1),
                                         .size = size,
+                                        .users = 1,
                                         .class = WEFT__BUFFER_HEAP};
     return buffer;
 }

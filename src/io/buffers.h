@@ -49,7 +49,7 @@ struct weft__buffer {
     uint32_t offset; /* what has not been read of it: `length` bytes from here */
     uint32_t length;
     uint32_t size;
-    uint16_t id;
+    uint16_t users; /* the stream that holds it, and each send of a part of it given away */
     uint16_t class;
 };
 
@@ -101,7 +101,7 @@ static inline uint16_t weft__buffers_group(uint32_t class)
 /* The buffer that a completion with WEFT__CQE_BUFFER names, now held. */
 struct weft__buffer *weft__buffers_take(struct weft__buffers *buffers, uint32_t class,
                                         uint32_t completion_flags);
-/* Gives one back, of the pool or of the heap. May resume who waits for one. */
+/* One user less; the last gives it back, to the pool or the heap. May resume who waits for one. */
 void weft__buffers_give(struct weft__buffers *buffers, struct weft__buffer *buffer);
 
 /* Less than a quarter of all there may ever be is left: what is held should be copied out. */

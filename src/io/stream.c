@@ -50,6 +50,7 @@ static struct weft_stream *create(struct weft__io *io, int fd, struct weft__fd *
         return NULL;
     memset(stream, 0, sizeof *stream);
     weft__stream_init_receive(stream);
+    weft__stream_init_give(stream);
     stream->io = io;
     stream->record = record;
     stream->fd = fd;
@@ -166,6 +167,18 @@ static void end(struct weft__task *self, struct weft_stream *stream)
     stream->record->closer = NULL;
 }
 
+/* What was given is sent before the end, unless another task is writing, who loses its own too. */
+static void flush(struct weft__task *self, struct weft_stream *stream)
+{
+    struct weft__op op;
+
+    if (self->visible || weft__stream_begin_write(stream, &op) < 0)
+        return;
+    stream->flushing = true;
+    (void)weft__stream_wait_given(self, stream); /* closing it says no more of that */
+    weft__stream_end_write(stream);
+}
+
 static int close_stream(struct weft_stream *stream, bool abort)
 {
     struct weft__task *self = weft__task_self();
@@ -179,8 +192,10 @@ static int close_stream(struct weft_stream *stream, bool abort)
         return 0;
     if (stream->io->reactor != self->reactor)
         return -EXDEV;
-    if (stream->closing)
+    if (stream->closing || stream->flushing)
         return -EALREADY;
+    if (stream->giving && !abort)
+        flush(self, stream);
     record = stream->record;
     fd = stream->fd;
     if (abort)
@@ -209,6 +224,12 @@ void weft__stream_close_now(struct weft_stream *stream)
     let_go_of_file(stream);
     weft__host_close(stream->fd);
     weft__stream_destroy(stream);
+}
+
+void weft__stream_stopped(struct weft_stream *stream)
+{
+    if (!weft__op_in_flight(&stream->receive) && !weft__op_in_flight(&stream->give))
+        weft__stream_close_now(stream);
 }
 
 void weft__stream_stop(struct weft_stream *stream)

@@ -76,7 +76,8 @@ static bool put_elsewhere(struct weft_stream *stream, const struct weft__buffer 
 
 static void give(struct weft_stream *stream, struct weft__buffer *buffer)
 {
-    if (buffer->class == WEFT__BUFFER_HEAP && !stream->filling && buffer->size == PLAIN_SIZE)
+    if (buffer->class == WEFT__BUFFER_HEAP && !stream->filling && buffer->size == PLAIN_SIZE &&
+        buffer->users == 1)
         stream->filling = buffer;
     else
         weft__buffers_give(stream->io->buffers, buffer);
@@ -197,7 +198,7 @@ static void starve(struct weft_stream *stream)
 static void settle(struct weft_stream *stream, int32_t result)
 {
     if (stream->stopping) {
-        weft__stream_close_now(stream);
+        weft__stream_stopped(stream);
     } else if (stream->closing) {
         weft__fd_wake_closer(stream->io, stream->record);
     } else if (over(stream)) {
@@ -283,6 +284,12 @@ bool weft__stream_is_large(const struct weft_stream *stream)
     return stream->large >= LARGE_TO_DIRECT;
 }
 
+void weft__stream_retry_soon(struct weft_stream *stream)
+{
+    if (!weft__timer_armed(&stream->retry))
+        weft__timer_arm(&reactor_of(stream)->timers, &stream->retry, weft__host_now() + RETRY_NS);
+}
+
 int weft__stream_arm(struct weft_stream *stream)
 {
     struct weft__reactor *reactor = reactor_of(stream);
@@ -299,8 +306,7 @@ int weft__stream_arm(struct weft_stream *stream)
     else
         error = arm_plain(stream);
     if (error < 0) {
-        if (!weft__timer_armed(&stream->retry))
-            weft__timer_arm(&reactor->timers, &stream->retry, weft__host_now() + RETRY_NS);
+        weft__stream_retry_soon(stream);
         return error;
     }
     if (stream->was_armed)
@@ -323,7 +329,11 @@ int weft__stream_arm_plain(struct weft_stream *stream)
 
 static void retry(struct weft__timer *timer)
 {
-    weft__stream_arm((struct weft_stream *)((char *)timer - offsetof(struct weft_stream, retry)));
+    struct weft_stream *stream =
+        (struct weft_stream *)((char *)timer - offsetof(struct weft_stream, retry));
+
+    weft__stream_arm(stream);
+    weft__stream_retry_give(stream);
 }
 
 static struct weft_stream *starved_stream(struct weft__starved *starved)
@@ -367,5 +377,6 @@ bool weft__stream_end(struct weft_stream *stream)
         weft__op_cancel(reactor, stream->direct);
     if (stream->writer)
         weft__op_cancel(reactor, stream->writer);
-    return !weft__op_in_flight(&stream->receive) && !stream->reading && !stream->writer;
+    return weft__stream_end_give(stream) && !weft__op_in_flight(&stream->receive) &&
+           !stream->reading && !stream->writer;
 }

@@ -9,8 +9,6 @@
 #include "ring/host.h"
 #include "task/operation.h"
 
-enum { WRITES_TO_HOLD = 16 }; /* holding the file costs two system calls, and saves 40 ns a send */
-
 /* Inlined, as all is between a public call and the switch: see weft__fiber_switch_away. One
    request. Between taking it and here the stream may have begun to close: then it does nothing.
  */
@@ -60,19 +58,35 @@ static inline __attribute__((always_inline)) ssize_t send_all(struct weft__task 
     return (ssize_t)size;
 }
 
-static int begin(struct weft_stream *stream, struct weft__op *op, struct weft__task **self)
+int weft__stream_begin_write(struct weft_stream *stream, struct weft__op *op)
 {
-    int error = weft__stream_enter(stream, 0, self);
-
-    if (__builtin_expect(error < 0, 0))
-        return error;
     if (__builtin_expect(stream->writer != NULL, 0))
         return -EBUSY;
     op->id = 0;
     stream->writer = op;
-    if (__builtin_expect(stream->writes < WRITES_TO_HOLD, 0) && ++stream->writes == WRITES_TO_HOLD)
-        weft__stream_hold_file(stream);
     return 0;
+}
+
+void weft__stream_end_write(struct weft_stream *stream)
+{
+    stream->writer = NULL;
+    if (__builtin_expect(stream->closing, 0))
+        weft__fd_wake_closer(stream->io, stream->record);
+}
+
+/* Takes the writer's side, its turn come: what was given before has been sent. */
+static int begin(struct weft_stream *stream, struct weft__op *op, struct weft__task **self)
+{
+    int error = weft__stream_enter(stream, 0, self);
+
+    if (__builtin_expect(error == 0, 1))
+        error = weft__stream_begin_write(stream, op);
+    if (__builtin_expect(error < 0 || !stream->giving, 1))
+        return error;
+    error = weft__stream_wait_given(*self, stream);
+    if (error < 0)
+        weft__stream_end_write(stream);
+    return error;
 }
 
 ssize_t weft_stream_write(weft_stream *stream, const void *buffer, size_t size, size_t *done)
@@ -89,10 +103,9 @@ ssize_t weft_stream_write(weft_stream *stream, const void *buffer, size_t size, 
     result = begin(stream, &operation.op, &self);
     if (__builtin_expect(result < 0, 0))
         return result;
+    weft__stream_count_write(stream);
     result = send_all(self, stream, &operation, buffer, size, &sent);
-    stream->writer = NULL;
-    if (__builtin_expect(stream->closing, 0))
-        weft__fd_wake_closer(stream->io, stream->record);
+    weft__stream_end_write(stream);
     if (done)
         *done = sent;
     return result;
@@ -101,13 +114,13 @@ ssize_t weft_stream_write(weft_stream *stream, const void *buffer, size_t size, 
 int weft_stream_shutdown(weft_stream *stream)
 {
     struct weft__task *self;
-    int error = weft__stream_enter(stream, 0, &self);
+    struct weft__op op;
+    int error = begin(stream, &op, &self);
 
     if (error < 0)
         return error;
-    if (stream->writer)
-        return -EBUSY;
     error = weft__host_shutdown(stream->fd, SHUT_WR);
+    weft__stream_end_write(stream);
     weft__reactor_spend(self->reactor);
     return error;
 }

@@ -1,0 +1,474 @@
+/*
+ * Giving a view away: weft_stream_give and weft_stream_drain, and what writing, shutting down and
+ * closing do about what was given. Catches bytes that overtake one another or are lost at a close,
+ * a buffer reused while the kernel sends from it, a giver left waiting for ever, an error unsaid.
+ */
+#include "support/net.h"
+
+struct pair {
+    int fd; /* the peer's end */
+    weft_stream *stream;
+};
+
+static void open_pair(struct pair *pair)
+{
+    int there;
+
+    net_pair(&pair->fd, &there);
+    ck_assert_int_eq(weft_stream_open(there, NULL, &pair->stream), 0);
+}
+
+/* What the peer sends next, as a view of at least `size` bytes. */
+static const char *view(struct pair *pair, const char *text, size_t size)
+{
+    const void *data;
+    size_t got = 0;
+
+    ck_assert_int_eq(weft_send_all(pair->fd, text, size, NULL), (ssize_t)size);
+    ck_assert_int_eq(weft_stream_peek(pair->stream, &data, &got, 0), 1);
+    while (got < size) { /* it came in pieces: they are put behind one another */
+        ok(weft_stream_consume(pair->stream, 0));
+        ok(weft_sleep(1000000));
+        ck_assert_int_eq(weft_stream_peek(pair->stream, &data, &got, 0), 1);
+    }
+    return data;
+}
+
+static void expect(int fd, const char *text, size_t size)
+{
+    char buffer[256];
+
+    ck_assert_uint_le(size, sizeof buffer);
+    ck_assert_int_eq(weft_recv_exactly(fd, buffer, size, NULL), (ssize_t)size);
+    ck_assert_mem_eq(buffer, text, size);
+}
+
+static void close_pair(struct pair *pair)
+{
+    ok(weft_stream_close(pair->stream));
+    ok(weft_close(pair->fd));
+}
+
+/* All of a view, parts of one, and what is written or ended afterwards: in that order. */
+static int main_order(void *arg)
+{
+    struct pair a;
+    char byte;
+
+    (void)arg;
+    open_pair(&a);
+    for (int i = 0; i < 40; i++) { /* far enough for the ring to hold the file */
+        view(&a, "whole", 5);
+        ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 5), 5);
+        ck_assert_int_eq(weft_stream_consume(a.stream, 0), -EINVAL); /* the view has ended */
+        expect(a.fd, "whole", 5);
+    }
+    view(&a, "abcdefgh", 8);
+    ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 2), 2);
+    for (const char *rest = "cdefgh"; *rest; rest += 2) {
+        const void *data;
+        size_t size;
+        ck_assert_int_eq(weft_stream_peek(a.stream, &data, &size, 0), 1);
+        ck_assert_mem_eq(data, rest, 2);
+        ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 2), 2);
+    }
+    ck_assert_int_eq(weft_stream_write(a.stream, "IJ", 2, NULL), 2);
+    expect(a.fd, "abcdefghIJ", 10);
+
+    view(&a, "last", 4);
+    ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 4), 4);
+    ok(weft_stream_shutdown(a.stream));
+    expect(a.fd, "last", 4);
+    ck_assert_int_eq(weft_recv(a.fd, &byte, 1, 0), 0);
+    close_pair(&a);
+    return 0;
+}
+
+TEST(in_order)
+{
+    net_run(main_order);
+}
+
+/* As a proxy does: from one stream to the other, the first closed while the kernel still sends. */
+static int main_between(void *arg)
+{
+    struct pair a, b;
+
+    (void)arg;
+    open_pair(&a);
+    open_pair(&b);
+    for (int i = 0; i < 100; i++) {
+        view(&a, "to the other", 12);
+        ck_assert_int_eq(weft_stream_give(b.stream, a.stream, 6), 6);
+        ck_assert_int_eq(weft_stream_read(a.stream, (char[6]){0}, 6, 0), 6);
+        expect(b.fd, "to the", 6);
+    }
+    view(&a, "farewell", 8);
+    ck_assert_int_eq(weft_stream_give(b.stream, a.stream, 8), 8);
+    close_pair(&a);
+    ok(weft_stream_drain(b.stream));
+    expect(b.fd, "farewell", 8);
+    close_pair(&b);
+    return 0;
+}
+
+TEST(between_two)
+{
+    net_run(main_between);
+}
+
+static int main_arguments(void *arg)
+{
+    struct pair a;
+
+    (void)arg;
+    open_pair(&a);
+    ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 0), -EINVAL); /* nothing is lent */
+    ck_assert_int_eq(weft_stream_give(NULL, a.stream, 0), -EINVAL);
+    ck_assert_int_eq(weft_stream_give(a.stream, NULL, 0), -EINVAL);
+    ck_assert_int_eq(weft_stream_drain(NULL), -EINVAL);
+    ck_assert_int_eq(weft_stream_drain(a.stream), 0);
+    view(&a, "abc", 3);
+    ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 4), -EINVAL);
+    ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 0), 0);
+    ck_assert_int_eq(weft_stream_consume(a.stream, 0), -EINVAL); /* of nothing, but it has ended */
+    ck_assert_int_eq(weft_stream_read(a.stream, (char[3]){0}, 3, 0), 3);
+    close_pair(&a);
+    return 0;
+}
+
+TEST(arguments)
+{
+    net_run(main_arguments);
+}
+
+/* -- a peer that does not read ---------------------------------------------------------------- */
+
+struct giver {
+    weft_stream *to;
+    struct pair *from;
+    ssize_t result;
+    size_t given;
+};
+
+static char bulk[16384];
+
+/* Fills `to` until a call has to wait, which is then interrupted. */
+static int give_for_ever(void *arg)
+{
+    struct giver *giver = arg;
+    const void *data;
+    size_t size;
+    int peeked = 0;
+
+    while (giver->given < 64 << 20) {
+        peeked = weft_stream_peek(giver->from->stream, &data, &size, 0);
+        if (peeked <= 0)
+            break;
+        giver->result = weft_stream_give(giver->to, giver->from->stream, size);
+        if (giver->result < 0)
+            return 0;
+        giver->given += (size_t)giver->result;
+    }
+    giver->result = peeked;
+    return 0;
+}
+
+static int feed(void *arg)
+{
+    struct pair *pair = arg;
+
+    while (weft_send_all(pair->fd, bulk, sizeof bulk, NULL) > 0)
+        ;
+    return 0;
+}
+
+static int writes(const struct weft_task_info *info, void *context)
+{
+    (void)context;
+    return info->waits_for && strcmp(info->waits_for, "write") == 0;
+}
+
+/* Runs until the giver waits; then `end` is called while it does. */
+static ssize_t stuck(struct pair *from, struct pair *to, void (*end)(struct pair *, struct pair *),
+                     bool cancel)
+{
+    struct giver giver = {.to = to->stream, .from = from};
+    weft_task task, feeder;
+    struct weft_spawn_opt handle = {.size = sizeof handle, .task = &task},
+                          fed = {.size = sizeof fed, .task = &feeder};
+
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        size_t before = 0;
+        ok(weft_spawn(&s, feed, from, 0, &fed));
+        ok(weft_spawn(&s, give_for_ever, &giver, 0, &handle));
+        do { /* the peer's buffers fill for a while yet, when it first waits */
+            before = giver.given;
+            ok(weft_sleep(30000000));
+        } while (giver.given != before || weft_tasks_each(writes, NULL) != 1);
+        ck_assert_int_eq(weft_stream_write(to->stream, "x", 1, NULL), -EBUSY);
+        ck_assert_int_eq(weft_stream_drain(to->stream), -EBUSY);
+        ck_assert_int_eq(weft_stream_shutdown(to->stream), -EBUSY);
+        if (cancel)
+            ok(weft_cancel(task));
+        else
+            end(from, to);
+        ok(weft_join(task, NULL));
+        ok(weft_cancel(feeder));
+        ok(weft_join(feeder, NULL));
+    }
+    return giver.result;
+}
+
+static void close_target(struct pair *from, struct pair *to)
+{
+    (void)from;
+    ok(weft_stream_close(to->stream));
+}
+
+static void abort_target(struct pair *from, struct pair *to)
+{
+    (void)from;
+    ok(weft_stream_abort(to->stream));
+}
+
+static void close_source(struct pair *from, struct pair *to)
+{
+    (void)to;
+    ok(weft_stream_close(from->stream));
+}
+
+/* Whoever gives waits as long as the one before has not been sent; closing either end, or a
+   cancellation, ends that, and both ends are as good as before. */
+static int main_stuck_each(void *arg)
+{
+    struct pair a, b;
+
+    (void)arg;
+    open_pair(&a);
+    open_pair(&b);
+    ck_assert_int_eq(stuck(&a, &b, close_target, false), -ECANCELED);
+    ok(weft_stream_close(a.stream));
+    ok(weft_close(a.fd));
+    ok(weft_close(b.fd));
+
+    open_pair(&a);
+    open_pair(&b);
+    ck_assert_int_eq(stuck(&a, &b, abort_target, false), -ECANCELED);
+    ok(weft_stream_close(a.stream));
+    ok(weft_close(a.fd));
+    ok(weft_close(b.fd));
+
+    open_pair(&a);
+    open_pair(&b);
+    ck_assert_int_eq(stuck(&a, &b, close_source, false), -EBADF);
+    ok(weft_stream_abort(b.stream));
+    ok(weft_close(a.fd));
+    ok(weft_close(b.fd));
+
+    open_pair(&a);
+    open_pair(&b);
+    ck_assert_int_eq(stuck(&a, &b, NULL, true), -ECANCELED);
+    ok(weft_stream_abort(b.stream));
+    close_pair(&a);
+    ok(weft_close(b.fd));
+    return 0;
+}
+
+TEST(waits_for_the_one_before)
+{
+    net_run(main_stuck_each);
+}
+
+/* -- the end ---------------------------------------------------------------------------------- */
+
+static int main_close(void *arg)
+{
+    struct pair a;
+    char byte;
+
+    (void)arg;
+    for (int i = 0; i < 20; i++) {
+        open_pair(&a);
+        view(&a, "not lost", 8);
+        ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 8), 8);
+        ok(weft_stream_close(a.stream)); /* the request has not even been submitted */
+        expect(a.fd, "not lost", 8);
+        ck_assert_int_eq(weft_recv(a.fd, &byte, 1, 0), 0);
+        ok(weft_close(a.fd));
+    }
+    return 0;
+}
+
+TEST(closing_sends_what_was_given)
+{
+    net_run(main_close);
+}
+
+struct closer {
+    weft_stream *stream;
+    int result;
+};
+
+static int close_it(void *arg)
+{
+    struct closer *closer = arg;
+
+    closer->result = weft_stream_close(closer->stream);
+    return 0;
+}
+
+/* Gives until the socket takes no more: something given stands, and nobody waits for it. */
+static void fill(struct pair *pair)
+{
+    const void *data;
+    size_t size;
+
+    for (;;) {
+        struct weft_scope scope;
+        ssize_t n;
+        ck_assert_int_eq(weft_send_all(pair->fd, bulk, sizeof bulk, NULL), sizeof bulk);
+        ck_assert_int_eq(weft_stream_peek(pair->stream, &data, &size, 0), 1);
+        ok(weft_scope_open(&scope, &(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt),
+                                                            .deadline = weft_after_ms(100)}));
+        n = weft_stream_give(pair->stream, pair->stream, size);
+        if (weft_scope_close(&scope) == -ETIMEDOUT) {
+            ck_assert_int_eq(n, -ECANCELED);
+            return;
+        }
+        ck_assert_int_eq(n, (ssize_t)size);
+    }
+}
+
+/* Closing does wait for a peer that does not read, but not against a cancellation or a deadline,
+   and meanwhile the stream is closed to others. Aborting waits for nothing. */
+static int main_clogged(void *arg)
+{
+    struct pair a;
+    struct closer closer = {.result = 1};
+    struct weft_spawn_opt handle = {.size = sizeof handle};
+    weft_task task;
+    char byte;
+
+    (void)arg;
+    handle.task = &task;
+    open_pair(&a);
+    fill(&a);
+    closer.stream = a.stream;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, close_it, &closer, 0, &handle));
+        ok(weft_sleep(20000000));
+        ck_assert_int_eq(closer.result, 1); /* it waits */
+        ck_assert_int_eq(weft_stream_write(a.stream, &byte, 1, NULL), -EBADF);
+        ck_assert_int_eq(weft_stream_read(a.stream, &byte, 1, 0), -EBADF);
+        ck_assert_int_eq(weft_stream_close(a.stream), -EALREADY);
+        ok(weft_cancel(task));
+        ok(weft_join(task, NULL));
+    }
+    ck_assert_int_eq(closer.result, 0);
+    ok(weft_close(a.fd));
+
+    open_pair(&a);
+    fill(&a);
+    ok(weft_stream_abort(a.stream));
+    ok(weft_close(a.fd));
+    return 0;
+}
+
+TEST(closing_a_clogged_one)
+{
+    net_run(main_clogged);
+}
+
+/* A run that ends with something given in flight takes it back from the kernel first. */
+static int main_leaves(void *arg)
+{
+    struct pair a;
+
+    open_pair(&a);
+    fill(&a);
+    *(int *)arg = a.fd;
+    return 0;
+}
+
+TEST(run_ends)
+{
+    int fd = -1;
+
+    ck_assert_int_eq(weft_run(main_leaves, &fd, 0, NULL), 0);
+    ck_assert_int_eq(close(fd), 0);
+}
+
+/* -- errors ----------------------------------------------------------------------------------- */
+
+/* What could not be sent is said by every later call of the writer's side; the view stays lent. */
+static int main_errors(void *arg)
+{
+    struct pair a, b;
+    struct linger reset = {.l_onoff = 1};
+    const char *data;
+    ssize_t n = 0;
+
+    (void)arg;
+    open_pair(&a);
+    open_pair(&b);
+    ck_assert_int_eq(weft_setsockopt(b.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
+    ok(weft_close(b.fd));
+    data = view(&a, "nobody reads this", 17);
+    for (size_t left = 17; left > 1 && n >= 0;) {
+        const void *rest;
+        n = weft_stream_give(b.stream, a.stream, 1);
+        if (n < 0)
+            break;
+        left--;
+        ck_assert_int_eq(weft_stream_peek(a.stream, &rest, &(size_t){0}, 0), 1);
+        data = rest;
+    }
+    ck_assert_msg(n == -EPIPE || n == -ECONNRESET, "%zd", n);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_NONE);
+    ck_assert_int_eq(weft_stream_drain(b.stream), (int)n);
+    ck_assert_int_eq(weft_stream_write(b.stream, "x", 1, NULL), n);
+    ck_assert_int_eq(weft_stream_shutdown(b.stream), (int)n);
+    ck_assert_int_eq(*data, "nobody reads this"[17 - strnlen(data, 17)]);
+    ok(weft_stream_consume(a.stream, 0)); /* still lent */
+    ok(weft_stream_close(b.stream));
+    close_pair(&a);
+    return 0;
+}
+
+TEST(errors)
+{
+    net_run(main_errors);
+}
+
+/* A given message costs one request, no allocation, and one switch to the task. */
+static int main_counts(void *arg)
+{
+    enum { MESSAGES = 200 };
+    struct pair a;
+    struct weft_stats before, after;
+
+    (void)arg;
+    open_pair(&a);
+    for (int i = 0; i < 2 * MESSAGES; i++) {
+        if (i == MESSAGES)
+            ok(weft_stats(&before, sizeof before));
+        view(&a, "message", 7);
+        ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 7), 7);
+        expect(a.fd, "message", 7);
+    }
+    ok(weft_stats(&after, sizeof after));
+    /* of the peer: a send and a receive; of the stream: a send, where its receive stays armed */
+    ck_assert_uint_le(after.sqes - before.sqes,
+                      3 * MESSAGES + MESSAGES / 10 + (after.recv_rearms - before.recv_rearms));
+    close_pair(&a);
+    return 0;
+}
+
+TEST(counts)
+{
+    net_run(main_counts);
+}
+
+TEST_MAIN("stream_give", 30, in_order, between_two, arguments, waits_for_the_one_before,
+          closing_sends_what_was_given, closing_a_clogged_one, run_ends, errors, counts)
