@@ -5,6 +5,7 @@
 #define WEFT_WEFT_H
 
 #include <weft/base.h>
+#include <weft/misuse.h>
 #include <weft/net.h>
 #include <weft/post.h>
 #include <weft/runtime.h>
@@ -14,5 +15,8 @@
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/version.h>
+
+/* Last: what it defines are macros of the names above. */
+#include <weft/call_sites.h>
 
 #endif

@@ -126,6 +126,7 @@ static void visit_kernel(struct weft__reactor *reactor, bool wait)
 
 void weft__reactor_turn(struct weft__reactor *reactor, bool wait)
 {
+    weft__call_site_forget(); /* weft_run's, or of who embeds us */
     reactor->turn++;
     reactor->budget = (int32_t)reactor->budget_max;
     WEFT__TRACE(reactor, WEFT_TRACE_TURN, 0, 0);
@@ -150,6 +151,7 @@ void weft__fiber_yield_rarely(struct weft__reactor *reactor)
 
 void weft__fiber_errand(struct weft__reactor *reactor, struct weft__errand *errand)
 {
+    weft__call_site_forget();
     errand->fiber = reactor->current;
     errand->fiber->saved_errno = *reactor->errno_place;
     reactor->errand = errand;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <weft/stats.h>
 
+#include "base/misuse.h"
 #include "coro/overflow.h"
 #include "coro/stack.h"
 #include "reactor/fiber.h"
@@ -155,6 +156,7 @@ static inline __attribute__((always_inline)) void weft__fiber_switch_away(
     if (next == self)
         return;
     self->saved_errno = *reactor->errno_place;
+    weft__call_site_forget();
     reactor->current = NULL;
     if (next) {
         weft__reactor_resumes(reactor, next);

@@ -5,6 +5,8 @@
  */
 #include "support/test.h"
 
+#include "support/misuse.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -204,6 +206,7 @@ int test_run(const char *suite_name, double timeout_s, const TTest *const *cases
                 suite_name);
         return TEST_EXIT_NO_FORK;
     }
+    test_misuse_record(); /* inherited by the process of each case */
     suite = suite_create(suite_name);
     for (size_t i = 0; i < count; i++) {
         /* A Check case each, so that CK_RUN_CASE=name picks one. */

@@ -114,6 +114,52 @@ class Sources(Tree):
         self.finds("src/base/x.c:6: #if in the middle", "text")
 
 
+class Sites(Tree):
+    """Would catch a public function that debug builds of a program cannot name the caller of."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("include/weft/weft.h", "/* All. */\n")
+        # what the check exempts has to be declared somewhere
+        sys.path.insert(0, str(TOP / "tools" / "lib"))
+        from weft_tidy import sites
+        self.exempt = "".join(f"WEFT_API int {name}(void);\n" for name in sorted(sites.EXEMPT))
+        self.write("include/weft/x.h", HEADER.replace("WEFT_API int weft_x", self.exempt
+                                                      + "WEFT_API int weft_x"))
+
+    def test_made_and_then_as_it_should_be(self):
+        self.finds("call_sites.h is not what the other headers make", "sites")
+        self.sound("--fix", "sites")
+        self.sound("sites")
+        text = (self.root / "include/weft/call_sites.h").read_text()
+        self.assertIn("WEFT_AT_0_(int, weft_x)\n#define weft_x() weft_x_at_(", text)
+        self.assertNotIn("weft_now", text)
+
+    def test_a_function_that_was_added_or_changed(self):
+        self.sound("--fix", "sites")
+        header = (self.root / "include/weft/x.h").read_text()
+        for new in [header.replace("weft_x(void)", "weft_x(int a)"),
+                    header.replace("int weft_x(void)", "long weft_x(void)"),
+                    header.replace("WEFT_API int weft_x",
+                                   "WEFT_API int weft_y(void);\nWEFT_API int weft_x")]:
+            self.write("include/weft/x.h", new)
+            self.finds("call_sites.h is not what", "sites")
+
+    def test_parameters_of_every_shape(self):
+        self.write("include/weft/x.h", HEADER.replace(
+            "WEFT_API int weft_x(void);", self.exempt +
+            "WEFT_API WEFT_NODISCARD ssize_t weft_x(const void *data,\n"
+            "    void (*fn)(void *arg, int n), int64_t deadline) WEFT_SUSPENDS;"))
+        self.sound("--fix", "sites")
+        self.assertIn("WEFT_NODISCARD WEFT_AT_(ssize_t, weft_x, (data, fn, deadline), "
+                      "const void *data, void (*fn)(void *arg, int n), int64_t deadline)",
+                      " ".join((self.root / "include/weft/call_sites.h").read_text().split()))
+
+    def test_an_exemption_of_nothing(self):
+        self.write("include/weft/x.h", HEADER)
+        self.finds("exempts weft_now, which no header declares", "sites")
+
+
 class Layers(Tree):
     def include(self, source, line):
         for name in ("base", "coro", "ring", "task"):

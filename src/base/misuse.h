@@ -1,0 +1,45 @@
+/*
+ * base/misuse.h - how the library says that a call was a mistake of the program.
+ *
+ * Every refusal that is the programmer's fault, and no other, passes through weft__misuse, once;
+ * the line is drawn in docs/decisions/0018-what-is-misuse.md. Any thread, and signal handlers. What
+ * always holds: in a release build all of this is nothing at all. In a debug build the place of the
+ * call stands in a record of the thread only while the call that it names runs and has not yet
+ * suspended: the caller sets it and puts back what was there, and every switch of stacks forgets
+ * it.
+ */
+#ifndef WEFT_BASE_MISUSE_H
+#define WEFT_BASE_MISUSE_H
+
+#include <weft/misuse.h>
+
+#ifdef WEFT_DEBUG
+
+/* Initial-exec, so that a signal handler may touch it. */
+extern __thread struct weft_call_site weft__call_site __attribute__((tls_model("initial-exec")));
+
+/* Calls the hook; then gives `error` back, for the call to answer. what: as in struct weft_misuse.
+ */
+int weft__misuse(int error, const char *what) __attribute__((cold, noinline));
+
+/* Whoever runs next on this thread is not in the call that was noted. */
+static inline void weft__call_site_forget(void)
+{
+    weft__call_site.file = NULL;
+}
+
+#else
+
+static inline int weft__misuse(int error, const char *what)
+{
+    (void)what;
+    return error;
+}
+
+static inline void weft__call_site_forget(void)
+{
+}
+
+#endif
+
+#endif
