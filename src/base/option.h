@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/misuse.h"
+
 /* No options struct will ever be larger; what claims to be was never filled in. */
 enum { WEFT__OPTION_SIZE_MAX = 4096 };
 
@@ -26,10 +28,10 @@ static inline int weft__option_copy(void *to, size_t size, const void *from)
     if (from) {
         memcpy(&given, from, sizeof given);
         if (given < sizeof given || given > WEFT__OPTION_SIZE_MAX)
-            return -EINVAL;
+            return weft__misuse(-EINVAL, "the options' size was not set");
         for (size_t i = size; i < given; i++)
             if (bytes[i])
-                return -EINVAL;
+                return weft__misuse(-EINVAL, "the options ask for what this library does not know");
         memcpy(to, from, given < size ? given : size);
     }
     memcpy(to, &size, sizeof size);

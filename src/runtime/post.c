@@ -68,7 +68,7 @@ int weft_post(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(voi
     int error;
 
     if (!inbox || !fn)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no inbox, or no function");
     if (weft__host_forked())
         return -ENOTSUP;
     if (weft__inbox_winds(inbox))
@@ -92,7 +92,7 @@ int weft_post(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(voi
 int weft_post_try(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(void *))
 {
     if (!inbox || !fn)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no inbox, or no function");
     if (weft__inbox_waiting(inbox) >= UINT16_MAX)
         return -EAGAIN;
     return weft_post(inbox, fn, arg, drop);
@@ -152,7 +152,7 @@ static int post_slot(weft_inbox *inbox, struct slot *slot, bool here)
     int error;
 
     if (!inbox || !slot || !slot->fn)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no inbox, no slot, or no function in it");
     if (weft__host_forked())
         return -ENOTSUP;
     if (weft__inbox_winds(inbox))
@@ -208,7 +208,7 @@ int weft_cancel_post(weft_inbox *inbox, weft_task task)
     int error;
 
     if (!inbox)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no inbox");
     cancel = weft__alloc(sizeof *cancel);
     if (!cancel)
         return -ENOMEM;

@@ -132,7 +132,8 @@ int weft__process_enter(const struct weft_run_opt *opt)
             catch_sigterm();
     }
     pthread_mutex_unlock(&lock);
-    return error;
+    return error == -EINVAL && opt->allocator ? weft__misuse(error, "an allocator lacks a function")
+                                              : error;
 }
 
 void weft__process_leave(const struct weft_run_opt *opt)

@@ -204,7 +204,7 @@ int weft_stop_post(weft_inbox *inbox)
     uint32_t unsent = 0;
 
     if (!inbox)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no inbox");
     if (weft__host_forked())
         return -ENOTSUP;
     if (!atomic_compare_exchange_strong(&inbox->stop_sent, &unsent, 1))
@@ -214,7 +214,7 @@ int weft_stop_post(weft_inbox *inbox)
 
 int weft_stop(void)
 {
-    return weft__task_self() ? weft_stop_post(weft__self->inbox) : -EPERM;
+    return weft__task_self() ? weft_stop_post(weft__self->inbox) : weft__outside();
 }
 
 static void main_ended(struct weft__runtime *runtime)
@@ -537,17 +537,19 @@ static int check_arguments(weft_task_fn fn, const void *arg, size_t arg_size,
                            const struct weft_run_opt *opt, uint32_t *count)
 {
     if (!fn || (arg_size && !arg))
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no function, or no argument of that size");
     if (arg_size > WEFT_ARG_SIZE_MAX)
-        return -E2BIG;
+        return weft__misuse(-E2BIG, "an argument of more than WEFT_ARG_SIZE_MAX bytes");
     if (weft__host_forked())
         return -ENOTSUP;
     if (weft__self)
-        return -EDEADLK;
+        return weft__misuse(-EDEADLK, "a run inside a run");
     *count = opt->reactors == 0 ? 1 : opt->reactors;
     if (*count == WEFT_REACTORS_ALL)
         *count = weft__host_cpus();
-    return *count > WEFT_REACTORS_MAX ? -EINVAL : 0;
+    if (*count > WEFT_REACTORS_MAX)
+        return weft__misuse(-EINVAL, "more than WEFT_REACTORS_MAX reactors");
+    return 0;
 }
 
 int weft_run(weft_task_fn fn, const void *arg, size_t arg_size, const struct weft_run_opt *opt)
@@ -580,6 +582,6 @@ uint32_t weft_reactor_index(void)
 int weft_features(char *text, size_t text_size)
 {
     if (!weft__self)
-        return -EPERM;
+        return weft__outside();
     return weft__ring_features(&weft__self->ring, text, text_size);
 }

@@ -16,7 +16,7 @@ static int copy_stats(const struct weft__reactor *reactor, struct weft_stats *st
     uint64_t *to = (uint64_t *)stats;
 
     if (!stats || size % sizeof(uint64_t) || size > sizeof *stats)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no memory, or not of that size");
     for (size_t i = 0; i < size / sizeof(uint64_t); i++)
         to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
     if (size > offsetof(struct weft_stats, allocations))
@@ -27,7 +27,7 @@ static int copy_stats(const struct weft__reactor *reactor, struct weft_stats *st
 int weft_stats(struct weft_stats *stats, size_t size)
 {
     if (!weft__self)
-        return -EPERM;
+        return weft__outside();
     weft__reactor_count(weft__self);
     return copy_stats(weft__self, stats, size);
 }
@@ -37,7 +37,7 @@ int weft_stats_read(weft_inbox *inbox, struct weft_stats *stats, size_t size)
     int error;
 
     if (!inbox)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no inbox");
     if (!weft__inbox_visit(inbox))
         return -ESHUTDOWN;
     error = copy_stats(inbox->reactor, stats, size);
@@ -66,9 +66,9 @@ int weft_tasks_each(int (*fn)(const struct weft_task_info *info, void *context),
     struct each each = {fn, context};
 
     if (!fn)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no function");
     if (!weft__self || !weft__self->tasks)
-        return -EPERM;
+        return weft__outside();
     return weft__scope_each(weft__root(weft__self), each_task, &each);
 }
 
@@ -78,9 +78,9 @@ int weft_trace(uint32_t count)
     struct weft_trace_event *events = NULL;
 
     if (!reactor)
-        return -EPERM;
+        return weft__outside();
     if (count & (count - 1))
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "a number that is no power of two");
     if (count && !(events = weft__calloc(count, sizeof *events)))
         return -ENOMEM;
     weft__free(reactor->trace);
@@ -96,9 +96,9 @@ int weft_trace_read(struct weft_trace_event *events, uint32_t count_max)
     uint64_t count;
 
     if (!reactor)
-        return -EPERM;
+        return weft__outside();
     if (!events || !reactor->trace)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no memory, or no trace was begun");
     count = reactor->trace_count;
     if (count > (uint64_t)reactor->trace_mask + 1)
         count = (uint64_t)reactor->trace_mask + 1;

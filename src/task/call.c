@@ -215,7 +215,7 @@ static int call_run(struct weft__task *self, struct call *call, uint32_t index)
     call->from = self->reactor->inbox;
     call->to = peer(self->reactor, index);
     if (!call->to)
-        return -ERANGE;
+        return -ERANGE; /* no mistake: it may be asked, until there is no next one */
     call->go.run = go_run;
     call->news.run = news_run;
     call->back.run = back_run;
@@ -239,9 +239,9 @@ int weft_call(uint32_t reactor, weft_task_fn fn, const void *arg, size_t arg_siz
     int error;
 
     if (!fn || (arg_size && !arg))
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no function, or no argument of that size");
     if (arg_size > WEFT_ARG_SIZE_MAX)
-        return -E2BIG;
+        return weft__misuse(-E2BIG, "an argument of more than WEFT_ARG_SIZE_MAX bytes");
     error = weft__enter(&self);
     return error < 0 ? error : call_run(self, &call, reactor);
 }
@@ -382,9 +382,9 @@ int weft__spawn_remote(struct weft__task *self, struct weft__scope *scope, weft_
     if (index == reactor->index)
         return weft__task_start(reactor, scope, fn, arg, size, opt);
     if (!peer(reactor, index))
-        return -ERANGE;
+        return -ERANGE; /* no mistake: it may be asked, until there is no next one */
     if (opt->stack_size > WEFT__STACK_SIZE_3)
-        return -E2BIG;
+        return weft__misuse(-E2BIG, "a stack larger than there are");
     *child = (struct remote_child){.fn = fn,
                                    .arg = arg,
                                    .drop = opt->drop,

@@ -289,7 +289,7 @@ int weft_cancel(weft_task handle)
     struct weft__task *task = weft__task_find(weft__self, handle, &error);
 
     if (!task)
-        return error;
+        return weft__task_not_found(handle, error, false);
     return task->ended ? 0 : weft__task_cancel(task);
 }
 
@@ -298,8 +298,9 @@ int weft_uncancel(void)
     struct weft__task *self = weft__task_self();
 
     if (!self)
-        return -EPERM;
-    if (self->requests == 0)
+        return weft__outside();
+    if (self->requests ==
+        0) /* no mistake: who asked for the cancellation cannot be told for sure */
         return -EINVAL;
     self->requests--;
     weft__task_refresh(self);

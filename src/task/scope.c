@@ -21,11 +21,15 @@ static struct weft__scope *scope_here(const weft_scope *public_scope, int *error
 {
     struct weft__scope *scope = inside(public_scope);
 
-    *error = -EINVAL;
-    if (!scope || scope->state != WEFT__SCOPE_OPEN)
+    if (!scope || scope->state != WEFT__SCOPE_OPEN) {
+        *error = weft__misuse(-EINVAL, "the scope is NULL, or not open");
         return NULL;
-    *error = -EPERM;
-    return scope->reactor == weft__self ? scope : NULL;
+    }
+    if (scope->reactor != weft__self) {
+        *error = weft__misuse(-EPERM, "the scope is another reactor's");
+        return NULL;
+    }
+    return scope;
 }
 
 /* -- opening -------------------------------------------------------------------------------- */
@@ -87,9 +91,9 @@ int weft_scope_open(weft_scope *public_scope, const struct weft_scope_opt *opt)
         opt = &own;
     }
     if (!scope || (opt && (opt->deadline < 0 || (unsigned)opt->on_error > WEFT_KEEP_GOING)))
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no scope, or options out of range");
     if (!self)
-        return -EPERM;
+        return weft__outside();
     weft__scope_init(scope, self->reactor, self);
     if (opt) {
         scope->on_error = (uint8_t)opt->on_error;
@@ -107,9 +111,9 @@ int weft_shield_open(weft_scope *public_scope, int64_t deadline)
     struct weft__task *self = weft__task_self();
 
     if (!scope || deadline <= 0 || deadline == WEFT_NEVER)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no scope, or a shield without a deadline");
     if (!self)
-        return -EPERM;
+        return weft__outside();
     weft__scope_init(scope, self->reactor, self);
     scope->on_error = WEFT_KEEP_GOING;
     scope->shield = true;
@@ -257,11 +261,13 @@ int weft_scope_close(weft_scope *public_scope)
     struct weft__task *self = weft__task_self();
 
     if (!scope)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no scope");
     if (scope->state != WEFT__SCOPE_OPEN)
         return 0;
-    if (!self || self->scope != scope)
-        return -EPERM;
+    if (!self)
+        return weft__outside();
+    if (self->scope != scope)
+        return weft__misuse(-EPERM, "not the innermost open scope of the task");
     return close_scope(scope, self);
 }
 
@@ -378,11 +384,11 @@ int weft_scope_reschedule(weft_scope *public_scope, int64_t deadline)
     if (!scope)
         return error;
     if (deadline <= 0)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "a deadline of 0 or less");
     if (scope->deadline_fired)
         return -EALREADY;
     if (scope->shield && deadline == WEFT_NEVER)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "a shield without a deadline");
     set_deadline(scope, deadline);
     return 0;
 }
@@ -396,8 +402,10 @@ int weft_scope_drain(weft_scope *public_scope, int64_t soft, int64_t hard)
 
     if (!scope)
         return error;
-    if (!self || scope->owner != self)
-        return -EPERM;
+    if (!self)
+        return weft__outside();
+    if (scope->owner != self)
+        return weft__misuse(-EPERM, "another task opened the scope");
     weft__scope_drain_begin(scope);
     if (wait_for_children(scope, self, "drain", soft) < 0) {
         cut = scope->alive;
@@ -419,9 +427,9 @@ int weft_scope_defer(weft_scope *public_scope, void (*fn)(void *), void *arg)
     if (!scope)
         return error;
     if (!fn)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no function");
     if (!scope->owner || scope->owner != weft__task_self())
-        return -EPERM;
+        return weft__misuse(-EPERM, "another task opened the scope");
     defer = weft__alloc(sizeof *defer);
     if (!defer)
         return -ENOMEM;

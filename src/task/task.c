@@ -63,6 +63,18 @@ struct weft__task *weft__task_find(struct weft__reactor *reactor, weft_task hand
     return handle.generation && generation_of(task) == handle.generation ? task : NULL;
 }
 
+int weft__task_not_found(weft_task handle, int error, bool consumed)
+{
+    if (error == -EPERM)
+        return weft__outside();
+    if (error == -EXDEV)
+        return weft__misuse(error, "the task is another reactor's");
+    if (handle.generation == 0)
+        return weft__misuse(error, "a handle that was never filled in");
+    return consumed ? weft__misuse(error, "a handle that was used up: joined, or its scope closed")
+                    : error;
+}
+
 /* -- spawning ------------------------------------------------------------------------------- */
 
 int weft__task_body(struct weft__task *self, weft_task_fn fn, void *arg)
@@ -230,7 +242,7 @@ int weft__task_start(struct weft__reactor *reactor, struct weft__scope *home, we
     error = weft__stack_take(&reactor->stacks, opt ? opt->stack_size : 0, &stack);
     if (error < 0) {
         weft__ready_release(&reactor->ready);
-        return error;
+        return error == -E2BIG ? weft__misuse(error, "a stack larger than there are") : error;
     }
     task = record_at(stack.top);
     record_init(task, reactor, fn, opt);
@@ -257,9 +269,9 @@ int weft__task_start(struct weft__reactor *reactor, struct weft__scope *home, we
 static int spawn_arguments(weft_scope *scope, weft_task_fn fn, const void *arg, size_t size)
 {
     if (!scope || !fn || (size && !arg))
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no scope, no function, or no argument of that size");
     if (size > WEFT_ARG_SIZE_MAX)
-        return -E2BIG;
+        return weft__misuse(-E2BIG, "an argument of more than WEFT_ARG_SIZE_MAX bytes");
     return 0;
 }
 
@@ -273,9 +285,9 @@ static inline bool of_other_age(const struct weft_spawn_opt *opt)
 static int scope_admits(struct weft__task *self, struct weft__scope *scope)
 {
     if (scope->state != WEFT__SCOPE_OPEN)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "the scope is not open");
     if (scope->reactor != self->reactor)
-        return -EPERM;
+        return weft__misuse(-EPERM, "the scope is another reactor's");
     if (scope->cause || (scope != self->scope && weft__scope_cause(scope)))
         return -ECANCELED;
     if (weft__scope_refuses_new(scope, self))
@@ -291,7 +303,7 @@ static int wait_for_room(struct weft__task *self, struct weft__scope *scope)
     int result;
 
     if (scope->alive == 1 && self->home == scope)
-        return -EDEADLK;
+        return weft__misuse(-EDEADLK, "the scope is full, and its only task is the caller");
     *scope->room_tail = &waiter;
     scope->room_tail = &waiter.next;
     result = weft__wait_for_done(self, &waiter.wait, &waiter.served);
@@ -314,7 +326,7 @@ static int enter_spawn(struct weft__task **self, bool wait)
         return weft__enter(self);
     *self = weft__task_self();
     if (!*self)
-        return -EPERM;
+        return weft__outside();
     return (*self)->visible ? weft__task_note_refusal(*self) : 0;
 }
 
@@ -400,7 +412,7 @@ static int spawn_from_callback(weft_scope *public_scope, weft_task_fn fn, const 
     if (error < 0)
         return error;
     if (scope != weft__root(reactor) || (opt && opt->reactor != 0))
-        return -EPERM;
+        return weft__misuse(-EPERM, "a callback may spawn into the root of its own reactor only");
     if (scope->cause)
         return -ECANCELED;
     if (scope->draining)
@@ -424,7 +436,7 @@ int weft_create_task(weft_task_fn fn, const void *arg, size_t arg_size,
     struct weft__task *self = weft__task_self();
 
     if (!self)
-        return -EPERM;
+        return weft__outside();
     return weft_spawn((weft_scope *)(self->scope ? self->scope : weft__root(self->reactor)), fn,
                       arg, arg_size, opt);
 }
@@ -456,16 +468,16 @@ static int join(weft_task handle, int *result, bool consumes)
     int error;
 
     if (!self)
-        return -EPERM;
+        return weft__outside();
     task = weft__task_find(self->reactor, handle, &error);
     if (!task)
-        return error;
+        return weft__task_not_found(handle, error, consumes);
     if (!task->ended) {
         error = weft__enter(&self);
         if (error < 0)
             return error;
         if (join_would_deadlock(self, task))
-            return -EDEADLK;
+            return weft__misuse(-EDEADLK, "the task would wait for itself");
         joiner.next = task->joiners;
         joiner.link = &task->joiners;
         if (joiner.next)
@@ -533,9 +545,9 @@ int weft_call_on_big_stack(int (*fn)(void *), void *arg)
     struct weft__errand errand = {.fn = fn, .arg = arg};
 
     if (!self)
-        return -EPERM;
+        return weft__outside();
     if (!fn)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no function");
     weft__fiber_errand(self->reactor, &errand);
     return errand.result;
 }

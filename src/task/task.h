@@ -159,13 +159,20 @@ int weft__task_refuse(struct weft__task *self);
 /* The same for calls that never suspend. */
 int weft__task_note_refusal(struct weft__task *self);
 
+/* Refuses a call that only a task may make. */
+static inline int weft__outside(void)
+{
+    return weft__misuse(-EPERM, weft__self ? "called in a callback, where no task runs"
+                                           : "called outside of a task");
+}
+
 /* What every suspending call begins with: 0, -EPERM outside a task, -ECANCELED. */
 static inline int weft__enter(struct weft__task **self)
 {
     struct weft__task *task = weft__task_self();
 
     if (__builtin_expect(!task, 0))
-        return -EPERM;
+        return weft__outside();
     *self = task;
     if (__builtin_expect(task->visible, 0))
         return weft__task_refuse(task);
@@ -194,6 +201,9 @@ int weft__task_start(struct weft__reactor *reactor, struct weft__scope *home, we
 int weft__task_body(struct weft__task *self, weft_task_fn fn, void *arg);
 /* The task a handle names. NULL: *error is -ESTALE, -EXDEV or -EPERM. */
 struct weft__task *weft__task_find(struct weft__reactor *reactor, weft_task handle, int *error);
+/* What the user is told when there is none, `error` being why. consumed: the handle should be good,
+   as it is the caller's to use up; any other may run out at any time. */
+int weft__task_not_found(weft_task handle, int error, bool consumed);
 weft_task weft__task_handle(const struct weft__task *task);
 /* Gives back the records and stacks of tasks that have ended. */
 void weft__tasks_reap(struct weft__reactor *reactor);
