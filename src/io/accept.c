@@ -258,7 +258,7 @@ static int find(struct weft__task *self, int fd, struct weft__acceptor **accepto
         return error;
     if (record->acceptor) {
         *acceptor = record->acceptor;
-        return record->acceptor->taker ? -EBUSY : 0;
+        return record->acceptor->taker ? weft__fd_refuse(record) : 0;
     }
     if (record->sides[WEFT__READER])
         return weft__fd_refuse(record);
@@ -334,7 +334,7 @@ int weft_accept(int fd, struct sockaddr *address, socklen_t *length, int flags)
     if (error < 0)
         return error;
     if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC | WEFT_IDLE) || (address && !length))
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "flags out of range, or an address without a length");
     error = find(self, fd, &acceptor);
     if (error < 0)
         return error;

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/misuse.h"
+
 enum { PORT_MAX = 65535 };
 
 /* A decimal number from `text` up to `end`, at most `max`; -EINVAL. Nothing but digits. */
@@ -117,7 +119,7 @@ int weft__address_parse(struct weft__address *address, const char *text)
     int error;
 
     if (!text)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no address"); /* any other text may be a user's */
     if (strncmp(text, "unix:", 5) == 0)
         error = parse_unix(&parsed, text + 5);
     else

@@ -55,6 +55,19 @@ static int close_record(struct weft__task *self, int fd, struct weft__fd *record
     return result;
 }
 
+/* A number that is closed already is a mistake even if two tasks raced for it: the third time it is
+   somebody else's. A negative one is what clean-up code has when nothing was opened. */
+static int refuse(struct weft__io *io, int fd, int error)
+{
+    if (error != -EBADF || fd < 0)
+        return error;
+    if (weft__fd_closes_here(io, fd))
+        return -EALREADY;
+    if ((uint32_t)fd < io->fd_count && io->fds[fd].identity)
+        return error; /* weft__fd_verify has said so */
+    return weft__misuse(error, "nothing is open under this number: closed twice?");
+}
+
 int weft_close(int fd)
 {
     struct weft__task *self = weft__task_self();
@@ -62,13 +75,12 @@ int weft_close(int fd)
     int error;
 
     if (!self)
-        return -EPERM;
-    error = weft__fd_find(weft__io_of(self->reactor), fd, &record);
+        return weft__outside();
+    error = fd < 0 ? -EBADF : weft__fd_find(weft__io_of(self->reactor), fd, &record);
     if (error < 0)
-        return error == -EBADF && weft__fd_closes_here(weft__io_of(self->reactor), fd) ? -EALREADY
-                                                                                       : error;
+        return refuse(weft__io_of(self->reactor), fd, error);
     if (record->stream)
-        return -EBUSY;
+        return weft__misuse(-EBUSY, "a stream has the descriptor: close the stream");
     return close_record(self, fd, record);
 }
 

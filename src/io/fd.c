@@ -95,12 +95,22 @@ int weft__fd_find_slow(struct weft__io *io, int fd, struct weft__fd *record)
             reset(io, fd, record);
             return weft__fd_verify(io, fd, record);
         }
-    return (uint32_t)(word & ~WEFT__FD_CLOSING) == io->id ? -EBADF : -EXDEV;
+    if ((uint32_t)(word & ~WEFT__FD_CLOSING) == io->id)
+        return -EBADF;
+    return weft__misuse(-EXDEV, "the descriptor is another reactor's: weft_fd_move hands it over");
+}
+
+int weft__fd_held(const struct weft__fd *record)
+{
+    return record->flags & WEFT__FD_POISONED ? -ENOTCONN : -EBUSY;
 }
 
 int weft__fd_refuse(const struct weft__fd *record)
 {
-    return record->flags & WEFT__FD_POISONED ? -ENOTCONN : -EBUSY;
+    int error = weft__fd_held(record);
+
+    return error == -EBUSY ? weft__misuse(error, "another call, or a stream, has the descriptor")
+                           : error;
 }
 
 int weft__fd_adopt(struct weft__io *io, int fd)

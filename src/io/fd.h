@@ -56,7 +56,9 @@ void weft__fd_table_put(void);
 
 /* What weft__fd_find does when the record is not simply ours. */
 int weft__fd_find_slow(struct weft__io *io, int fd, struct weft__fd *record);
-/* Why a side that is held is refused. */
+/* What is said of a side that is held: -EBUSY, or -ENOTCONN of a poisoned one. */
+int weft__fd_held(const struct weft__fd *record);
+/* The same where it is a mistake to ask: there may be one reader and one writer. */
 int weft__fd_refuse(const struct weft__fd *record);
 
 #ifdef WEFT_DEBUG
@@ -70,13 +72,21 @@ static inline int weft__fd_verify(struct weft__io *io, int fd, struct weft__fd *
 }
 #endif
 
+/* A number that is beyond the table. */
+static inline int weft__fd_no_such(int fd)
+{
+    if (fd < 0)
+        (void)weft__misuse(-EBADF, "a negative descriptor, as a call that failed gave");
+    return -EBADF;
+}
+
 /* The record of `fd`, claimed for this reactor if it was nobody's. 0; -EBADF, -EXDEV. */
 static inline int weft__fd_find(struct weft__io *io, int fd, struct weft__fd **record)
 {
     struct weft__fd *found;
 
     if (__builtin_expect((uint32_t)fd >= io->fd_count, 0))
-        return -EBADF;
+        return weft__fd_no_such(fd);
     found = &io->fds[fd];
     *record = found;
     /* relaxed: when it is ours, only we have written the rest of the line */

@@ -10,6 +10,11 @@
 
 #include "ring/host.h"
 
+static int closed_behind(void)
+{
+    return weft__misuse(-EBADF, "the descriptor was closed, but not by weft_close");
+}
+
 int weft__fd_verify(struct weft__io *io, int fd, struct weft__fd *record)
 {
     uint64_t device, inode;
@@ -17,7 +22,7 @@ int weft__fd_verify(struct weft__io *io, int fd, struct weft__fd *record)
 
     if (weft__host_identity(fd, &device, &inode) < 0) {
         weft__fd_forget(io, record);
-        return -EBADF;
+        return record->identity ? closed_behind() : -EBADF;
     }
     identity = (uint32_t)(inode ^ inode >> 32 ^ device * 2654435761u) | 1;
     if (record->identity == 0)
@@ -25,7 +30,7 @@ int weft__fd_verify(struct weft__io *io, int fd, struct weft__fd *record)
     if (record->identity == identity)
         return 0;
     weft__fd_forget(io, record);
-    return -EBADF;
+    return closed_behind();
 }
 
 #else

@@ -102,7 +102,7 @@ int weft_listen_tcp(const char *text, const struct weft_listen_opt *opt)
     if (error < 0)
         return error;
     if (own.backlog < 0 || own.mode > 07777)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "options out of range");
     fd = open_socket(weft__io_of(self->reactor), &address);
     if (fd < 0)
         return fd;

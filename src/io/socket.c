@@ -30,7 +30,7 @@ int weft_socket(int domain, int type, int protocol)
     struct weft__task *self = weft__task_self();
 
     if (!self)
-        return -EPERM;
+        return weft__outside();
     return weft__socket_open(weft__io_of(self->reactor), domain, type, protocol);
 }
 
@@ -38,12 +38,14 @@ int weft_socket(int domain, int type, int protocol)
 
 int weft_setsockopt(int fd, int level, int option, const void *value, socklen_t length)
 {
-    return weft__task_self() ? weft__host_setsockopt(fd, level, option, value, length) : -EPERM;
+    return weft__task_self() ? weft__host_setsockopt(fd, level, option, value, length)
+                             : weft__outside();
 }
 
 int weft_getsockopt(int fd, int level, int option, void *value, socklen_t *length)
 {
-    return weft__task_self() ? weft__host_getsockopt(fd, level, option, value, length) : -EPERM;
+    return weft__task_self() ? weft__host_getsockopt(fd, level, option, value, length)
+                             : weft__outside();
 }
 
 int weft__socket_set_int(int fd, int level, int option, int value)
@@ -75,7 +77,7 @@ int weft__socket_set(int fd, const struct weft_socket_opt *opt)
     int error = 0;
 
     if (opt->receive_buffer_size < 0 || opt->send_buffer_size < 0)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "options out of range");
     if (opt->keepalive)
         error = weft__socket_set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     if (error == 0 && opt->reset_on_close)
@@ -97,10 +99,11 @@ int weft__socket_reset_on_close(int fd)
 int weft_socket_set(int fd, const struct weft_socket_opt *opt)
 {
     struct weft_socket_opt own;
-    int error = weft__option_copy(&own, sizeof own, opt);
+    int error;
 
     if (!weft__task_self())
-        return -EPERM;
+        return weft__outside();
+    error = weft__option_copy(&own, sizeof own, opt);
     return error < 0 ? error : weft__socket_set(fd, &own);
 }
 
@@ -111,7 +114,7 @@ int weft_local_port(int fd)
     int error;
 
     if (!weft__task_self())
-        return -EPERM;
+        return weft__outside();
     error = weft__host_getsockname(fd, &address.any, &length);
     return error < 0 ? error : weft__address_port(&address);
 }
@@ -123,7 +126,7 @@ int weft_fd_move(int fd)
     int error;
 
     if (!self)
-        return -EPERM;
+        return weft__outside();
     error = weft__fd_find(weft__io_of(self->reactor), fd, &record);
     if (error < 0)
         return error;
@@ -132,7 +135,7 @@ int weft_fd_move(int fd)
         return -EBADF;
     }
     if (record->sides[WEFT__READER] || record->sides[WEFT__WRITER])
-        return weft__fd_refuse(record);
+        return weft__fd_held(record); /* no mistake: it may be asked until nothing is in flight */
     weft__fd_forget(weft__io_of(self->reactor), record);
     return 0;
 }
@@ -194,7 +197,7 @@ int weft_connect(int fd, const struct sockaddr *address, socklen_t length)
     if (error < 0)
         return error;
     if (!address)
-        return -EFAULT;
+        return weft__misuse(-EFAULT, "no address");
     error = weft__fd_find(weft__io_of(self->reactor), fd, &record);
     if (error < 0)
         return error;

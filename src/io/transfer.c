@@ -23,6 +23,10 @@ enum {
                  MSG_CONFIRM | MSG_WAITALL,
 };
 
+/* Of a call that is a mistake of the program. */
+static const char unknown_flags[] = "flags that the call does not know";
+static const char no_memory[] = "NULL for memory that is needed";
+
 /* -- receiving ------------------------------------------------------------------------------ */
 
 /* Looking first is wasted when nothing is there, as after a receive that emptied the socket: then
@@ -94,8 +98,8 @@ static int begin_receive(struct weft__task **self, int flags, const void *buffer
     if (error < 0)
         return error;
     if (flags & ~(RECV_FLAGS | WEFT_IDLE))
-        return -EINVAL;
-    return !buffer && size > 0 ? -EFAULT : 0;
+        return weft__misuse(-EINVAL, unknown_flags);
+    return !buffer && size > 0 ? weft__misuse(-EFAULT, no_memory) : 0;
 }
 
 /* The end of a call: the side is let go, and a number that the kernel does not know is forgotten.
@@ -239,8 +243,8 @@ static int begin_send(struct weft__task **self, int flags, const void *buffer, s
     if (error < 0)
         return error;
     if (flags & ~SEND_FLAGS)
-        return -EINVAL;
-    return !buffer && size > 0 ? -EFAULT : 0;
+        return weft__misuse(-EINVAL, unknown_flags);
+    return !buffer && size > 0 ? weft__misuse(-EFAULT, no_memory) : 0;
 }
 
 ssize_t weft_send(int fd, const void *buffer, size_t size, int flags)
