@@ -85,13 +85,15 @@ def pin(cpu):
 
 
 class Server:
-    """A program of build/bin, or one with a path, listening on its address."""
+    """A program of build/bin, or one with a path, listening on its address. What follows the
+    program's name goes to it as options."""
 
     def __init__(self, build, program, address, cpu):
         self.address = address
         self.program = program
         self.errors = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([build / "bin" / program, address], text=True,
+        name, *given = shlex.split(program)
+        self.process = subprocess.Popen([build / "bin" / name, address, *given], text=True,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=self.errors, preexec_fn=pin(cpu))
         if self.line() != f"listening on {address}\n":

@@ -2,8 +2,8 @@
 
 In each round every server is measured in every scenario, the servers of one scenario right after
 each other, in an order that turns from round to round. io_uring_enter calls come from the server's
-counters (for epoll: all its system calls), asked for before and after the round. contest.py says the
-rest.
+counters (for epoll: all its system calls), asked for before and after the round. contest.py says
+the rest.
 """
 import argparse
 import json

@@ -18,6 +18,9 @@ weft_check_packages=(
     qemu-system-x86 cpio
 )
 
+# The runtimes that tools/bench-spine --peers measures weft against; nothing else takes them.
+weft_peer_packages=(libuv1-dev libasio-dev golang-go cargo rustc librust-tokio-dev)
+
 weft_missing() {
     local package
     for package in "$@"; do
