@@ -40,9 +40,10 @@ install_it() {
     fi
 }
 
+# with_cmake BUILD_TYPE: a consumer's Debug has WEFT_DEBUG defined, the others have not.
 with_cmake() {
-    local out=$work/$kind
-    cmake -S "$here/$kind" -B "$out" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" \
+    local out=$work/$kind$1
+    cmake -S "$here/$kind" -B "$out" -G Ninja -DCMAKE_BUILD_TYPE="$1" -DCMAKE_PREFIX_PATH="$prefix" \
         -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" -DWEFT_SOURCE="$source" --no-warn-unused-cli >"$out.log" 2>&1 ||
         { cat "$out.log" >&2; exit 1; }
     cmake --build "$out" >>"$out.log" 2>&1 || { cat "$out.log" >&2; exit 1; }
@@ -52,6 +53,12 @@ with_cmake() {
     # The static programs are to need no libweft.so, and the others are to need it.
     readelf -d "$out/bin/c_weft" | grep -q libweft.so.0
     ! readelf -d "$out/bin/c_static" | grep -q libweft
+    if grep -q -e -DWEFT_DEBUG "$out/build.ninja"; then
+        [ "$1" = Debug ] || { echo "WEFT_DEBUG is defined in a build of type '$1'" >&2; exit 1; }
+    elif [ "$1" = Debug ]; then
+        echo "WEFT_DEBUG is not defined in a Debug build" >&2
+        exit 1
+    fi
 }
 
 with_pkg_config() {
@@ -65,11 +72,17 @@ with_pkg_config() {
     {
         "$cc" -std=c11 -Wall -Wextra -pedantic -Werror "$here/main.c" -o "$out/c_shared" $shared
         "$cxx" -std=c++17 -Wall -Wextra -pedantic -Werror "$here/main.cc" -o "$out/cc_shared" $shared
+        "$cc" -std=c11 -DWEFT_DEBUG -Wall -Wextra -pedantic -Werror "$here/main.c" \
+            -o "$out/c_debug" $shared
+        "$cxx" -std=c++17 -DWEFT_DEBUG -Wall -Wextra -pedantic -Werror "$here/main.cc" \
+            -o "$out/cc_debug" $shared
         "$cc" -std=c11 -static "$here/main.c" -o "$out/c_static" $fixed
         "$cxx" -std=c++17 -static "$here/main.cc" -o "$out/cc_static" $fixed
     }
     expect_output env LD_LIBRARY_PATH="$libdir" "$out/c_shared"
     expect_output env LD_LIBRARY_PATH="$libdir" "$out/cc_shared"
+    expect_output env LD_LIBRARY_PATH="$libdir" "$out/c_debug"
+    expect_output env LD_LIBRARY_PATH="$libdir" "$out/cc_debug"
     expect_output "$out/c_static"
     expect_output "$out/cc_static"
     [ "$(pkg-config --modversion weft)" = "$(sed -n 's/^#define WEFT_VERSION_STRING "\(.*\)"/\1/p' \
@@ -78,7 +91,7 @@ with_pkg_config() {
 
 case $kind in
     install) install_it ;;
-    find_package | add_subdirectory) with_cmake ;;
+    find_package | add_subdirectory) with_cmake "" && with_cmake Debug ;;
     pkg_config) with_pkg_config ;;
     clean) rm -rf "$work" ;;
     *) echo "unknown: $kind" >&2; exit 2 ;;
