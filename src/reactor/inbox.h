@@ -60,8 +60,9 @@ void weft__inbox_retain(struct weft_inbox *inbox);
 void weft__inbox_release(struct weft_inbox *inbox); /* frees with the last reference */
 
 /*
- * Any thread. Pushes; 0, or -ESHUTDOWN (the message is untouched). *wake says whether the bell must
- * now be rung, by weft__bell_ring or a request of the caller's own ring.
+ * Any thread. Pushes; 0, or -ESHUTDOWN (the message is the caller's again, its `next` overwritten).
+ * *wake says whether the bell must now be rung, by weft__bell_ring or a request of the caller's own
+ * ring.
  */
 int weft__inbox_push(struct weft_inbox *inbox, struct weft__message *message, bool *wake);
 
