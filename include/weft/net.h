@@ -42,6 +42,7 @@ struct weft_listen_opt {
     int backlog;     /* 0: 4096 */
     bool reuse_port; /* SO_REUSEPORT: one listener per reactor on the same address */
     bool v6_only;    /* IPV6_V6ONLY */
+    bool turn_away;  /* out of descriptors: close who comes, rather than let them wait */
     uint32_t mode;   /* of a Unix socket's file; 0: as umask says */
 };
 
@@ -50,6 +51,11 @@ struct weft_listen_opt {
  * IPv4 and IPv6 address), "unix:/path" or "unix:@abstract". Numeric addresses only. A stale Unix
  * socket file, to which nobody listens, is replaced. Retries -EADDRINUSE for up to a second,
  * because the kernel tears rings down late. Closed by weft_close.
+ *
+ * turn_away keeps one descriptor in reserve, until the listener is closed: out of descriptors it is
+ * given up for a moment, in which a connection that waits is accepted and closed, so that its peer
+ * sees an end and may go elsewhere. Such a listener stays on its reactor: weft_fd_move answers
+ * -EBUSY.
  *
  * Returns the descriptor; -EINVAL not such an address; -EADDRINUSE, -EACCES (privileged port),
  * -EADDRNOTAVAIL, -EMFILE, -ENFILE, -ENAMETOOLONG.
@@ -63,8 +69,9 @@ WEFT_API int weft_local_port(int fd);
  * Takes the next connection. Behind it one request stays armed and at most 64 connections wait
  * accepted (a burst that the kernel accepts in one go may exceed that once, and is kept); closing
  * the listener closes those. Always an idle wait: a drain ends it with -ESHUTDOWN once no
- * connection is waiting. Out of descriptors it pauses, 10 ms to 0.5 s, and tries again; errors of a
- * single connection (ECONNABORTED and its like) are counted and passed over.
+ * connection is waiting. Out of descriptors it pauses until this reactor closes one, for 0.5 s at
+ * most, and tries again; or (turn_away) closes those who come. Errors of a single connection
+ * (ECONNABORTED and its like) are counted and passed over.
  *
  * address, length: as accept(2), NULL allowed. flags: 0 or SOCK_NONBLOCK. New descriptors are
  * CLOEXEC, TCP_NODELAY is set on TCP. Returns the descriptor, -EINVAL not listening, -ESHUTDOWN.

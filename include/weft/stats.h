@@ -49,7 +49,8 @@ struct weft_stats {
     uint64_t recv_rearms;
     uint64_t bytes_received;
     uint64_t bytes_sent;
-    uint64_t posts_dropped; /* not run at the stop */
+    uint64_t posts_dropped;       /* not run at the stop */
+    uint64_t accepts_turned_away; /* closed at once for want of descriptors */
 };
 
 /*

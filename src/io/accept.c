@@ -59,12 +59,28 @@ static int pop(struct weft__acceptor *acceptor)
     return connection;
 }
 
+/* -- the reserve ---------------------------------------------------------------------------- */
+
+/* Any descriptor of a file of its own will do: both limits, the process's and the system's. */
+static int32_t open_reserve(void)
+{
+    return weft__host_socket(AF_UNIX, SOCK_DGRAM, 0);
+}
+
+static void close_reserve(struct weft__acceptor *acceptor)
+{
+    if (acceptor->reserve >= 0)
+        weft__host_close(acceptor->reserve);
+    acceptor->reserve = -EBADF;
+}
+
 /* -- arming --------------------------------------------------------------------------------- */
 
 static void back_off(struct weft__acceptor *acceptor)
 {
     struct weft__reactor *reactor = acceptor->io->reactor;
 
+    acceptor->io->accepts_starved += acceptor->starved;
     weft__timer_arm(&reactor->timers, &acceptor->timer,
                     weft__host_now() + (int64_t)acceptor->backoff_ms * 1000000);
     WEFT__COUNT(reactor, timers_armed);
@@ -73,6 +89,15 @@ static void back_off(struct weft__acceptor *acceptor)
     if (acceptor->backoff_ms > WEFT__ACCEPT_BACKOFF_MAX_MS)
         acceptor->backoff_ms = WEFT__ACCEPT_BACKOFF_MAX_MS;
 }
+
+/* Before the timer, or as it fires: then it is not armed any more. */
+static void end_back_off(struct weft__acceptor *acceptor)
+{
+    weft__timer_disarm(&acceptor->io->reactor->timers, &acceptor->timer);
+    acceptor->io->accepts_starved -= acceptor->starved;
+}
+
+static void completed(struct weft__op *op, int32_t result, uint32_t flags);
 
 static void arm(struct weft__acceptor *acceptor)
 {
@@ -83,6 +108,8 @@ static void arm(struct weft__acceptor *acceptor)
     if (weft__op_in_flight(&acceptor->op) || weft__timer_armed(&acceptor->timer) ||
         acceptor->error < 0)
         return;
+    if (acceptor->turns_away && acceptor->reserve < 0) /* before there is a connection for it */
+        acceptor->reserve = open_reserve();
     sqe = weft__op_begin(reactor, &acceptor->op);
     if (!sqe) {
         back_off(acceptor);
@@ -90,13 +117,27 @@ static void arm(struct weft__acceptor *acceptor)
     }
     many = reactor->ring.features & WEFT__FEATURE_ACCEPT_MULTISHOT &&
            weft__acceptor_waiting(acceptor) == 0;
+    acceptor->op.complete = completed;
     weft__request_accept(sqe, acceptor->fd, SOCK_CLOEXEC, many);
     sqe->user_data = acceptor->op.id;
 }
 
 static void timer_fired(struct weft__timer *timer)
 {
-    arm((struct weft__acceptor *)((char *)timer - offsetof(struct weft__acceptor, timer)));
+    struct weft__acceptor *acceptor =
+        (struct weft__acceptor *)((char *)timer - offsetof(struct weft__acceptor, timer));
+
+    end_back_off(acceptor);
+    arm(acceptor);
+}
+
+void weft__accept_again(struct weft__io *io)
+{
+    for (struct weft__acceptor *acceptor = io->acceptors; acceptor; acceptor = acceptor->next)
+        if (acceptor->starved && weft__timer_armed(&acceptor->timer)) {
+            end_back_off(acceptor);
+            arm(acceptor);
+        }
 }
 
 /* -- completions ---------------------------------------------------------------------------- */
@@ -105,6 +146,7 @@ static void accepted(struct weft__acceptor *acceptor, int connection)
 {
     acceptor->backoff_ms = WEFT__ACCEPT_BACKOFF_MIN_MS;
     acceptor->failures = 0;
+    acceptor->starved = false;
     push(acceptor, connection);
 }
 
@@ -112,6 +154,7 @@ static void accepted(struct weft__acceptor *acceptor, int connection)
    rest befell one connection. */
 static void refused(struct weft__acceptor *acceptor, int32_t error)
 {
+    acceptor->starved = error == -EMFILE || error == -ENFILE;
     switch (error) {
     case -EBADF:
     case -EINVAL:
@@ -134,6 +177,7 @@ static void refused(struct weft__acceptor *acceptor, int32_t error)
 }
 
 static void destroy(struct weft__acceptor *acceptor);
+static void watch(struct weft__acceptor *acceptor);
 
 /* What to do once nothing is armed. */
 static void settle(struct weft__acceptor *acceptor)
@@ -142,10 +186,18 @@ static void settle(struct weft__acceptor *acceptor)
         destroy(acceptor);
     else if (acceptor->error < 0)
         weft__fd_wake_closer(acceptor->io, acceptor->record);
+    else if (acceptor->starved && acceptor->turns_away)
+        watch(acceptor);
     else if (acceptor->failures >= FAILURES_AT_ONCE)
         back_off(acceptor);
     else if (weft__acceptor_waiting(acceptor) < WEFT__ACCEPT_WAITING_MAX)
         arm(acceptor);
+}
+
+static void wake_taker(struct weft__acceptor *acceptor)
+{
+    if (acceptor->taker && (weft__acceptor_waiting(acceptor) > 0 || acceptor->error < 0))
+        weft__wake_now(acceptor->io->reactor, acceptor->taker);
 }
 
 static void completed(struct weft__op *op, int32_t result, uint32_t flags)
@@ -158,12 +210,78 @@ static void completed(struct weft__op *op, int32_t result, uint32_t flags)
         accepted(acceptor, connection);
     else
         refused(acceptor, connection);
-    if (acceptor->taker && (weft__acceptor_waiting(acceptor) > 0 || acceptor->error < 0))
-        weft__wake_now(acceptor->io->reactor, acceptor->taker);
+    wake_taker(acceptor);
     if (!(flags & WEFT__CQE_MORE))
         settle(acceptor);
     else if (weft__acceptor_waiting(acceptor) >= WEFT__ACCEPT_WAITING_MAX)
         weft__op_cancel(acceptor->io->reactor, op);
+}
+
+/* -- turning away --------------------------------------------------------------------------- */
+
+/* One was accepted in the reserve's place, unless somebody else took that. */
+static void turned_away(struct weft__op *op, int32_t result, uint32_t flags)
+{
+    struct weft__acceptor *acceptor = (struct weft__acceptor *)op;
+    int connection = weft__host_fd_lift(result);
+
+    (void)flags;
+    acceptor->reserve = open_reserve();
+    if (connection < 0) {
+        refused(acceptor, connection);
+    } else if (acceptor->reserve >= 0) {
+        accepted(acceptor, connection);
+    } else {
+        weft__fd_discard(acceptor->io, connection);
+        WEFT__COUNT(acceptor->io->reactor, accepts_turned_away);
+        acceptor->reserve = open_reserve();
+    }
+    wake_taker(acceptor);
+    settle(acceptor);
+}
+
+static void turn_away(struct weft__acceptor *acceptor)
+{
+    struct weft__sqe *sqe = weft__op_begin(acceptor->io->reactor, &acceptor->op);
+
+    if (!sqe) {
+        back_off(acceptor);
+        return;
+    }
+    close_reserve(acceptor);
+    acceptor->op.complete = turned_away;
+    weft__request_accept(sqe, acceptor->fd, SOCK_CLOEXEC, false);
+    sqe->user_data = acceptor->op.id;
+}
+
+static void somebody_waits(struct weft__op *op, int32_t result, uint32_t flags)
+{
+    struct weft__acceptor *acceptor = (struct weft__acceptor *)op;
+
+    (void)flags;
+    if (result >= 0 && acceptor->error == 0) {
+        turn_away(acceptor);
+        return;
+    }
+    if (result < 0)
+        refused(acceptor, result);
+    wake_taker(acceptor);
+    settle(acceptor);
+}
+
+static void watch(struct weft__acceptor *acceptor)
+{
+    struct weft__sqe *sqe = NULL;
+
+    if (acceptor->reserve >= 0)
+        sqe = weft__op_begin(acceptor->io->reactor, &acceptor->op);
+    if (!sqe) {
+        back_off(acceptor);
+        return;
+    }
+    acceptor->op.complete = somebody_waits;
+    weft__request_poll(sqe, acceptor->fd, WEFT__POLL_IN);
+    sqe->user_data = acceptor->op.id;
 }
 
 /* -- beginning and end ---------------------------------------------------------------------- */
@@ -178,8 +296,8 @@ static struct weft__acceptor *create(struct weft__io *io, int fd, struct weft__f
         weft__free(queue);
         return NULL;
     }
-    acceptor->op.complete = completed;
     acceptor->timer.fire = timer_fired;
+    acceptor->reserve = -EBADF;
     acceptor->io = io;
     acceptor->record = record;
     acceptor->queue = queue;
@@ -198,10 +316,33 @@ static struct weft__acceptor *create(struct weft__io *io, int fd, struct weft__f
     return acceptor;
 }
 
+int weft__acceptor_with_reserve(struct weft__io *io, int fd)
+{
+    struct weft__acceptor *acceptor;
+    struct weft__fd *record;
+    int32_t reserve;
+    int error = weft__fd_find(io, fd, &record);
+
+    if (error < 0)
+        return error;
+    reserve = open_reserve();
+    if (reserve < 0)
+        return reserve;
+    acceptor = create(io, fd, record);
+    if (!acceptor) {
+        weft__host_close(reserve);
+        return -ENOMEM;
+    }
+    acceptor->turns_away = true;
+    acceptor->reserve = reserve;
+    return 0;
+}
+
 static void destroy(struct weft__acceptor *acceptor)
 {
     struct weft__fd *record = acceptor->record;
 
+    close_reserve(acceptor);
     while (acceptor->head != acceptor->tail)
         weft__fd_discard(acceptor->io, acceptor->queue[acceptor->head++ & acceptor->mask]);
     *acceptor->link = acceptor->next;
@@ -220,7 +361,8 @@ static void end(struct weft__acceptor *acceptor)
     struct weft__reactor *reactor = acceptor->io->reactor;
 
     acceptor->error = -ECANCELED;
-    weft__timer_disarm(&reactor->timers, &acceptor->timer);
+    if (weft__timer_armed(&acceptor->timer))
+        end_back_off(acceptor);
     weft__op_cancel(reactor, &acceptor->op);
 }
 

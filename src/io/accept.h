@@ -5,8 +5,20 @@
  *     idle -------> armed ------------------------------------------------> armed
  *      ^  ^           |  final completion: not full -> arm again
  *      |  |           |  full (64 wait) -> paused, until 32 wait
- *      |  |           |  no descriptors left -> backing off
- *      |  +-- timer --+
+ *      |  |           |  no descriptors left -> backing off, or watching
+ *      |  +-- timer, or a descriptor was closed --+
+ *
+ * With a descriptor in reserve (turn_away in the listener's options) there is no backing off:
+ *
+ *     watching --somebody waits: the reserve is closed, one accept armed--> accepted
+ *      ^    ^                                                                |    |
+ *      |    +-- the reserve cannot be opened: the connection is closed, -----+    |
+ *      |        then it can                                                       |
+ *      +-- out of descriptors again --- armed <-- it can: the connection is kept -+
+ *
+ * Watching needs no descriptor, so the number in reserve is anybody's for a moment only; and the
+ * next connection finds out whether there is room again. One reserve for each listener: nothing has
+ * to be shared out.
  *
  * Armed for many connections at once while none waits, for one at a time while some do: so what the
  * kernel may accept beyond the limit is one burst at most, and none of that burst is lost.
@@ -28,7 +40,7 @@ enum {
 };
 
 struct weft__acceptor {
-    struct weft__op op;       /* the armed accept */
+    struct weft__op op;       /* the armed accept, or the watch for somebody who waits */
     struct weft__timer timer; /* ends a back-off */
     struct weft__io *io;
     struct weft__fd *record;
@@ -43,13 +55,29 @@ struct weft__acceptor {
     int32_t error;       /* not 0: it is over, nothing is armed any more */
     uint32_t backoff_ms; /* the next pause */
     uint32_t failures;   /* in a row */
+    int32_t reserve;     /* a descriptor, or a negative errno: none is kept, or could be */
+    bool turns_away;     /* keeps one */
+    bool starved;        /* the latest refusal was for want of descriptors */
     bool stopping;       /* frees itself with the final completion */
 };
+
+/* The acceptor of a listener that keeps a descriptor in reserve. 0; -ENOMEM, -EMFILE, -ENFILE. */
+int weft__acceptor_with_reserve(struct weft__io *io, int fd);
 
 /* weft_close: ends what is armed, waits for that, closes the connections that wait, frees it. */
 void weft__acceptor_close(struct weft__task *self, struct weft__acceptor *acceptor);
 /* The io layer stops: the same without waiting; it is freed at once or with its last completion. */
 void weft__acceptor_stop(struct weft__acceptor *acceptor);
+
+/* Listeners that pause for want of descriptors try again. */
+void weft__accept_again(struct weft__io *io);
+
+/* A descriptor was closed. */
+static inline void weft__accept_freed(struct weft__io *io)
+{
+    if (__builtin_expect(io->accepts_starved > 0, 0))
+        weft__accept_again(io);
+}
 
 /* Accepted and not taken. */
 static inline uint32_t weft__acceptor_waiting(const struct weft__acceptor *acceptor)

@@ -32,12 +32,17 @@ int weft__close_request(struct weft__task *self, int fd)
 {
     struct weft__operation operation;
     struct weft__sqe *sqe = weft__operation_begin(self, &operation, "close", fd);
+    int result;
 
-    if (!sqe) /* it must succeed all the same */
-        return weft__host_close(fd);
-    weft__operation_hold(&operation);
-    weft__request_close(sqe, fd);
-    return weft__operation_wait(self, &operation, sqe);
+    if (sqe) {
+        weft__operation_hold(&operation);
+        weft__request_close(sqe, fd);
+        result = weft__operation_wait(self, &operation, sqe);
+    } else {
+        result = weft__host_close(fd); /* it must succeed all the same */
+    }
+    weft__accept_freed(weft__io_of(self->reactor));
+    return result;
 }
 
 static int close_record(struct weft__task *self, int fd, struct weft__fd *record)

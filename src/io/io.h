@@ -25,6 +25,7 @@ struct weft__io {
     struct weft__reactor *reactor;
     uint32_t fd_high; /* no record above this one is ours */
     struct weft__acceptor *acceptors;
+    uint32_t accepts_starved; /* how many of them pause for want of descriptors */
     struct weft_stream *streams;
     struct weft__buffers *buffers; /* NULL until the first stream */
 };

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 
 #include "base/option.h"
+#include "io/accept.h"
 #include "io/address.h"
 #include "io/fd.h"
 #include "io/socket.h"
@@ -107,6 +108,8 @@ int weft_listen_tcp(const char *text, const struct weft_listen_opt *opt)
     if (fd < 0)
         return fd;
     error = prepare(fd, &address, &own);
+    if (error == 0 && own.turn_away)
+        error = weft__acceptor_with_reserve(weft__io_of(self->reactor), fd);
     if (error == 0)
         return fd;
     weft_close(fd);

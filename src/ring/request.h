@@ -14,6 +14,17 @@ static inline void weft__request_nop(struct weft__sqe *sqe)
     *sqe = (struct weft__sqe){.opcode = WEFT__OP_NOP, .fd = -1};
 }
 
+/* Completes once, with those of the events (WEFT__POLL_*) that came. The kernel wants the mask with
+   its halves swapped on big-endian machines. */
+static inline void weft__request_poll(struct weft__sqe *sqe, int fd, uint32_t events)
+{
+    bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_POLL_ADD,
+                              .fd = fd,
+                              .op_flags = little ? events : events << 16 | events >> 16};
+}
+
 static inline void weft__request_recv(struct weft__sqe *sqe, int fd, void *buffer, uint32_t size,
                                       uint32_t msg_flags, uint16_t ioprio)
 {

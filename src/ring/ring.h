@@ -79,6 +79,7 @@ enum { /* ioprio of receives and accepts */
 };
 
 enum { WEFT__POLL_MULTI = 1 << 0 }; /* length of POLL_ADD */
+enum { WEFT__POLL_IN = 1 << 0 };    /* an event: POLLIN */
 
 enum { /* flags of a completion */
        WEFT__CQE_BUFFER = 1 << 0,
