@@ -82,7 +82,7 @@ static const char *error_name(int error)
 static void put_place(struct line *line, const struct weft_misuse *misuse)
 {
     if (!misuse->file) {
-        put(line, "in a file compiled without WEFT_DEBUG");
+        put(line, "at a place not noted");
         return;
     }
     put(line, misuse->file);

@@ -58,6 +58,7 @@ static int each_task(struct weft__task *task, void *context)
     if (task->ended)
         return 0;
     weft__task_describe(task, &info);
+    weft__call_site_forget(); /* what fn calls is not where this call is made */
     return each->fn(&info, each->context);
 }
 

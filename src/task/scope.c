@@ -213,6 +213,7 @@ static void run_defers(struct weft__scope *scope)
 
         scope->defers = defer->next;
         if (weft_shield_open(&shield, weft_after_ns(DEFER_BOUND_NS)) == 0) {
+            weft__call_site_forget(); /* what fn calls is not where the scope closes */
             defer->fn(defer->arg);
             weft_scope_close(&shield);
         }
