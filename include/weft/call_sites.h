@@ -1,9 +1,9 @@
 /*
  * weft/call_sites.h - debug builds of a program: which call, in which line, is being made.
  *
- * Made from the other headers by `tools/tidy --fix sites`; not to be edited. <weft/weft.h> includes
- * it last. Where WEFT_DEBUG is defined, each call that can be a mistake (weft/misuse.h) goes through
- * a function of its own, which notes the place, calls, and puts back the place noted before; the
+ * Made from the other headers by `tools/tidy --fix sites`; not to be edited. <weft/weft.h> has it
+ * last. Where WEFT_DEBUG is defined, each call that can be a mistake (weft/misuse.h) goes through a
+ * function of its own, which notes the place, calls, and puts back the place noted before; the
  * arguments have been evaluated by then. A name without a parenthesis behind it, or in parentheses
  * itself, is the library's function as ever: its address can be taken.
  */
@@ -28,271 +28,273 @@
 /* As if written in place of the call: debuggers step over it. */
 #define WEFT_AT_FUNCTION_ static inline __attribute__((always_inline, artificial, unused))
 
-#define WEFT_AT_BODY_(type, name, arguments)                                                       \
-    {                                                                                              \
-        struct weft_call_site weft_site = {weft_file, #name, weft_line};                           \
-        struct weft_call_site weft_before = weft_call_site_set_(weft_site);                        \
-        type weft_result = name arguments;                                                         \
-        weft_call_site_set_(weft_before);                                                          \
-        return weft_result;                                                                        \
+#define WEFT_AT_BODY_(type, name, arguments)                                                    \
+    {                                                                                           \
+        struct weft_call_site weft_site = {weft_file, #name, weft_line};                        \
+        struct weft_call_site weft_before = weft_call_site_set_(weft_site);                     \
+        type weft_result = name arguments;                                                      \
+        weft_call_site_set_(weft_before);                                                       \
+        return weft_result;                                                                     \
     }
-#define WEFT_AT_(type, name, arguments, ...)                                                       \
-    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_file, int weft_line, __VA_ARGS__)           \
+#define WEFT_AT_(type, name, arguments, ...)                                                    \
+    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_file, int weft_line, __VA_ARGS__)        \
     WEFT_AT_BODY_(type, name, arguments)
-#define WEFT_AT_0_(type, name)                                                                     \
-    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_file, int weft_line)                        \
+#define WEFT_AT_0_(type, name)                                                                  \
+    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_file, int weft_line)                     \
     WEFT_AT_BODY_(type, name, ())
+
+#define WEFT_HERE_ __FILE__, __LINE__
 
 WEFT_BEGIN_DECLS
 
 WEFT_AT_(int, weft_listen_tcp, (address, opt), const char *address,
     const struct weft_listen_opt *opt)
-#define weft_listen_tcp(...) weft_listen_tcp_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_listen_tcp(...) weft_listen_tcp_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_local_port, (fd), int fd)
-#define weft_local_port(...) weft_local_port_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_local_port(...) weft_local_port_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_accept, (fd, address, length, flags), int fd, struct sockaddr *address,
     socklen_t *length, int flags)
-#define weft_accept(...) weft_accept_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_accept(...) weft_accept_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_socket, (domain, type, protocol), int domain, int type, int protocol)
-#define weft_socket(...) weft_socket_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_socket(...) weft_socket_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_connect, (fd, address, length), int fd, const struct sockaddr *address,
     socklen_t length)
-#define weft_connect(...) weft_connect_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_connect(...) weft_connect_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_connect_until, (fd, address, length, deadline), int fd,
     const struct sockaddr *address, socklen_t length, int64_t deadline)
-#define weft_connect_until(...) weft_connect_until_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_connect_until(...) weft_connect_until_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_connect_tcp, (address, opt), const char *address,
     const struct weft_socket_opt *opt)
-#define weft_connect_tcp(...) weft_connect_tcp_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_connect_tcp(...) weft_connect_tcp_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_recv, (fd, buffer, size, flags), int fd, void *buffer, size_t size,
     int flags)
-#define weft_recv(...) weft_recv_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_recv(...) weft_recv_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_recv_until, (fd, buffer, size, flags, deadline), int fd, void *buffer,
     size_t size, int flags, int64_t deadline)
-#define weft_recv_until(...) weft_recv_until_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_recv_until(...) weft_recv_until_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_recv_exactly, (fd, buffer, size, done), int fd, void *buffer, size_t size,
     size_t *done)
-#define weft_recv_exactly(...) weft_recv_exactly_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_recv_exactly(...) weft_recv_exactly_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_send, (fd, buffer, size, flags), int fd, const void *buffer, size_t size,
     int flags)
-#define weft_send(...) weft_send_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_send(...) weft_send_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_send_until, (fd, buffer, size, flags, deadline), int fd, const void *buffer,
     size_t size, int flags, int64_t deadline)
-#define weft_send_until(...) weft_send_until_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_send_until(...) weft_send_until_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_send_all, (fd, buffer, size, done), int fd, const void *buffer, size_t size,
     size_t *done)
-#define weft_send_all(...) weft_send_all_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_send_all(...) weft_send_all_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_send_all_until, (fd, buffer, size, done, deadline), int fd,
     const void *buffer, size_t size, size_t *done, int64_t deadline)
-#define weft_send_all_until(...) weft_send_all_until_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_send_all_until(...) weft_send_all_until_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_shutdown, (fd, how), int fd, int how)
-#define weft_shutdown(...) weft_shutdown_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_shutdown(...) weft_shutdown_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_close, (fd), int fd)
-#define weft_close(...) weft_close_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_close(...) weft_close_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_setsockopt, (fd, level, option, value, length), int fd, int level, int option,
     const void *value, socklen_t length)
-#define weft_setsockopt(...) weft_setsockopt_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_setsockopt(...) weft_setsockopt_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_getsockopt, (fd, level, option, value, length), int fd, int level, int option,
     void *value, socklen_t *length)
-#define weft_getsockopt(...) weft_getsockopt_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_getsockopt(...) weft_getsockopt_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_socket_set, (fd, opt), int fd, const struct weft_socket_opt *opt)
-#define weft_socket_set(...) weft_socket_set_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_socket_set(...) weft_socket_set_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_fd_move, (fd), int fd)
-#define weft_fd_move(...) weft_fd_move_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_fd_move(...) weft_fd_move_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_post, (inbox, fn, arg, drop), weft_inbox *inbox, void (*fn)(void *), void *arg,
     void (*drop)(void *))
-#define weft_post(...) weft_post_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_post(...) weft_post_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_post_try, (inbox, fn, arg, drop), weft_inbox *inbox, void (*fn)(void *),
     void *arg, void (*drop)(void *))
-#define weft_post_try(...) weft_post_try_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_post_try(...) weft_post_try_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_post_slot, (inbox, slot), weft_inbox *inbox, struct weft_post_slot *slot)
-#define weft_post_slot(...) weft_post_slot_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_post_slot(...) weft_post_slot_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_post_signal, (inbox, slot), weft_inbox *inbox, struct weft_post_slot *slot)
-#define weft_post_signal(...) weft_post_signal_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_post_signal(...) weft_post_signal_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_cancel_post, (inbox, task), weft_inbox *inbox, weft_task task)
-#define weft_cancel_post(...) weft_cancel_post_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_cancel_post(...) weft_cancel_post_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_stop_post, (inbox), weft_inbox *inbox)
-#define weft_stop_post(...) weft_stop_post_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stop_post(...) weft_stop_post_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_run, (fn, arg, arg_size, opt), weft_task_fn fn, const void *arg, size_t arg_size,
     const struct weft_run_opt *opt)
-#define weft_run(...) weft_run_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_run(...) weft_run_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_0_(int, weft_stop)
-#define weft_stop() weft_stop_at_(__FILE__, __LINE__)
+#define weft_stop() weft_stop_at_(WEFT_HERE_)
 
 WEFT_AT_(int, weft_call, (reactor, fn, arg, arg_size), uint32_t reactor, weft_task_fn fn,
     const void *arg, size_t arg_size)
-#define weft_call(...) weft_call_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_call(...) weft_call_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_features, (text, text_size), char *text, size_t text_size)
-#define weft_features(...) weft_features_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_features(...) weft_features_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_scope_open, (scope, opt), weft_scope *scope,
     const struct weft_scope_opt *opt)
-#define weft_scope_open(...) weft_scope_open_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_scope_open(...) weft_scope_open_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_scope_close, (scope), weft_scope *scope)
-#define weft_scope_close(...) weft_scope_close_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_scope_close(...) weft_scope_close_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_scope_error, (scope), weft_scope *scope)
-#define weft_scope_error(...) weft_scope_error_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_scope_error(...) weft_scope_error_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(uint32_t, weft_scope_errors, (scope, errors, count_max), weft_scope *scope, int *errors,
     uint32_t count_max)
-#define weft_scope_errors(...) weft_scope_errors_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_scope_errors(...) weft_scope_errors_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(uint32_t, weft_scope_tasks, (scope), const weft_scope *scope)
-#define weft_scope_tasks(...) weft_scope_tasks_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_scope_tasks(...) weft_scope_tasks_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_scope_cancel, (scope), weft_scope *scope)
-#define weft_scope_cancel(...) weft_scope_cancel_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_scope_cancel(...) weft_scope_cancel_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_scope_reschedule, (scope, deadline), weft_scope *scope, int64_t deadline)
-#define weft_scope_reschedule(...) weft_scope_reschedule_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_scope_reschedule(...) weft_scope_reschedule_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_scope_drain, (scope, soft, hard), weft_scope *scope, int64_t soft, int64_t hard)
-#define weft_scope_drain(...) weft_scope_drain_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_scope_drain(...) weft_scope_drain_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_scope_defer, (scope, fn, arg), weft_scope *scope,
     void (*fn)(void *), void *arg)
-#define weft_scope_defer(...) weft_scope_defer_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_scope_defer(...) weft_scope_defer_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(weft_scope *, weft_scope_enter_, (scope, opt), weft_scope *scope,
     const struct weft_scope_opt *opt)
-#define weft_scope_enter_(...) weft_scope_enter__at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_scope_enter_(...) weft_scope_enter__at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(weft_scope *, weft_shield_enter_, (scope, deadline), weft_scope *scope, int64_t deadline)
-#define weft_shield_enter_(...) weft_shield_enter__at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_shield_enter_(...) weft_shield_enter__at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_shield_open, (scope, deadline), weft_scope *scope,
     int64_t deadline)
-#define weft_shield_open(...) weft_shield_open_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_shield_open(...) weft_shield_open_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_stats, (stats, size), struct weft_stats *stats, size_t size)
-#define weft_stats(...) weft_stats_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stats(...) weft_stats_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_stats_read, (inbox, stats, size), weft_inbox *inbox, struct weft_stats *stats,
     size_t size)
-#define weft_stats_read(...) weft_stats_read_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stats_read(...) weft_stats_read_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_tasks_each, (fn, context), int (*fn)(const struct weft_task_info *info,
     void *context), void *context)
-#define weft_tasks_each(...) weft_tasks_each_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_tasks_each(...) weft_tasks_each_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_trace, (count), uint32_t count)
-#define weft_trace(...) weft_trace_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_trace(...) weft_trace_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_trace_read, (events, count_max), struct weft_trace_event *events,
     uint32_t count_max)
-#define weft_trace_read(...) weft_trace_read_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_trace_read(...) weft_trace_read_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_stream_open, (fd, opt, stream), int fd,
     const struct weft_stream_opt *opt, weft_stream **stream)
-#define weft_stream_open(...) weft_stream_open_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stream_open(...) weft_stream_open_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_stream_fd, (stream), const weft_stream *stream)
-#define weft_stream_fd(...) weft_stream_fd_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stream_fd(...) weft_stream_fd_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_stream_read, (stream, buffer, size, flags), weft_stream *stream,
     void *buffer, size_t size, int flags)
-#define weft_stream_read(...) weft_stream_read_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stream_read(...) weft_stream_read_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_stream_read_until_time, (stream, buffer, size, flags, deadline),
     weft_stream *stream, void *buffer, size_t size, int flags, int64_t deadline)
-#define weft_stream_read_until_time(...) weft_stream_read_until_time_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stream_read_until_time(...) weft_stream_read_until_time_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_stream_read_exactly, (stream, buffer, size, done), weft_stream *stream,
     void *buffer, size_t size, size_t *done)
-#define weft_stream_read_exactly(...) weft_stream_read_exactly_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stream_read_exactly(...) weft_stream_read_exactly_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_stream_peek, (stream, data, size, flags), weft_stream *stream, const void **data,
     size_t *size, int flags)
-#define weft_stream_peek(...) weft_stream_peek_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stream_peek(...) weft_stream_peek_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_stream_consume, (stream, size), weft_stream *stream, size_t size)
-#define weft_stream_consume(...) weft_stream_consume_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stream_consume(...) weft_stream_consume_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_stream_write, (stream, buffer, size, done), weft_stream *stream,
     const void *buffer, size_t size, size_t *done)
-#define weft_stream_write(...) weft_stream_write_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stream_write(...) weft_stream_write_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_stream_give, (to, from, size), weft_stream *to, weft_stream *from,
     size_t size)
-#define weft_stream_give(...) weft_stream_give_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stream_give(...) weft_stream_give_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_stream_drain, (stream), weft_stream *stream)
-#define weft_stream_drain(...) weft_stream_drain_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stream_drain(...) weft_stream_drain_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_stream_shutdown, (stream), weft_stream *stream)
-#define weft_stream_shutdown(...) weft_stream_shutdown_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stream_shutdown(...) weft_stream_shutdown_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_stream_close, (stream), weft_stream *stream)
-#define weft_stream_close(...) weft_stream_close_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stream_close(...) weft_stream_close_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_stream_abort, (stream), weft_stream *stream)
-#define weft_stream_abort(...) weft_stream_abort_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_stream_abort(...) weft_stream_abort_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_spawn, (scope, fn, arg, arg_size, opt), weft_scope *scope,
     weft_task_fn fn, const void *arg, size_t arg_size, const struct weft_spawn_opt *opt)
-#define weft_spawn(...) weft_spawn_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_spawn(...) weft_spawn_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_spawn_nowait, (scope, fn, arg, arg_size, opt), weft_scope *scope,
     weft_task_fn fn, const void *arg, size_t arg_size, const struct weft_spawn_opt *opt)
-#define weft_spawn_nowait(...) weft_spawn_nowait_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_spawn_nowait(...) weft_spawn_nowait_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_create_task, (fn, arg, arg_size, opt), weft_task_fn fn,
     const void *arg, size_t arg_size, const struct weft_spawn_opt *opt)
-#define weft_create_task(...) weft_create_task_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_create_task(...) weft_create_task_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_join, (task, result), weft_task task, int *result)
-#define weft_join(...) weft_join_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_join(...) weft_join_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_await, (task, result), weft_task task, int *result)
-#define weft_await(...) weft_await_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_await(...) weft_await_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_cancel, (task), weft_task task)
-#define weft_cancel(...) weft_cancel_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_cancel(...) weft_cancel_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_0_(int, weft_uncancel)
-#define weft_uncancel() weft_uncancel_at_(__FILE__, __LINE__)
+#define weft_uncancel() weft_uncancel_at_(WEFT_HERE_)
 
 WEFT_AT_0_(int, weft_yield)
-#define weft_yield() weft_yield_at_(__FILE__, __LINE__)
+#define weft_yield() weft_yield_at_(WEFT_HERE_)
 
 WEFT_AT_(int, weft_call_on_big_stack, (fn, arg), int (*fn)(void *), void *arg)
-#define weft_call_on_big_stack(...) weft_call_on_big_stack_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_call_on_big_stack(...) weft_call_on_big_stack_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_sleep, (ns), int64_t ns)
-#define weft_sleep(...) weft_sleep_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_sleep(...) weft_sleep_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_sleep_until, (deadline), int64_t deadline)
-#define weft_sleep_until(...) weft_sleep_until_at_(__FILE__, __LINE__, __VA_ARGS__)
+#define weft_sleep_until(...) weft_sleep_until_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_END_DECLS
 /* clang-format on */

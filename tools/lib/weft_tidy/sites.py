@@ -26,9 +26,9 @@ MARKS = re.compile(r"\b(?:WEFT_NODISCARD|WEFT_SUSPENDS)\b|__attribute__\s*\(\(.*
 TOP = """/*
  * weft/call_sites.h - debug builds of a program: which call, in which line, is being made.
  *
- * Made from the other headers by `tools/tidy --fix sites`; not to be edited. <weft/weft.h> includes
- * it last. Where WEFT_DEBUG is defined, each call that can be a mistake (weft/misuse.h) goes through
- * a function of its own, which notes the place, calls, and puts back the place noted before; the
+ * Made from the other headers by `tools/tidy --fix sites`; not to be edited. <weft/weft.h> has it
+ * last. Where WEFT_DEBUG is defined, each call that can be a mistake (weft/misuse.h) goes through a
+ * function of its own, which notes the place, calls, and puts back the place noted before; the
  * arguments have been evaluated by then. A name without a parenthesis behind it, or in parentheses
  * itself, is the library's function as ever: its address can be taken.
  */
@@ -43,20 +43,22 @@ TOP = """/*
 /* As if written in place of the call: debuggers step over it. */
 #define WEFT_AT_FUNCTION_ static inline __attribute__((always_inline, artificial, unused))
 
-#define WEFT_AT_BODY_(type, name, arguments)                                                       \\
-    {                                                                                              \\
-        struct weft_call_site weft_site = {weft_file, #name, weft_line};                           \\
-        struct weft_call_site weft_before = weft_call_site_set_(weft_site);                        \\
-        type weft_result = name arguments;                                                         \\
-        weft_call_site_set_(weft_before);                                                          \\
-        return weft_result;                                                                        \\
+#define WEFT_AT_BODY_(type, name, arguments)                                                    \\
+    {                                                                                           \\
+        struct weft_call_site weft_site = {weft_file, #name, weft_line};                        \\
+        struct weft_call_site weft_before = weft_call_site_set_(weft_site);                     \\
+        type weft_result = name arguments;                                                      \\
+        weft_call_site_set_(weft_before);                                                       \\
+        return weft_result;                                                                     \\
     }
-#define WEFT_AT_(type, name, arguments, ...)                                                       \\
-    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_file, int weft_line, __VA_ARGS__)           \\
+#define WEFT_AT_(type, name, arguments, ...)                                                    \\
+    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_file, int weft_line, __VA_ARGS__)        \\
     WEFT_AT_BODY_(type, name, arguments)
-#define WEFT_AT_0_(type, name)                                                                     \\
-    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_file, int weft_line)                        \\
+#define WEFT_AT_0_(type, name)                                                                  \\
+    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_file, int weft_line)                     \\
     WEFT_AT_BODY_(type, name, ())
+
+#define WEFT_HERE_ __FILE__, __LINE__
 
 WEFT_BEGIN_DECLS
 
@@ -101,7 +103,7 @@ def fill(text, width=100):
     lines = [""]
     for word in text.split(", "):
         word = ", " * (lines != [""]) + word
-        if len(lines[-1]) + len(word) + 1 > width:
+        if len(lines[-1]) + len(word) + len(",") > width:
             lines[-1] += ","
             lines.append("    ")
             word = word[2:]
@@ -113,10 +115,10 @@ def wrapper(nodiscard, kind, name, parameters):
     mark = "WEFT_NODISCARD " if nodiscard else ""
     if not parameters:
         return (f"{mark}WEFT_AT_0_({kind}, {name})\n"
-                f"#define {name}() {name}_at_(__FILE__, __LINE__)\n\n")
+                f"#define {name}() {name}_at_(WEFT_HERE_)\n\n")
     names = ", ".join(name_of(p) for p in parameters)
     return (fill(f"{mark}WEFT_AT_({kind}, {name}, ({names}), {', '.join(parameters)})")
-            + f"#define {name}(...) {name}_at_(__FILE__, __LINE__, __VA_ARGS__)\n\n")
+            + f"#define {name}(...) {name}_at_(WEFT_HERE_, __VA_ARGS__)\n\n")
 
 
 def made(root):
@@ -144,5 +146,5 @@ def check_sites(options):
     findings = [f"tools/lib/weft_tidy/sites.py exempts {name}, which no header declares"
                 for name in sorted(unknown)]
     if not path.is_file() or path.read_text() != text:
-        findings.append(f"{HEADER} is not what the other headers make of it: tools/tidy --fix sites")
+        findings.append(f"{HEADER} is not what the other headers make: tools/tidy --fix sites")
     return findings
