@@ -9,14 +9,27 @@
 #include "ring/uring.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 
 enum { FILES_MAX = 65536 }; /* 8 bytes of kernel memory each */
+
+/* One slot for each descriptor there can be. The kernel allows no more than the soft limit of now,
+   which is often far below the hard one; descriptors above it, if it is raised later, are not held.
+ */
+static uint32_t table_size(void)
+{
+    struct rlimit limit;
+    uint32_t count = weft__host_fd_max();
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < count)
+        count = (uint32_t)limit.rlim_cur;
+    return count < FILES_MAX ? count : FILES_MAX;
+}
 
 /* Once refused, always refused: there is no table, and nobody will ask again. */
 static int make_table(struct weft__ring *ring, struct weft__uring *state)
 {
-    uint32_t count = weft__host_fd_max();
-    count = count < FILES_MAX ? count : FILES_MAX;
+    uint32_t count = table_size();
     int error = io_uring_register_files_sparse(&state->uring, count);
     if (error < 0)
         ring->features &= ~(uint32_t)WEFT__FEATURE_FIXED_FILES;
