@@ -6,7 +6,7 @@
  * a handle used up) answers with an error and changes nothing, in every build. A debug build of the
  * library (CMake's Debug) calls a hook first, with the place of the call; unless the program sets
  * another hook, that prints one line to standard error and aborts. A release build never calls it.
- * Which errors count and which do not: docs/decisions/0018-what-is-misuse.md.
+ * Which errors count and which do not: docs/decisions/0020-what-is-misuse.md.
  *
  * The place is known of calls in files that are compiled with WEFT_DEBUG defined and include
  * <weft/weft.h>: there <weft/call_sites.h> makes macros of the calls' names. The CMake package

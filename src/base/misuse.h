@@ -2,7 +2,7 @@
  * base/misuse.h - how the library says that a call was a mistake of the program.
  *
  * Every refusal that is the programmer's fault, and no other, passes through weft__misuse, once;
- * the line is drawn in docs/decisions/0018-what-is-misuse.md. Any thread, and signal handlers. What
+ * the line is drawn in docs/decisions/0020-what-is-misuse.md. Any thread, and signal handlers. What
  * always holds: in a release build all of this is nothing at all. In a debug build the place of the
  * call stands in a record of the thread only while the call that it names runs and has not yet
  * suspended: the caller sets it and puts back what was there, and every switch of stacks forgets
