@@ -142,6 +142,11 @@ int weft__host_chmod(const char *path, uint32_t mode)
     return result(chmod(path, (mode_t)mode));
 }
 
+int weft__host_shutdown(int fd, int how)
+{
+    return result(shutdown(fd, how));
+}
+
 int weft__host_close(int fd)
 {
     int error = result(close(fd));

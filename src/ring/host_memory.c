@@ -1,12 +1,12 @@
 /*
- * ring/host_memory.c - address space reserved without memory behind it, and shutdown(2).
+ * ring/host_memory.c - address space reserved without memory behind it. The simulated kernel uses
+ * this file as it is.
  *
  * Any thread may call these. What always holds: what is reserved reads as zero, takes memory page
  * by page as it is written, and is not counted against an overcommit limit before that.
  */
 #include "ring/host.h"
 
-#include <errno.h>
 #include <sys/mman.h>
 
 void *weft__host_reserve(size_t size)
@@ -21,9 +21,4 @@ void weft__host_unreserve(void *memory, size_t size)
 {
     if (memory)
         munmap(memory, size);
-}
-
-int weft__host_shutdown(int fd, int how)
-{
-    return shutdown(fd, how) < 0 ? -errno : 0;
 }

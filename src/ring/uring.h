@@ -6,6 +6,7 @@
 #ifndef WEFT_RING_URING_H
 #define WEFT_RING_URING_H
 
+#include "ring/features.h"
 #include "ring/ring.h"
 #include "ring/uring_abi.h"
 
@@ -25,9 +26,6 @@ static inline struct weft__uring *weft__uring_of(const struct weft__ring *ring)
 {
     return (struct weft__uring *)ring->state;
 }
-
-/* The names of the features, and the set that WEFT_RING_MASK leaves. */
-uint32_t weft__uring_wanted(void);
 
 /* Writes why io_uring_setup (or what follows it) failed with `error` (negative), and the cure.
    Gives the error to hand on: the same, or -ENOSYS where it means that the kernel is too old. */

@@ -3,7 +3,8 @@
  *
  * Any thread may call these. What always holds: the names are those of WEFT_RING_MASK, and stay.
  */
-#include "ring/uring.h"
+#include "ring/features.h"
+#include "ring/ring.h"
 
 #include <stdio.h>
 #include <stdlib.h>
