@@ -32,8 +32,10 @@
     CHANCE(ENTER_SHORT, "enter.short", 0, 10000)  /* part of the queue is taken */                 \
     CHANCE(ENTER_SIGNAL, "enter.eintr", 0, 10000) /* a sleep ends and nothing has come */          \
     FAULT(ENTER_LOST, "enter.lost", 0)            /* a completion is lost: -EBADR */               \
-    CHANCE(SQ_FULL, "sq.full", 0, 20000)          /* no request to be had */                       \
-    CHANCE(CQ_FULL, "cq.full", 0, 5000)           /* the queue is taken to be full */              \
+    SPAN(SQ_SIZE, "sq.size", 15, 15, 2, 9)        /* of the queues at most, as a power of two */   \
+    SPAN(CQ_SIZE, "cq.size", 16, 16, 4, 14)                                                        \
+    CHANCE(SQ_FULL, "sq.full", 0, 200000) /* no request to be had */                               \
+    CHANCE(CQ_FULL, "cq.full", 0, 5000)   /* the queue is taken to be full */                      \
     /* a request */                                                                                \
     CHANCE(INLINE, "op.inline", 1000000, 400000) /* tried at submission, not later */              \
     CHANCE(MUCH_LATER, "op.late", 0, 30000)      /* what is later is much later */                 \
@@ -57,8 +59,7 @@
     SPAN(CANCEL_NS, "cancel.time", 0, 0, 0, 200000)                                                \
     CHANCE(CANCEL_FIRST, "cancel.answer_first", 1000000, 500000)                                   \
     /* files of the host, files in general */                                                      \
-    FAULT(FD_NONE, "fd.none", 500) /* -EMFILE or -ENFILE */                                        \
-    CHANCE(BELL_MELT, "bell.melt", 0, 100000)                                                      \
+    FAULT(FD_NONE, "fd.none", 500)       /* -EMFILE or -ENFILE */                                  \
     FAULT(HOST_ERRNO, "host.errno", 500) /* a direct call fails for want of memory */              \
     WEFT__SIM_NET_KNOBS(CHANCE, SPAN, FAULT)
 

@@ -56,6 +56,7 @@ struct weft__sim_transfer {
 struct weft__sim_file_ops {
     const char *kind; /* "tcp", "unix", "eventfd": in plans, notes and reports */
     bool is_socket;   /* chooses the errno of NULL entries */
+    bool whole;       /* its transfers are never cut short: what is moved has a unit */
 
     int32_t (*receive)(struct weft__sim *sim, struct weft__sim_file *file,
                        struct weft__sim_transfer *transfer);
@@ -113,6 +114,7 @@ struct weft__sim_file_ops {
 /* A request (or a thread) that waits for a file to change. Lies in whoever waits. */
 struct weft__sim_waiter {
     struct weft__sim_waiter *next, **link; /* link NULL: not waiting */
+    struct weft__sim_file *file;           /* that it waits on */
     uint32_t events;                       /* POLL*; POLLERR and POLLHUP always count */
     /* May stop waiting, and may start again: then it is not told twice of one change. */
     void (*notify)(struct weft__sim *sim, struct weft__sim_waiter *waiter, uint32_t events);
@@ -126,7 +128,7 @@ struct weft__sim_file {
     uint32_t flags;             /* O_NONBLOCK, as of fcntl(F_SETFL) */
     struct weft__sim_dice dice; /* the file's own luck */
     struct weft__sim_waiter *waiters, **waiters_tail;
-    uint64_t hits; /* requests that rules of a plan have counted on it */
+    uint64_t requests; /* made on it so far: names them */
 };
 
 /* Makes it a file of that kind with one reference, the caller's. */
@@ -151,6 +153,8 @@ int weft__sim_fd_install(struct weft__sim *sim, struct weft__sim_file *file);
 struct weft__sim_file *weft__sim_fd_file(struct weft__sim *sim, int fd);
 /* 0 or -EBADF. Waiters and requests go on. */
 int weft__sim_fd_close(struct weft__sim *sim, int fd);
+/* Whether there is room for one more. */
+bool weft__sim_fd_available(struct weft__sim *sim);
 
 /* -- what sim/net*.c provides ---------------------------------------------------------------- */
 

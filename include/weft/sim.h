@@ -1,0 +1,105 @@
+/*
+ * weft/sim.h - the simulated kernel, for tests of your own servers.
+ *
+ * Link weft-sim instead of weft, and the same program runs on a kernel that is a single thread, a
+ * seed and a virtual clock. It is hostile on purpose: completions come late and out of order,
+ * transfers are short, cancellations lose their races, connections break. Time costs nothing: a
+ * sleep of an hour takes microseconds. A run depends on the seed, the plan and the program alone,
+ * so what failed once fails again.
+ *
+ *     int main(void)
+ *     {
+ *         struct weft_sim_opt opt = {.size = sizeof opt, .plan = "broken"};
+ *
+ *         for (opt.seed = 1; opt.seed <= 1000; opt.seed++)
+ *             if (weft_sim_run(&opt, test, NULL, NULL) != 0)   // test() calls weft_run
+ *                 return 1;
+ *         return 0;
+ *     }
+ *
+ * What a thread does between two calls of weft takes no virtual time. Threads started by
+ * pthread_create and calls that go past weft (socket(2), sleep(3)) are not part of the simulated
+ * world: descriptors of weft's fail there with EBADF.
+ */
+#ifndef WEFT_SIM_H
+#define WEFT_SIM_H
+
+#include <weft/base.h>
+
+WEFT_BEGIN_DECLS
+
+/* One thing that happened, for a trace. */
+struct weft_sim_event {
+    uint64_t step;    /* completions delivered and switches of threads so far */
+    int64_t time_ns;  /* virtual, from the beginning of the run */
+    uint32_t thread;  /* the thread that runs, from 1 */
+    const char *what; /* "run", "submit", "result", "fault", ... */
+    uint64_t who;     /* the serial number of what it befell */
+    int64_t value;    /* opcode, result, error, as `what` says */
+};
+
+struct weft_sim_opt {
+    size_t size; /* sizeof(struct weft_sim_opt) */
+    uint64_t seed;
+    /*
+     * The plan: words apart by blanks, commas or semicolons, the later ones winning. NULL: "rough".
+     *   calm             a well-behaved kernel: everything at once, in order
+     *   rough            late, out of order, in small pieces, but nothing fails
+     *   broken           rough, and things fail: errors, resets, no descriptors, clock jumps
+     *   NAME=ODDS        how often: "1/8", "2%", "never", "always", or parts per million
+     *   NAME=LOW..HIGH   a span: of numbers, or of time ("1ms..20ms"); one value is both bounds
+     *   OP#N[@WHAT]=R    the N-th request of that kind ("recv", "send", "accept", "connect",
+     *                    "close", "poll", "read", "write", "shutdown", "cancel", "msg_ring"), on
+     *                    the file with serial number WHAT, or, of a kind of file ("tcp", "unix",
+     *                    "eventfd"), or, when left out, of all, has the outcome R: an error by its
+     *                    name (ENOMEM), "reset" (the peer resets, for both ends), "short" (one
+     *                    byte), "hang" (nothing, until cancelled), "late"
+     * The names are those of src/sim/knobs.h; weft_sim_plan_text prints them all.
+     */
+    const char *plan;
+    uint64_t steps_max; /* then the run ends with -ETIMEDOUT; 0: 100 million */
+    uint32_t cpus;      /* of the simulated machine; 0: 4 */
+    uint32_t fds_max;   /* descriptors of the simulated machine; 0: 16,384 */
+    char *report;       /* receives what went wrong, as text; NULL allowed */
+    size_t report_size; /* bytes */
+    bool quiet;         /* do not print the report on standard error as well */
+    void (*trace)(const struct weft_sim_event *event, void *context);
+    void *context;
+};
+
+/* What a run came to. */
+struct weft_sim_result {
+    size_t size;     /* sizeof(struct weft_sim_result) */
+    uint64_t hash;   /* of everything that happened, in order */
+    uint64_t steps;  /* completions delivered and switches of threads */
+    int64_t time_ns; /* that passed in the simulated world */
+    uint64_t faults; /* draws of odds that came true */
+};
+
+/*
+ * Runs fn(arg) in a simulated world of its own, on a stack of its own (8 MiB), and gives what it
+ * returned. fn is not a task; it may call weft_run, once or more. opt may be NULL; `result` too.
+ * WEFT_SIM_SEED and WEFT_SIM_PLAN in the environment win over opt: that is how a run is replayed.
+ *
+ * Returns what fn returned; -EDEADLK nothing could run and nothing was due; -ETIMEDOUT steps_max;
+ * -EFAULT memory lent to the kernel was changed, or its frame ended, before the completion; -EINVAL
+ * a plan that is not understood; -EBUSY inside a run. After -EDEADLK, -ETIMEDOUT and -EFAULT of the
+ * simulated kernel what fn had open is leaked: its stacks are never returned to. A result below 0
+ * is reported, with seed, plan and the command that replays it.
+ */
+WEFT_API int weft_sim_run(const struct weft_sim_opt *opt, int (*fn)(void *arg), void *arg,
+                          struct weft_sim_result *result);
+
+/* The seed of the run under way; 0 outside of one. For a test's own dice. */
+WEFT_API uint64_t weft_sim_seed(void);
+
+/* The virtual time in nanoseconds that has passed in the run under way; 0 outside of one. */
+WEFT_API int64_t weft_sim_time(void);
+
+/* Writes the plan in full, every name with its value; snprintf's result, or -EINVAL. NULL: the
+   default plan. */
+WEFT_API int weft_sim_plan_text(const char *plan, char *text, size_t size);
+
+WEFT_END_DECLS
+
+#endif

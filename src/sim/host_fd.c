@@ -1,0 +1,203 @@
+/*
+ * sim/host_fd.c - the direct calls on simulated descriptors.
+ *
+ * What always holds: none of them waits or gives way; each takes a little of the virtual time.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "ring/host.h"
+#include "sim/world.h"
+
+/* The world, after the time of a call has passed; with the file, or NULL: -EBADF. */
+static struct weft__sim *begin(int fd, struct weft__sim_file **file)
+{
+    struct weft__sim *sim = weft__sim_here();
+
+    weft__sim_charge(sim);
+    *file = weft__sim_fd_file(sim, fd);
+    return sim;
+}
+
+/* The kernel had no memory for it. */
+static bool fails(struct weft__sim *sim)
+{
+    return weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_HOST_ERRNO);
+}
+
+static int missing(const struct weft__sim_file *file)
+{
+    return file->ops->is_socket ? -EOPNOTSUPP : -ENOTSOCK;
+}
+
+uint32_t weft__host_fd_max(void)
+{
+    return weft__sim_here()->fds_max + 1024; /* numbers do not begin at 0 */
+}
+
+int weft__host_fd_lift(int fd)
+{
+    return fd; /* they are above 2 as they are */
+}
+
+int weft__host_socket(int domain, int type, int protocol)
+{
+    struct weft__sim *sim = weft__sim_here();
+    struct weft__sim_file *file;
+    int error;
+
+    weft__sim_charge(sim);
+    if (!weft__sim_fd_available(sim) ||
+        weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_FD_NONE))
+        return -EMFILE;
+    if (fails(sim))
+        return -ENOMEM;
+    error =
+        weft__sim_net_socket(sim, domain, type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK), protocol, &file);
+    if (error < 0)
+        return error;
+    file->flags |= type & SOCK_NONBLOCK ? O_NONBLOCK : 0;
+    return weft__sim_fd_install(sim, file);
+}
+
+int weft__host_bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin(fd, &file);
+
+    if (!file)
+        return -EBADF;
+    if (!file->ops->bind)
+        return missing(file);
+    return fails(sim) ? -ENOMEM : file->ops->bind(sim, file, address, length);
+}
+
+int weft__host_listen(int fd, int backlog)
+{
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin(fd, &file);
+
+    if (!file)
+        return -EBADF;
+    return file->ops->listen ? file->ops->listen(sim, file, backlog) : missing(file);
+}
+
+int weft__host_connect_probe(const struct sockaddr *address, socklen_t length)
+{
+    struct weft__sim *sim = weft__sim_here();
+
+    weft__sim_charge(sim);
+    return weft__sim_net_probe(sim, address, length);
+}
+
+int weft__host_getsockname(int fd, struct sockaddr *address, socklen_t *length)
+{
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin(fd, &file);
+
+    if (!file)
+        return -EBADF;
+    return file->ops->getsockname ? file->ops->getsockname(sim, file, address, length)
+                                  : missing(file);
+}
+
+int weft__host_getpeername(int fd, struct sockaddr *address, socklen_t *length)
+{
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin(fd, &file);
+
+    if (!file)
+        return -EBADF;
+    return file->ops->getpeername ? file->ops->getpeername(sim, file, address, length)
+                                  : missing(file);
+}
+
+int weft__host_setsockopt(int fd, int level, int option, const void *value, socklen_t length)
+{
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin(fd, &file);
+
+    if (!file)
+        return -EBADF;
+    return file->ops->setsockopt ? file->ops->setsockopt(sim, file, level, option, value, length)
+                                 : missing(file);
+}
+
+int weft__host_getsockopt(int fd, int level, int option, void *value, socklen_t *length)
+{
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin(fd, &file);
+
+    if (!file)
+        return -EBADF;
+    return file->ops->getsockopt ? file->ops->getsockopt(sim, file, level, option, value, length)
+                                 : missing(file);
+}
+
+int weft__host_fcntl(int fd, int command, long argument)
+{
+    struct weft__sim_file *file;
+
+    (void)begin(fd, &file);
+    if (!file)
+        return -EBADF;
+    switch (command) {
+    case F_GETFD:
+        return FD_CLOEXEC;
+    case F_SETFD:
+        return 0;
+    case F_GETFL:
+        return O_RDWR | (int)file->flags;
+    case F_SETFL:
+        file->flags = (uint32_t)argument & O_NONBLOCK;
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}
+
+/* One device, and every file an inode of its own. */
+int weft__host_identity(int fd, uint64_t *device, uint64_t *inode)
+{
+    struct weft__sim_file *file = weft__sim_fd_file(weft__sim_here(), fd);
+
+    if (!file)
+        return -EBADF;
+    *device = 1;
+    *inode = file->serial;
+    return 0;
+}
+
+int weft__host_unlink(const char *path)
+{
+    return weft__sim_net_unlink(weft__sim_here(), path);
+}
+
+int weft__host_is_socket_file(const char *path)
+{
+    return weft__sim_net_is_socket_file(weft__sim_here(), path);
+}
+
+int weft__host_chmod(const char *path, uint32_t mode)
+{
+    return weft__sim_net_chmod(weft__sim_here(), path, mode);
+}
+
+int weft__host_shutdown(int fd, int how)
+{
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin(fd, &file);
+
+    if (!file)
+        return -EBADF;
+    return file->ops->shutdown ? file->ops->shutdown(sim, file, how) : missing(file);
+}
+
+int weft__host_close(int fd)
+{
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin(fd, &file);
+
+    return file ? weft__sim_fd_close(sim, fd) : -EBADF;
+}

@@ -1,0 +1,110 @@
+/*
+ * sim/host_pool.c - the pool: workers are simulated threads, one job at a time each.
+ *
+ * What always holds: as in ring/host_pool.c, a job is on the queue, or with exactly one worker, or
+ * its `done` has been called; a worker is started only when a job finds none idle. No lock: one
+ * thread runs, and the others stand at a call of the boundary.
+ */
+#include <errno.h>
+
+#include "ring/host.h"
+#include "sim/world.h"
+
+struct weft__pool {
+    struct weft__pool_job *first, **last;
+    struct weft__sim_thread **idle; /* workers that wait for a job */
+    uint32_t idle_count;
+    uint32_t queued;
+    uint32_t threads;
+    uint32_t threads_max;
+    bool closing;
+    struct weft__thread *thread[];
+};
+
+static struct weft__pool_job *next_job(struct weft__sim *sim, struct weft__pool *pool)
+{
+    struct weft__pool_job *job;
+
+    while (!pool->first && !pool->closing) {
+        pool->idle[pool->idle_count++] = sim->running;
+        weft__sim_park(sim, "a job of the pool", 0);
+    }
+    job = pool->first;
+    if (job) {
+        pool->first = job->next;
+        pool->queued--;
+        if (!pool->first)
+            pool->last = &pool->first;
+    }
+    return job;
+}
+
+static void run(struct weft__pool_job *job)
+{
+    void (*done)(struct weft__pool_job *) = job->done;
+
+    job->work(job);
+    done(job);
+}
+
+static void *worker(void *argument)
+{
+    struct weft__sim *sim = weft__sim_here();
+    struct weft__pool_job *job;
+
+    while ((job = next_job(sim, argument)) != NULL) {
+        weft__sim_give_way(sim);
+        run(job);
+    }
+    return NULL;
+}
+
+int weft__pool_open(struct weft__pool **pool, uint32_t threads_max)
+{
+    struct weft__pool *made;
+
+    if (threads_max == 0)
+        return -EINVAL;
+    made = weft__sim_alloc(sizeof *made + threads_max * sizeof made->thread[0]);
+    made->idle = weft__sim_alloc(threads_max * sizeof made->idle[0]);
+    made->last = &made->first;
+    made->threads_max = threads_max;
+    *pool = made;
+    return 0;
+}
+
+static void wake_idle(struct weft__sim *sim, struct weft__pool *pool)
+{
+    if (pool->idle_count > 0)
+        weft__sim_wake(sim, pool->idle[--pool->idle_count]);
+}
+
+void weft__pool_submit(struct weft__pool *pool, struct weft__pool_job *job)
+{
+    struct weft__sim *sim = weft__sim_here();
+
+    job->next = NULL;
+    *pool->last = job;
+    pool->last = &job->next;
+    pool->queued++;
+    if (pool->queued > pool->idle_count && pool->threads < pool->threads_max &&
+        weft__host_thread_start(&pool->thread[pool->threads], worker, pool, "weft-pool") == 0)
+        pool->threads++;
+    else
+        wake_idle(sim, pool);
+}
+
+void weft__pool_close(struct weft__pool *pool)
+{
+    struct weft__sim *sim = weft__sim_here();
+
+    if (!pool)
+        return;
+    pool->closing = true;
+    while (pool->idle_count > 0)
+        wake_idle(sim, pool);
+    for (uint32_t i = 0; i < pool->threads; i++)
+        weft__host_thread_join(pool->thread[i]);
+    weft__sim_free(pool->idle);
+    weft__sim_free(pool);
+}

@@ -1,0 +1,111 @@
+/*
+ * sim/lent.c - the kernel owns what it was lent until the completion says otherwise.
+ *
+ * Memory to be written is poisoned under the address sanitizer: who reads it early is reported at
+ * that instruction, and a frame that ended early has taken the poison with it, which is seen when
+ * it is given back. Memory to be read may be read by others too; of that a print is taken, which
+ * must be the same in the end.
+ */
+#include "sim/lent.h"
+
+#include <string.h>
+
+#include "coro/sanitize.h"
+
+enum { PRINT_MAX = 512 }; /* bytes at either end: a reused buffer differs at once or hardly ever */
+
+#ifdef WEFT__SAN_ADDRESS
+
+/* Whole granules of the sanitizer's within the memory: parts of one cannot be poisoned. */
+static bool poison_holds(const unsigned char *memory, size_t size)
+{
+    uintptr_t from = ((uintptr_t)memory + 7) & ~(uintptr_t)7;
+    uintptr_t to = ((uintptr_t)memory + size) & ~(uintptr_t)7;
+
+    for (; from < to; from += 8)
+        if (!__asan_address_is_poisoned((void *)from))
+            return false;
+    return true;
+}
+
+static bool is_whole(void *memory, size_t size)
+{
+    return !__asan_region_is_poisoned(memory, size);
+}
+
+#else
+
+static bool is_whole(void *memory, size_t size)
+{
+    (void)memory, (void)size;
+    return true;
+}
+
+static bool poison_holds(const unsigned char *memory, size_t size)
+{
+    (void)memory, (void)size;
+    return true;
+}
+
+#endif
+
+static uint64_t print_of(const unsigned char *memory, size_t size, uint64_t print)
+{
+    uint64_t word;
+
+    for (; size >= sizeof word; size -= sizeof word, memory += sizeof word) {
+        memcpy(&word, memory, sizeof word);
+        print = (print ^ word) * UINT64_C(0x9fb21c651e98df25);
+        print ^= print >> 32;
+    }
+    for (; size > 0; size--)
+        print = (print ^ *memory++) * UINT64_C(0x100000001b3);
+    return print;
+}
+
+static uint64_t print_lent(const struct weft__sim_lent *lent)
+{
+    size_t part = lent->size < PRINT_MAX ? lent->size : PRINT_MAX;
+    uint64_t print = print_of(lent->memory, part, lent->size);
+
+    return print_of(lent->memory + lent->size - part, part, print);
+}
+
+bool weft__sim_lend(struct weft__sim_lent *lent, void *memory, size_t size, bool to_write)
+{
+    *lent = (struct weft__sim_lent){.memory = memory, .to_write = to_write};
+    if (size > 0 && !is_whole(memory, size))
+        return false;
+    lent->size = size;
+    if (size > 0 && to_write)
+        weft__san_poison(memory, size);
+    else if (size > 0)
+        lent->print = print_lent(lent);
+    return true;
+}
+
+void weft__sim_lent_open(const struct weft__sim_lent *lent)
+{
+    if (lent->to_write && lent->size)
+        weft__san_unpoison(lent->memory, lent->size);
+}
+
+void weft__sim_lent_shut(const struct weft__sim_lent *lent)
+{
+    if (lent->to_write && lent->size)
+        weft__san_poison(lent->memory, lent->size);
+}
+
+bool weft__sim_give_back(struct weft__sim_lent *lent)
+{
+    bool held = true;
+
+    if (lent->size && lent->to_write) {
+        held = poison_holds(lent->memory, lent->size);
+        weft__san_unpoison(lent->memory, lent->size);
+    } else if (lent->size) {
+        held = lent->print == print_lent(lent);
+    }
+    lent->size = 0;
+    return held;
+}

@@ -1,0 +1,316 @@
+/*
+ * sim/op.c - what each opcode does when it is tried, once.
+ *
+ * What always holds: nothing here waits, and nothing here ends a request; -EAGAIN says "not now",
+ * and whatever else is the result. Memory of the request's is open only while an object moves bytes
+ * of it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "sim/ring_core.h"
+
+enum { FLAGS_PASS = 1 << 1 }; /* of MSG_RING: IORING_MSG_RING_FLAGS_PASS */
+
+bool weft__sim_needs_file(uint8_t opcode)
+{
+    switch (opcode) {
+    case WEFT__OP_POLL_ADD:
+    case WEFT__OP_ACCEPT:
+    case WEFT__OP_CONNECT:
+    case WEFT__OP_READ:
+    case WEFT__OP_WRITE:
+    case WEFT__OP_SEND:
+    case WEFT__OP_RECV:
+    case WEFT__OP_SHUTDOWN:
+    case WEFT__OP_MSG_RING:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool weft__sim_moves_bytes(uint8_t opcode)
+{
+    return opcode == WEFT__OP_READ || opcode == WEFT__OP_WRITE || opcode == WEFT__OP_SEND ||
+           opcode == WEFT__OP_RECV;
+}
+
+bool weft__sim_is_multishot(const struct weft__sim_request *request)
+{
+    switch (request->sqe.opcode) {
+    case WEFT__OP_POLL_ADD:
+        return request->sqe.length & WEFT__POLL_MULTI;
+    case WEFT__OP_ACCEPT:
+        return request->sqe.ioprio & WEFT__ACCEPT_MULTISHOT;
+    case WEFT__OP_RECV:
+        return request->sqe.ioprio & WEFT__RECV_MULTISHOT;
+    default:
+        return false;
+    }
+}
+
+static uint32_t poll_mask(const struct weft__sqe *sqe)
+{
+    uint32_t events = sqe->op_flags;
+
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? events : events << 16 | events >> 16;
+}
+
+uint32_t weft__sim_events_of(const struct weft__sim_request *request)
+{
+    switch (request->sqe.opcode) {
+    case WEFT__OP_POLL_ADD:
+        return poll_mask(&request->sqe);
+    case WEFT__OP_ACCEPT:
+    case WEFT__OP_RECV:
+    case WEFT__OP_READ:
+        return POLLIN | POLLRDHUP;
+    case WEFT__OP_CONNECT:
+    case WEFT__OP_SEND:
+    case WEFT__OP_WRITE:
+        return POLLOUT;
+    default:
+        return 0;
+    }
+}
+
+/* -- moving bytes -------------------------------------------------------------------------------
+ */
+
+typedef int32_t mover(struct weft__sim *sim, struct weft__sim_file *file,
+                      struct weft__sim_transfer *transfer);
+
+static mover *mover_of(const struct weft__sim_request *request)
+{
+    const struct weft__sim_file_ops *ops = request->file->ops;
+
+    switch (request->sqe.opcode) {
+    case WEFT__OP_READ:
+        return ops->read;
+    case WEFT__OP_WRITE:
+        return ops->write;
+    case WEFT__OP_SEND:
+        return ops->send;
+    default:
+        return ops->receive;
+    }
+}
+
+static int32_t no_mover(const struct weft__sim_request *request)
+{
+    bool of_sockets = request->sqe.opcode == WEFT__OP_SEND || request->sqe.opcode == WEFT__OP_RECV;
+
+    return of_sockets && !request->file->ops->is_socket ? -ENOTSOCK : -EINVAL;
+}
+
+static uint32_t nonempty_flag(struct weft__sim_request *request,
+                              const struct weft__sim_transfer *transfer)
+{
+    return transfer->nonempty &&
+                   weft__sim_chance(request->ring->sim, &request->dice, WEFT__SIM_NONEMPTY)
+               ? WEFT__CQE_SOCK_NONEMPTY
+               : 0;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Between the caller's own memory and the object. */
+static int32_t move(struct weft__sim_request *request, mover *by, uint32_t limit, uint32_t *flags)
+{
+    struct weft__sim_transfer transfer = {
+        .memory = request->lent.memory + request->done,
+        .length = smaller(request->sqe.length - request->done, limit),
+        .msg_flags = request->sqe.op_flags,
+    };
+    int32_t result;
+
+    weft__sim_lent_open(&request->lent);
+    result = by(request->ring->sim, request->file, &transfer);
+    weft__sim_lent_shut(&request->lent);
+    *flags |= nonempty_flag(request, &transfer);
+    if (result > 0 && request->for_all)
+        request->done += smaller((uint32_t)result, transfer.length);
+    return result;
+}
+
+/* Into a buffer that is picked here. One that nothing was put into stays in its ring. */
+static int32_t move_selected(struct weft__sim_request *request, mover *by, uint32_t limit,
+                             uint32_t *flags)
+{
+    struct weft__sim_ring *ring = request->ring;
+    struct weft__sim *sim = ring->sim;
+    uint16_t group = request->sqe.buffer_group, id;
+    struct weft__sim_lent lent = {.to_write = true};
+    struct weft__sim_transfer transfer = {.msg_flags = request->sqe.op_flags};
+    uint32_t length;
+    int32_t result;
+
+    if (weft__sim_chance(sim, &request->dice, WEFT__SIM_BUFFER_NONE))
+        return -ENOBUFS;
+    if (!weft__sim_buffer_peek(ring, group, &lent.memory, &length, &id)) {
+        bool readable = request->file->ops->poll &&
+                        request->file->ops->poll(sim, request->file) & (POLLIN | POLLERR | POLLHUP);
+        return readable || weft__sim_chance(sim, &request->dice, WEFT__SIM_BUFFER_EARLY) ? -ENOBUFS
+                                                                                         : -EAGAIN;
+    }
+    length = request->sqe.length ? smaller(length, request->sqe.length) : length;
+    transfer.memory = lent.memory;
+    transfer.length = smaller(length, limit);
+    lent.size = length;
+    weft__sim_lent_open(&lent);
+    result = by(sim, request->file, &transfer);
+    weft__sim_lent_shut(&lent);
+    if (result == -EAGAIN)
+        return result;
+    if (result > 0 || weft__sim_chance(sim, &request->dice, WEFT__SIM_BUFFER_ON_ERROR)) {
+        weft__sim_buffer_take(ring, group);
+        *flags |= WEFT__CQE_BUFFER | (uint32_t)id << WEFT__CQE_BUFFER_SHIFT;
+    }
+    *flags |= nonempty_flag(request, &transfer);
+    return result;
+}
+
+/* -- the others ---------------------------------------------------------------------------------
+ */
+
+static int32_t perform_accept(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+    const struct weft__sim_file_ops *ops = request->file->ops;
+    struct weft__sim_file *accepted;
+    int error;
+
+    if (!ops->accept)
+        return ops->is_socket ? -EOPNOTSUPP : -ENOTSOCK;
+    /* as the kernel: the number first, so that a connection is not lost for want of one */
+    if (!weft__sim_fd_available(sim) || weft__sim_chance(sim, &request->dice, WEFT__SIM_FD_NONE))
+        return -EMFILE;
+    error = ops->accept(sim, request->file, &accepted);
+    if (error < 0)
+        return error;
+    accepted->flags |= request->sqe.op_flags & SOCK_NONBLOCK ? O_NONBLOCK : 0;
+    return weft__sim_fd_install(sim, accepted);
+}
+
+static int32_t perform_connect(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+    const struct weft__sim_file_ops *ops = request->file->ops;
+    int error;
+
+    if (!ops->connect)
+        return ops->is_socket ? -EOPNOTSUPP : -ENOTSOCK;
+    if (request->begun)
+        return ops->connected(sim, request->file);
+    if (request->sqe.offset > sizeof(struct sockaddr_storage))
+        return -EINVAL;
+    error =
+        ops->connect(sim, request->file, (const struct sockaddr *)(uintptr_t)request->sqe.address,
+                     (socklen_t)request->sqe.offset);
+    request->begun = error == -EINPROGRESS;
+    return request->begun ? -EAGAIN : error;
+}
+
+static int32_t perform_poll(struct weft__sim_request *request)
+{
+    const struct weft__sim_file_ops *ops = request->file->ops;
+    uint32_t wanted = weft__sim_events_of(request) | POLLERR | POLLHUP, events;
+
+    if (!ops->poll)
+        return -EOPNOTSUPP;
+    events = ops->poll(request->ring->sim, request->file) & wanted;
+    return events ? (int32_t)events : -EAGAIN;
+}
+
+static int32_t perform_shutdown(struct weft__sim_request *request)
+{
+    const struct weft__sim_file_ops *ops = request->file->ops;
+
+    if (!ops->shutdown)
+        return ops->is_socket ? -EOPNOTSUPP : -ENOTSOCK;
+    return ops->shutdown(request->ring->sim, request->file, (int)request->sqe.length);
+}
+
+static int32_t perform_message(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+    struct weft__sim_ring *target = weft__sim_ring_behind(request->file);
+
+    if (!target)
+        return -EBADFD;
+    weft__sim_deliver(target, request->sqe.offset, (int32_t)request->sqe.length,
+                      request->sqe.op_flags & FLAGS_PASS ? request->sqe.file_index : 0,
+                      sim->now_ns + weft__sim_span(sim, &request->dice, WEFT__SIM_WAKE_NS));
+    return 0;
+}
+
+int32_t weft__sim_perform(struct weft__sim_request *request, uint32_t limit, uint32_t *flags)
+{
+    mover *by;
+
+    switch (request->sqe.opcode) {
+    case WEFT__OP_NOP:
+        return 0;
+    case WEFT__OP_POLL_ADD:
+        return perform_poll(request);
+    case WEFT__OP_ACCEPT:
+        return perform_accept(request);
+    case WEFT__OP_CONNECT:
+        return perform_connect(request);
+    case WEFT__OP_CLOSE:
+        return weft__sim_fd_close(request->ring->sim, request->sqe.fd);
+    case WEFT__OP_SHUTDOWN:
+        return perform_shutdown(request);
+    case WEFT__OP_MSG_RING:
+        return perform_message(request);
+    case WEFT__OP_READ:
+    case WEFT__OP_WRITE:
+    case WEFT__OP_SEND:
+    case WEFT__OP_RECV:
+        by = mover_of(request);
+        if (!by)
+            return no_mover(request);
+        return request->sqe.flags & WEFT__SQE_BUFFER_SELECT
+                   ? move_selected(request, by, limit, flags)
+                   : move(request, by, limit, flags);
+    default:
+        return -EINVAL;
+    }
+}
+
+/* -- errors that change nothing ------------------------------------------------------------------
+ */
+
+int32_t weft__sim_errno_of(struct weft__sim_request *request)
+{
+    static const struct {
+        uint8_t opcode;
+        int32_t errors[8]; /* ended by 0 */
+    } legal[] = {
+        {WEFT__OP_POLL_ADD, {-ENOMEM}},
+        {WEFT__OP_ACCEPT, {-ECONNABORTED, -EPROTO, -ENOMEM, -ENOBUFS, -ENFILE, -ENETDOWN, -EPERM}},
+        {WEFT__OP_CONNECT,
+         {-ENETUNREACH, -EHOSTUNREACH, -ECONNREFUSED, -ETIMEDOUT, -EADDRNOTAVAIL, -ENOMEM, -EPERM}},
+        {WEFT__OP_READ, {-EIO, -EINTR, -ENOMEM}},
+        {WEFT__OP_WRITE, {-EIO, -EINTR, -ENOMEM, -ENOSPC}},
+        {WEFT__OP_SEND, {-ENOMEM, -ENOBUFS, -EINTR}},
+        {WEFT__OP_RECV, {-ENOMEM, -EINTR}},
+        {WEFT__OP_MSG_RING, {-ENOMEM, -EOVERFLOW}},
+    };
+
+    for (size_t i = 0; i < sizeof legal / sizeof legal[0]; i++) {
+        uint64_t count = 0;
+        if (legal[i].opcode != request->sqe.opcode)
+            continue;
+        while (count < 8 && legal[i].errors[count])
+            count++;
+        return legal[i]
+            .errors[weft__sim_pick(request->ring->sim, &request->dice, WEFT__SIM_ERRNO, count)];
+    }
+    return 0;
+}

@@ -1,0 +1,617 @@
+/*
+ * sim/request.c - the life of a request; ring_core.h draws it.
+ *
+ * What always holds: a request is in one state at a time; it is in its ring's table until its last
+ * completion is posted; the memory it was lent is opened for the kernel's own access and else shut.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sim/ring_core.h"
+
+enum { SERIAL_SHIFT = 24, NO_FILE_SHIFT = 62 };
+
+/* -- the table of those in flight -------------------------------------------------------------- */
+
+/* The upper half of a user_data is a generation, the lower one an index: both tell them apart. */
+static struct weft__sim_request **chain_of(struct weft__sim_ring *ring, uint64_t user_data)
+{
+    return &ring->table[(user_data ^ user_data >> 32) % WEFT__SIM_CHAINS];
+}
+
+struct weft__sim_request *weft__sim_find(struct weft__sim_ring *ring, uint64_t user_data)
+{
+    struct weft__sim_request *request = *chain_of(ring, user_data);
+
+    while (request && !(request->listed && request->sqe.user_data == user_data))
+        request = request->next;
+    return request;
+}
+
+static struct weft__sim_request *take_free(struct weft__sim_ring *ring)
+{
+    struct weft__sim_request *request = ring->free;
+
+    if (!request)
+        return weft__sim_alloc(sizeof *request);
+    ring->free = request->next;
+    *request = (struct weft__sim_request){.next = NULL};
+    return request;
+}
+
+static void give_free(struct weft__sim_request *request)
+{
+    weft__sim_free(request->held);
+    request->next = request->ring->free;
+    request->ring->free = request;
+}
+
+static void event_fires(struct weft__sim *sim, struct weft__sim_event *event);
+static void told(struct weft__sim *sim, struct weft__sim_waiter *waiter, uint32_t events);
+
+static struct weft__sim_request *begin(struct weft__sim_ring *ring, const struct weft__sqe *sqe)
+{
+    struct weft__sim_request *request = take_free(ring);
+    struct weft__sim_request **chain = chain_of(ring, sqe->user_data);
+
+    request->ring = ring;
+    request->sqe = *sqe;
+    request->event.fire = event_fires;
+    request->waiter.notify = told;
+    request->next = *chain;
+    *chain = request;
+    ring->in_flight++;
+    return request;
+}
+
+static void name(struct weft__sim_request *request)
+{
+    struct weft__sim_file *file = request->file;
+
+    request->serial = file ? file->serial << SERIAL_SHIFT | ++file->requests
+                           : UINT64_C(1) << NO_FILE_SHIFT | request->ring->serial << SERIAL_SHIFT |
+                                 ++request->ring->requests;
+    request->dice = weft__sim_dice(WEFT__SIM_WHO_REQUEST, request->serial);
+}
+
+static void unlist(struct weft__sim_request *request)
+{
+    struct weft__sim_request **link = chain_of(request->ring, request->sqe.user_data);
+
+    while (*link != request)
+        link = &(*link)->next;
+    *link = request->next;
+    request->ring->in_flight--;
+}
+
+static void let_go(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+
+    weft__sim_take_back(sim, &request->event);
+    weft__sim_wait_no_more(&request->waiter);
+    if (request->file)
+        weft__sim_file_drop(sim, request->file);
+}
+
+void weft__sim_forget_all(struct weft__sim_ring *ring)
+{
+    struct weft__sim_request *request;
+
+    for (uint32_t i = 0; i < WEFT__SIM_CHAINS; i++)
+        while ((request = ring->table[i]) != NULL) {
+            ring->table[i] = request->next;
+            (void)weft__sim_give_back(&request->lent);
+            let_go(request);
+            give_free(request);
+        }
+    while ((request = ring->free) != NULL) {
+        ring->free = request->next;
+        weft__sim_free(request);
+    }
+    ring->work = NULL;
+    ring->work_tail = &ring->work;
+    ring->work_count = ring->in_flight = 0;
+}
+
+/* -- work ------------------------------------------------------------------------------------- */
+
+static void becomes_work(struct weft__sim_request *request)
+{
+    struct weft__sim_ring *ring = request->ring;
+
+    request->state = WEFT__SIM_WORK;
+    request->work_next = NULL;
+    *ring->work_tail = request;
+    ring->work_tail = &request->work_next;
+    ring->work_count++;
+    if (ring->shown->features & WEFT__FEATURE_TASKRUN_FLAG)
+        ring->kernel_flags |= WEFT__SQ_TASKRUN;
+    if (ring->wanted && ring->work_count >= ring->wanted)
+        weft__sim_wake(ring->sim, ring->owner);
+}
+
+static void event_fires(struct weft__sim *sim, struct weft__sim_event *event)
+{
+    (void)sim;
+    becomes_work(
+        (struct weft__sim_request *)((char *)event - offsetof(struct weft__sim_request, event)));
+}
+
+void weft__sim_work_at(struct weft__sim_request *request, int64_t when_ns)
+{
+    struct weft__sim *sim = request->ring->sim;
+
+    if (when_ns <= sim->now_ns) {
+        becomes_work(request);
+        return;
+    }
+    request->state = WEFT__SIM_LATER;
+    weft__sim_at(sim, when_ns, &request->event);
+}
+
+void weft__sim_do_work(struct weft__sim_ring *ring)
+{
+    struct weft__sim_request *request = ring->work, *next;
+
+    ring->work = NULL;
+    ring->work_tail = &ring->work;
+    ring->work_count = 0;
+    ring->kernel_flags &= ~(uint32_t)WEFT__SQ_TASKRUN;
+    for (; request; request = next) {
+        next = request->work_next;
+        weft__sim_try(request);
+    }
+}
+
+static int64_t later(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+    bool much = weft__sim_chance(sim, &request->dice, WEFT__SIM_MUCH_LATER);
+
+    return sim->now_ns +
+           weft__sim_span(sim, &request->dice, much ? WEFT__SIM_MUCH_LATER_NS : WEFT__SIM_LATER_NS);
+}
+
+/* -- waiting for the file --------------------------------------------------------------------- */
+
+static void wakes(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+
+    request->woken = true;
+    weft__sim_step(&request->dice);
+    weft__sim_work_at(request,
+                      sim->now_ns + weft__sim_span(sim, &request->dice, WEFT__SIM_WAKE_NS));
+}
+
+static void told(struct weft__sim *sim, struct weft__sim_waiter *waiter, uint32_t events)
+{
+    (void)sim, (void)events;
+    weft__sim_wait_no_more(waiter);
+    wakes(
+        (struct weft__sim_request *)((char *)waiter - offsetof(struct weft__sim_request, waiter)));
+}
+
+static bool is_nonblocking(const struct weft__sim_request *request)
+{
+    bool asked = weft__sim_moves_bytes(request->sqe.opcode) &&
+                 (request->sqe.op_flags & MSG_DONTWAIT) && request->sqe.opcode != WEFT__OP_READ &&
+                 request->sqe.opcode != WEFT__OP_WRITE;
+
+    return asked || (request->sqe.opcode != WEFT__OP_POLL_ADD && request->file &&
+                     request->file->flags & O_NONBLOCK);
+}
+
+static int32_t or_done(const struct weft__sim_request *request, int32_t result)
+{
+    return request->done > 0 ? (int32_t)request->done : result;
+}
+
+/* Waits for the file. `look`: it may be ready already, for what the last try did not look at. */
+static void wait_for_file(struct weft__sim_request *request, bool look)
+{
+    struct weft__sim *sim = request->ring->sim;
+    const struct weft__sim_file_ops *ops = request->file ? request->file->ops : NULL;
+    uint32_t events = weft__sim_events_of(request);
+
+    if (request->cancelled)
+        weft__sim_finish(request, or_done(request, request->end_code), 0);
+    else if (!ops || !ops->poll || events == 0 || is_nonblocking(request))
+        weft__sim_finish(request, or_done(request, -EAGAIN), 0);
+    else if (look && ops->poll(sim, request->file) & (events | POLLERR | POLLHUP))
+        wakes(request);
+    else {
+        request->state = WEFT__SIM_WAITS;
+        request->waiter.events = events;
+        weft__sim_wait_on(request->file, &request->waiter);
+    }
+}
+
+/* -- the end ---------------------------------------------------------------------------------- */
+
+static void complete(struct weft__sim_request *request, int32_t result, uint32_t flags)
+{
+    struct weft__sim_ring *ring = request->ring;
+
+    if (request->sqe.flags & WEFT__SQE_SKIP_SUCCESS && result >= 0)
+        return;
+    if (weft__sim_chance(ring->sim, &request->dice, WEFT__SIM_ENTER_LOST))
+        ring->lost = true;
+    else
+        (void)weft__sim_post(ring, request->sqe.user_data, result, flags);
+}
+
+static void note_result(struct weft__sim_request *request, int32_t result, uint32_t flags)
+{
+    struct weft__sim *sim = request->ring->sim;
+
+    weft__sim_note(sim, WEFT__SIM_NOTE_RESULT, request->serial, result);
+    weft__sim_note(sim, WEFT__SIM_NOTE_FLAGS, request->serial, flags & UINT16_MAX);
+}
+
+void weft__sim_finish(struct weft__sim_request *request, int32_t result, uint32_t flags)
+{
+    if (!weft__sim_give_back(&request->lent))
+        weft__sim_end(request->ring->sim, -EFAULT,
+                      "memory lent to the kernel was changed, or its frame ended, before the "
+                      "completion");
+    note_result(request, result, flags);
+    unlist(request);
+    complete(request, result, flags);
+    let_go(request);
+    give_free(request);
+}
+
+/* Done, but told later, and what was received is written then. */
+static void hold_back(struct weft__sim_request *request, int32_t result, uint32_t flags)
+{
+    struct weft__sim_lent *lent = &request->lent;
+
+    request->ended = true;
+    request->result = result;
+    request->flags = flags;
+    if (lent->to_write && result > 0) {
+        request->held = weft__sim_alloc((size_t)result);
+        weft__sim_lent_open(lent);
+        memcpy(request->held, lent->memory, (size_t)result);
+        memset(lent->memory, 0xa5, (size_t)result);
+        weft__sim_lent_shut(lent);
+    }
+    weft__sim_work_at(request, later(request));
+}
+
+static void finish_held(struct weft__sim_request *request)
+{
+    if (request->held && request->lent.size) {
+        weft__sim_lent_open(&request->lent);
+        memcpy(request->lent.memory, request->held, (size_t)request->result);
+        weft__sim_lent_shut(&request->lent);
+    }
+    weft__sim_finish(request, request->result, request->flags);
+}
+
+/* -- trying ----------------------------------------------------------------------------------- */
+
+static struct weft__sim_rule *rule_due(struct weft__sim_request *request)
+{
+    struct weft__sim_plan *plan = &request->ring->sim->plan;
+
+    for (uint32_t i = 0; i < plan->rule_count; i++) {
+        struct weft__sim_rule *rule = &plan->rules[i];
+        const struct weft__sim_file *file = request->file;
+        if (rule->opcode != request->sqe.opcode || rule->seen >= rule->nth ||
+            (rule->serial && (!file || file->serial != rule->serial)) ||
+            (rule->kind[0] && (!file || strcmp(file->ops->kind, rule->kind) != 0)))
+            continue;
+        if (rule->seen + 1 == rule->nth)
+            return rule;
+    }
+    return NULL;
+}
+
+/* A result counts for every rule that it matches. */
+static void count_for_rules(struct weft__sim_request *request)
+{
+    struct weft__sim_plan *plan = &request->ring->sim->plan;
+    const struct weft__sim_file *file = request->file;
+
+    for (uint32_t i = 0; i < plan->rule_count; i++) {
+        struct weft__sim_rule *rule = &plan->rules[i];
+        if (rule->opcode == request->sqe.opcode &&
+            (!rule->serial || (file && file->serial == rule->serial)) &&
+            (!rule->kind[0] || (file && strcmp(file->ops->kind, rule->kind) == 0)))
+            rule->seen++;
+    }
+}
+
+static void break_object(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+
+    if (!request->file || !request->file->ops->fault)
+        return;
+    weft__sim_note(sim, WEFT__SIM_NOTE_FAULT, request->file->serial, -ECONNRESET);
+    request->file->ops->fault(sim, request->file, -ECONNRESET);
+}
+
+/* What a try is to come to besides what it would: 0, or an error to end with. */
+static int32_t draw_trouble(struct weft__sim_request *request, uint32_t *limit, bool *postponed)
+{
+    struct weft__sim *sim = request->ring->sim;
+    struct weft__sim_rule *rule = sim->plan.rule_count ? rule_due(request) : NULL;
+
+    if (rule) {
+        switch (rule->outcome) {
+        case WEFT__SIM_OUTCOME_RESET:
+            break_object(request);
+            return 0;
+        case WEFT__SIM_OUTCOME_SHORT:
+            *limit = 1;
+            return 0;
+        case WEFT__SIM_OUTCOME_HANG:
+            count_for_rules(request);
+            request->state = WEFT__SIM_HANGS;
+            *postponed = true;
+            return 0;
+        case WEFT__SIM_OUTCOME_LATE:
+            count_for_rules(request);
+            weft__sim_work_at(request, sim->now_ns + weft__sim_span(sim, &request->dice,
+                                                                    WEFT__SIM_MUCH_LATER_NS));
+            *postponed = true;
+            return 0;
+        default:
+            return rule->outcome;
+        }
+    }
+    if (weft__sim_chance(sim, &request->dice, WEFT__SIM_RESET))
+        break_object(request);
+    if (weft__sim_chance(sim, &request->dice, WEFT__SIM_ERRNO))
+        return weft__sim_errno_of(request);
+    return 0;
+}
+
+static uint32_t draw_limit(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+    uint32_t length = request->sqe.length ? request->sqe.length - request->done : UINT32_MAX;
+
+    if (!weft__sim_moves_bytes(request->sqe.opcode) || length <= 1 ||
+        (request->file && request->file->ops->whole) ||
+        !weft__sim_chance(sim, &request->dice, WEFT__SIM_SHORT))
+        return UINT32_MAX;
+    /* of the first bytes in the logarithm, so that one byte is as likely as half of them */
+    return 1 + (uint32_t)(weft__sim_draw(sim, &request->dice, WEFT__SIM_SHORT) >> 40) % 1024;
+}
+
+static void settle(struct weft__sim_request *request, int32_t result, uint32_t flags)
+{
+    struct weft__sim *sim = request->ring->sim;
+
+    if (request->for_all && result > 0 && request->done < request->sqe.length) {
+        wait_for_file(request, true);
+        return;
+    }
+    result = request->for_all ? or_done(request, result) : result;
+    if (!request->cancelled && weft__sim_chance(sim, &request->dice, WEFT__SIM_HELD))
+        hold_back(request, result, flags);
+    else
+        weft__sim_finish(request, result, flags);
+}
+
+static void try_once(struct weft__sim_request *request)
+{
+    uint32_t limit = draw_limit(request), flags = 0;
+    bool postponed = false;
+    int32_t result = draw_trouble(request, &limit, &postponed);
+
+    if (postponed)
+        return;
+    if (result == 0)
+        result = weft__sim_perform(request, limit, &flags);
+    if (result == -EAGAIN) {
+        wait_for_file(request, false);
+        return;
+    }
+    count_for_rules(request);
+    settle(request, result, flags);
+}
+
+/* Whether a multishot ends with this result. */
+static bool ends_with(struct weft__sim_request *request, int32_t result)
+{
+    return result < 0 || (result == 0 && request->sqe.opcode == WEFT__OP_RECV) ||
+           weft__sim_cq_full(request->ring) ||
+           weft__sim_chance(request->ring->sim, &request->dice, WEFT__SIM_MULTI_END);
+}
+
+static void try_multishot(struct weft__sim_request *request)
+{
+    struct weft__sim_ring *ring = request->ring;
+    int64_t batch = weft__sim_span(ring->sim, &request->dice, WEFT__SIM_MULTI_MAX);
+
+    for (; batch > 0; batch--) {
+        uint32_t limit = draw_limit(request), flags = 0;
+        bool postponed = false;
+        int32_t result = draw_trouble(request, &limit, &postponed);
+
+        if (postponed)
+            return;
+        if (result == 0)
+            result = weft__sim_perform(request, limit, &flags);
+        if (result == -EAGAIN) {
+            wait_for_file(request, false);
+            return;
+        }
+        count_for_rules(request);
+        if (ends_with(request, result)) {
+            weft__sim_finish(request, result, flags);
+            return;
+        }
+        note_result(request, result, flags | WEFT__CQE_MORE);
+        (void)weft__sim_post(ring, request->sqe.user_data, result, flags | WEFT__CQE_MORE);
+        weft__sim_step(&request->dice);
+        if (request->sqe.opcode == WEFT__OP_POLL_ADD)
+            break; /* it waits for the next change */
+    }
+    wait_for_file(request, request->sqe.opcode != WEFT__OP_POLL_ADD);
+}
+
+void weft__sim_try(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+
+    weft__sim_step(&request->dice);
+    if (request->ended) {
+        finish_held(request);
+    } else if (request->cancelled && !request->spared) {
+        weft__sim_finish(request, or_done(request, request->end_code), 0);
+    } else if (request->woken && !request->cancelled && request->sqe.opcode != WEFT__OP_POLL_ADD &&
+               weft__sim_chance(sim, &request->dice, WEFT__SIM_SPURIOUS)) {
+        request->woken = false;
+        wait_for_file(request, true);
+    } else if (weft__sim_is_multishot(request)) {
+        try_multishot(request);
+    } else {
+        try_once(request);
+    }
+}
+
+/* -- the beginning ------------------------------------------------------------------------------
+ */
+
+static void lend(struct weft__sim_request *request)
+{
+    const struct weft__sqe *sqe = &request->sqe;
+    bool to_write = sqe->opcode == WEFT__OP_RECV || sqe->opcode == WEFT__OP_READ;
+
+    if (!weft__sim_moves_bytes(sqe->opcode) || sqe->flags & WEFT__SQE_BUFFER_SELECT)
+        return;
+    if (!weft__sim_lend(&request->lent, (void *)(uintptr_t)sqe->address, sqe->length, to_write))
+        weft__sim_end(request->ring->sim, -EFAULT,
+                      "memory given to the kernel is not whole: freed, or shorter than said, or "
+                      "lent already");
+}
+
+/* A page at the bottom of memory is nobody's: what the kernel answers to NULL and its like. */
+static bool is_nowhere(const struct weft__sqe *sqe)
+{
+    return (weft__sim_moves_bytes(sqe->opcode) || sqe->opcode == WEFT__OP_CONNECT) &&
+           !(sqe->flags & WEFT__SQE_BUFFER_SELECT) && sqe->address < 4096 &&
+           (sqe->length > 0 || sqe->opcode == WEFT__OP_CONNECT);
+}
+
+static struct weft__sim_file *file_of(struct weft__sim_ring *ring, const struct weft__sqe *sqe)
+{
+    if (!(sqe->flags & WEFT__SQE_FIXED_FILE))
+        return weft__sim_fd_file(ring->sim, sqe->fd);
+    return sqe->fd >= 0 && (uint32_t)sqe->fd < ring->held_room ? ring->held_files[sqe->fd] : NULL;
+}
+
+/* The address of a connect is copied when it is submitted. */
+static void copy_address(struct weft__sim_request *request)
+{
+    size_t length = request->sqe.offset;
+
+    if (request->sqe.opcode != WEFT__OP_CONNECT || length == 0 || length > 256)
+        return;
+    request->held = weft__sim_alloc(length);
+    memcpy(request->held, (void *)(uintptr_t)request->sqe.address, length);
+    request->sqe.address = (uint64_t)(uintptr_t)request->held;
+}
+
+static bool waits_for_all(const struct weft__sqe *sqe)
+{
+    return (sqe->opcode == WEFT__OP_RECV || sqe->opcode == WEFT__OP_SEND) &&
+           sqe->op_flags & MSG_WAITALL && !(sqe->op_flags & MSG_PEEK) &&
+           !(sqe->flags & WEFT__SQE_BUFFER_SELECT);
+}
+
+static void start(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+    bool poll_first =
+        request->sqe.opcode == WEFT__OP_RECV && request->sqe.ioprio & WEFT__RECV_POLL_FIRST;
+
+    if (weft__sim_events_of(request) && weft__sim_chance(sim, &request->dice, WEFT__SIM_HANG))
+        request->state = WEFT__SIM_HANGS;
+    else if (poll_first)
+        wait_for_file(request, true);
+    else if (weft__sim_chance(sim, &request->dice, WEFT__SIM_INLINE))
+        weft__sim_try(request);
+    else
+        weft__sim_work_at(request, later(request));
+}
+
+void weft__sim_submit(struct weft__sim_ring *ring, const struct weft__sqe *sqe)
+{
+    struct weft__sim_request *request = begin(ring, sqe);
+    bool needs_file = weft__sim_needs_file(sqe->opcode);
+
+    if (needs_file) {
+        request->file = file_of(ring, sqe);
+        if (request->file)
+            weft__sim_file_keep(request->file);
+    }
+    name(request);
+    weft__sim_note(ring->sim, WEFT__SIM_NOTE_SUBMIT, request->serial, sqe->opcode);
+    if (needs_file && !request->file) {
+        weft__sim_finish(request, -EBADF, 0);
+    } else if (is_nowhere(sqe)) {
+        weft__sim_finish(request, -EFAULT, 0);
+    } else if (sqe->opcode == WEFT__OP_ASYNC_CANCEL) {
+        weft__sim_cancel(ring, request);
+    } else {
+        lend(request);
+        copy_address(request);
+        request->listed = true;
+        request->for_all = waits_for_all(sqe);
+        start(request);
+    }
+}
+
+void weft__sim_deliver(struct weft__sim_ring *ring, uint64_t user_data, int32_t result,
+                       uint32_t flags, int64_t when_ns)
+{
+    const struct weft__sqe sqe = {.opcode = WEFT__OP_NOP, .fd = -1, .user_data = user_data};
+    struct weft__sim_request *request = begin(ring, &sqe);
+
+    name(request);
+    request->ended = true;
+    request->result = result;
+    request->flags = flags;
+    weft__sim_work_at(request, when_ns);
+}
+
+/* -- for reports --------------------------------------------------------------------------------
+ */
+
+static const char *const states[] = {"will be tried later", "waits", "could be done", "hangs"};
+
+static void describe(struct weft__sim *sim, const struct weft__sim_request *request, char *text,
+                     size_t size)
+{
+    const struct weft__sim_file *file = request->file;
+    char detail[160] = "";
+
+    if (file && file->ops->describe)
+        file->ops->describe(sim, file, detail, sizeof detail);
+    snprintf(text, size, "%s on %s %llu%s%s%s: %s", weft__sim_opcode_name(request->sqe.opcode),
+             file ? file->ops->kind : "no file", (unsigned long long)(file ? file->serial : 0),
+             detail[0] ? " (" : "", detail, detail[0] ? ")" : "", states[request->state]);
+}
+
+void weft__sim_ring_describe(struct weft__sim *sim, const struct weft__sim_ring *ring,
+                             void (*line)(void *context, const char *text), void *context)
+{
+    char text[320];
+
+    for (uint32_t i = 0; i < WEFT__SIM_CHAINS; i++)
+        for (const struct weft__sim_request *request = ring->table[i]; request;
+             request = request->next) {
+            describe(sim, request, text, sizeof text);
+            line(context, text);
+        }
+}
