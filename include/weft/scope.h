@@ -8,9 +8,12 @@
  *
  * A scope is opened and closed by one task, strictly nested, and touched only on that task's
  * reactor. It closes when every child has ended. Falling off the end of WEFT_SCOPE joins; leaving
- * it early by return, goto or break cancels and joins. `return v` evaluates v before the join: read
- * what children write after the brace, not in the return. longjmp or an exception across a scope is
- * misuse in C; in C++ use weft::scope at the end of this file.
+ * it early by return, goto or break cancels and joins. The error that such an implicit close ends
+ * with (a child's failure, or the -ETIMEDOUT of a deadline that cut something inside) becomes the
+ * result of the task if that would have been >= 0 and nobody asked weft_scope_error before;
+ * -ECANCELED does not. `return v` evaluates v before the join: read what children write after the
+ * brace, not in the return. longjmp or an exception across a scope is misuse in C; in C++ use
+ * weft::scope at the end of this file.
  */
 #ifndef WEFT_SCOPE_H
 #define WEFT_SCOPE_H

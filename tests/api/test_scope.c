@@ -201,6 +201,29 @@ TEST(implicit_close)
                                                                                      : -EAGAIN);
 }
 
+/* The same of a deadline: cut something, unread; asked for; did not cut anything; a cancellation
+   instead. */
+static int implicit_deadline_main(void *arg)
+{
+    int how = *(int *)arg;
+
+    WEFT_SCOPE(s, .deadline = how == 3 ? WEFT_NEVER : 1) {
+        if (how == 3)
+            ck_assert_int_eq(weft_scope_cancel(&s), 1);
+        if (how != 2)
+            ck_assert_int_eq(weft_yield(), -ECANCELED);
+        if (how == 1)
+            ck_assert_int_eq(weft_scope_error(&s), 0);
+    }
+    return 3;
+}
+TEST(implicit_close_of_a_deadline)
+{
+    for (int how = 0; how < 4; how++)
+        ck_assert_int_eq(weft_run(implicit_deadline_main, &how, sizeof how, NULL),
+                         how == 0 ? -ETIMEDOUT : 3);
+}
+
 /* A child ended by weft_cancel, or by its scope, is no failure; nor is one whose own children were
    the ones that were told. A child that invents -ECANCELED has failed. */
 static int parent_of_sleeper(void *arg)
@@ -725,7 +748,7 @@ TEST(scopes_of_others)
 }
 
 TEST_MAIN("api.scope", 30, opening_and_closing, leaving_early, forgotten_scope, errors,
-          implicit_close, cancelled_children_have_not_failed, deadlines, rescheduling,
-          what_the_edge_says, draining, draining_across_reactors, shields,
+          implicit_close, implicit_close_of_a_deadline, cancelled_children_have_not_failed,
+          deadlines, rescheduling, what_the_edge_says, draining, draining_across_reactors, shields,
           shield_ends_over_children, shield_hides_its_inside_only, cleanup_actions,
           scopes_of_others)
