@@ -123,6 +123,30 @@ static void accepts_are_not_lost(struct contract *c)
     contract_say(c, "%u of 12", accepted);
 }
 
+/* What the armed accept does when its completions find no room. */
+static void what_becomes_of_an_armed_accept(struct contract *c)
+{
+    struct weft__ring *ring = contract_ring(c, 16, 16), *other = contract_ring(c, 0, 0);
+    struct contract_address address;
+    int listener = contract_listener(c, AF_INET, 32, &address);
+    bool ended = false;
+    struct weft__cqe cqe;
+
+    CONTRACT_ASK(c, ring, ACCEPT, accept, listener, SOCK_CLOEXEC, true);
+    contract_submit(c, ring);
+    flood(c, ring, NOP, 16);
+    for (int i = 0; i < 4; i++) {
+        contract_connect(c, other, contract_socket(c, AF_INET), &address.storage, address.length);
+        if (!c->trouble[0])
+            weft__ring_enter(ring, 0, 0);
+    }
+    for (int i = 0; i < 4 && contract_next(c, ring, ACCEPT, contract_soon(), &cqe); i++) {
+        contract_keep(c, cqe.result);
+        ended |= !(cqe.flags & WEFT__CQE_MORE);
+    }
+    contract_say(c, "%s", ended ? "ends" : "stays armed");
+}
+
 /* Pieces come one by one while there is no room; in the end all are there, in their order. */
 static void multishot_bytes_keep_their_order(struct contract *c)
 {
@@ -216,6 +240,12 @@ const struct contract_check contract_overflow[] = {
      accepts_are_not_lost,
      WEFT__FEATURE_ACCEPT_MULTISHOT,
      {ANSWER("12 of 12")}},
+    {"overflow/what-becomes-of-an-armed-accept",
+     "Whether an armed accept ends is told by its completions, and by nothing else.",
+     "src/io/accept.c, completed",
+     what_becomes_of_an_armed_accept,
+     WEFT__FEATURE_ACCEPT_MULTISHOT,
+     {ANSWER("ends")}},
     {"overflow/multishot-bytes-keep-their-order",
      "An overflow may end an armed receive; the bytes come all the same, in order.",
      "src/io/stream_receive.c, settle",

@@ -87,6 +87,23 @@ static void a_bad_one_stops_nothing(struct contract *c)
     contract_say_result(c, "bad", contract_wait(c, ring, BAD).result);
 }
 
+/* Which of the two comes first is nobody's business above: completions are looked up by name. */
+static void where_a_bad_one_comes(struct contract *c)
+{
+    struct weft__ring *ring = contract_ring(c, 0, 0);
+    uint32_t head, ready;
+
+    CONTRACT_ASK(c, ring, FIRST, nop);
+    CONTRACT_ASK(c, ring, BAD, nop);
+    ring->sqes[(ring->sq_tail - 1) & ring->sq_mask].opcode = 250;
+    contract_enter(c, ring, 2, INT64_MAX);
+    ready = weft__ring_ready(ring, &head);
+    contract_say(c, "%s",
+                 ready < 2                                           ? "not there"
+                 : ring->cqes[head & ring->cq_mask].user_data == BAD ? "before its elders"
+                                                                     : "in its place");
+}
+
 static void a_bad_descriptor(struct contract *c)
 {
     struct weft__ring *ring = contract_ring(c, 0, 0);
@@ -219,6 +236,13 @@ const struct contract_check contract_submission[] = {
      a_bad_one_stops_nothing,
      0,
      {ANSWER("1 call, 2 good, bad -EINVAL")}},
+    {"submission/where-a-bad-one-comes",
+     "Completions come in any order: they are looked up by name.",
+     "src/reactor/reactor.h, weft__op_complete",
+     where_a_bad_one_comes,
+     0,
+     {ANSWER("in its place", .since = CONTRACT_KERNEL(6, 2)),
+      ANSWER("before its elders", .before = CONTRACT_KERNEL(6, 18), .whose = CONTRACT_REAL)}},
     {"submission/a-bad-descriptor",
      "A request on a closed descriptor completes with -EBADF.",
      "src/io/transfer.c, end",
