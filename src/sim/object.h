@@ -174,4 +174,8 @@ int weft__sim_net_chmod(struct weft__sim *sim, const char *path, uint32_t mode);
 /* weft__host_connect_probe: 1 somebody listens there, 0 nobody, or an errno. */
 int weft__sim_net_probe(struct weft__sim *sim, const struct sockaddr *address, socklen_t length);
 
+/* A peer that needs no task: begins to play `script` (sim/net_script.h). 0, -EINVAL when it is not
+   understood; one that listens: what bind says. */
+int weft__sim_net_peer(struct weft__sim *sim, const char *script);
+
 #endif

@@ -1,0 +1,464 @@
+/*
+ * sim/net_unix.c - Unix stream sockets: the calls.
+ */
+#include "sim/net_unix.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+enum { ALL_EVENTS = POLLIN | POLLOUT | POLLRDHUP | POLLHUP | POLLERR };
+enum { BACKLOG_MAX = 4096, SHOWN = 212992, NO_NAME = sizeof(sa_family_t), MAY_WRITE = 0200 };
+
+struct unix_file {
+    struct weft__sim_file file;
+    struct weft__net_local *local;
+};
+
+static struct weft__net_local *local_of(const struct weft__sim_file *file)
+{
+    static_assert(offsetof(struct unix_file, file) == 0, "cast below");
+    return ((const struct unix_file *)file)->local;
+}
+
+static void changed(struct weft__net_local *local, uint32_t events)
+{
+    if (local->file)
+        weft__sim_file_changed(local->net->sim, local->file, events);
+}
+
+/* -- beginning and end ----------------------------------------------------------------------- */
+
+static struct weft__net_local *local_new(struct weft__sim_net *net)
+{
+    struct weft__net_local *local = weft__sim_alloc(sizeof *local);
+    struct weft__sim_dice dice;
+
+    local->net = net;
+    local->serial = weft__sim_serial(net->sim, WEFT__SIM_WHO_NET);
+    local->name = (struct weft__net_local_name){.address.sun_family = AF_UNIX, .length = NO_NAME};
+    local->peer_name = local->name;
+    local->queue_tail = &local->queue;
+    local->next = net->locals;
+    local->link = &net->locals;
+    if (local->next)
+        local->next->link = &local->next;
+    net->locals = local;
+    dice = weft__sim_dice(WEFT__SIM_WHO_NET, local->serial);
+    local->options = (struct weft__net_options){
+        .type = SOCK_STREAM,
+        .domain = AF_UNIX,
+        .send_buffer = SHOWN,
+        .receive_buffer = SHOWN,
+        .send_room = weft__sim_span(net->sim, &dice, WEFT__SIM_NET_UNIX_BUFFER),
+    };
+    return local;
+}
+
+static void broken(struct weft__net_local *local, int error)
+{
+    if (error)
+        local->error = error;
+    local->shut = WEFT__NET_SHUT_BOTH;
+    changed(local, ALL_EVENTS);
+}
+
+/* Tells the other end, if there is one, and frees. */
+static void local_free(struct weft__net_local *local, int error)
+{
+    struct weft__net_local *other = local->other;
+
+    weft__net_path_leave(local);
+    weft__net_bytes_free(&local->in);
+    *local->link = local->next;
+    if (local->next)
+        local->next->link = local->link;
+    weft__sim_free(local);
+    if (!other)
+        return;
+    other->other = NULL;
+    broken(other, error);
+}
+
+static struct weft__net_local *dequeue(struct weft__net_local *listener)
+{
+    struct weft__net_local *local = listener->queue;
+
+    listener->queue = local->queue_next;
+    if (!listener->queue)
+        listener->queue_tail = &listener->queue;
+    listener->queued--;
+    local->queue_next = NULL;
+    local->listener = NULL;
+    return local;
+}
+
+/* Those who wait for room in this listener's queue, or for its end: nothing keeps account of them,
+   so all who have not connected are told, and look. */
+static void room_in_queue(struct weft__sim_net *net)
+{
+    struct weft__net_local *next;
+
+    for (struct weft__net_local *local = net->locals; local; local = next) {
+        next = local->next;
+        if (local->state == WEFT__NET_CLOSED)
+            changed(local, POLLOUT);
+    }
+}
+
+static void unix_release(struct weft__sim *sim, struct weft__sim_file *file)
+{
+    struct weft__net_local *local = local_of(file);
+    struct weft__sim_net *net = local->net;
+    bool listened = local->state == WEFT__NET_LISTENING;
+
+    (void)sim;
+    local->file = NULL;
+    weft__sim_free(file);
+    while (local->queue)
+        local_free(dequeue(local), ECONNRESET);
+    local_free(local, local->in.count > 0 ? ECONNRESET : 0);
+    if (listened)
+        room_in_queue(net);
+}
+
+void weft__net_unix_close_all(struct weft__sim_net *net)
+{
+    while (net->locals)
+        local_free(net->locals, 0);
+}
+
+/* -- connecting ------------------------------------------------------------------------------ */
+
+static int unix_bind(struct weft__sim *sim, struct weft__sim_file *file,
+                     const struct sockaddr *address, socklen_t length)
+{
+    (void)sim;
+    return weft__net_local_bind(local_of(file), address, length);
+}
+
+static int unix_listen(struct weft__sim *sim, struct weft__sim_file *file, int backlog)
+{
+    struct weft__net_local *local = local_of(file);
+
+    (void)sim;
+    if (local->state == WEFT__NET_OPEN || local->name.length <= NO_NAME)
+        return -EINVAL;
+    local->state = WEFT__NET_LISTENING;
+    local->backlog = backlog < 0 || backlog > BACKLOG_MAX ? BACKLOG_MAX : (uint32_t)backlog;
+    room_in_queue(local->net);
+    return 0;
+}
+
+/* Who listens at that name; a negative errno through *error. */
+static struct weft__net_local *listener_at(struct weft__sim_net *net,
+                                           const struct weft__net_local_name *name, int *error)
+{
+    struct weft__net_path *path = weft__net_path_find(net, name);
+    struct weft__net_local *owner = path ? path->owner : NULL;
+
+    *error = -ECONNREFUSED;
+    if (!path && weft__net_local_is_file(name))
+        *error = -ENOENT;
+    else if (path && weft__net_local_is_file(name) && !(path->mode & MAY_WRITE))
+        *error = -EACCES;
+    else if (owner && owner->state == WEFT__NET_LISTENING && !(owner->shut & WEFT__NET_SHUT_READ))
+        *error = owner->queued > owner->backlog ? -EAGAIN : 0;
+    return *error < 0 ? NULL : owner;
+}
+
+static void join(struct weft__net_local *here, struct weft__net_local *listener)
+{
+    struct weft__net_local *there = local_new(here->net);
+
+    weft__net_option_inherit(&there->options, &listener->options);
+    there->name = here->peer_name = listener->name;
+    there->peer_name = here->name;
+    there->other = here;
+    here->other = there;
+    here->state = there->state = WEFT__NET_OPEN;
+    there->listener = listener;
+    *listener->queue_tail = there;
+    listener->queue_tail = &there->queue_next;
+    listener->queued++;
+    weft__sim_note(here->net->sim, WEFT__SIM_NOTE_NET_BEGIN, here->serial, 0);
+    changed(here, POLLOUT);
+    changed(listener, POLLIN);
+}
+
+static int connect_local(struct weft__net_local *local, const struct sockaddr *address,
+                         socklen_t length)
+{
+    struct weft__net_local_name name;
+    struct weft__net_local *listener;
+    int error = weft__net_local_read(&name, address, length);
+
+    if (error < 0)
+        return error;
+    listener = listener_at(local->net, &name, &error);
+    if (!listener && error != -EAGAIN)
+        return error;
+    if (local->state != WEFT__NET_CLOSED)
+        return local->state == WEFT__NET_OPEN ? -EISCONN : -EINVAL;
+    if (listener)
+        join(local, listener);
+    return error;
+}
+
+static int unix_connect(struct weft__sim *sim, struct weft__sim_file *file,
+                        const struct sockaddr *address, socklen_t length)
+{
+    (void)sim;
+    return connect_local(local_of(file), address, length);
+}
+
+static int unix_connected(struct weft__sim *sim, struct weft__sim_file *file)
+{
+    (void)sim;
+    return local_of(file)->state == WEFT__NET_OPEN ? 0 : -EAGAIN;
+}
+
+/* As the real one does it: by connecting and leaving, which the listener sees. */
+int weft__sim_net_probe(struct weft__sim *sim, const struct sockaddr *address, socklen_t length)
+{
+    struct weft__net_local *local;
+    int error;
+
+    if (address->sa_family != AF_UNIX)
+        return 1;
+    local = local_new(weft__sim_net(sim));
+    error = connect_local(local, address, length);
+    local_free(local, 0);
+    if (error == -ECONNREFUSED || error == -ENOENT)
+        return 0;
+    return error == 0 || error == -EAGAIN ? 1 : error;
+}
+
+static struct weft__sim_file *file_new(struct weft__net_local *local);
+
+static int unix_accept(struct weft__sim *sim, struct weft__sim_file *file,
+                       struct weft__sim_file **accepted)
+{
+    struct weft__net_local *listener = local_of(file), *local;
+
+    (void)sim;
+    if (listener->state != WEFT__NET_LISTENING)
+        return -EINVAL;
+    if (!listener->queue)
+        return -EAGAIN;
+    local = dequeue(listener);
+    *accepted = file_new(local);
+    if (listener->queued == listener->backlog)
+        room_in_queue(listener->net);
+    return 0;
+}
+
+/* -- bytes ----------------------------------------------------------------------------------- */
+
+static bool is_writable(const struct weft__net_local *local)
+{
+    return !local->other || (int64_t)local->other->in.count * 4 <= local->options.send_room;
+}
+
+static int32_t nothing_to_read(struct weft__net_local *local)
+{
+    int error = local->error;
+
+    local->error = 0;
+    if (error)
+        return -error;
+    return local->shut & WEFT__NET_SHUT_READ ? 0 : -EAGAIN;
+}
+
+static int32_t unix_receive(struct weft__sim *sim, struct weft__sim_file *file,
+                            struct weft__sim_transfer *transfer)
+{
+    struct weft__net_local *local = local_of(file);
+    size_t size = transfer->length < local->in.count ? transfer->length : local->in.count;
+
+    (void)sim;
+    if (local->state != WEFT__NET_OPEN || transfer->msg_flags & MSG_OOB)
+        return -EINVAL;
+    if (local->in.count == 0)
+        return nothing_to_read(local);
+    weft__net_bytes_look(&local->in, 0, transfer->memory, size);
+    if (!(transfer->msg_flags & MSG_PEEK)) {
+        weft__net_bytes_drop(&local->in, size);
+        if (local->other && is_writable(local->other))
+            changed(local->other, POLLOUT);
+    }
+    transfer->nonempty = local->in.count > 0;
+    return (int32_t)size;
+}
+
+static int32_t unix_send(struct weft__sim *sim, struct weft__sim_file *file,
+                         struct weft__sim_transfer *transfer)
+{
+    struct weft__net_local *local = local_of(file), *other = local->other;
+    uint32_t size = transfer->length;
+    int64_t room;
+
+    if (local->state != WEFT__NET_OPEN)
+        return -ENOTCONN;
+    if (!other || local->shut & WEFT__NET_SHUT_WRITE)
+        return -EPIPE;
+    if (transfer->msg_flags & MSG_OOB)
+        return -EOPNOTSUPP; /* urgent bytes are not simulated */
+    room = local->options.send_room - (int64_t)other->in.count;
+    if (size == 0)
+        return 0;
+    if (room <= 0)
+        return -EAGAIN;
+    if (size > room)
+        size = (uint32_t)room;
+    weft__net_bytes_push(&other->in, transfer->memory, size);
+    weft__sim_note(sim, WEFT__SIM_NOTE_NET_UNIX, local->serial, size);
+    changed(other, POLLIN);
+    return (int32_t)size;
+}
+
+static uint32_t unix_poll(struct weft__sim *sim, struct weft__sim_file *file)
+{
+    const struct weft__net_local *local = local_of(file);
+    uint32_t events = local->error ? POLLERR : 0;
+
+    (void)sim;
+    if (local->shut == WEFT__NET_SHUT_BOTH || local->state == WEFT__NET_CLOSED)
+        events |= POLLHUP;
+    if (local->shut & WEFT__NET_SHUT_READ)
+        events |= POLLIN | POLLRDHUP;
+    if (local->in.count > 0 || local->queue)
+        events |= POLLIN;
+    if (local->state != WEFT__NET_LISTENING && is_writable(local))
+        events |= POLLOUT;
+    return events;
+}
+
+/* -- the rest -------------------------------------------------------------------------------- */
+
+static int unix_shutdown(struct weft__sim *sim, struct weft__sim_file *file, int how)
+{
+    struct weft__net_local *local = local_of(file), *other = local->other;
+    uint8_t mine = (uint8_t)(how + 1);
+
+    (void)sim;
+    if (how < SHUT_RD || how > SHUT_RDWR)
+        return -EINVAL;
+    local->shut |= mine;
+    if (other)
+        other->shut |= (uint8_t)((mine & WEFT__NET_SHUT_READ ? WEFT__NET_SHUT_WRITE : 0) |
+                                 (mine & WEFT__NET_SHUT_WRITE ? WEFT__NET_SHUT_READ : 0));
+    changed(local, ALL_EVENTS & ~(POLLERR | POLLHUP));
+    if (other)
+        changed(other, ALL_EVENTS & ~(POLLERR | POLLHUP));
+    return 0;
+}
+
+static int unix_getsockname(struct weft__sim *sim, struct weft__sim_file *file,
+                            struct sockaddr *address, socklen_t *length)
+{
+    const struct weft__net_local *local = local_of(file);
+
+    (void)sim;
+    weft__net_copy_out(&local->name.address, local->name.length, address, length);
+    return 0;
+}
+
+static int unix_getpeername(struct weft__sim *sim, struct weft__sim_file *file,
+                            struct sockaddr *address, socklen_t *length)
+{
+    const struct weft__net_local *local = local_of(file);
+
+    (void)sim;
+    if (local->state != WEFT__NET_OPEN)
+        return -ENOTCONN;
+    weft__net_copy_out(&local->peer_name.address, local->peer_name.length, address, length);
+    return 0;
+}
+
+static int unix_setsockopt(struct weft__sim *sim, struct weft__sim_file *file, int level,
+                           int option, const void *value, socklen_t length)
+{
+    (void)sim;
+    return weft__net_option_set(&local_of(file)->options, false, level, option, value, length);
+}
+
+static int unix_getsockopt(struct weft__sim *sim, struct weft__sim_file *file, int level,
+                           int option, void *value, socklen_t *length)
+{
+    struct weft__net_local *local = local_of(file);
+    int answer;
+
+    (void)sim;
+    if (level != SOL_SOCKET || (option != SO_ERROR && option != SO_ACCEPTCONN))
+        return weft__net_option_get(&local->options, level, option, value, length);
+    answer = option == SO_ERROR ? local->error : local->state == WEFT__NET_LISTENING;
+    if (option == SO_ERROR)
+        local->error = 0;
+    weft__net_copy_out(&answer, sizeof answer, value, length);
+    return 0;
+}
+
+static void unix_fault(struct weft__sim *sim, struct weft__sim_file *file, int error)
+{
+    struct weft__net_local *local = local_of(file), *other = local->other;
+
+    if (local->state != WEFT__NET_OPEN)
+        return;
+    weft__sim_note(sim, WEFT__SIM_NOTE_NET_BROKEN, local->serial, -error);
+    broken(local, -error);
+    if (other)
+        broken(other, -error);
+}
+
+static void unix_describe(struct weft__sim *sim, const struct weft__sim_file *file, char *text,
+                          size_t size)
+{
+    static const char *const states[] = {"closed", "listening", "", "", "open"};
+    const struct weft__net_local *local = local_of(file);
+    const struct weft__net_local_name *name =
+        local->name.length > NO_NAME ? &local->name : &local->peer_name;
+    const char *path = name->length > NO_NAME ? name->address.sun_path : "(unnamed)";
+
+    (void)sim;
+    snprintf(text, size, "unix:%s%.*s, %s", *path ? "" : "@", NO_NAME + 104,
+             *path ? path : path + 1, states[local->state]);
+}
+
+static const struct weft__sim_file_ops unix_ops = {
+    .kind = "unix",
+    .is_socket = true,
+    .receive = unix_receive,
+    .send = unix_send,
+    .read = unix_receive,
+    .write = unix_send,
+    .accept = unix_accept,
+    .connect = unix_connect,
+    .connected = unix_connected,
+    .poll = unix_poll,
+    .shutdown = unix_shutdown,
+    .bind = unix_bind,
+    .listen = unix_listen,
+    .getsockname = unix_getsockname,
+    .getpeername = unix_getpeername,
+    .setsockopt = unix_setsockopt,
+    .getsockopt = unix_getsockopt,
+    .fault = unix_fault,
+    .describe = unix_describe,
+    .release = unix_release,
+};
+
+static struct weft__sim_file *file_new(struct weft__net_local *local)
+{
+    struct unix_file *made = weft__sim_alloc(sizeof *made);
+
+    made->local = local;
+    local->file = &made->file;
+    weft__sim_file_begin(local->net->sim, &made->file, &unix_ops);
+    return &made->file;
+}
+
+struct weft__sim_file *weft__net_unix_new(struct weft__sim_net *net)
+{
+    return file_new(local_new(net));
+}
