@@ -25,8 +25,8 @@ static void check_no_place(void)
 {
     unsigned before = test_misuses();
 
-    ck_assert_int_eq((weft_join)(nobody, NULL), -ESTALE);
-    test_misuse_check(before, NULL, 0, NULL, -ESTALE, "never filled in");
+    ck_assert_int_eq((weft_stop_post)(NULL), -EINVAL);
+    test_misuse_check(before, NULL, 0, NULL, -EINVAL, "no inbox");
 }
 
 static int returned_main(void *arg)
@@ -52,19 +52,40 @@ static int waits(void *arg)
     (void)arg;
     return weft_sleep(WEFT_NEVER);
 }
+/* The first thing they do, straight after the switch from a task that is in the middle of a call.
+ */
+static int checks(void *arg)
+{
+    (void)arg;
+    check_no_place();
+    return 0;
+}
+static void checks_too(void *arg)
+{
+    check_no_place();
+    *(bool *)arg = true;
+}
 static int parked_main(void *arg)
 {
     weft_task sleeper;
     struct weft_spawn_opt opt = {.size = sizeof opt, .task = &sleeper};
+    weft_inbox *inbox = weft_inbox_here();
+    bool called = false;
 
     (void)arg;
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, waits, NULL, 0, &opt));
         ok(weft_spawn(&s, joins, &sleeper, sizeof sleeper, NULL));
+        ok(weft_spawn(&s, checks, NULL, 0, NULL));
         ok(weft_yield());
-        check_no_place(); /* both are in a call now, one of them in this very one */
+        ok(weft_post(inbox, checks_too, &called, NULL));
+        while (!called)
+            ok(weft_yield());
+        ok(weft_call_on_big_stack(checks, NULL));
+        check_no_place();
         weft_scope_cancel(&s);
     }
+    weft_inbox_put(inbox);
     return 0;
 }
 TEST(a_call_whose_task_is_parked)
