@@ -31,7 +31,8 @@ struct weft_misuse test_misuse_latest(void);
 void test_misuse_check(unsigned before, const char *file, int line, const char *function, int error,
                        const char *words);
 
-/* The call answers `error`, and this very line is named for it, once. */
+/* The call answers `error`, and this very line is named for it, once. On one line, or compilers
+   differ in which they name. */
 #define ck_misuse(call, error, function, words)                                                    \
     do {                                                                                           \
         unsigned misuses_before = test_misuses();                                                  \
