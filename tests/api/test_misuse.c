@@ -529,6 +529,7 @@ static int uses_anothers(void *arg)
 static void second_users(int here, int there)
 {
     struct sockaddr_in to = {.sin_family = AF_INET};
+    const struct sockaddr *address = (const struct sockaddr *)&to;
     int port, listener = net_listen(&port);
 
     WEFT_SCOPE(s) {
@@ -536,8 +537,7 @@ static void second_users(int here, int there)
         ok(weft_spawn(&s, accepts, &listener, sizeof listener, NULL));
         ok(weft_yield());
         WRONG(weft_recv(here, memory, 1, 0), -EBUSY, "weft_recv", "another call");
-        WRONG(weft_connect(here, (struct sockaddr *)&to, sizeof to), -EBUSY, "weft_connect",
-              "anot");
+        WRONG(weft_connect(here, address, sizeof to), -EBUSY, "weft_connect", "another call");
         WRONG(weft_accept(listener, NULL, NULL, 0), -EBUSY, "weft_accept", "another call");
         ck_no_misuse(weft_fd_move(here), -EBUSY); /* it may be asked until it is free: none */
         ok(weft_call(1, uses_anothers, &here, sizeof here));
