@@ -75,13 +75,13 @@ static int *place_of(struct weft__net_options *options, const struct option *opt
 /* What a kernel says to an option it does not know: it depends on who was asked. */
 static int unknown(const struct weft__net_options *options, int level, int name, bool set)
 {
-    bool tcp = options->domain != AF_UNIX;
-
     if (name == SO_REUSEPORT && level == SOL_SOCKET)
         return -EOPNOTSUPP;
-    if (level == SOL_SOCKET || (tcp && (set || level == IPPROTO_TCP)))
+    if (level == SOL_SOCKET)
         return -ENOPROTOOPT;
-    return -EOPNOTSUPP;
+    if (options->domain == AF_UNIX)
+        return -EOPNOTSUPP;
+    return set || level == IPPROTO_TCP || options->domain == AF_INET6 ? -ENOPROTOOPT : -EOPNOTSUPP;
 }
 
 /* The kernel doubles it, for what it needs itself; so half of what is shown is for bytes. */
