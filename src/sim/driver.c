@@ -144,7 +144,7 @@ void weft__sim_count_step(struct weft__sim *sim)
         weft__sim_end(sim, -ETIMEDOUT, "the run took more steps than it may (steps_max)");
 }
 
-static void fire_due(struct weft__sim *sim)
+void weft__sim_fire_due(struct weft__sim *sim)
 {
     struct weft__sim_event *event;
 
@@ -181,7 +181,7 @@ static struct weft__sim_thread *next_thread(struct weft__sim *sim)
     for (;;) {
         struct weft__sim_thread *thread;
 
-        fire_due(sim);
+        weft__sim_fire_due(sim);
         if (sim->runnable_count > 0) {
             thread = draw_runnable(sim);
             if (thread)

@@ -20,6 +20,13 @@ static struct weft__sim *begin(int fd, struct weft__sim_file **file)
     return sim;
 }
 
+/* After a call that others may notice: what is due by now happens, and flags tell of it. */
+static int done(struct weft__sim *sim, int result)
+{
+    weft__sim_fire_due(sim);
+    return result;
+}
+
 /* The kernel had no memory for it. */
 static bool fails(struct weft__sim *sim)
 {
@@ -191,7 +198,7 @@ int weft__host_shutdown(int fd, int how)
 
     if (!file)
         return -EBADF;
-    return file->ops->shutdown ? file->ops->shutdown(sim, file, how) : missing(file);
+    return done(sim, file->ops->shutdown ? file->ops->shutdown(sim, file, how) : missing(file));
 }
 
 int weft__host_close(int fd)
@@ -199,5 +206,5 @@ int weft__host_close(int fd)
     struct weft__sim_file *file;
     struct weft__sim *sim = begin(fd, &file);
 
-    return file ? weft__sim_fd_close(sim, fd) : -EBADF;
+    return file ? done(sim, weft__sim_fd_close(sim, fd)) : -EBADF;
 }

@@ -8,7 +8,10 @@
  */
 #include "sim/lent.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "coro/sanitize.h"
 
@@ -108,4 +111,54 @@ bool weft__sim_give_back(struct weft__sim_lent *lent)
     }
     lent->size = 0;
     return held;
+}
+
+/* -- memory that is none ------------------------------------------------------------------------
+ */
+
+enum { PAGE = 4096, PAGES_KNOWN = 1024 };
+
+/* Pages that were there when last asked about, by their low bits: number times two, and one more
+   when it may be written too. */
+static __thread uintptr_t known[PAGES_KNOWN];
+
+void weft__sim_forget_pages(void)
+{
+    memset(known, 0, sizeof known);
+}
+
+/* Has the kernel copy a byte of the page to us and back. Where that call does not exist, all memory
+   is taken to be there. */
+static bool ask(uintptr_t address, bool to_write)
+{
+    unsigned char byte;
+    struct iovec here = {&byte, 1}, there = {(void *)address, 1};
+
+    if (process_vm_readv(getpid(), &here, 1, &there, 1, 0) != 1)
+        return errno != EFAULT;
+    return !to_write || process_vm_writev(getpid(), &here, 1, &there, 1, 0) == 1 || errno != EFAULT;
+}
+
+static bool page_is_there(uintptr_t address, bool to_write)
+{
+    uintptr_t page = address / PAGE, *slot = &known[page % PAGES_KNOWN];
+
+    if (page == 0) /* also what an empty slot says */
+        return false;
+    if (*slot / 2 == page && (!to_write || *slot % 2))
+        return true;
+    if (!ask(address, to_write))
+        return false;
+    *slot = page * 2 + to_write;
+    return true;
+}
+
+bool weft__sim_is_there(void *memory, size_t size, bool to_write)
+{
+    uintptr_t from = (uintptr_t)memory, to = from + size;
+
+    for (; from < to; from = (from / PAGE + 1) * PAGE)
+        if (!page_is_there(from, to_write))
+            return false;
+    return true;
 }

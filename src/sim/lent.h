@@ -22,5 +22,9 @@ void weft__sim_lent_open(const struct weft__sim_lent *lent);
 void weft__sim_lent_shut(const struct weft__sim_lent *lent);
 /* Given back. False: somebody had touched it, or its frame had ended. */
 bool weft__sim_give_back(struct weft__sim_lent *lent);
+/* Whether all of it can be read (and written). Asked of the real kernel, once per page. */
+bool weft__sim_is_there(void *memory, size_t size, bool to_write);
+/* Forgets what is known of pages: memory comes and goes. */
+void weft__sim_forget_pages(void);
 
 #endif

@@ -84,19 +84,37 @@ void weft__sim_file_changed(struct weft__sim *sim, struct weft__sim_file *file, 
 
 /* -- descriptors ---------------------------------------------------------------------------- */
 
-/* The lowest free number from FD_FIRST on. What backs the numbers is kept open while there are any.
- */
-static int reserve_number(struct weft__sim *sim)
+/* The lowest free number from FD_FIRST on, or an errno of the real process. */
+static int reserve_number(const struct weft__sim *sim)
 {
-    int fd;
+    int fd = fcntl(sim->backing, F_DUPFD_CLOEXEC, FD_FIRST);
 
-    if (sim->fds_open == 0)
+    return fd < 0 ? -errno : fd;
+}
+
+/* One number is reserved ahead while any is open, so that it is known whether there is one. What
+   backs the numbers is kept open as long. */
+bool weft__sim_fd_available(struct weft__sim *sim)
+{
+    if (sim->fds_open >= sim->fds_max)
+        return false;
+    if (!sim->backed)
         sim->backing = open("/", O_PATH | O_CLOEXEC);
-    fd = fcntl(sim->backing, F_DUPFD_CLOEXEC, FD_FIRST);
-    fd = fd < 0 ? -errno : fd;
-    if (fd < 0 && sim->fds_open == 0 && sim->backing >= 0)
-        close(sim->backing);
-    return fd;
+    sim->backed = sim->backing >= 0;
+    if (sim->backed && sim->spare <= 0)
+        sim->spare = reserve_number(sim);
+    return sim->backed && sim->spare > 0;
+}
+
+static void give_up_spare(struct weft__sim *sim)
+{
+    if (sim->fds_open > 0 || !sim->backed)
+        return;
+    if (sim->spare > 0)
+        close(sim->spare);
+    close(sim->backing);
+    sim->spare = 0;
+    sim->backed = false;
 }
 
 static void make_room(struct weft__sim *sim, uint32_t fd)
@@ -111,20 +129,22 @@ static void make_room(struct weft__sim *sim, uint32_t fd)
     sim->fds_room = room;
 }
 
-bool weft__sim_fd_available(struct weft__sim *sim)
-{
-    return sim->fds_open < sim->fds_max;
-}
-
 int weft__sim_fd_install(struct weft__sim *sim, struct weft__sim_file *file)
 {
-    int fd = weft__sim_fd_available(sim) ? reserve_number(sim) : -EMFILE;
+    int fd;
 
-    if (fd < 0) {
+    if (!weft__sim_fd_available(sim)) {
+        give_up_spare(sim);
         weft__sim_file_drop(sim, file);
-        return fd;
+        return -EMFILE;
     }
+    fd = sim->spare;
+    sim->spare = 0;
     make_room(sim, (uint32_t)fd);
+    if (sim->fds[fd]) { /* somebody closed it past the boundary, and the number came again */
+        weft__sim_file_drop(sim, sim->fds[fd]);
+        sim->fds_open--;
+    }
     sim->fds[fd] = file;
     sim->fds_open++;
     return fd;
@@ -142,9 +162,9 @@ int weft__sim_fd_close(struct weft__sim *sim, int fd)
     if (!file)
         return -EBADF;
     sim->fds[fd] = NULL;
+    sim->fds_open--;
     close(fd);
-    if (--sim->fds_open == 0)
-        close(sim->backing);
+    give_up_spare(sim);
     weft__sim_file_drop(sim, file);
     return 0;
 }

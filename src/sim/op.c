@@ -119,6 +119,16 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+/* Memory that is none costs no byte: a receive says so when there is something to put there. */
+static int32_t move_nowhere(struct weft__sim_request *request)
+{
+    const struct weft__sim_file_ops *ops = request->file->ops;
+    bool waits = weft__sim_events_of(request) & POLLIN && ops->poll &&
+                 !(ops->poll(request->ring->sim, request->file) & (POLLIN | POLLERR | POLLHUP));
+
+    return waits ? -EAGAIN : -EFAULT;
+}
+
 /* Between the caller's own memory and the object. */
 static int32_t move(struct weft__sim_request *request, mover *by, uint32_t limit, uint32_t *flags)
 {
@@ -162,6 +172,8 @@ static int32_t move_selected(struct weft__sim_request *request, mover *by, uint3
     transfer.memory = lent.memory;
     transfer.length = smaller(length, limit);
     lent.size = length;
+    if (!weft__sim_is_there(lent.memory, length, true))
+        return move_nowhere(request);
     weft__sim_lent_open(&lent);
     result = by(sim, request->file, &transfer);
     weft__sim_lent_shut(&lent);
@@ -209,6 +221,8 @@ static int32_t perform_connect(struct weft__sim_request *request)
         return ops->connected(sim, request->file);
     if (request->sqe.offset > sizeof(struct sockaddr_storage))
         return -EINVAL;
+    if (request->nowhere)
+        return -EFAULT;
     error =
         ops->connect(sim, request->file, (const struct sockaddr *)(uintptr_t)request->sqe.address,
                      (socklen_t)request->sqe.offset);
@@ -275,6 +289,8 @@ int32_t weft__sim_perform(struct weft__sim_request *request, uint32_t limit, uin
         by = mover_of(request);
         if (!by)
             return no_mover(request);
+        if (request->nowhere)
+            return move_nowhere(request);
         return request->sqe.flags & WEFT__SQE_BUFFER_SELECT
                    ? move_selected(request, by, limit, flags)
                    : move(request, by, limit, flags);

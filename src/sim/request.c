@@ -5,7 +5,6 @@
  * completion is posted; the memory it was lent is opened for the kernel's own access and else shut.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -195,14 +194,11 @@ static void told(struct weft__sim *sim, struct weft__sim_waiter *waiter, uint32_
         (struct weft__sim_request *)((char *)waiter - offsetof(struct weft__sim_request, waiter)));
 }
 
+/* O_NONBLOCK is for calls made by others: through the ring a request waits all the same. */
 static bool is_nonblocking(const struct weft__sim_request *request)
 {
-    bool asked = weft__sim_moves_bytes(request->sqe.opcode) &&
-                 (request->sqe.op_flags & MSG_DONTWAIT) && request->sqe.opcode != WEFT__OP_READ &&
-                 request->sqe.opcode != WEFT__OP_WRITE;
-
-    return asked || (request->sqe.opcode != WEFT__OP_POLL_ADD && request->file &&
-                     request->file->flags & O_NONBLOCK);
+    return (request->sqe.opcode == WEFT__OP_RECV || request->sqe.opcode == WEFT__OP_SEND) &&
+           request->sqe.op_flags & MSG_DONTWAIT;
 }
 
 static int32_t or_done(const struct weft__sim_request *request, int32_t result)
@@ -489,18 +485,13 @@ static void lend(struct weft__sim_request *request)
 
     if (!weft__sim_moves_bytes(sqe->opcode) || sqe->flags & WEFT__SQE_BUFFER_SELECT)
         return;
+    request->nowhere = !weft__sim_is_there((void *)(uintptr_t)sqe->address, sqe->length, to_write);
+    if (request->nowhere)
+        return;
     if (!weft__sim_lend(&request->lent, (void *)(uintptr_t)sqe->address, sqe->length, to_write))
         weft__sim_end(request->ring->sim, -EFAULT,
                       "memory given to the kernel is not whole: freed, or shorter than said, or "
                       "lent already");
-}
-
-/* A page at the bottom of memory is nobody's: what the kernel answers to NULL and its like. */
-static bool is_nowhere(const struct weft__sqe *sqe)
-{
-    return (weft__sim_moves_bytes(sqe->opcode) || sqe->opcode == WEFT__OP_CONNECT) &&
-           !(sqe->flags & WEFT__SQE_BUFFER_SELECT) && sqe->address < 4096 &&
-           (sqe->length > 0 || sqe->opcode == WEFT__OP_CONNECT);
 }
 
 static struct weft__sim_file *file_of(struct weft__sim_ring *ring, const struct weft__sqe *sqe)
@@ -515,7 +506,11 @@ static void copy_address(struct weft__sim_request *request)
 {
     size_t length = request->sqe.offset;
 
-    if (request->sqe.opcode != WEFT__OP_CONNECT || length == 0 || length > 256)
+    if (request->sqe.opcode != WEFT__OP_CONNECT || length == 0 ||
+        length > sizeof(struct sockaddr_storage))
+        return;
+    request->nowhere = !weft__sim_is_there((void *)(uintptr_t)request->sqe.address, length, false);
+    if (request->nowhere)
         return;
     request->held = weft__sim_alloc(length);
     memcpy(request->held, (void *)(uintptr_t)request->sqe.address, length);
@@ -559,8 +554,6 @@ void weft__sim_submit(struct weft__sim_ring *ring, const struct weft__sqe *sqe)
     weft__sim_note(ring->sim, WEFT__SIM_NOTE_SUBMIT, request->serial, sqe->opcode);
     if (needs_file && !request->file) {
         weft__sim_finish(request, -EBADF, 0);
-    } else if (is_nowhere(sqe)) {
-        weft__sim_finish(request, -EFAULT, 0);
     } else if (sqe->opcode == WEFT__OP_ASYNC_CANCEL) {
         weft__sim_cancel(ring, request);
     } else {

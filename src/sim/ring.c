@@ -169,6 +169,7 @@ static int enter(struct weft__sim_ring *ring, uint32_t wait_count, int64_t deadl
 int weft__ring_enter(struct weft__ring *shown, uint32_t wait_count, int64_t deadline_ns)
 {
     struct weft__sim_ring *ring = weft__sim_ring_of(shown);
+    int result;
 
     weft__sim_step(&ring->dice);
     weft__sim_charge(ring->sim);
@@ -178,7 +179,9 @@ int weft__ring_enter(struct weft__ring *shown, uint32_t wait_count, int64_t dead
         shown->features & WEFT__FEATURE_TASKRUN_FLAG && !weft__ring_pending(shown))
         return 0;
     ring->cq_is_full = weft__sim_chance(ring->sim, &ring->dice, WEFT__SIM_CQ_FULL);
-    return enter(ring, wait_count, deadline_ns);
+    result = enter(ring, wait_count, deadline_ns);
+    weft__sim_fire_due(ring->sim); /* what came of it at once is told at once */
+    return result;
 }
 
 struct weft__sqe *weft__ring_take_slow(struct weft__ring *shown)
@@ -268,6 +271,7 @@ int weft__ring_open(struct weft__ring *shown, const struct weft__ring_opt *opt)
                      "no descriptor left for a ring in the simulated machine (fds_max)");
         return fd;
     }
+    weft__sim_forget_pages();
     ring = weft__sim_alloc(sizeof *ring);
     ring->sim = sim;
     ring->shown = shown;

@@ -51,6 +51,7 @@ struct weft__sim_request {
     uint32_t flags; /* of the completion */
     uint32_t done;  /* bytes moved so far, with MSG_WAITALL */
     struct weft__sim_lent lent;
+    bool nowhere;        /* the memory it names is none */
     bool for_all;        /* goes on after a short count: MSG_WAITALL */
     unsigned char *held; /* bytes received and not written yet; of a connect, the address */
 };

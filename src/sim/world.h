@@ -90,7 +90,9 @@ struct weft__sim {
     struct weft__sim_file **fds;
     uint32_t fds_room;
     uint32_t fds_open;
-    int backing;         /* the real descriptor that the numbers are copies of; while any is open */
+    bool backed;
+    int backing;         /* the real descriptor that the numbers are copies of, while any is open */
+    int spare;           /* the number that comes next; 0: to be reserved */
     uint32_t bells_seen; /* rings of bells that have been heard: bell.c */
     struct weft__sim_bell *bells;
 
@@ -114,6 +116,8 @@ void weft__sim_thread_free(struct weft__sim *sim, struct weft__sim_thread *threa
 void weft__sim_run_from_outside(struct weft__sim *sim);
 /* Parks, at most until `deadline_ns`. */
 void weft__sim_park_until(struct weft__sim *sim, const char *why, uint64_t on, int64_t deadline_ns);
+/* Fires the events that are due. At the end of calls that may have caused some. */
+void weft__sim_fire_due(struct weft__sim *sim);
 /* Passes the time a call of the boundary takes. */
 void weft__sim_charge(struct weft__sim *sim);
 /* Ends the world: `what` heads the report. Outside of weft_sim_run it is printed, and the process
