@@ -127,7 +127,7 @@ static void watch(struct weft__timer *timer)
     struct weft__buffer_group *group =
         (struct weft__buffer_group *)((char *)timer - offsetof(struct weft__buffer_group, watch));
     struct weft__reactor *reactor = group->buffers->reactor;
-    bool lag = reactor->turn > group->watch_turn + 1;
+    bool lag = reactor->turn > group->watch_turn + 1 + WEFT__FETCHES_MAX;
 
     if (group->starved && lag)
         relieve(group, (uint32_t)(group - group->buffers->groups));

@@ -160,8 +160,8 @@ static void end(struct weft__task *self, struct weft_stream *stream)
     struct weft__wait wait = {.what = "close", .fd = stream->fd};
 
     stream->record->closer = &wait;
-    if (stream->reader)
-        weft__wake_now(self->reactor, stream->reader);
+    if (stream->receive.waiter)
+        weft__wake_now(self->reactor, stream->receive.waiter);
     while (!weft__stream_end(stream))
         weft__wait_for_wake(self, &wait, false);
     stream->record->closer = NULL;

@@ -28,12 +28,12 @@ enum { WEFT__HELD_MAX_DEFAULT = 256 * 1024 };
 
 struct weft_stream {
     /* what a message touches stands in the first two lines */
-    struct weft__op receive; /* first; also holds both sides of the descriptor's record */
+    struct weft__op receive; /* first; also holds both sides of the descriptor's record. Its waiter
+                                is the reader, parked until something is held, or it is over */
     struct weft__io *io;
     struct weft__buffer *head; /* held, oldest first */
     struct weft__buffer *tail;
-    struct weft__wait *reader; /* parked until something is held, or it is over */
-    struct weft__op *writer;   /* the writer's send, or NULL */
+    struct weft__op *writer; /* the writer's send, or NULL */
     int fd;
     int32_t error; /* over: said once nothing is held */
     uint32_t held; /* bytes of the buffers held, whole buffers counted */
@@ -61,11 +61,11 @@ struct weft_stream {
     bool stopping; /* frees itself with the last completion */
 
     /* and, when a view is given away, the third */
-    struct weft__op give;       /* the send of what was given; idle while no request can be had */
+    struct weft__op give;       /* the send of what was given; idle while no request can be had.
+                                   Its waiter: the writer, until nothing given is left */
     struct weft__buffer *given; /* what it sends from, or NULL */
     uint32_t given_offset;      /* in the buffer: what has not been sent yet */
     uint32_t given_length;
-    struct weft__wait *giver; /* the writer, parked until nothing given is left */
 
     struct weft__fd *record;
     struct weft_stream *next; /* among the reactor's */

@@ -54,8 +54,8 @@ static void let_go(struct weft_stream *stream)
     stream->given = NULL;
     stream->giving = stream->write_error < 0;
     weft__buffers_give(stream->io->buffers, buffer);
-    if (stream->giver)
-        weft__wake_now(stream->io->reactor, stream->giver);
+    if (stream->give.waiter)
+        weft__wake_now(stream->io->reactor, stream->give.waiter);
 }
 
 static void sent(struct weft__op *op, int32_t result, uint32_t flags)
@@ -89,8 +89,8 @@ void weft__stream_init_give(struct weft_stream *stream)
 bool weft__stream_end_give(struct weft_stream *stream)
 {
     weft__op_cancel(stream->io->reactor, &stream->give);
-    if (stream->giver)
-        weft__wake_now(stream->io->reactor, stream->giver);
+    if (stream->give.waiter)
+        weft__wake_now(stream->io->reactor, stream->give.waiter);
     if (stream->given && !weft__op_in_flight(&stream->give))
         let_go(stream);
     return !stream->given;
@@ -100,10 +100,10 @@ static int wait_given(struct weft__task *self, struct weft_stream *stream, struc
 {
     int error = 0;
 
-    stream->giver = wait;
+    stream->give.waiter = wait;
     if (stream->given && !stream->closing)
         error = weft__wait_for_wake(self, wait, true);
-    stream->giver = NULL;
+    stream->give.waiter = NULL;
     if (stream->closing)
         return -ECANCELED;
     if (error == 0 && stream->write_error < 0)
@@ -147,11 +147,11 @@ static __attribute__((noinline)) int wait_turn(struct weft__task *self, struct w
     if (error < 0)
         return error;
     from->reading = true;
-    from->reader = &wait;
+    from->receive.waiter = &wait;
     do
         error = wait_given(self, to, &wait);
     while (error == 0 && to->given && !from->closing);
-    from->reader = NULL;
+    from->receive.waiter = NULL;
     from->reading = false;
     weft__stream_end_write(to);
     if (from->closing)

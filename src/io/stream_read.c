@@ -29,9 +29,9 @@ static inline __attribute__((always_inline)) int park(struct weft__task *self,
     struct weft__wait wait = {.what = "read", .fd = stream->fd, .idle = (flags & WEFT_IDLE) != 0};
     int error;
 
-    stream->reader = &wait;
+    stream->receive.waiter = &wait;
     error = weft__wait_for_wake(self, &wait, true);
-    stream->reader = NULL;
+    stream->receive.waiter = NULL;
     return error;
 }
 

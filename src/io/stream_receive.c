@@ -64,7 +64,7 @@ static bool put_elsewhere(struct weft_stream *stream, const struct weft__buffer 
         tail->length += length;
         return true;
     }
-    if (stream->reader || !weft__buffers_scarce(stream->io->buffers, buffer->class))
+    if (stream->receive.waiter || !weft__buffers_scarce(stream->io->buffers, buffer->class))
         return false;
     copy = weft__buffers_heap(length);
     if (!copy)
@@ -217,8 +217,8 @@ static void completed(struct weft__op *op, int32_t result, uint32_t flags)
     _Static_assert(offsetof(struct weft_stream, receive) == 0, "cast above");
     received(stream, result, flags);
     /* a reader who waits for the end of the armed receive, in order to receive by itself, too */
-    if (stream->reader && (stream->head || over(stream) || stream->to_memory))
-        weft__wake_now(reactor_of(stream), stream->reader);
+    if (stream->receive.waiter && (stream->head || over(stream) || stream->to_memory))
+        weft__wake_now(reactor_of(stream), stream->receive.waiter);
     if (!(flags & WEFT__CQE_MORE))
         settle(stream, result);
     else if (stream->held >= stream->held_max)
@@ -353,8 +353,8 @@ static void despair(struct weft__starved *starved)
     struct weft_stream *stream = starved_stream(starved);
 
     stream->desperate = true;
-    if (stream->reader)
-        weft__wake_now(reactor_of(stream), stream->reader);
+    if (stream->receive.waiter)
+        weft__wake_now(reactor_of(stream), stream->receive.waiter);
 }
 
 void weft__stream_init_receive(struct weft_stream *stream)

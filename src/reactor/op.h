@@ -43,7 +43,8 @@ struct weft__op {
     /* Called on the loop for each completion; `flags` has WEFT__CQE_MORE when more will follow.
        After the final one the operation is idle again and may be submitted anew from within. */
     void (*complete)(struct weft__op *op, int32_t result, uint32_t flags);
-    uint64_t id; /* user_data while in flight; 0 while idle */
+    uint64_t id;               /* user_data while in flight; 0 while idle */
+    struct weft__wait *waiter; /* parked on it, or NULL: so that the loop can fetch it ahead */
     struct weft__op *cancel_next;
     struct weft__op **cancel_link; /* not NULL while its cancel is queued, or to be queued again */
     bool cancel_asked;

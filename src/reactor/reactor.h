@@ -48,6 +48,7 @@ struct weft__reactor {
     struct weft__context loop; /* the thread's own stack */
     struct weft__ops ops;
     uint64_t turn;
+    uint32_t fetches; /* turns that only fetched, in a row */
     struct weft_inbox *inbox;
     struct weft__timers timers;
     struct weft__ring ring;
@@ -113,7 +114,10 @@ void weft__reactor_count(struct weft__reactor *reactor);
 /* The same when that cannot be had: stacks, operations and ring stay with the kernel, leaked. */
 void weft__reactor_abandon(struct weft__reactor *reactor);
 
-enum { WEFT__SWITCHES_PER_GLANCE = 16 };
+enum {
+    WEFT__SWITCHES_PER_GLANCE = 16,
+    WEFT__FETCHES_MAX = 4, /* turns in a row that only fetch completions */
+};
 
 /* The next ready fiber, if this turn may still run one and no callback is due before it. Now and
    then a glance at the inbox: a message does not wait for the end of a long turn. */

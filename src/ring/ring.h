@@ -185,6 +185,14 @@ static inline bool weft__ring_pending(const struct weft__ring *ring)
            (WEFT__SQ_TASKRUN | WEFT__SQ_CQ_OVERFLOW);
 }
 
+/* True when there were more completions at the last enter than it brought: one is there for
+   certain, or nearly so, and no queue is full. False means nothing, as above. */
+static inline bool weft__ring_more(const struct weft__ring *ring)
+{
+    return (__atomic_load_n(ring->kernel_flags, __ATOMIC_RELAXED) &
+            (WEFT__SQ_TASKRUN | WEFT__SQ_CQ_OVERFLOW)) == WEFT__SQ_TASKRUN;
+}
+
 /* Completions ready for reading, starting at *head, which the caller passes back to _seen. */
 static inline uint32_t weft__ring_ready(const struct weft__ring *ring, uint32_t *head)
 {

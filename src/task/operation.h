@@ -41,6 +41,7 @@ static inline __attribute__((always_inline)) struct weft__sqe *weft__operation_b
     struct weft__sqe *sqe;
 
     operation->op.complete = weft__operation_completed;
+    operation->op.waiter = NULL;
     operation->wait.what = what;
     operation->wait.interrupt = weft__operation_interrupt;
     operation->wait.fd = fd;
@@ -77,6 +78,7 @@ static inline __attribute__((always_inline)) int32_t weft__operation_wait(
     struct weft__task *self, struct weft__operation *operation, struct weft__sqe *sqe)
 {
     sqe->user_data = operation->op.id;
+    operation->op.waiter = &operation->wait;
     weft__fiber_park(self->reactor, &operation->wait);
     return weft__result_for(self, &operation->wait, operation->result);
 }
