@@ -31,7 +31,7 @@ OURS = [
 ]
 BARE = [
     ("ring", "bare ring", "bare-echo"),
-    ("ring-single", "bare ring, single", "bare-echo single buffer=65536"),
+    ("ring-single", "single-shot ring", "bare-echo single buffer=65536"),
     ("epoll", "epoll", "epoll-echo"),
 ]
 PEERS = [
