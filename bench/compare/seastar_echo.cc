@@ -1,8 +1,8 @@
 /* seastar-echo: the echo server on Seastar. `seastar-echo ADDRESS:PORT|unix:PATH`.
  *
  * A coroutine for each connection, on one shard. By default Seastar has a core to itself and polls
- * it without end; beside other servers it must sleep, which is its --overprovisioned. Of its ways of
- * waiting linux-aio measured best here: ahead of its epoll, and by far of its io_uring.
+ * it without end; beside other servers it must sleep, which is its --overprovisioned. Of its ways
+ * of waiting linux-aio measured best here: ahead of its epoll, and by far of its io_uring.
  */
 #include <csignal>
 #include <seastar/core/app-template.hh>
