@@ -184,14 +184,20 @@ size_t contract_fill(struct contract *c, struct weft__ring *ring, int fd)
 {
     static const char nothing[65536];
     size_t total = 0;
+    bool was_full = false;
 
     while (!c->trouble[0]) {
         uint64_t token = ++c->own_tokens;
         CONTRACT_ASK(c, ring, token, send, fd, nothing, sizeof nothing,
                      MSG_NOSIGNAL | MSG_DONTWAIT);
         int32_t n = contract_wait(c, ring, token).result;
-        if (n == -EAGAIN)
+        if (n == -EAGAIN && was_full)
             break;
+        was_full = n == -EAGAIN;
+        if (was_full) { /* of bytes under way, perhaps: when they have arrived there is room */
+            (void)contract_silent(c, ring, ++c->own_tokens);
+            continue;
+        }
         if (n <= 0)
             contract_trouble(c, "cannot fill: %d", n);
         total += n > 0 ? (size_t)n : 0;
