@@ -112,6 +112,8 @@ class Forbidden(unittest.TestCase):
         self.assertEqual(status, 1)
         for name in ("registered_fd", "buffer_ring"):
             self.assertIn("io_uring_register", missing(found)[name]["why"])
+        self.assertIn("fixed_files", missing(found))  # found in use, and refused when used
+        self.assertEqual(found["contract"]["broken"], [])
 
     def test_too_few_descriptors(self):
         result = subprocess.run(["sh", "-c", 'ulimit -n 4; exec "$0" --json --quick', DOCTOR],
