@@ -10,9 +10,9 @@
 
 #define WEFT__SIM_NET_KNOBS(CHANCE, SPAN, FAULT)                                                   \
     /* a packet */                                                                                 \
-    SPAN(NET_LATENCY, "net.latency", 10000, 10000, 1000, 5000000) /* one way */                    \
-    SPAN(NET_SEGMENT, "net.segment", 65536, 65536, 1, 65536)      /* bytes at most */              \
-    CHANCE(NET_LOST, "net.lost", 0, 2000)                         /* and so sent again */          \
+    SPAN(NET_LATENCY, "net.latency", 0, 0, 1000, 5000000) /* one way, besides what comes before */ \
+    SPAN(NET_SEGMENT, "net.segment", 65536, 65536, 1, 65536) /* bytes at most */                   \
+    CHANCE(NET_LOST, "net.lost", 0, 2000)                    /* and so sent again */               \
     SPAN(NET_LOST_NS, "net.lost_time", 200000000, 200000000, 1000000, 400000000)                   \
     /* a connection */                                                                             \
     SPAN(NET_RATE, "net.rate", 10000000000, 10000000000, 1000000, 10000000000) /* bytes/s */       \
