@@ -93,6 +93,8 @@ bool weft__look(struct weft__reactor *reactor, int64_t deadline_ns)
         look->unmeasured--;
         return false;
     }
+    if (!explore && weft__ring_queued(&reactor->ring) > 0 && look_pays(look))
+        return true; /* submit in this turn, look in the next: its results may be all there is */
     run_dry(look, weft__host_now());
     if (look->gap_ns > WEFT__LOOK_SLEEP_COST_NS)
         look->unmeasured = WEFT__LOOK_MEASURED_EVERY - 1;
@@ -100,7 +102,7 @@ bool weft__look(struct weft__reactor *reactor, int64_t deadline_ns)
     if (!explore && !look_pays(look))
         return false;
     if (weft__ring_queued(&reactor->ring) > 0)
-        return true; /* submit in this turn, look in the next: its results may be all there is */
+        return true; /* the same, before an exploration */
     WEFT__COUNT(reactor, looks);
     end_ns = look->dry_since_ns + (explore ? WEFT__LOOK_EXPLORE_NS : WEFT__LOOK_SLEEP_COST_NS);
     found = look_until(reactor, end_ns < deadline_ns ? end_ns : deadline_ns);
