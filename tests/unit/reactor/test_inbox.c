@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "reactor/inbox.h"
 
@@ -126,6 +127,37 @@ TEST(closing)
     weft__inbox_release(inbox);
 }
 
+/* Who visits keeps the reactor there: closing waits until the visit is over. */
+static struct weft_inbox *visited;
+static atomic_int visit;
+static void *visitor(void *arg)
+{
+    (void)arg;
+    ck_assert(weft__inbox_visit(visited));
+    atomic_store(&visit, 1);
+    for (int i = 0; i < 50; i++) { /* time enough for a close that does not wait */
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        sched_yield();
+    }
+    atomic_store(&visit, 2);
+    weft__inbox_visit_end(visited);
+    return NULL;
+}
+
+TEST(closing_waits_for_visitors)
+{
+    pthread_t thread;
+
+    visited = weft__inbox_new(any_reactor(), 0, NULL);
+    ck_assert_int_eq(pthread_create(&thread, NULL, visitor, NULL), 0);
+    while (atomic_load(&visit) == 0)
+        sched_yield();
+    ck_assert_uint_eq(weft__inbox_close(visited), 0);
+    ck_assert_int_eq(atomic_load(&visit), 2);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    weft__inbox_release(visited);
+}
+
 /* The count saturates, and the pointer is not disturbed by that. */
 TEST(very_many)
 {
@@ -202,5 +234,5 @@ TEST(bells_and_sleeps)
     weft__inbox_release(shared);
 }
 
-TEST_MAIN("reactor.inbox", 60, order_and_counts, sleeping_and_waking, closing, very_many,
-          bells_and_sleeps)
+TEST_MAIN("reactor.inbox", 60, order_and_counts, sleeping_and_waking, closing,
+          closing_waits_for_visitors, very_many, bells_and_sleeps)

@@ -191,6 +191,7 @@ TEST(extremes)
     now_ns = INT64_MAX - 4 * TICK_NS;
     run_at(now_ns, UINT32_MAX);
     ck_assert_uint_eq(fired, 0);
+    ck_assert_int_eq(weft__timers_next(&wheel), INT64_MAX); /* the end of that tick is beyond */
     weft__timer_disarm(&wheel, &entries[1].timer);
     weft__timer_disarm(&wheel, &entries[4].timer);
     ck_assert_int_eq(weft__timers_next(&wheel), INT64_MAX);

@@ -1,0 +1,146 @@
+/*
+ * weft/scope.h, what is easily lost: room in a full scope for several who wait, whose failure an
+ * implicit close reports, and what the edge of a shield says.
+ */
+#include "support/test.h"
+
+#include <errno.h>
+#include <weft/weft.h>
+
+static int run(weft_task_fn fn)
+{
+    return weft_run(fn, NULL, 0, NULL);
+}
+
+static int count;
+
+static int give_back(void *arg)
+{
+    return *(int *)arg;
+}
+static void spawn_value(weft_scope *scope, weft_task_fn fn, int value)
+{
+    ck_assert_int_eq(weft_spawn(scope, fn, &value, sizeof value, NULL), 0);
+}
+
+static int take_five(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(weft_yield(), 0);
+    return 0;
+}
+
+/* Several wait for room in one scope: each place that becomes free is for one of them. */
+static int crowded_spawner(void *arg)
+{
+    weft_scope *scope = *(weft_scope **)arg;
+
+    for (int i = 0; i < 10; i++) {
+        ck_assert_int_eq(weft_spawn(scope, take_five, NULL, 0, NULL), 0);
+        ck_assert_uint_le(weft_scope_tasks(scope), 2);
+        count++;
+    }
+    return 0;
+}
+static int crowded_main(void *arg)
+{
+    (void)arg;
+    WEFT_SCOPE(full, .max_tasks = 2) {
+        weft_scope *place = &full;
+        WEFT_SCOPE(spawners)
+            for (int i = 0; i < 6; i++)
+                ck_assert_int_eq(weft_spawn(&spawners, crowded_spawner, &place, sizeof place, NULL),
+                                 0);
+    }
+    ck_assert_int_eq(count, 60);
+    return 0;
+}
+TEST(many_wait_for_room)
+{
+    ck_assert_int_eq(run(crowded_main), 0);
+}
+
+/* A place that becomes free wakes one of those who wait, not all of them. */
+static int spawn_once(void *arg)
+{
+    return weft_spawn(*(weft_scope **)arg, take_five, NULL, 0, NULL);
+}
+static int herd_main(void *arg)
+{
+    enum { WAITING = 200 };
+    struct weft_stats before, after;
+
+    (void)arg;
+    ck_assert_int_eq(weft_stats(&before, sizeof before), 0);
+    WEFT_SCOPE(full, .max_tasks = 1) {
+        weft_scope *place = &full;
+        WEFT_SCOPE(spawners)
+            for (int i = 0; i < WAITING; i++)
+                ck_assert_int_eq(weft_spawn(&spawners, spawn_once, &place, sizeof place, NULL), 0);
+    }
+    ck_assert_int_eq(weft_stats(&after, sizeof after), 0);
+    ck_assert_uint_le(after.switches - before.switches, WAITING * (2 + 6) + 50);
+    return 0;
+}
+TEST(no_herd_waits_for_room)
+{
+    ck_assert_int_eq(run(herd_main), 0);
+}
+
+/* Two scopes fail and nobody asks: the first failure is the result. */
+static int fails_twice(void *arg)
+{
+    (void)arg;
+    WEFT_SCOPE(s)
+        spawn_value(&s, give_back, -5);
+    WEFT_SCOPE(t)
+        spawn_value(&t, give_back, -7);
+    return 0;
+}
+TEST(the_first_unread_failure)
+{
+    ck_assert_int_eq(run(fails_twice), -5);
+}
+
+/* A shield whose time is up is a scope like others: what came from further out cut its inside. One
+   that a hard drain went through says nothing at its edge, and the next call does. */
+static int shielded_sleeper(void *arg)
+{
+    weft_scope shield;
+
+    (void)arg;
+    ck_assert_int_eq(weft_shield_open(&shield, weft_after_ms(60000)), 0);
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    ck_assert_int_eq(weft_scope_close(&shield), 0);
+    ck_assert_int_eq(weft_yield(), -ECANCELED);
+    count++;
+    return 0;
+}
+static int shields_end_main(void *arg)
+{
+    weft_scope shield;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        weft_scope_cancel(&s);
+        ck_assert_int_eq(weft_shield_open(&shield, weft_after_ms(5)), 0);
+        ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+        ck_assert_int_eq(weft_scope_close(&shield), -ECANCELED);
+        ck_assert_int_eq(weft_yield(), -ECANCELED);
+    }
+    WEFT_SCOPE(t) {
+        ck_assert_int_eq(weft_spawn(&t, shielded_sleeper, NULL, 0, NULL), 0);
+        ck_assert_int_eq(weft_yield(), 0);
+        ck_assert_int_eq(weft_scope_drain(&t, 1, 1), 1);
+    }
+    ck_assert_int_eq(count, 1);
+    return 0;
+}
+TEST(the_edge_of_a_shield)
+{
+    ck_assert_int_eq(run(shields_end_main), 0);
+}
+
+TEST_MAIN("api.scope_more", 30, many_wait_for_room, no_herd_waits_for_room,
+          the_first_unread_failure, the_edge_of_a_shield)

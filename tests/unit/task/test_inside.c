@@ -1,0 +1,191 @@
+/*
+ * What tasks leave behind inside, and what befalls calls and children that come to a reactor which
+ * refuses them. Catches pointers that stay when a frame is left, counts of load that drift, calls
+ * that start where everything ends, and arguments that nobody lets go of.
+ */
+#include "reactor/reactor.h"
+#include "support/net.h"
+#include "task/task.h"
+
+#define RUN_OPT(...) (&(struct weft_run_opt){.size = sizeof(struct weft_run_opt), __VA_ARGS__})
+#define OPT(...) (&(struct weft_spawn_opt){.size = sizeof(struct weft_spawn_opt), __VA_ARGS__})
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int sleeper(void *arg)
+{
+    (void)arg;
+    return weft_sleep_until(WEFT_NEVER);
+}
+
+/* -- scopes -------------------------------------------------------------------------------------
+ */
+
+/* Who waited for the children until a time has gone: nobody is to be woken there. */
+static int main_closer(void *arg)
+{
+    weft_scope s;
+    struct weft__scope *scope = (struct weft__scope *)&s;
+
+    (void)arg;
+    ok(weft_scope_open(&s, NULL));
+    ok(weft_spawn(&s, sleeper, NULL, 0, NULL));
+    ck_assert_int_eq(weft_scope_drain(&s, weft_after_ms(1), weft_after_ms(1000)), 1);
+    ck_assert_ptr_null(scope->closer);
+    return weft_scope_close(&s);
+}
+
+TEST(nobody_waits_after_a_drain)
+{
+    net_run(main_closer);
+}
+
+/* -- children elsewhere -------------------------------------------------------------------------
+ */
+
+static int drops;
+
+static void drop(void *arg)
+{
+    ck_assert_int_eq(*(int *)arg, 7);
+    __atomic_add_fetch(&drops, 1, __ATOMIC_RELAXED);
+}
+
+/* Cancelled before they ever ran: dropped, each once, and the load here is what it was. */
+static int main_dropped(void *arg)
+{
+    struct weft__tasks *tasks = weft__tasks_of(weft__self);
+    int value = 7;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        for (int i = 0; i < 10; i++)
+            ok(weft_spawn(&s, nothing, &value, sizeof value,
+                          OPT(.drop = drop, .reactor = WEFT_ON(1))));
+        ck_assert_uint_eq(tasks->stand_ins, 10);
+        weft_scope_cancel(&s);
+    }
+    ck_assert_uint_eq(tasks->stand_ins, 0);
+    ck_assert_int_eq(drops, 10);
+    return 0;
+}
+
+TEST(dropped_before_they_ran)
+{
+    ck_assert_int_eq(weft_run(main_dropped, NULL, 0, RUN_OPT(.reactors = 2)), 0);
+}
+
+/* The other reactor has no room for a task: what the argument owns is let go of there. */
+static int full, enough;
+
+static int fill(void *arg)
+{
+    (void)arg;
+    WEFT_SCOPE(s) {
+        while (weft_spawn(&s, sleeper, NULL, 0, NULL) == 0)
+            ;
+        __atomic_store_n(&full, 1, __ATOMIC_RELAXED);
+        while (!__atomic_load_n(&enough, __ATOMIC_RELAXED))
+            ok(weft_sleep(100000));
+        weft_scope_cancel(&s);
+    }
+    return 0;
+}
+
+static int main_full_there(void *arg)
+{
+    int result, value = 7;
+    weft_task filler, child;
+
+    (void)arg;
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        ok(weft_spawn(&s, fill, NULL, 0, OPT(.task = &filler, .reactor = WEFT_ON(1))));
+        while (!__atomic_load_n(&full, __ATOMIC_RELAXED))
+            ok(weft_sleep(100000));
+        ok(weft_spawn(&s, nothing, &value, sizeof value,
+                      OPT(.task = &child, .drop = drop, .reactor = WEFT_ON(1))));
+        ok(weft_join(child, &result));
+        ck_assert_int_eq(result, -EAGAIN);
+        ck_assert_int_eq(__atomic_load_n(&drops, __ATOMIC_RELAXED), 1);
+        __atomic_store_n(&enough, 1, __ATOMIC_RELAXED);
+    }
+    return 0;
+}
+
+TEST(dropped_where_there_is_no_room)
+{
+    ck_assert_int_eq(weft_run(main_full_there, NULL, 0, RUN_OPT(.reactors = 2, .tasks_max = 4)), 0);
+    ck_assert_int_eq(drops, 1);
+}
+
+/* A stack that nobody has is refused here, before anything goes there. */
+static int main_large_stack(void *arg)
+{
+    int value = 7;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ck_assert_int_eq(weft_spawn(&s, nothing, &value, sizeof value,
+                                    OPT(.drop = drop, .stack_size = WEFT__STACK_SIZE_3 + 1,
+                                        .reactor = WEFT_ON(1))),
+                         -E2BIG);
+        ck_assert_uint_eq(weft_scope_tasks(&s), 0);
+    }
+    ck_assert_int_eq(drops, 0); /* nothing was taken */
+    return 0;
+}
+
+TEST(too_large_a_stack_elsewhere)
+{
+    ck_assert_int_eq(weft_run(main_large_stack, NULL, 0, RUN_OPT(.reactors = 2)), 0);
+}
+
+/* -- a stop -------------------------------------------------------------------------------------
+ */
+
+/* Runs on the other reactor. */
+static int root_is_cancelled(void *arg)
+{
+    (void)arg;
+    return weft__root(weft__self)->cause != 0;
+}
+
+/* In a shield it goes on calling while the run ends around it. One call may have been there before
+   the other root was cancelled and run after; none that comes later runs. */
+static int call_on(void *arg)
+{
+    int result = 0, late = 0;
+
+    WEFT_SHIELD(weft_after_ms(20000)) {
+        while ((result = weft_call(1, root_is_cancelled, NULL, 0)) >= 0) {
+            late += result;
+            ck_assert_int_le(late, 1);
+            ok(weft_sleep(1000000));
+        }
+        ck_assert_int_eq(result, -ECANCELED);
+        __atomic_store_n((int *)arg, 1, __ATOMIC_RELAXED);
+    }
+    return 0;
+}
+
+static int main_ends_early(void *arg)
+{
+    ok(weft_create_task(call_on, *(int **)arg, 0, NULL));
+    return weft_yield();
+}
+
+TEST(a_call_to_where_everything_ends)
+{
+    int refused = 0, *place = &refused;
+
+    ck_assert_int_eq(weft_run(main_ends_early, &place, sizeof place, RUN_OPT(.reactors = 2)), 0);
+    ck_assert_int_eq(refused, 1);
+}
+
+TEST_MAIN("task.inside", 60, nobody_waits_after_a_drain, dropped_before_they_ran,
+          dropped_where_there_is_no_room, too_large_a_stack_elsewhere,
+          a_call_to_where_everything_ends)
