@@ -197,6 +197,13 @@ def labelled(text):
     return label, program
 
 
+def names(text):
+    known = {name for name, *_ in BARE + PEERS}
+    if text != "none" and not known.issuperset(text.split(",")):
+        raise argparse.ArgumentTypeError(f"names are {', '.join(sorted(known))}; or none")
+    return text.split(",")
+
+
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="tools/bench-spine --peers")
     parser.add_argument("--build", type=pathlib.Path, required=True)
@@ -206,8 +213,8 @@ def parse(arguments):
     parser.add_argument("--row", default="", help="only rows whose title contains this")
     parser.add_argument("--also", type=labelled, action="append", default=[],
                         metavar="LABEL=PROGRAM", help="an echo server built elsewhere")
-    parser.add_argument("--servers", type=lambda text: text.split(","), default=[],
-                        help="only these beside weft's, by the names in the JSON")
+    parser.add_argument("--servers", type=names, default=[], metavar="NAME,...",
+                        help="only these beside weft's, by the names in the JSON, or none")
     options = parser.parse_args(arguments)
     if options.rounds < 1 or options.seconds <= 0:
         parser.error("rounds and seconds are above 0")
