@@ -113,6 +113,9 @@ int contract_kernel_ask(struct contract_kernel *kernel, char *text, size_t size)
 /* The same for this machine's kernel, its version and WEFT_RING_MASK included. */
 int contract_kernel_here(struct contract_kernel *kernel, char *text, size_t size);
 
+/* The features that WEFT_RING_MASK names. */
+uint32_t contract_masked(void);
+
 /* The optional features by name, and the kernel that brought each. */
 struct contract_feature {
     const char *name;

@@ -89,7 +89,7 @@ static uint32_t version_here(void)
     return CONTRACT_KERNEL(major, minor);
 }
 
-static uint32_t masked_here(void)
+uint32_t contract_masked(void)
 {
     const char *mask = secure_getenv("WEFT_RING_MASK");
     uint32_t masked = 0;
@@ -107,6 +107,6 @@ static uint32_t masked_here(void)
 
 int contract_kernel_here(struct contract_kernel *kernel, char *text, size_t size)
 {
-    *kernel = (struct contract_kernel){.version = version_here(), .masked = masked_here()};
+    *kernel = (struct contract_kernel){.version = version_here(), .masked = contract_masked()};
     return contract_kernel_ask(kernel, text, size);
 }
