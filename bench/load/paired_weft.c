@@ -2,8 +2,8 @@
  * paired_weft: weft's own servers for `paired`.
  *
  *   weft          the documentation's echo: a task each, weft_recv and weft_send_all
- *   weft-stream   a stream each, the view it lends is sent from
- *   weft-give     the tuned one: the view is given away and the task need not wait for the send
+ *   weft-write    a stream each, the view it lends is sent from, and the send waited for
+ *   weft-stream   the tuned one: the view is given away
  *
  * Each is a runtime of one reactor, turned by serve until the kernel has taken what was to be
  * echoed.
@@ -49,7 +49,7 @@ static int plain_large(void *arg)
     return result;
 }
 
-static int streamed(void *arg)
+static int written(void *arg)
 {
     int fd = *(int *)arg;
     weft_stream *stream;
@@ -119,9 +119,9 @@ static int open_plain(struct variant *variant, const struct paired_setup *setup)
     return server_open(variant, setup, setup->size > BUFFER_SIZE ? plain_large : plain);
 }
 
-static int open_stream(struct variant *variant, const struct paired_setup *setup)
+static int open_written(struct variant *variant, const struct paired_setup *setup)
 {
-    return server_open(variant, setup, streamed);
+    return server_open(variant, setup, written);
 }
 
 static int open_given(struct variant *variant, const struct paired_setup *setup)
@@ -146,8 +146,8 @@ unsigned paired_weft_variants(struct variant *into, unsigned room)
 {
     static const struct variant variants[] = {
         {.name = "weft", .open = open_plain, .serve = serve, .close = server_close},
-        {.name = "weft-stream", .open = open_stream, .serve = serve, .close = server_close},
-        {.name = "weft-give", .open = open_given, .serve = serve, .close = server_close},
+        {.name = "weft-write", .open = open_written, .serve = serve, .close = server_close},
+        {.name = "weft-stream", .open = open_given, .serve = serve, .close = server_close},
     };
     unsigned count = sizeof variants / sizeof variants[0];
 
