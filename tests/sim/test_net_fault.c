@@ -374,6 +374,28 @@ TEST(peer_never_reads)
     leave(listener, there);
 }
 
+/* Who waits to send is told when there is room, and not before. */
+static void check_room(const char *script, int family)
+{
+    int listener = serve("calm", script, family), there = accept_from(k, listener);
+    static char piece[1 << 20];
+
+    do
+        while (k->send(there, piece, sizeof piece, 0) > 0)
+            ;
+    while (k->settle() && k->poll(there) & POLLOUT);
+    int64_t full_ns = net_world->now_ns;
+    same(k->await(there, POLLOUT), POLLOUT);
+    ck_assert_int_ge(net_world->now_ns - full_ns, S);
+    leave(listener, there);
+}
+
+TEST(peer_reads_late)
+{
+    check_room("127.0.0.1:7000: wait 9s; read", V4);
+    check_room("unix:/run/served: wait 9s; read", UNIX);
+}
+
 static void check_drip(const char *script, int family)
 {
     int listener = serve("calm", script, family), there = accept_from(k, listener);
@@ -582,5 +604,5 @@ TEST_MAIN("sim_net_fault", 60, latency, a_slow_line, lost_and_sent_again, drips,
           broken_at_a_byte, silent_from_a_byte, silence_and_a_user_timeout, silence_and_keepalive,
           never_read_and_a_user_timeout, faults_by_order, connects_that_fail,
           a_lost_syn_costs_a_second, elsewhere, peer_resets, peer_resets_after_reading,
-          peer_never_reads, peer_drips, peer_vanishes, peers_come_and_leave,
+          peer_never_reads, peer_reads_late, peer_drips, peer_vanishes, peers_come_and_leave,
           peer_half_closes_and_reads, peer_echoes, scripts_not_understood, a_seed_means_the_same)
