@@ -14,11 +14,6 @@
 
 enum { LIMIT_S = 20 };
 
-/* Set for the program that is linked with the simulated kernel. */
-#ifndef CONTRACT_IS_SIMULATED
-#define CONTRACT_IS_SIMULATED 0
-#endif
-
 static const char *const outcomes[] = {"held", "not used", "BROKEN", "HUNG", "DIED"};
 
 struct totals {
@@ -103,10 +98,6 @@ int main(int argc, char **argv)
     if (contract_kernel_here(&kernel, text, sizeof text) < 0) {
         fprintf(stderr, "contract: %s\n", text);
         return 2;
-    }
-    if (CONTRACT_IS_SIMULATED) {
-        kernel.simulated = true;
-        kernel.version = CONTRACT_KERNEL(6, 18);
     }
     if (here)
         contract_limit_descriptors();
