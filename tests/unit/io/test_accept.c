@@ -99,6 +99,60 @@ TEST(failures_in_a_row)
     net_run(main_failures);
 }
 
+/* Armed accepts that were ended on purpose are no failures. */
+static int main_ended(void *arg)
+{
+    static const int32_t words[] = {-ECANCELED, -EINTR, -512};
+    struct weft__acceptor *acceptor;
+    int listener;
+
+    (void)arg;
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        acceptor = armed(&s, &listener);
+        for (int i = 0; i < 3 * FAILURES_AT_ONCE; i++) {
+            ends(acceptor, words[i % 3]);
+            ck_assert(weft__op_in_flight(&acceptor->op));
+        }
+        ck_assert_uint_eq(net_stats().accept_errors, 0);
+        ck_assert_uint_eq(net_stats().accept_backoffs, 0);
+        end(&s, acceptor, listener);
+    }
+    return 0;
+}
+
+TEST(ended_on_purpose)
+{
+    net_run(main_ended);
+}
+
+/* Called in a drain that has begun already, with nobody waiting: refused, not parked for good. */
+static int accept_late(void *arg)
+{
+    while (!weft_draining())
+        ok(weft_sleep(100000));
+    ck_assert_int_eq(weft_accept(*(int *)arg, NULL, NULL, 0), -ESHUTDOWN);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DRAIN);
+    return 0;
+}
+
+static int main_late(void *arg)
+{
+    int port, listener = net_listen(&port);
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, accept_late, &listener, sizeof listener, NULL));
+        ok(weft_yield());
+        ck_assert_int_eq(weft_scope_drain(&s, weft_after_ms(60000), weft_after_ms(60000)), 0);
+    }
+    return weft_close(listener);
+}
+
+TEST(accepting_in_a_drain)
+{
+    net_run(main_late);
+}
+
 /* Each pause is twice as long as the one before, up to half a second; after a connection they begin
    anew. */
 static int main_pauses(void *arg)
@@ -198,5 +252,5 @@ TEST(peers_that_are_gone)
     net_run(main_gone);
 }
 
-TEST_MAIN("io.accept", 30, failures_in_a_row, pauses, no_memory_for_a_longer_queue,
-          peers_that_are_gone)
+TEST_MAIN("io.accept", 30, failures_in_a_row, ended_on_purpose, accepting_in_a_drain, pauses,
+          no_memory_for_a_longer_queue, peers_that_are_gone)

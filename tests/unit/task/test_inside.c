@@ -144,6 +144,32 @@ TEST(too_large_a_stack_elsewhere)
     ck_assert_int_eq(weft_run(main_large_stack, NULL, 0, RUN_OPT(.reactors = 2)), 0);
 }
 
+/* What changes here is told there once, and then no more. */
+static int take_a_moment(void *arg)
+{
+    (void)arg;
+    return weft_sleep(50000000);
+}
+
+static int main_told_once(void *arg)
+{
+    uint64_t before = net_stats().posts;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, take_a_moment, NULL, 0, OPT(.reactor = WEFT_ON(1))));
+        ok(weft_sleep(10000000));
+        ck_assert_int_eq(weft_scope_drain(&s, weft_after_ms(60000), weft_after_ms(60000)), 0);
+    }
+    ck_assert_uint_le(net_stats().posts - before, 4); /* heard, back */
+    return 0;
+}
+
+TEST(news_are_told_once)
+{
+    ck_assert_int_eq(weft_run(main_told_once, NULL, 0, RUN_OPT(.reactors = 2)), 0);
+}
+
 /* -- a stop -------------------------------------------------------------------------------------
  */
 
@@ -187,5 +213,5 @@ TEST(a_call_to_where_everything_ends)
 }
 
 TEST_MAIN("task.inside", 60, nobody_waits_after_a_drain, dropped_before_they_ran,
-          dropped_where_there_is_no_room, too_large_a_stack_elsewhere,
+          dropped_where_there_is_no_room, too_large_a_stack_elsewhere, news_are_told_once,
           a_call_to_where_everything_ends)
