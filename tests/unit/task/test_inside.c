@@ -170,6 +170,56 @@ TEST(news_are_told_once)
     ck_assert_int_eq(weft_run(main_told_once, NULL, 0, RUN_OPT(.reactors = 2)), 0);
 }
 
+/* Children on their way to a reactor count, even when it has turned since and seen none of them. */
+static int ran_on[3];
+
+static int note_where(void *arg)
+{
+    (void)arg;
+    __atomic_add_fetch(&ran_on[weft_reactor_index()], 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static void set_flag(void *arg)
+{
+    __atomic_store_n((int *)arg, 1, __ATOMIC_RELEASE);
+}
+
+/* Has it turn, without giving way here. */
+static void make_turn(uint32_t index)
+{
+    weft_inbox *inbox = weft_inbox_get(index);
+
+    for (int i = 0; i < 3; i++) {
+        int turned = 0;
+        ok(weft_post(inbox, set_flag, &turned, NULL));
+        while (!__atomic_load_n(&turned, __ATOMIC_ACQUIRE))
+            ;
+    }
+    weft_inbox_put(inbox);
+}
+
+static int main_on_their_way(void *arg)
+{
+    (void)arg;
+    WEFT_SCOPE(s)
+        ok(weft_spawn(&s, nothing, NULL, 0, OPT(.reactor = WEFT_LEAST_LOADED)));
+    WEFT_SCOPE(t) {
+        for (int i = 0; i < 20; i++)
+            ok(weft_spawn(&t, nothing, NULL, 0, OPT(.reactor = WEFT_ON(1))));
+        make_turn(1);
+        for (int i = 0; i < 10; i++)
+            ok(weft_spawn(&t, note_where, NULL, 0, OPT(.reactor = WEFT_LEAST_LOADED)));
+    }
+    ck_assert_int_eq(ran_on[0] + ran_on[2], 10);
+    return 0;
+}
+
+TEST(children_on_their_way_count)
+{
+    ck_assert_int_eq(weft_run(main_on_their_way, NULL, 0, RUN_OPT(.reactors = 3)), 0);
+}
+
 /* -- a stop -------------------------------------------------------------------------------------
  */
 
@@ -214,4 +264,4 @@ TEST(a_call_to_where_everything_ends)
 
 TEST_MAIN("task.inside", 60, nobody_waits_after_a_drain, dropped_before_they_ran,
           dropped_where_there_is_no_room, too_large_a_stack_elsewhere, news_are_told_once,
-          a_call_to_where_everything_ends)
+          children_on_their_way_count, a_call_to_where_everything_ends)
