@@ -32,6 +32,7 @@ struct weft__buffers *weft__buffers_new(struct weft__reactor *reactor)
 
 static void unreserve(struct weft__buffer_group *group, uint32_t class)
 {
+    weft__san_unpoison(group->memory, (size_t)group->opened * weft__buffer_size(class));
     weft__host_unreserve(group->memory, (size_t)group->count_max * weft__buffer_size(class));
     weft__host_unreserve(group->records, group->count_max * sizeof *group->records);
     group->memory = NULL;
@@ -70,6 +71,7 @@ static void open_more(struct weft__buffer_group *group, uint32_t class, uint32_t
                                   .data = group->memory + (size_t)id * weft__buffer_size(class),
                                   .size = weft__buffer_size(class),
                                   .class = (uint16_t) class};
+        weft__buffer_hide(buffer);
         group->spare = buffer;
     }
 }
@@ -183,6 +185,7 @@ struct weft__buffer *weft__buffers_take(struct weft__buffers *buffers, uint32_t 
     if (++group->taken_since == EPOCH)
         look_at_depth(group, class);
     buffer->next = NULL;
+    buffer->offset = buffer->length = 0;
     buffer->users = 1;
     return buffer;
 }
@@ -194,9 +197,10 @@ void weft__buffers_give(struct weft__buffers *buffers, struct weft__buffer *buff
     if (--buffer->users > 0)
         return;
     if (buffer->class == WEFT__BUFFER_HEAP) {
-        weft__free(buffer);
+        weft__buffer_free(buffer);
         return;
     }
+    weft__buffer_hide(buffer);
     group = &buffers->groups[buffer->class];
     buffers->held--;
     if (group->offered < group->depth) {
@@ -224,12 +228,22 @@ struct weft__buffer *weft__buffers_heap(uint32_t size)
 {
     struct weft__buffer *buffer = weft__alloc(sizeof *buffer + size);
 
-    if (buffer)
-        *buffer = (struct weft__buffer){.data = (char *)(buffer + 1),
-                                        .size = size,
-                                        .users = 1,
-                                        .class = WEFT__BUFFER_HEAP};
+    if (!buffer)
+        return NULL;
+    *buffer = (struct weft__buffer){.data = (char *)(buffer + 1),
+                                    .size = size,
+                                    .users = 1,
+                                    .class = WEFT__BUFFER_HEAP};
+    weft__buffer_hide(buffer);
     return buffer;
+}
+
+/* The allocator may be the user's, and write to what it has back. */
+void weft__buffer_free(struct weft__buffer *buffer)
+{
+    if (buffer)
+        weft__san_unpoison(buffer->data, buffer->size);
+    weft__free(buffer);
 }
 
 bool weft__buffers_refill(struct weft__buffers *buffers, uint32_t class)

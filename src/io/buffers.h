@@ -17,6 +17,10 @@
  * back within a turn they are with readers that lag: then more are opened, up to the group's limit.
  * At the limit it is for the waiting to help themselves.
  *
+ * To the address sanitizer a buffer is hidden, as memory that nobody may touch, but for the bytes
+ * that have been received and not yet read: whoever reads what the kernel may be filling, what it
+ * did not fill, or a view that was put back, is reported.
+ *
  * Touched on its reactor only.
  */
 #ifndef WEFT_IO_BUFFERS_H
@@ -26,6 +30,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "coro/sanitize.h"
 #include "reactor/timer.h"
 #include "ring/ring.h"
 
@@ -106,8 +111,30 @@ void weft__buffers_give(struct weft__buffers *buffers, struct weft__buffer *buff
 
 /* Less than a quarter of all there may ever be is left: what is held should be copied out. */
 bool weft__buffers_scarce(const struct weft__buffers *buffers, uint32_t class);
-/* A copy of `length` bytes on the heap, for that. NULL: no memory. */
+/* A buffer on the heap, for that. NULL: no memory. */
 struct weft__buffer *weft__buffers_heap(uint32_t size);
+/* Frees it. NULL is allowed. */
+void weft__buffer_free(struct weft__buffer *buffer);
+
+/* -- what the address sanitizer is told; nothing without it ------------------------------------ */
+
+/* Nobody's, or the kernel's. */
+static inline void weft__buffer_hide(const struct weft__buffer *buffer)
+{
+    weft__san_poison(buffer->data, buffer->size);
+}
+
+/* `count` bytes more have been received, or are about to be copied, behind what is in it. */
+static inline void weft__buffer_filled(const struct weft__buffer *buffer, uint32_t count)
+{
+    weft__san_unpoison(buffer->data + buffer->offset + buffer->length, count);
+}
+
+/* The reader has read, or put back, all before `offset`. */
+static inline void weft__buffer_read(const struct weft__buffer *buffer)
+{
+    weft__san_poison(buffer->data, buffer->offset);
+}
 
 /* The kernel found the ring empty. True: more have been offered, try again; false: wait for one. */
 bool weft__buffers_refill(struct weft__buffers *buffers, uint32_t class);

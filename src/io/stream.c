@@ -135,7 +135,7 @@ static void give_all(struct weft_stream *stream)
         stream->head = buffer->next;
         weft__buffers_give(stream->io->buffers, buffer);
     }
-    weft__free(stream->filling);
+    weft__buffer_free(stream->filling);
 }
 
 void weft__stream_destroy(struct weft_stream *stream)

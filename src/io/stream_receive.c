@@ -60,6 +60,7 @@ static bool put_elsewhere(struct weft_stream *stream, const struct weft__buffer 
     struct weft__buffer *copy;
 
     if (tail && length <= COPY_SIZE_MAX && length <= room_behind(tail)) {
+        weft__buffer_filled(tail, length);
         memcpy(tail->data + tail->offset + tail->length, buffer->data, length);
         tail->length += length;
         return true;
@@ -69,6 +70,7 @@ static bool put_elsewhere(struct weft_stream *stream, const struct weft__buffer 
     copy = weft__buffers_heap(length);
     if (!copy)
         return false;
+    weft__buffer_filled(copy, length);
     memcpy(copy->data, buffer->data, length);
     hold(stream, copy, length);
     return true;
@@ -77,10 +79,12 @@ static bool put_elsewhere(struct weft_stream *stream, const struct weft__buffer 
 static void give(struct weft_stream *stream, struct weft__buffer *buffer)
 {
     if (buffer->class == WEFT__BUFFER_HEAP && !stream->filling && buffer->size == PLAIN_SIZE &&
-        buffer->users == 1)
+        buffer->users == 1) {
+        buffer->offset = buffer->length = 0;
         stream->filling = buffer;
-    else
+    } else {
         weft__buffers_give(stream->io->buffers, buffer);
+    }
 }
 
 void weft__stream_take(struct weft_stream *stream, size_t count)
@@ -92,6 +96,7 @@ void weft__stream_take(struct weft_stream *stream, size_t count)
         buffer->offset += part;
         buffer->length -= part;
         count -= part;
+        weft__buffer_read(buffer);
         if (buffer->length == 0) {
             stream->head = buffer->next;
             stream->held -= buffer->size;
@@ -172,6 +177,7 @@ static void received(struct weft_stream *stream, int32_t result, uint32_t flags)
     struct weft__buffer *buffer = buffer_of(stream, flags);
 
     if (result > 0 && buffer && !stream->closing) {
+        weft__buffer_filled(buffer, (uint32_t)result);
         append(stream, buffer, (uint32_t)result);
         return;
     }
@@ -254,7 +260,7 @@ static int arm_from_pool(struct weft_stream *stream)
 
     if (!sqe)
         return -ENOMEM;
-    weft__free(stream->filling);
+    weft__buffer_free(stream->filling);
     stream->filling = NULL;
     stream->armed_class = stream->class;
     if (reactor->ring.features & WEFT__FEATURE_RECV_MULTISHOT)

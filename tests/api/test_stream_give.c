@@ -407,6 +407,7 @@ static int main_errors(void *arg)
     struct pair a, b;
     struct linger reset = {.l_onoff = 1};
     const char *data;
+    size_t left = 17;
     ssize_t n = 0;
 
     (void)arg;
@@ -415,7 +416,7 @@ static int main_errors(void *arg)
     ck_assert_int_eq(weft_setsockopt(b.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
     ok(weft_close(b.fd));
     data = view(&a, "nobody reads this", 17);
-    for (size_t left = 17; left > 1 && n >= 0;) {
+    while (left > 1 && n >= 0) {
         const void *rest;
         n = weft_stream_give(b.stream, a.stream, 1);
         if (n < 0)
@@ -429,7 +430,7 @@ static int main_errors(void *arg)
     ck_assert_int_eq(weft_stream_drain(b.stream), (int)n);
     ck_assert_int_eq(weft_stream_write(b.stream, "x", 1, NULL), n);
     ck_assert_int_eq(weft_stream_shutdown(b.stream), (int)n);
-    ck_assert_int_eq(*data, "nobody reads this"[17 - strnlen(data, 17)]);
+    ck_assert_int_eq(*data, "nobody reads this"[17 - left]);
     ok(weft_stream_consume(a.stream, 0)); /* still lent */
     ok(weft_stream_close(b.stream));
     close_pair(&a);
