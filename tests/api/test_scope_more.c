@@ -103,6 +103,69 @@ TEST(the_first_unread_failure)
     ck_assert_int_eq(run(fails_twice), -5);
 }
 
+/* Told to end by a drain, and ending for that reason: no failure, in a scope that would fail fast.
+ */
+static int accept_once(void *arg)
+{
+    int fd = weft_accept(*(int *)arg, NULL, NULL, 0);
+
+    count++;
+    return fd;
+}
+static int drained_main(void *arg)
+{
+    int listener = weft_listen_tcp("127.0.0.1:0", NULL);
+    weft_scope s;
+
+    (void)arg;
+    ck_assert_int_ge(listener, 0);
+    ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+    ck_assert_int_eq(weft_spawn(&s, accept_once, &listener, sizeof listener, NULL), 0);
+    ck_assert_int_eq(weft_yield(), 0);
+    ck_assert_int_eq(weft_scope_drain(&s, weft_after_ms(60000), weft_after_ms(60000)), 0);
+    ck_assert_int_eq(count, 1);
+    ck_assert_uint_eq(weft_scope_errors(&s, NULL, 0), 0);
+    ck_assert_int_eq(weft_scope_close(&s), 0);
+    return weft_close(listener);
+}
+TEST(drained_children_have_not_failed)
+{
+    ck_assert_int_eq(run(drained_main), 0);
+}
+
+/* Left early with a scope open inside that has no end of its own: both are closed by then. */
+static int sleeper(void *arg)
+{
+    int result = weft_sleep_until(WEFT_NEVER);
+
+    (void)arg;
+    count++;
+    return result;
+}
+static int leave_with_one_open(void)
+{
+    WEFT_SCOPE(s) {
+        weft_scope inner;
+        ck_assert_int_eq(weft_spawn(&s, sleeper, NULL, 0, NULL), 0);
+        ck_assert_int_eq(weft_scope_open(&inner, NULL), 0);
+        ck_assert_int_eq(weft_spawn(&inner, sleeper, NULL, 0, NULL), 0);
+        ck_assert_int_eq(weft_yield(), 0);
+        return 1;
+    }
+    return 2;
+}
+static int leaves_main(void *arg)
+{
+    (void)arg;
+    ck_assert_int_eq(leave_with_one_open(), 1);
+    ck_assert_int_eq(count, 2);
+    return weft_yield();
+}
+TEST(left_with_one_open_inside)
+{
+    ck_assert_int_eq(run(leaves_main), 0);
+}
+
 /* A shield whose time is up is a scope like others: what came from further out cut its inside. One
    that a hard drain went through says nothing at its edge, and the next call does. */
 static int shielded_sleeper(void *arg)
@@ -143,4 +206,5 @@ TEST(the_edge_of_a_shield)
 }
 
 TEST_MAIN("api.scope_more", 30, many_wait_for_room, no_herd_waits_for_room,
-          the_first_unread_failure, the_edge_of_a_shield)
+          the_first_unread_failure, drained_children_have_not_failed, left_with_one_open_inside,
+          the_edge_of_a_shield)
