@@ -35,7 +35,9 @@ static uint32_t class_for(uint32_t size)
 
 static int check_options(const struct weft_stream_opt *opt)
 {
-    return opt->buffer_size > weft__buffer_size(WEFT__BUFFER_TOP) ? -EINVAL : 0;
+    if (opt->buffer_size > weft__buffer_size(WEFT__BUFFER_TOP))
+        return weft__misuse(-EINVAL, "options out of range");
+    return 0;
 }
 
 static struct weft_stream *create(struct weft__io *io, int fd, struct weft__fd *record,
@@ -90,10 +92,10 @@ int weft_stream_open(int fd, const struct weft_stream_opt *opt, weft_stream **re
     int error;
 
     if (!self)
-        return -EPERM;
+        return weft__outside();
     error = weft__option_copy(&own, sizeof own, opt);
     if (error == 0)
-        error = result ? check_options(&own) : -EINVAL;
+        error = result ? check_options(&own) : weft__misuse(-EINVAL, "nowhere to put the stream");
     if (error == 0)
         error = find(weft__io_of(self->reactor), fd, &record);
     if (error < 0)
@@ -108,7 +110,7 @@ int weft_stream_open(int fd, const struct weft_stream_opt *opt, weft_stream **re
 
 int weft_stream_fd(const weft_stream *stream)
 {
-    return stream ? stream->fd : -EINVAL;
+    return stream ? stream->fd : weft__misuse(-EINVAL, "no stream");
 }
 
 /* -- the file, held by the ring --------------------------------------------------------------- */
@@ -187,11 +189,11 @@ static int close_stream(struct weft_stream *stream, bool abort)
     int fd, result;
 
     if (!self)
-        return -EPERM;
+        return weft__outside();
     if (!stream)
         return 0;
     if (stream->io->reactor != self->reactor)
-        return -EXDEV;
+        return weft__misuse(-EXDEV, "the stream is another reactor's");
     if (stream->closing || stream->flushing)
         return -EALREADY;
     if (stream->giving && !abort)

@@ -125,9 +125,9 @@ static inline __attribute__((always_inline)) int weft__stream_enter(struct weft_
     if (__builtin_expect(error < 0, 0))
         return error;
     if (__builtin_expect(!stream || flags & ~WEFT_IDLE, 0))
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no stream, or flags that the call does not know");
     if (__builtin_expect(stream->io->reactor != (*self)->reactor, 0))
-        return -EXDEV;
+        return weft__misuse(-EXDEV, "the stream is another reactor's");
     return __builtin_expect(stream->closing | stream->flushing, 0) ? -EBADF : 0;
 }
 /* holding the file costs two system calls, and saves 40 ns a send */

@@ -125,13 +125,13 @@ static inline int check_view(const struct weft__task *self, const struct weft_st
                              size_t size)
 {
     if (__builtin_expect(!from, 0))
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no stream");
     if (__builtin_expect(from->io->reactor != self->reactor, 0))
-        return -EXDEV;
+        return weft__misuse(-EXDEV, "the stream is another reactor's");
     if (__builtin_expect(from->closing | from->flushing, 0))
         return -EBADF;
     if (__builtin_expect(!from->viewing || size > from->lent, 0))
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no view, or not so long");
     return from->head->users < UINT16_MAX ? 0 : -ENOBUFS;
 }
 
@@ -169,7 +169,7 @@ ssize_t weft_stream_give(weft_stream *to, weft_stream *from, size_t size)
     if (__builtin_expect(error == 0 && to->giving, 0))
         error = wait_turn(self, to, from, size);
     if (__builtin_expect(error == 0 && to->writer, 0))
-        error = -EBUSY;
+        error = weft__misuse(-EBUSY, "another task writes");
     if (__builtin_expect(error < 0, 0))
         return error;
     from->viewing = false;

@@ -160,7 +160,7 @@ static inline __attribute__((always_inline)) int begin(struct weft_stream *strea
     if (__builtin_expect(error < 0, 0))
         return error;
     if (__builtin_expect(stream->reading || stream->viewing, 0))
-        return -EBUSY;
+        return weft__misuse(-EBUSY, "another task reads, or a view was not put back");
     stream->reading = true;
     return 0;
 }
@@ -178,7 +178,7 @@ ssize_t weft_stream_read(weft_stream *stream, void *buffer, size_t size, int fla
     ssize_t result;
 
     if (__builtin_expect(!buffer && size > 0, 0))
-        return -EFAULT;
+        return weft__misuse(-EFAULT, "NULL for memory that is needed");
     result = begin(stream, flags, &self);
     if (__builtin_expect(result < 0, 0))
         return result;
@@ -223,7 +223,7 @@ ssize_t weft_stream_read_exactly(weft_stream *stream, void *buffer, size_t size,
     if (done)
         *done = 0;
     if (!buffer && size > 0)
-        return -EFAULT;
+        return weft__misuse(-EFAULT, "NULL for memory that is needed");
     result = begin(stream, 0, &self);
     if (result < 0)
         return result;
@@ -254,7 +254,7 @@ int weft_stream_peek(weft_stream *stream, const void **data, size_t *size, int f
     int result;
 
     if (!data || !size)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "nowhere to put the view");
     result = begin(stream, flags, &self);
     if (__builtin_expect(result < 0, 0))
         return result;
@@ -273,12 +273,14 @@ int weft_stream_peek(weft_stream *stream, const void **data, size_t *size, int f
 
 int weft_stream_consume(weft_stream *stream, size_t size)
 {
-    if (!stream || !weft__self)
-        return stream ? -EPERM : -EINVAL;
+    if (!stream)
+        return weft__misuse(-EINVAL, "no stream");
+    if (!weft__self)
+        return weft__outside();
     if (stream->io->reactor != weft__self)
-        return -EXDEV;
+        return weft__misuse(-EXDEV, "the stream is another reactor's");
     if (!stream->viewing || size > stream->lent)
-        return -EINVAL;
+        return weft__misuse(-EINVAL, "no view, or not so long");
     stream->viewing = false;
     stream->lent = 0;
     weft__stream_take(stream, size);

@@ -61,7 +61,7 @@ static inline __attribute__((always_inline)) ssize_t send_all(struct weft__task 
 int weft__stream_begin_write(struct weft_stream *stream, struct weft__op *op)
 {
     if (__builtin_expect(stream->writer != NULL, 0))
-        return -EBUSY;
+        return weft__misuse(-EBUSY, "another task writes");
     op->id = 0;
     stream->writer = op;
     return 0;
@@ -99,7 +99,7 @@ ssize_t weft_stream_write(weft_stream *stream, const void *buffer, size_t size, 
     if (done)
         *done = 0;
     if (__builtin_expect(!buffer && size > 0, 0))
-        return -EFAULT;
+        return weft__misuse(-EFAULT, "NULL for memory that is needed");
     result = begin(stream, &operation.op, &self);
     if (__builtin_expect(result < 0, 0))
         return result;

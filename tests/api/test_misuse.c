@@ -62,6 +62,9 @@ static void suspending_calls(const char *words)
     const struct sockaddr *address = (const struct sockaddr *)&to;
     weft_scope scope;
     weft_scope *root = weft_root() ? weft_root() : &scope;
+    weft_stream *stream;
+    const void *data;
+    size_t size;
 
     ck_misuse(weft_yield(), -EPERM, "weft_yield", words);
     ck_misuse(weft_sleep(1), -EPERM, "weft_sleep", words);
@@ -96,6 +99,15 @@ static void suspending_calls(const char *words)
     ck_misuse(weft_getsockopt(0, 0, 0, memory, &(socklen_t){1}), -EPERM, "weft_getsockopt", words);
     ck_misuse(weft_socket_set(0, NULL), -EPERM, "weft_socket_set", words);
     ck_misuse(weft_fd_move(0), -EPERM, "weft_fd_move", words);
+    ck_misuse(weft_stream_open(0, NULL, &stream), -EPERM, "weft_stream_open", words);
+    ck_misuse(weft_stream_read(0, memory, 1, 0), -EPERM, "weft_stream_read", words);
+    ck_misuse(weft_stream_peek(0, &data, &size, 0), -EPERM, "weft_stream_peek", words);
+    ck_misuse(weft_stream_write(0, memory, 1, 0), -EPERM, "weft_stream_write", words);
+    ck_misuse(weft_stream_give(0, 0, 1), -EPERM, "weft_stream_give", words);
+    ck_misuse(weft_stream_drain(0), -EPERM, "weft_stream_drain", words);
+    ck_misuse(weft_stream_shutdown(0), -EPERM, "weft_stream_shutdown", words);
+    ck_misuse(weft_stream_close(0), -EPERM, "weft_stream_close", words);
+    ck_misuse(weft_stream_abort(0), -EPERM, "weft_stream_abort", words);
     ck_assert_int_ge(fcntl(0, F_GETFD), 0); /* closed by none of these */
 }
 
@@ -568,5 +580,141 @@ TEST(descriptors)
     ck_assert_int_eq(weft_run(descriptors_main, NULL, 0, &opt), 0);
 }
 
+/* -- streams --------------------------------------------------------------------------------- */
+
+static int stream_elsewhere(void *arg)
+{
+    weft_stream *stream = *(weft_stream **)arg;
+
+    WRONG(weft_stream_read(stream, memory, 1, 0), -EXDEV, "weft_stream_read", "another reactor");
+    WRONG(weft_stream_write(stream, "x", 1, NULL), -EXDEV, "weft_stream_write", "another reactor");
+    WRONG(weft_stream_consume(stream, 0), -EXDEV, "weft_stream_consume", "another reactor");
+    WRONG(weft_stream_close(stream), -EXDEV, "weft_stream_close", "another reactor");
+    return 0;
+}
+static int reads(void *stream)
+{
+    return (int)weft_stream_read(*(weft_stream **)stream, memory, 1, 0);
+}
+static int writes_much(void *stream)
+{
+    static char much[1 << 20];
+    ssize_t result;
+
+    /* more than the kernel takes, since nobody reads: it is under way until the stream closes */
+    do
+        result = weft_stream_write(*(weft_stream **)stream, much, sizeof much, NULL);
+    while (result > 0);
+    return result == -ECANCELED ? 0 : (int)result;
+}
+
+static void no_stream(void)
+{
+    const void *data;
+    size_t size;
+
+    WRONG(weft_stream_read(NULL, memory, 1, 0), -EINVAL, "weft_stream_read", "no stream");
+    WRONG(weft_stream_read_exactly(NULL, memory, 1, 0), -EINVAL, "weft_stream_read_exactly", "no");
+    WRONG(weft_stream_peek(NULL, &data, &size, 0), -EINVAL, "weft_stream_peek", "no stream");
+    WRONG(weft_stream_consume(NULL, 1), -EINVAL, "weft_stream_consume", "no stream");
+    WRONG(weft_stream_write(NULL, "x", 1, NULL), -EINVAL, "weft_stream_write", "no stream");
+    WRONG(weft_stream_give(NULL, NULL, 1), -EINVAL, "weft_stream_give", "no stream");
+    WRONG(weft_stream_drain(NULL), -EINVAL, "weft_stream_drain", "no stream");
+    WRONG(weft_stream_shutdown(NULL), -EINVAL, "weft_stream_shutdown", "no stream");
+    WRONG(weft_stream_fd(NULL), -EINVAL, "weft_stream_fd", "no stream");
+    /* clean-up code may have none to close: none */
+    ck_no_misuse(weft_stream_close(NULL), 0);
+    ck_no_misuse(weft_stream_abort(NULL), 0);
+}
+
+static void stream_arguments(weft_stream *stream)
+{
+    int64_t late = weft_after_ms(60000);
+    unsigned before;
+    const void *data;
+    size_t size;
+    ssize_t answer;
+
+    WRONG(weft_stream_read(stream, NULL, 1, 0), -EFAULT, "weft_stream_read", "NULL for memory");
+    WRONG(weft_stream_read(stream, memory, 1, MSG_PEEK), -EINVAL, "weft_stream_read", "flags");
+    before = test_misuses();
+    answer = weft_stream_read_until_time(stream, NULL, 1, 0, late);
+    test_misuse_check(before, __FILE__, __LINE__ - 1, "weft_stream_read_until_time", -EFAULT, "");
+    ck_assert_int_eq((int)answer, -EFAULT);
+    WRONG(weft_stream_read_exactly(stream, 0, 1, 0), -EFAULT, "weft_stream_read_exactly", "NULL");
+    WRONG(weft_stream_peek(stream, NULL, &size, 0), -EINVAL, "weft_stream_peek", "nowhere");
+    WRONG(weft_stream_peek(stream, &data, NULL, 0), -EINVAL, "weft_stream_peek", "nowhere");
+    WRONG(weft_stream_write(stream, NULL, 1, NULL), -EFAULT, "weft_stream_write", "NULL");
+    WRONG(weft_stream_consume(stream, 0), -EINVAL, "weft_stream_consume", "no view");
+    WRONG(weft_stream_give(stream, stream, 1), -EINVAL, "weft_stream_give", "no view");
+    WRONG(weft_stream_give(stream, NULL, 1), -EINVAL, "weft_stream_give", "no stream");
+}
+
+/* Bytes are there: a view is taken, and used wrongly. */
+static void views(weft_stream *stream)
+{
+    const void *data;
+    size_t size;
+
+    ck_assert_int_eq(weft_stream_peek(stream, &data, &size, 0), 1);
+    WRONG(weft_stream_peek(stream, &data, &size, 0), -EBUSY, "weft_stream_peek", "not put back");
+    WRONG(weft_stream_read(stream, memory, 1, 0), -EBUSY, "weft_stream_read", "not put back");
+    WRONG(weft_stream_consume(stream, size + 1), -EINVAL, "weft_stream_consume", "not so long");
+    WRONG(weft_stream_give(stream, stream, size + 1), -EINVAL, "weft_stream_give", "not so long");
+    ck_no_misuse(weft_stream_consume(stream, size), 0);
+}
+
+static void stream_users(weft_stream *stream)
+{
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, writes_much, &stream, sizeof stream, NULL));
+        ok(weft_spawn(&s, reads, &stream, sizeof stream, NULL));
+        ok(weft_yield());
+        WRONG(weft_stream_read(stream, memory, 1, 0), -EBUSY, "weft_stream_read", "another task");
+        WRONG(weft_stream_write(stream, "x", 1, NULL), -EBUSY, "weft_stream_write", "another task");
+        WRONG(weft_stream_shutdown(stream), -EBUSY, "weft_stream_shutdown", "another task writes");
+        WRONG(weft_stream_drain(stream), -EBUSY, "weft_stream_drain", "another task writes");
+        ok(weft_call(1, stream_elsewhere, &stream, sizeof stream));
+        weft_scope_cancel(&s);
+    }
+}
+
+static int streams_main(void *arg)
+{
+    struct weft_stream_opt large = {.size = sizeof large, .buffer_size = 65537};
+    weft_stream *stream = NULL, *second = NULL;
+    int here, there, packets;
+
+    (void)arg;
+    no_stream();
+    net_pair(&here, &there);
+    WRONG(weft_stream_open(here, NULL, NULL), -EINVAL, "weft_stream_open", "nowhere to put");
+    WRONG(weft_stream_open(here, &large, &stream), -EINVAL, "weft_stream_open", "range");
+    WRONG(weft_stream_open(-5, NULL, &stream), -EBADF, "weft_stream_open", "negative");
+    ck_assert_ptr_null(stream);
+    packets = weft_socket(AF_INET, SOCK_DGRAM, 0);
+    ok(packets);
+    ck_no_misuse(weft_stream_open(packets, NULL, &second), -EINVAL); /* given by others: none */
+    ok(weft_close(packets));
+    ok(weft_stream_open(here, NULL, &stream));
+    WRONG(weft_stream_open(here, NULL, &second), -EBUSY, "weft_stream_open", "a stream, has");
+    WRONG(weft_recv(here, memory, 1, 0), -EBUSY, "weft_recv", "a stream, has");
+    WRONG(weft_close(here), -EBUSY, "weft_close", "close the stream");
+    ck_assert_ptr_null(second);
+    stream_arguments(stream);
+    ok(weft_send(there, "hello", 5, 0));
+    views(stream);
+    stream_users(stream);
+    ok(weft_stream_abort(stream));
+    ok(weft_close(there));
+    return 0;
+}
+TEST(streams)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
+
+    ck_assert_int_eq(weft_run(streams_main, NULL, 0, &opt), 0);
+}
+
 TEST_MAIN("misuse", 20, outside_of_a_task, in_a_callback, runs, posts, statistics, tasks, scopes,
-          scopes_of_the_macros, a_full_scope, descriptors)
+          scopes_of_the_macros, a_full_scope, descriptors, streams)
