@@ -83,6 +83,12 @@ class Sources(Tree):
         self.finds("gcc -std=c11", "headers")
         self.finds("clang++ -std=c++17", "headers")
 
+    def test_a_header_that_is_wrong_in_debug_builds(self):
+        self.write("include/weft/x.h", HEADER.replace(
+            "WEFT_API int", "#ifdef WEFT_DEBUG\n#define weft_x( 1\n#endif\nWEFT_API int"))
+        self.finds("gcc -std=c11 -DWEFT_DEBUG", "headers")
+        self.finds("clang++ -std=c++17 -DWEFT_DEBUG", "headers")
+
     def test_a_header_of_c_alone(self):
         self.write("include/weft/x.h", HEADER.replace("int weft_x(void)", "int weft_x(int new)"))
         self.finds("<weft/x.h> alone, g++", "headers")

@@ -47,7 +47,10 @@ def _compile(options, compiler, flags, text):
 
 
 def check_headers(options):
-    """Each public header compiles alone, and a second time after itself, as C11 and as C++17."""
+    """
+    Each public header compiles alone, and a second time after itself, as C11 and as C++17, for a
+    program's debug build (WEFT_DEBUG) and for any other.
+    """
     names = [n[len("include/"):] for n in files.tracked(options.root)
              if n.startswith("include/") and n.endswith(".h")]
     if not names:
@@ -58,9 +61,11 @@ def check_headers(options):
             text = f"#include <{name}>\n#include <{name}>\nint main(void);\n"
             if "c++" in flags:
                 text = text.replace("(void)", "()")
-            result = _compile(options, compiler, flags, text)
-            if result.returncode != 0:
-                findings.append(f"<{name}> alone, {compiler} {flags[2]}:\n{result.stderr.strip()}")
+            for debug in ([], ["-DWEFT_DEBUG"]):
+                result = _compile(options, compiler, flags + debug, text)
+                if result.returncode != 0:
+                    how = " ".join([compiler, flags[2]] + debug)
+                    findings.append(f"<{name}> alone, {how}:\n{result.stderr.strip()}")
     return findings
 
 
