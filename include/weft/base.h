@@ -10,7 +10,9 @@
  *     program's fields that the library does not know must be zero, else -EINVAL;
  *   - a function marked WEFT_SUSPENDS may switch to another task before it returns, and then it
  *     checks for cancellation on entry: -ECANCELED. It may be called only from inside a task:
- *     from anywhere else it answers -EPERM and does nothing.
+ *     from anywhere else it answers -EPERM and does nothing;
+ *   - a call that is a mistake of the program answers with an error and changes nothing; a debug
+ *     build tells a hook besides, which aborts unless told otherwise (weft/misuse.h).
  */
 #ifndef WEFT_BASE_H
 #define WEFT_BASE_H
