@@ -69,6 +69,10 @@ static void the_whole_name_counts(struct contract *c)
     say_cancel(c, ring, older);
     contract_send(c, ring, pair[0], "x", 1);
     contract_say_result(c, "recv", contract_wait(c, ring, newer).result);
+    CONTRACT_ASK(c, ring, newer, recv, pair[1], &byte, 1, 0, 0);
+    contract_submit(c, ring);
+    say_cancel(c, ring, newer);
+    contract_say_result(c, "recv", contract_wait(c, ring, newer).result);
 }
 
 static void of_nothing(struct contract *c)
@@ -398,7 +402,7 @@ const struct contract_check contract_cancelling[] = {
      "src/reactor/op.h, user_data",
      the_whole_name_counts,
      0,
-     {ANSWER("cancel -ENOENT, recv 1")}},
+     {ANSWER("cancel -ENOENT, recv 1, cancel silent, recv -ECANCELED")}},
     {"cancel/of-nothing",
      "A cancel that finds nothing says so under its own name.",
      "src/reactor/reactor.c, special_completion",
