@@ -12,17 +12,17 @@
     /* a packet */                                                                                 \
     SPAN(NET_LATENCY, "net.latency", 0, 0, 1000, 5000000) /* one way, besides what comes before */ \
     SPAN(NET_SEGMENT, "net.segment", 65536, 65536, 1, 65536) /* bytes at most */                   \
-    CHANCE(NET_LOST, "net.lost", 0, 2000)                    /* and so sent again */               \
+    FAULT(NET_LOST, "net.lost", 2000)                        /* and so sent again */               \
     SPAN(NET_LOST_NS, "net.lost_time", 200000000, 200000000, 1000000, 400000000)                   \
     /* a connection */                                                                             \
     SPAN(NET_RATE, "net.rate", 10000000000, 10000000000, 1000000, 10000000000) /* bytes/s */       \
-    SPAN(NET_SEND_BUFFER, "net.send_buffer", 2621440, 2621440, 4608, 2621440)                      \
-    SPAN(NET_RECEIVE_BUFFER, "net.receive_buffer", 131072, 131072, 2304, 131072)                   \
-    SPAN(NET_UNIX_BUFFER, "net.unix_buffer", 212992, 212992, 4608, 212992)                         \
+    SPAN(NET_SEND_BUFFER, "net.send_buffer", 2621440, 2621440, 16384, 2621440)                     \
+    SPAN(NET_RECEIVE_BUFFER, "net.receive_buffer", 131072, 131072, 65536, 131072)                  \
+    SPAN(NET_UNIX_BUFFER, "net.unix_buffer", 212992, 212992, 65536, 212992)                        \
     CHANCE(NET_DRIP, "net.drip", 0, 20000) /* the first bytes come one by one */                   \
     SPAN(NET_DRIP_SIZE, "net.drip_size", 100, 100, 1, 500)                                         \
-    CHANCE(NET_SYN_LOST, "net.syn_lost", 0, 2000) /* a second is lost with it */                   \
-    FAULT(NET_REFUSED, "net.refused", 1000)       /* nobody listens, it is said */                 \
+    FAULT(NET_SYN_LOST, "net.syn_lost", 2000) /* a second is lost with it */                       \
+    FAULT(NET_REFUSED, "net.refused", 1000)   /* nobody listens, it is said */                     \
     FAULT(NET_UNREACHABLE, "net.unreachable", 500)                                                 \
     FAULT(NET_UNANSWERED, "net.unanswered", 0) /* the connect times out, two minutes later */      \
     FAULT(NET_BREAK, "net.break", 2000)        /* both ends are told of a reset */                 \

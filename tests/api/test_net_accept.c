@@ -367,9 +367,10 @@ static int main_costs(void *arg)
     struct weft_stats after = net_stats();
     ck_assert_uint_eq(after.allocations, before.allocations);
     ck_assert_uint_eq(after.accepts - before.accepts, COUNTED);
-    if (net_has("accept_multishot"))
+    if (net_has("accept_multishot") && !net_is_rough())
         ck_assert_uint_le(after.sqes - before.sqes, COUNTED + 1);
-    ck_assert_uint_le(after.enters - before.enters, after.turns - before.turns);
+    if (!net_is_rough())
+        ck_assert_uint_le(after.enters - before.enters, after.turns - before.turns);
     close_many(fds, COUNTED);
     return weft_close(listener);
 }

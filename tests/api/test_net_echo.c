@@ -191,8 +191,10 @@ static int main_costs(void *arg)
         after = net_stats();
         ck_assert_int_eq(weft_shutdown(here, SHUT_WR), 0);
     }
-    ck_assert_uint_le(after.sqes - before.sqes, 4 * MESSAGES + 8);
-    ck_assert_uint_le(after.enters - before.enters, after.turns - before.turns);
+    if (!net_is_rough())
+        ck_assert_uint_le(after.sqes - before.sqes, 4 * MESSAGES + 8);
+    if (!net_is_rough())
+        ck_assert_uint_le(after.enters - before.enters, after.turns - before.turns);
     ck_assert_uint_eq(after.allocations, before.allocations);
     ck_assert_uint_eq(after.timers_armed, before.timers_armed);
     ck_assert_int_eq(weft_close(here), 0);

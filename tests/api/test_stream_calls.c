@@ -81,8 +81,10 @@ static int main_arguments(void *arg)
     ck_assert_int_eq(weft_stream_open(there, NULL, NULL), -EINVAL);
     ck_assert_ptr_null(stream);
     int datagrams = weft_socket(AF_INET, SOCK_DGRAM, 0);
-    ck_assert_int_eq(weft_stream_open(datagrams, NULL, &stream), -EINVAL);
-    ok(weft_close(datagrams));
+    if (datagrams != -ESOCKTNOSUPPORT) { /* the simulated kernel has none */
+        ck_assert_int_eq(weft_stream_open(datagrams, NULL, &stream), -EINVAL);
+        ok(weft_close(datagrams));
+    }
     ok(weft_stream_open(there, NULL, &stream));
     ck_assert_int_eq(weft_stream_open(there, NULL, &second), -EBUSY);
     ck_assert_int_eq(weft_stream_fd(NULL), -EINVAL);
@@ -150,7 +152,10 @@ static int run_write(void *arg)
     return 0;
 }
 
-static void cancel_call(weft_task_fn fn, struct call *call, int turns)
+/* Long enough for what was sent to be there, and taken. */
+#define ARRIVED_NS 50000000
+
+static void cancel_call_after(weft_task_fn fn, struct call *call, int turns, int64_t turn_ns)
 {
     weft_task task;
     struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
@@ -158,10 +163,15 @@ static void cancel_call(weft_task_fn fn, struct call *call, int turns)
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, fn, call, 0, &opt));
         for (int i = 0; i < turns; i++)
-            ok(weft_sleep(1000));
+            ok(weft_sleep(turn_ns));
         ok(weft_cancel(task));
         ok(weft_join(task, NULL));
     }
+}
+
+static void cancel_call(weft_task_fn fn, struct call *call, int turns)
+{
+    cancel_call_after(fn, call, turns, 1000);
 }
 
 /* A cancelled reader takes nothing, or says how much it took. */
@@ -176,11 +186,11 @@ static int main_cancel(void *arg)
         cancel_call(run_read, &call, turns);
         ck_assert_int_eq(call.result, -ECANCELED);
         ck_assert_int_eq(weft_send_all(fd, "123", 3, NULL), 3);
-        ck_assert_int_eq(weft_stream_read(call.stream, call.buffer, 10, 0), 3);
+        ck_assert_int_eq(weft_stream_read_exactly(call.stream, call.buffer, 3, NULL), 3);
         ck_assert_mem_eq(call.buffer, "123", 3);
     }
     ck_assert_int_eq(weft_send_all(fd, "0123456789", 10, NULL), 10);
-    cancel_call(run_exactly, &call, 10);
+    cancel_call_after(run_exactly, &call, 1, ARRIVED_NS);
     ck_assert_int_eq(call.result, -ECANCELED);
     ck_assert_uint_eq(call.done, 10);
     ck_assert_mem_eq(call.buffer, "0123456789", 10);

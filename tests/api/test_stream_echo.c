@@ -237,10 +237,12 @@ static int main_costs(void *arg)
         ok(weft_stream_shutdown(a));
     }
     /* where the kernel has no multishot the receive is armed for each message too */
-    ck_assert_uint_eq(after.sqes - before.sqes, (net_has("recv_multishot") ? 2 : 4) * MESSAGES);
-    ck_assert_uint_le(after.enters - before.enters, after.turns - before.turns);
+    if (!net_is_rough())
+        ck_assert_uint_eq(after.sqes - before.sqes, (net_has("recv_multishot") ? 2 : 4) * MESSAGES);
+    if (!net_is_rough())
+        ck_assert_uint_le(after.enters - before.enters, after.turns - before.turns);
     ck_assert_uint_eq(after.allocations, before.allocations);
-    if (net_has("recv_multishot"))
+    if (net_has("recv_multishot") && !net_is_rough())
         ck_assert_uint_eq(after.recv_rearms, before.recv_rearms);
     ok(weft_stream_close(a));
     return weft_stream_close(b);

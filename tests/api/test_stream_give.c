@@ -318,16 +318,20 @@ static int close_it(void *arg)
     return 0;
 }
 
-/* Gives until the socket takes no more: something given stands, and nobody waits for it. */
+/* Gives until the socket takes no more: something given stands, and nobody waits for it. What was
+   sent is given before more is, so it is the giving that is clogged, and not the sending. */
 static void fill(struct pair *pair)
 {
     const void *data;
-    size_t size;
+    size_t size, given = sizeof bulk;
 
-    for (;;) {
+    for (;; given += size) {
         struct weft_scope scope;
         ssize_t n;
-        ck_assert_int_eq(weft_send_all(pair->fd, bulk, sizeof bulk, NULL), sizeof bulk);
+        if (given == sizeof bulk) {
+            ck_assert_int_eq(weft_send_all(pair->fd, bulk, sizeof bulk, NULL), sizeof bulk);
+            given = 0;
+        }
         ck_assert_int_eq(weft_stream_peek(pair->stream, &data, &size, 0), 1);
         ok(weft_scope_open(&scope, &(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt),
                                                             .deadline = weft_after_ms(100)}));
@@ -460,8 +464,9 @@ static int main_counts(void *arg)
     }
     ok(weft_stats(&after, sizeof after));
     /* of the peer: a send and a receive; of the stream: a send, where its receive stays armed */
-    ck_assert_uint_le(after.sqes - before.sqes,
-                      3 * MESSAGES + MESSAGES / 10 + (after.recv_rearms - before.recv_rearms));
+    if (!net_is_rough())
+        ck_assert_uint_le(after.sqes - before.sqes,
+                          3 * MESSAGES + MESSAGES / 10 + (after.recv_rearms - before.recv_rearms));
     close_pair(&a);
     return 0;
 }
