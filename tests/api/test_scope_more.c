@@ -144,8 +144,9 @@ static int sleeper(void *arg)
 }
 static int leave_with_one_open(void)
 {
+    weft_scope inner; /* lives longer than s */
+
     WEFT_SCOPE(s) {
-        weft_scope inner;
         ck_assert_int_eq(weft_spawn(&s, sleeper, NULL, 0, NULL), 0);
         ck_assert_int_eq(weft_scope_open(&inner, NULL), 0);
         ck_assert_int_eq(weft_spawn(&inner, sleeper, NULL, 0, NULL), 0);
