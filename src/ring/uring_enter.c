@@ -83,10 +83,10 @@ static int flush_overflow(struct weft__ring *ring)
 /* Puts the deadline into `limit`; false when it has passed already. */
 static bool limit_set(struct limit *limit, const struct weft__ring *ring, int64_t deadline_ns)
 {
-    int64_t time = deadline_ns < 0 ? 0 : deadline_ns;
+    int64_t time = deadline_ns < 0 ? 0 : deadline_ns; /* and so no difference overflows */
     if (!(ring->features & WEFT__FEATURE_ABS_TIMER)) {
-        time = deadline_ns - weft__host_now();
-        if (deadline_ns < 0 || time <= 0)
+        time -= weft__host_now();
+        if (time <= 0)
             return false;
     }
     limit->time = (struct __kernel_timespec){.tv_sec = time / NS_PER_S, .tv_nsec = time % NS_PER_S};
