@@ -57,7 +57,7 @@ static void put_cqe(struct weft__sim_ring *ring, const struct weft__cqe *cqe)
 
 static void keep(struct weft__sim_cqes *list, const struct weft__cqe *cqe)
 {
-    if (list->head + list->count == list->room) {
+    if (list->head > 0 && list->head + list->count == list->room) {
         memmove(list->cqes, list->cqes + list->head, list->count * sizeof *cqe);
         list->head = 0;
     }
