@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -363,6 +364,54 @@ TEST(cancel_of_what_runs_on_a_worker)
     close_reactor();
 }
 
+/* The same of something that no signal ends: the kernel fills memory in one go. It is asked again
+   and again, but not often, and reports what it did. */
+static int32_t fill(size_t size)
+{
+    enum { MADVISE = 25, MADV_POPULATE = 23 };
+    struct weft__op op = {.complete = completed};
+    char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct weft__sqe *sqe = weft__op_begin(&reactor, &op);
+
+    ck_assert_ptr_ne(memory, MAP_FAILED);
+    *sqe = (struct weft__sqe){.opcode = MADVISE,
+                              .flags = WEFT__SQE_ASYNC,
+                              .fd = -1,
+                              .address = (uint64_t)(uintptr_t)memory,
+                              .length = (uint32_t)size,
+                              .op_flags = MADV_POPULATE,
+                              .user_data = op.id};
+    weft__reactor_turn(&reactor, false);
+    usleep(2000);
+    weft__op_cancel(&reactor, &op);
+    while (weft__op_in_flight(&op))
+        weft__reactor_turn(&reactor, true);
+    ck_assert_int_eq(munmap(memory, size), 0);
+    return last_result;
+}
+
+TEST(cancel_of_what_no_signal_ends)
+{
+    size_t size = 64 << 20;
+    uint64_t sent = 0;
+
+    open_reactor();
+    for (int tries = 0; sent < 2 && tries < 20; tries++) {
+        uint64_t before = reactor.stats.cancels_sent;
+        int64_t begin_ns = weft__host_now();
+        int32_t result = fill(size);
+        sent = reactor.stats.cancels_sent - before;
+        ck_assert(result == 0 || weft__result_is_cancel(result)); /* before a worker had begun */
+        ck_assert_uint_eq(reactor.timers.alive, 0);
+        ck_assert_int_le((int64_t)sent,
+                         2 + WEFT__CANCEL_LEVELS + (weft__host_now() - begin_ns) / 1000000000);
+        if (size < 512 << 20) /* it may have been over too soon */
+            size *= 2;
+    }
+    ck_assert_uint_ge(sent, 2);
+    close_reactor();
+}
+
 /* Slots grow; when there is no memory for more, nothing has happened. */
 TEST(growth)
 {
@@ -406,4 +455,5 @@ TEST(words_for_cancelled)
 TEST_MAIN("reactor.op", 30, slots_and_generations, generations_never_become_zero,
           unknown_completions, more, cancels, a_failed_cancel_is_sent_again,
           cancels_are_sent_again_ever_more_rarely, delays_of_cancels, many_failed_cancels,
-          answers_of_no_concern, cancel_of_what_runs_on_a_worker, growth, words_for_cancelled)
+          answers_of_no_concern, cancel_of_what_runs_on_a_worker, cancel_of_what_no_signal_ends,
+          growth, words_for_cancelled)
