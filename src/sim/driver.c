@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "coro/sanitize.h"
 #include "ring/host.h"
 #include "sim/world.h"
 
@@ -131,8 +132,11 @@ void weft__sim_thread_free(struct weft__sim *sim, struct weft__sim_thread *threa
     *link = thread->next;
     weft__sim_take_back(sim, &thread->alarm);
     weft__context_drop(&thread->context);
-    if (thread->stack)
+    if (thread->stack) {
+        /* its last frames never returned; who is mapped here next is not to find their marks */
+        weft__san_unpoison(thread->stack, thread->stack_size);
         munmap(thread->stack, thread->stack_size);
+    }
     weft__sim_free(thread);
 }
 
