@@ -20,7 +20,7 @@ breaks() { # PLAN CHECK ANSWER
 
 breaks 'recv#1=ECONNRESET' recv/what-is-there 'recv -ECONNRESET'
 breaks 'recv#1=short' recv/what-is-there 'recv 1'
-breaks 'recv#1=hang' recv/what-comes-later 'no completion came'
+breaks 'recv#1=hang' recv/the-end-while-waiting 'no completion came'
 breaks 'recv#1=ENOMEM' cancel/ends-a-receive 'recv -ENOMEM'
 breaks 'send#1=short' send/a-small-one 'send 1'
 breaks 'send#1=ENOMEM' send/all-over-tcp 'not so: 4 MiB do not fit'
