@@ -131,8 +131,12 @@ TEST(outside_of_a_task)
 
 static void wrong_calls_in_a_callback(void *done)
 {
+    struct weft_spawn_opt on = {.size = sizeof on, .reactor = WEFT_ON(0)};
+    weft_scope *root = weft_root();
+
     suspending_calls("in a callback");
-    WRONG(weft_spawn_nowait(weft_root(), NULL, NULL, 0, NULL), -EINVAL, "weft_spawn_nowait", "no");
+    WRONG(weft_spawn_nowait(root, NULL, NULL, 0, NULL), -EINVAL, "weft_spawn_nowait", "no funct");
+    WRONG(weft_spawn_nowait(root, task, NULL, 0, &on), -EPERM, "weft_spawn_nowait", "a callback");
     *(bool *)done = true;
 }
 static int errand(void *done)
@@ -290,6 +294,7 @@ static void spawns(void)
     struct weft_spawn_opt sizeless = {.name = "x"};
     struct weft_spawn_opt large = {.size = sizeof large, .stack_size = 2 << 20};
     struct weft_spawn_opt far = {.size = sizeof far, .reactor = WEFT_ON(77)};
+    struct weft_spawn_opt far_large = {sizeof far, .reactor = WEFT_ON(1), .stack_size = 2 << 20};
 
     WRONG(weft_spawn(NULL, task, NULL, 0, NULL), -EINVAL, "weft_spawn", "no scope");
     WRONG(weft_spawn(weft_root(), NULL, NULL, 0, NULL), -EINVAL, "weft_spawn", "no function");
@@ -298,6 +303,7 @@ static void spawns(void)
     WRONG(weft_spawn(&closed, task, NULL, 0, NULL), -EINVAL, "weft_spawn", "not open");
     WRONG(weft_spawn(weft_root(), task, NULL, 0, &sizeless), -EINVAL, "weft_spawn", "size");
     WRONG(weft_spawn_nowait(weft_root(), task, 0, 0, &large), -E2BIG, "weft_spawn_nowait", "stack");
+    WRONG(weft_spawn(weft_root(), task, NULL, 0, &far_large), -E2BIG, "weft_spawn", "a stack");
     WRONG(weft_create_task(NULL, NULL, 0, NULL), -EINVAL, "weft_create_task", "no function");
     WRONG(weft_call(0, NULL, NULL, 0), -EINVAL, "weft_call", "no function");
     WRONG(weft_call(0, task, memory, 1025), -E2BIG, "weft_call", "ARG_SIZE_MAX");
@@ -375,11 +381,16 @@ static void scope_options(void)
 {
     weft_scope scope;
     struct weft_scope_opt sizeless = {.deadline = 1};
+    struct {
+        struct weft_scope_opt opt;
+        uint64_t asked; /* of a library younger than this one */
+    } younger = {{.size = sizeof younger}, 1};
     struct weft_scope_opt early = {.size = sizeof early, .deadline = -1};
     struct weft_scope_opt kind = {.size = sizeof kind, .on_error = (enum weft_on_error)9};
 
     WRONG(weft_scope_open(NULL, NULL), -EINVAL, "weft_scope_open", "no scope");
     WRONG(weft_scope_open(&scope, &sizeless), -EINVAL, "weft_scope_open", "size");
+    WRONG(weft_scope_open(&scope, &younger.opt), -EINVAL, "weft_scope_open", "does not know");
     WRONG(weft_scope_open(&scope, &early), -EINVAL, "weft_scope_open", "range");
     WRONG(weft_scope_open(&scope, &kind), -EINVAL, "weft_scope_open", "range");
     WRONG(weft_shield_open(&scope, WEFT_NEVER), -EINVAL, "weft_shield_open", "without a deadline");
@@ -570,7 +581,8 @@ static int descriptors_main(void *arg)
     second_users(here, there);
     ok(weft_close(here));
     WRONG(weft_close(here), -EBADF, "weft_close", "closed twice");
-    ok(weft_close(there));
+    ok(close(there)); /* behind the library's back */
+    WRONG(weft_recv(there, memory, 1, 0), -EBADF, "weft_recv", "not by weft_close");
     return 0;
 }
 TEST(descriptors)
@@ -584,8 +596,15 @@ TEST(descriptors)
 
 static int stream_elsewhere(void *arg)
 {
-    weft_stream *stream = *(weft_stream **)arg;
+    weft_stream *stream = *(weft_stream **)arg, *own;
+    int here, there;
 
+    net_pair(&here, &there);
+    ok(weft_stream_open(here, NULL, &own));
+    WRONG(weft_stream_give(own, stream, 1), -EXDEV, "weft_stream_give", "another reactor");
+    WRONG(weft_stream_give(stream, own, 1), -EXDEV, "weft_stream_give", "another reactor");
+    ok(weft_stream_close(own));
+    ok(weft_close(there));
     WRONG(weft_stream_read(stream, memory, 1, 0), -EXDEV, "weft_stream_read", "another reactor");
     WRONG(weft_stream_write(stream, "x", 1, NULL), -EXDEV, "weft_stream_write", "another reactor");
     WRONG(weft_stream_consume(stream, 0), -EXDEV, "weft_stream_consume", "another reactor");
@@ -664,10 +683,18 @@ static void views(weft_stream *stream)
     ck_no_misuse(weft_stream_consume(stream, size), 0);
 }
 
+/* Bytes are there once more, and nobody reads at the other end. */
 static void stream_users(weft_stream *stream)
 {
+    const void *data;
+    size_t size;
+
     WEFT_SCOPE(s) {
+        ck_assert_int_eq(weft_stream_peek(stream, &data, &size, 0), 1);
         ok(weft_spawn(&s, writes_much, &stream, sizeof stream, NULL));
+        ok(weft_yield());
+        WRONG(weft_stream_give(stream, stream, 1), -EBUSY, "weft_stream_give", "another task writ");
+        ok(weft_stream_consume(stream, size));
         ok(weft_spawn(&s, reads, &stream, sizeof stream, NULL));
         ok(weft_yield());
         WRONG(weft_stream_read(stream, memory, 1, 0), -EBUSY, "weft_stream_read", "another task");
@@ -704,6 +731,7 @@ static int streams_main(void *arg)
     stream_arguments(stream);
     ok(weft_send(there, "hello", 5, 0));
     views(stream);
+    ok(weft_send(there, "hello", 5, 0));
     stream_users(stream);
     ok(weft_stream_abort(stream));
     ok(weft_close(there));
