@@ -1,0 +1,93 @@
+/*
+ * Races on the simulated kernel: a world for each run. First the enumerated ones, then the drawn.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <weft/sim.h>
+
+#include "race.h"
+#include "sim/world.h"
+
+enum { RUNS = 1000, ORDERS_MAX = 20000, STEPS_MAX = 2000000 };
+
+bool race_simulated(void)
+{
+    return true;
+}
+
+static int in_world(void *arg)
+{
+    const struct race *race = arg;
+    struct weft_run_opt opt;
+    int result;
+
+    race_options(race, &opt);
+    result = race->run ? race->run() : weft_run(race_main, &race->body, sizeof race->body, &opt);
+    ck_assert_uint_eq(weft__sim_world->fds_open, 0);
+    return result;
+}
+
+static void run_once(const struct race *race, uint64_t seed, const char *plan)
+{
+    const struct weft_sim_opt opt = {.size = sizeof opt,
+                                     .seed = seed,
+                                     .plan = plan,
+                                     .steps_max = STEPS_MAX};
+    size_t allocations = test_live_allocations(), mapped = test_mapped_bytes();
+
+    race_begins(seed, plan);
+    race_is(weft_sim_run(&opt, in_world, (void *)(uintptr_t)race, NULL), 0);
+    ck_assert_uint_eq(test_live_allocations(), allocations);
+    ck_assert_uint_eq(test_mapped_bytes(), mapped);
+}
+
+/*
+ * Every way in which a cancel and what it is aimed at can meet: eight pairs of answer and end, both
+ * orders of the two, the end at once or after a while; and operations that are done when they are
+ * submitted or when the kernel is next visited, told at once or later.
+ */
+static void run_orders(const struct race *race)
+{
+    uint64_t runs = 0;
+    char plan[512];
+
+    for (int way = 0; way < 8 * 2 * 2 * 2 * 2; way++) {
+        snprintf(plan, sizeof plan,
+                 "calm cancel.case=%d cancel.answer_first=%s cancel.time=%s op.inline=%s "
+                 "op.held=%s%s %s",
+                 way & 7, way & 8 ? "always" : "never", way & 16 ? "20us" : "0",
+                 way & 32 ? "always" : "never", way & 64 ? "always" : "never",
+                 way & 64 ? " op.later_time=15us" : "", race->plan ? race->plan : "");
+        for (bool more = race_enumerate(true); more; more = race_enumerate(false)) {
+            run_once(race, 1, plan);
+            ck_assert_msg(++runs < ORDERS_MAX, "too many orders to enumerate");
+        }
+    }
+}
+
+void race_runs(const struct race *race)
+{
+    static const char *const plans[] = {
+        "rough",
+        "rough cancel.time=0 op.later_time=0..200 op.wake_time=0..200 net.latency=0..2us",
+        "calm cancel.case=0..7 cancel.answer_first=1/2 op.inline=1/2 op.held=1/2",
+        "rough net.latency=0 cancel.time=0..2ms op.held=1/2",
+    };
+    uint64_t count = (test_long() ? 100 : 1) * RUNS / (race->part ? race->part : 1);
+    const char *seed = getenv("WEFT_SIM_SEED");
+    char plan[512];
+
+    if (seed) {
+        race_picks_given();
+        run_once(race, strtoull(seed, NULL, 0),
+                 getenv("WEFT_SIM_PLAN") ? getenv("WEFT_SIM_PLAN") : "rough");
+        return;
+    }
+    if (race->orders)
+        run_orders(race);
+    race_picks_given(); /* none: they are drawn from here on */
+    for (uint64_t i = 1; i <= count; i++) {
+        snprintf(plan, sizeof plan, "%s %s", plans[i % 4], race->plan ? race->plan : "");
+        run_once(race, i, plan);
+    }
+}
