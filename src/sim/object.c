@@ -147,6 +147,7 @@ int weft__sim_fd_install(struct weft__sim *sim, struct weft__sim_file *file)
     }
     sim->fds[fd] = file;
     sim->fds_open++;
+    (void)weft__sim_fd_available(sim); /* always one ahead: what a program counts is steady */
     return fd;
 }
 

@@ -1,0 +1,63 @@
+# The tests of the interface once more, the same sources, on the simulated kernel: api-sim/NAME on a
+# calm one, api-sim/NAME/rough-SEED on a rough one. Delivery is at once, as on a loopback, because
+# they count on that. What does not run there, case by case:
+
+# ... in no simulated world
+set(skip_net_bad
+    stale_unix_socket    # looks at the socket's file by stat(2)
+    bad_descriptors      # receives on a descriptor of a real file
+    no_descriptors_left) # its peers are another process
+set(skip_misuse streams)  # needs a socket of packets
+set(skip_post slots_and_signals) # sends real signals to a real thread
+set(skip_runtime
+    all_cpus             # narrows the real thread's affinity
+    io_uring_forbidden)  # forbids a system call that is not made
+set(skip_stats counters) # a thread spins and never comes to a call of the boundary
+set(skip_stream_calls arguments) # needs a datagram socket
+set(skip_time times)     # compares with the real clock
+
+# ... in no rough one: they count requests, or pieces as a well-behaved kernel cuts them
+set(rough_batch one_batch)
+set(rough_net_accept costs_of_a_connection
+    a_burst)             # blocking peers, whose connections must arrive in the order made
+set(rough_net_cancel cancelled_recv cancelled_send partial_results costs_of_a_cancel)
+set(rough_net_echo costs_of_a_message)
+set(rough_stream_calls cancelled)
+set(rough_stream_echo costs_of_a_message)
+set(rough_stream_give counts
+    closing_a_clogged_one run_ends) # expect a buffer of a known size between two ends
+
+# Blocking peers and their threads are part of that world, too: plain.c.
+add_library(weft_test_plain OBJECT sim/plain.c)
+set_target_properties(weft_test_plain PROPERTIES
+    C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS ON)
+target_link_libraries(weft_test_plain PUBLIC weft_test_sim)
+set(plain_calls recv send read write socket bind listen getsockname setsockopt getsockopt shutdown
+    close connect accept socketpair pipe unlink poll fcntl nanosleep clock_gettime pthread_create
+    pthread_join)
+list(TRANSFORM plain_calls PREPEND "-Wl,--wrap=")
+
+function(weft_api_sim_test test target plan skip)
+    list(JOIN skip "," skip)
+    add_test(NAME ${test} COMMAND ${target})
+    set_tests_properties(${test} PROPERTIES LABELS sim TIMEOUT 180
+        ENVIRONMENT "WEFT_SIM_PLAN=${plan} net.latency=0;TEST_SKIP=${skip};${test_environment}${ARGN}")
+endfunction()
+
+file(GLOB api_sources CONFIGURE_DEPENDS api/test_*.c)
+foreach(source ${api_sources})
+    get_filename_component(name ${source} NAME_WE)
+    string(REGEX REPLACE "^test_" "" name ${name})
+    set(target api-sim.${name})
+    add_executable(${target} ${source} $<TARGET_OBJECTS:weft_test_plain>)
+    set_target_properties(${target} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/bin
+        C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS ON)
+    target_link_libraries(${target} PRIVATE weft_test_sim)
+    target_link_options(${target} PRIVATE ${plain_calls})
+    weft_api_sim_test(api-sim/${name} ${target} calm "${skip_${name}}")
+    foreach(seed RANGE 1 5)
+        weft_api_sim_test(api-sim/${name}/rough-${seed} ${target} rough
+            "${skip_${name}};${rough_${name}}" ";WEFT_SIM_SEED=${seed}")
+    endforeach()
+endforeach()
