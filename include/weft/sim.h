@@ -96,6 +96,31 @@ WEFT_API uint64_t weft_sim_seed(void);
 /* The virtual time in nanoseconds that has passed in the run under way; 0 outside of one. */
 WEFT_API int64_t weft_sim_time(void);
 
+/*
+ * Has a peer play `script` in the run under way: a client, or a server elsewhere, that needs no
+ * task and misbehaves as told.
+ *
+ *     "127.0.0.1:7000 x5 every 20ms: send 'GET / HTTP/1.0\r\n'; wait 1ms; reset"
+ *     "[::1]:7000 after 1s: drip 1000 10ms; half; read"
+ *     "listen 192.0.2.80:80: read 100; vanish"
+ *     "listen unix:/run/backend: echo"
+ *
+ * Before the colon: the address to connect to, or to listen on (of any host); how many connections
+ * (else one, or all that come), how far apart, how long from now. Then steps, apart by semicolons:
+ *   send 'text' | send N    text with \r \n \0 \\ \' in it, or N letters
+ *   drip N TIME             N letters, a byte at a time, TIME apart
+ *   read N | read           N bytes, or to the end
+ *   echo                    sends back what comes, to the end
+ *   wait TIME               "5us", "10ms", "2s"
+ *   half                    ends its own way of the connection
+ *   reset                   and is gone; after its last step it is gone, too, with a close
+ *   vanish                  from now on nothing gets through, and nobody is told
+ *   hold                    does nothing more, and reads nothing
+ * It begins once something waits in the simulated world. 0; -EINVAL not understood; -EPERM outside
+ * of a run; of one that listens -EADDRINUSE and what else bind answers.
+ */
+WEFT_API int weft_sim_peer(const char *script);
+
 /* Writes the plan in full, every name with its value; snprintf's result, or -EINVAL. NULL: the
    default plan. */
 WEFT_API int weft_sim_plan_text(const char *plan, char *text, size_t size);

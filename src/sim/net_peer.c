@@ -8,9 +8,11 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <weft/sim.h>
 
 #include "sim/net.h"
 #include "sim/net_script.h"
+#include "sim/world.h"
 
 enum { PIECE = 4096 };
 
@@ -384,4 +386,11 @@ int weft__sim_net_peer(struct weft__sim *sim, const char *text)
     }
     script_drop(script);
     return error;
+}
+
+int weft_sim_peer(const char *script)
+{
+    if (!script)
+        return -EINVAL;
+    return weft__sim_world ? weft__sim_net_peer(weft__sim_world, script) : -EPERM;
 }
