@@ -193,9 +193,14 @@ int weft__reactor_send(struct weft__reactor *reactor, struct weft_inbox *to,
 void weft__reactor_ring_again(struct weft__reactor *reactor, const struct weft__cqe *cqe)
 {
     uint32_t index = (uint32_t)cqe->user_data & ((1u << WEFT__TOKEN_SHIFT) - 1);
+    struct weft_inbox *to;
 
-    if (cqe->result < 0 && reactor->peers && index < reactor->peers->count)
-        weft__bell_ring(&reactor->peers->inboxes[index]->bell);
+    if (cqe->result >= 0 || !reactor->peers || index >= reactor->peers->count)
+        return;
+    to = reactor->peers->inboxes[index];
+    /* it did not ride along after all: who closes that bell waits for this ring of it */
+    atomic_fetch_sub_explicit(&to->rung_along, 1, memory_order_relaxed);
+    weft__bell_ring(&to->bell);
 }
 
 #define COPY(reactor, to, from)                                                                    \
