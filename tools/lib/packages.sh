@@ -8,12 +8,13 @@
 # What it takes to build the library and run programs on it.
 weft_build_packages=(gcc libc6-dev cmake ninja-build pkg-config liburing-dev)
 
-# What the whole suite needs besides: sanitizers, the other processor, the floor's kernel, debuggers.
+# What the whole suite needs besides: sanitizers, the other processor, the floor's kernel, debuggers,
+# the checker of models.
 weft_check_packages=(
     "${weft_build_packages[@]}"
     g++ check libsubunit-dev libbenchmark-dev
     clang libclang-rt-14-dev llvm clang-format binutils python3 git
-    gdb valgrind libc6-dbg
+    gdb valgrind libc6-dbg spin
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
     qemu-system-x86 cpio
 )
