@@ -7,10 +7,11 @@
  *             begins
  *   canceler  whoever calls weft__op_cancel, at any time, for an operation in flight
  *   loop      weft__reactor_turn: weft__ops_flush_cancels, submission, and the reaping, which is
- *             special_completion, weft__op_complete and weft__op_ends
- *   kernel    takes requests in order, but may take its time over a cancel; it answers a cancel
- *             before or after what it cancels has ended, or says that it found nothing
- *   device    ends what the kernel holds, in any order; an operation of several shots tells of each
+ *             weft__op_complete, weft__op_ends and weft__op_cancel_answered; ask_again
+ *   kernel    takes requests in order, but may take its time over a cancel; it may not find what a
+ *             cancel names, or miss it; only then does it answer
+ *   device    ends what the kernel holds, in any order; an operation of several shots tells of
+ *             each. Those of the last task end only when they are cancelled
  *
  * Reactor code runs on one thread, so each of its pieces is one step. user_data is a slot and its
  * generation. `round` tells one frame of a task from the next, which the code cannot: it is how the
@@ -34,6 +35,8 @@
  * run: rejected assertion -DNO_UNLINK
  * run: rejected assertion -DASK_TWICE
  * run: rejected deadlock -DDROP_LATE_RESULTS
+ * run: rejected deadlock -DNEVER_AGAIN
+ * run: rejected assertion -DAGAIN_UNCHECKED
  */
 #ifndef TASKS
 #define TASKS 2
@@ -56,7 +59,7 @@ typedef op {
     bool in_flight; /* id != 0 */
     byte slot, generation;
     bool cancel_asked;
-    byte queued; /* times on the list of cancels to be sent; 1 at most */
+    byte queued; /* times on the list of cancels to be sent, or to be sent again; 1 at most */
     byte round;
     byte finals /* completions without MORE that were handed to this one */
 };
@@ -79,7 +82,8 @@ chan submission = [4] of { mtype, byte, byte, byte, byte };
 chan slowly = [1] of { byte, byte, byte, byte }; /* cancels the kernel takes its time over */
 chan completion = [3] of { mtype, byte, byte, bool };
 byte tasks_left = TASKS;
-byte shots = 1; /* that are told of with MORE, in all */
+byte shots = 1;  /* that are told of with MORE, in all */
+byte misses = 1; /* cancels that do not find what is there */
 
 #ifdef NO_GENERATION
 #define GENERATION(slot) 0
@@ -218,13 +222,21 @@ proctype loop()
            }
         :: atomic {
                completion?cancel(slot, gen, more) ->
-#ifdef LEAVE_ON_ANSWER
                whom = owner[slot];
                if
-               :: whom != NONE && frame[whom].generation == gen -> op_ends(whom, slot)
+#if defined(LEAVE_ON_ANSWER)
+               :: whom != NONE && GENERATION(slot) == gen -> op_ends(whom, slot)
+#elif defined(AGAIN_UNCHECKED)
+               :: whom != NONE -> /* whoever is in that slot now */
+                   assert(frame[whom].cancel_asked);
+                   frame[whom].queued = 1
+#elif !defined(NEVER_AGAIN)
+               :: whom != NONE && GENERATION(slot) == gen && frame[whom].queued == 0 ->
+                   assert(frame[whom].cancel_asked);
+                   frame[whom].queued = 1 /* after a while: ask_again */
+#endif
                :: else
                fi;
-#endif
                slot = 0;
                gen = 0;
                more = false;
@@ -247,18 +259,21 @@ proctype loop()
     assert(frame[kernel_has[i].whose].there &&                                                     \
            frame[kernel_has[i].whose].round == kernel_has[i].round)
 
+#define MAY_HAPPEN(i)                                                                              \
+    (kernel_has[i].cancelled || kernel_has[i].whose < TASKS - 1 || shots > 0)
+
 proctype device(byte i)
 {
 end:
     do
     :: atomic {
-           kernel_has[i].held && nfull(completion) ->
+           kernel_has[i].held && nfull(completion) && MAY_HAPPEN(i) ->
            TOUCH(i);
            if
            :: shots > 0 && !kernel_has[i].cancelled ->
                shots--;
                completion!operation(kernel_has[i].slot, kernel_has[i].generation, true)
-           :: true ->
+           :: kernel_has[i].cancelled || kernel_has[i].whose < TASKS - 1 ->
                completion!operation(kernel_has[i].slot, kernel_has[i].generation, false);
                kernel_has[i].held = false;
                kernel_has[i].cancelled = false;
@@ -283,12 +298,14 @@ inline carry_out()
     if
     :: i < REQUESTS ->
         assert(kernel_has[i].whose == whom && kernel_has[i].round == round); /* who was asked for */
-        kernel_has[i].cancelled = true
-    :: else
-    fi;
-    if
-    :: nfull(completion) -> completion!cancel(slot, gen, false) /* -ENOENT, -EALREADY */
-    :: true /* success is not told */
+        if
+        :: kernel_has[i].cancelled = true; /* success is not told */
+#ifdef LEAVE_ON_ANSWER
+            completion!cancel(slot, gen, false)
+#endif
+        :: misses > 0 -> misses--; completion!cancel(slot, gen, false) /* -EALREADY */
+        fi
+    :: else -> completion!cancel(slot, gen, false) /* -ENOENT */
     fi
 }
 
