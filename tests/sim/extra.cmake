@@ -13,19 +13,11 @@ set(skip_runtime
     all_cpus             # narrows the real thread's affinity
     io_uring_forbidden)  # forbids a system call that is not made
 set(skip_stats counters) # a thread spins and never comes to a call of the boundary
-set(skip_stream_calls arguments) # needs a datagram socket
 set(skip_time times)     # compares with the real clock
 
 # ... in no rough one: they count requests, or pieces as a well-behaved kernel cuts them
 set(rough_batch one_batch)
-set(rough_net_accept costs_of_a_connection
-    a_burst)             # blocking peers, whose connections must arrive in the order made
-set(rough_net_cancel cancelled_recv cancelled_send partial_results costs_of_a_cancel)
-set(rough_net_echo costs_of_a_message)
-set(rough_stream_calls cancelled)
-set(rough_stream_echo costs_of_a_message)
-set(rough_stream_give counts
-    closing_a_clogged_one run_ends) # expect a buffer of a known size between two ends
+set(rough_net_cancel costs_of_a_cancel)
 
 # Blocking peers and their threads are part of that world, too: plain.c.
 add_library(weft_test_plain OBJECT sim/plain.c)
