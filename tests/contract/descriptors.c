@@ -123,12 +123,13 @@ static void held_past_its_close(struct contract *c)
     contract_say_result(c, "then", contract_wait(c, ring, RECV).result);
 }
 
+/* The kernels that let go late took up to a second. */
 static void let_go_and_closed(struct contract *c)
 {
     struct weft__ring *ring = contract_ring(c, 0, 0);
     int pair[2] = {-1, -1};
     char byte;
-    int32_t answer;
+    struct weft__cqe cqe;
 
     contract_pair(c, ring, AF_INET, pair);
     weft__ring_file_hold(ring, pair[0]);
@@ -136,9 +137,11 @@ static void let_go_and_closed(struct contract *c)
     contract_recv(c, ring, pair[1], &byte, 1);
     weft__ring_file_let_go(ring, pair[0]);
     contract_close(c, ring, pair[0]);
-    CONTRACT_ASK(c, ring, RECV, recv, pair[1], &byte, 1, MSG_DONTWAIT, 0);
-    answer = contract_wait(c, ring, RECV).result;
-    contract_say_result(c, "the peer, at once", answer);
+    CONTRACT_ASK(c, ring, RECV, recv, pair[1], &byte, 1, 0, 0);
+    if (contract_next(c, ring, RECV, weft__host_now() + 500000000, &cqe))
+        contract_say_result(c, "the peer, at once", cqe.result);
+    else
+        contract_say(c, "the peer waits");
 }
 
 static void held_and_let_go_often(struct contract *c)

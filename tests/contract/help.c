@@ -157,11 +157,12 @@ uint32_t contract_here(struct contract *c, struct weft__ring *ring, uint64_t tok
 bool contract_next(struct contract *c, struct weft__ring *ring, uint64_t token, int64_t deadline_ns,
                    struct weft__cqe *cqe)
 {
-    while (!c->trouble[0]) {
+    /* at least one enter, however late it is: what is under way in the kernel shows then */
+    for (bool entered = false; !c->trouble[0]; entered = true) {
         stash_all(c, of(ring));
         if (contract_unstash(c, ring, token, cqe))
             return true;
-        if (weft__host_now() >= deadline_ns)
+        if (entered && weft__host_now() >= deadline_ns)
             return false;
         contract_enter(c, ring, 1, deadline_ns);
     }

@@ -140,7 +140,7 @@ static void what_becomes_of_an_armed_accept(struct contract *c)
         if (!c->trouble[0])
             weft__ring_enter(ring, 0, 0);
     }
-    for (int i = 0; i < 4 && contract_next(c, ring, ACCEPT, contract_soon(), &cqe); i++) {
+    for (int i = 0; i < 4 && !ended && contract_next(c, ring, ACCEPT, contract_late(), &cqe); i++) {
         contract_keep(c, cqe.result);
         ended |= !(cqe.flags & WEFT__CQE_MORE);
     }

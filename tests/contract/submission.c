@@ -60,7 +60,7 @@ static void making_room_fetches_nothing(struct contract *c)
     char byte;
     uint32_t head;
 
-    contract_pair(c, other, AF_INET, pair);
+    contract_pair(c, other, AF_UNIX, pair); /* which delivers within the send */
     CONTRACT_ASK(c, ring, FIRST, recv, pair[1], &byte, 1, 0, 0);
     contract_submit(c, ring);
     contract_send(c, other, pair[0], "x", 1);
