@@ -66,12 +66,13 @@ static void check(weft_task_fn fn)
 
     trespassing = false;
     status = run_apart(fn, text, sizeof text);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 42, "%s", text);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 42, "%.2000s", text);
 #ifdef WEFT__SAN_ADDRESS
     trespassing = true;
     status = run_apart(fn, text, sizeof text);
     ck_assert_msg(!WIFEXITED(status) || WEXITSTATUS(status) != 42, "it went unnoticed");
-    ck_assert_msg(strstr(text, "use-after-poison") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "use-after-poison") || strstr(text, "heap-use-after-free"),
+                  "%.2000s", text); /* the latter of a buffer that is not the pool's */
 #endif
 }
 
@@ -147,14 +148,18 @@ TEST(part_of_a_view_put_back)
     check(main_partly_consumed);
 }
 
-static int main_beyond(void *arg)
+static int look_beyond(weft_stream *stream)
 {
-    weft_stream *stream = open_stream(SIZE);
     const unsigned char *data = view(stream, SIZE, 0);
 
-    (void)arg;
     trespass(data + SIZE);
     return close_stream(stream);
+}
+
+static int main_beyond(void *arg)
+{
+    (void)arg;
+    return look_beyond(open_stream(SIZE));
 }
 
 TEST(beyond_what_was_filled)
@@ -183,6 +188,8 @@ static int main_copied_behind(void *arg)
     const unsigned char *data;
 
     (void)arg;
+    if (!net_has("buffer_ring")) /* without a pool nothing is copied */
+        return look_beyond(stream);
     for (uint64_t i = 0; i < 7; i++) {
         uint64_t before = net_stats().cqes;
         net_fill(bytes, sizeof bytes, 1, SIZE + i * sizeof bytes);
@@ -263,13 +270,14 @@ static int main_offered(void *arg)
     weft_stream *stream = open_stream(SIZE);
     struct weft__buffers *buffers = weft__io_of(weft__self)->buffers;
 
+    struct weft__buffer_group *group = &buffers->groups[0];
+
     (void)arg;
+    if (!net_has("buffer_ring")) /* then it has none while something is held */
+        return look_beyond(stream);
     view(stream, SIZE, 0);
-    if (net_has("buffer_ring")) {
-        struct weft__buffer_group *group = &buffers->groups[0];
-        ck_assert_uint_gt(group->offered, 1);
-        trespass(group->records[group->opened / 2].data + 1);
-    }
+    ck_assert_uint_gt(group->offered, 1);
+    trespass(group->records[group->opened / 2].data + 1);
     return close_stream(stream);
 }
 
@@ -289,7 +297,7 @@ static int main_left_behind(void *arg)
 
     (void)arg;
     view(stream, SIZE, 0);
-    ck_assert_uint_gt(group->opened, 0);
+    ck_assert(group->opened > 0 || !net_has("buffer_ring"));
     memory = group->memory;
     memory_size = (size_t)group->opened * weft__buffer_size(0);
     return close_stream(stream);
@@ -298,7 +306,7 @@ static int main_left_behind(void *arg)
 static const void *first_hidden(void)
 {
 #ifdef WEFT__SAN_ADDRESS
-    return __asan_region_is_poisoned(memory, memory_size);
+    return memory_size == 0 ? NULL : __asan_region_is_poisoned(memory, memory_size);
 #else
     return NULL;
 #endif
@@ -307,7 +315,6 @@ static const void *first_hidden(void)
 TEST(nothing_stays_hidden)
 {
     net_run(main_left_behind);
-    ck_assert_uint_gt(memory_size, 0);
     ck_assert_ptr_null(first_hidden());
 }
 
