@@ -27,6 +27,7 @@ struct weft__net_peer {
     uint32_t step;
     uint64_t done;   /* bytes of this step */
     bool connecting; /* begun, and not known how it ended */
+    bool knocking;   /* to be begun again */
     bool makes_more; /* the one of a script that begins the others */
     uint8_t held[PIECE];
     uint32_t held_size, held_sent; /* of an echo */
@@ -271,34 +272,33 @@ static int open_file(struct weft__net_peer *peer)
     return error;
 }
 
-static void begin_to_connect(struct weft__net_peer *peer)
+/* Connected, about to be, or not yet: the backlog of a Unix socket is full, so it will knock again.
+ */
+static void go_on_connecting(struct weft__net_peer *peer, int error)
 {
-    const struct weft__net_script *script = peer->script;
-    int error = open_file(peer);
-
-    if (error == 0)
-        error = peer->file->ops->connect(peer->net->sim, peer->file,
-                                         (const struct sockaddr *)&script->address, script->length);
-    peer->connecting = error == -EINPROGRESS;
-    if (error == 0)
-        play(peer);
-    else if (peer->connecting)
+    peer->connecting = error == -EINPROGRESS || (peer->connecting && error == -EAGAIN);
+    peer->knocking = error == -EAGAIN && !peer->connecting;
+    if (peer->connecting || peer->knocking)
         wait_for(peer, POLLOUT);
+    else if (error == 0)
+        play(peer);
     else
         peer_free(peer);
 }
 
-static void go_on_connecting(struct weft__net_peer *peer)
+static void knock(struct weft__net_peer *peer)
 {
-    int error = peer->file->ops->connected(peer->net->sim, peer->file);
+    const struct weft__net_script *script = peer->script;
 
-    if (error == -EAGAIN) {
-        wait_for(peer, POLLOUT);
-        return;
-    }
-    peer->connecting = false;
-    if (error == 0)
-        play(peer);
+    go_on_connecting(peer, peer->file->ops->connect(peer->net->sim, peer->file,
+                                                    (const struct sockaddr *)&script->address,
+                                                    script->length));
+}
+
+static void begin_to_connect(struct weft__net_peer *peer)
+{
+    if (open_file(peer) == 0)
+        knock(peer);
     else
         peer_free(peer);
 }
@@ -361,8 +361,10 @@ static void event_fires(struct weft__sim *sim, struct weft__sim_event *event)
         take_connections(peer);
     else if (peer->makes_more)
         make_more(peer);
+    else if (peer->knocking)
+        knock(peer);
     else if (peer->connecting)
-        go_on_connecting(peer);
+        go_on_connecting(peer, peer->file->ops->connected(peer->net->sim, peer->file));
     else
         play(peer);
 }

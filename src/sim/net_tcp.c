@@ -280,8 +280,11 @@ static void tcp_describe(struct weft__sim *sim, const struct weft__sim_file *fil
     (void)sim;
     weft__net_name_text(&end->local, local, sizeof local);
     weft__net_name_text(&end->remote, remote, sizeof remote);
-    snprintf(text, size, "%s %s %s, %s%s", local, end->side == 0 ? "->" : "<-", remote,
-             states[end->state], end->wire && end->wire->silent ? ", silent" : "");
+    if (end->wire)
+        snprintf(text, size, "%s %s %s, %s%s", local, end->side == 0 ? "->" : "<-", remote,
+                 states[end->state], end->wire->silent ? ", silent" : "");
+    else
+        snprintf(text, size, "%s, %s", local, states[end->state]);
 }
 
 static void tcp_release(struct weft__sim *sim, struct weft__sim_file *file)

@@ -462,6 +462,28 @@ TEST(peers_come_and_leave)
     net_model_close();
 }
 
+/* The backlog of a Unix socket is full: they wait for their turn. */
+TEST(peers_in_a_queue)
+{
+    struct sockaddr_un local = {.sun_family = AF_UNIX, .sun_path = "/run/narrow"};
+    int listener, there, taken = 0;
+    char byte;
+
+    net_model_open_with(2, "calm");
+    listener = stream_socket(k, UNIX);
+    same(k->bind(listener, (struct sockaddr *)&local, sizeof local), 0);
+    same(k->listen(listener, 1), 0);
+    same(weft__sim_net_peer(net_world, "unix:/run/narrow x7: send 1"), 0);
+    for (net_model_pass(S); (there = k->accept(listener)) >= 0; net_model_pass(S), taken++) {
+        same(k->recv(there, &byte, 1, 0), 1);
+        same(k->recv(there, &byte, 1, 0), 0);
+        same(k->close(there), 0);
+    }
+    same(taken, 7);
+    same(k->close(listener), 0);
+    net_model_close();
+}
+
 TEST(peer_half_closes_and_reads)
 {
     int listener = serve("rough,net.break=never", "127.0.0.1:7000: send 'q\\r\\n'; half; read", V4);
@@ -605,4 +627,5 @@ TEST_MAIN("sim_net_fault", 60, latency, a_slow_line, lost_and_sent_again, drips,
           never_read_and_a_user_timeout, faults_by_order, connects_that_fail,
           a_lost_syn_costs_a_second, elsewhere, peer_resets, peer_resets_after_reading,
           peer_never_reads, peer_reads_late, peer_drips, peer_vanishes, peers_come_and_leave,
-          peer_half_closes_and_reads, peer_echoes, scripts_not_understood, a_seed_means_the_same)
+          peers_in_a_queue, peer_half_closes_and_reads, peer_echoes, scripts_not_understood,
+          a_seed_means_the_same)
