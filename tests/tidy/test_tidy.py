@@ -256,6 +256,22 @@ class Built(Tree):
         self.assertIn("__odr_asan", marks)
         self.sound("--build", str(self.root / "build"), "symbols")
 
+    def test_symbols_of_a_library_beside(self):
+        """What sim.h declares is looked for in the simulated kernel's library, and there only."""
+        self.write("include/weft/sim.h", HEADER.replace("weft_x", "weft_sim_x"))
+        self.build()
+        archive = self.root / "build/src/libweft-sim.a"
+        aside = self.root / "aside.c"
+        for name, words in [("weft_sim_y", "libweft-sim.a lacks weft_sim_x"), ("weft_sim_x", None)]:
+            aside.write_text(f"int {name}(void);\nint {name}(void) {{ return 1; }}\n")
+            subprocess.run(["gcc", "-c", aside, "-o", self.root / "aside.o"], check=True)
+            archive.unlink(missing_ok=True)
+            subprocess.run(["ar", "rcs", archive, self.root / "aside.o"], check=True)
+            if words:
+                self.built_finds(words, "symbols")
+            else:
+                self.sound("--build", str(self.root / "build"), "symbols")
+
     def test_symbols(self):
         for addition, words in [
             ("WEFT_API int weft__inside(void);\nint weft__inside(void) { return 1; }",

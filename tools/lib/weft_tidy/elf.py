@@ -153,6 +153,25 @@ def exported(shared):
     return pairs
 
 
+# Headers whose functions are in a library of their own.
+BESIDE = {"include/weft/sim.h": "libweft-sim.a"}
+
+
+def beside_findings(options, promised):
+    """Looks for the functions of such a header where they are, and takes them off the list."""
+    for header, archive in BESIDE.items():
+        names = {name for name in promised if promised[name] == header}
+        if not names:
+            continue
+        path = library(options, archive)
+        there = {words[-1] for words in map(str.split, run("nm", "-g", "--defined-only", path)
+                                            .splitlines()) if len(words) == 3}
+        for name in sorted(names):
+            del promised[name]
+            if name not in there:
+                yield f"{path.name} lacks {name}, which {header} declares"
+
+
 def check_symbols(options):
     shared, static = library(options, "libweft.so.*.*"), library(options, "libweft.a")
     findings = []
@@ -160,6 +179,7 @@ def check_symbols(options):
     promised = declared(options.root)
     if not promised:
         raise RuntimeError("the headers declare no WEFT_API function")
+    findings += beside_findings(options, promised)
     for name, version in shown:
         if not name.startswith("weft_") or name.startswith("weft__"):
             findings.append(f"{shared.name} shows {name}")
