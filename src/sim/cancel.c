@@ -24,6 +24,16 @@ static const struct {
     {-EALREADY, false, -EINTR},  {-ENOENT, false, -ECANCELED},
 };
 
+/* Each case as often as any other. */
+static uint64_t draw_case(struct weft__sim *sim, const struct weft__sim_dice *dice)
+{
+    const struct weft__sim_setting *setting = &sim->plan.knobs[WEFT__SIM_CANCEL_CASE];
+    uint64_t count = (uint64_t)(setting->high - setting->low) + 1;
+
+    return ((uint64_t)setting->low + weft__sim_pick(sim, dice, WEFT__SIM_CANCEL_CASE, count)) %
+           CASES;
+}
+
 static int32_t answer_of(const struct weft__sim_request *target, uint64_t drawn)
 {
     bool too_late = target->ended || target->state == WEFT__SIM_WORK;
@@ -66,7 +76,7 @@ void weft__sim_cancel(struct weft__sim_ring *ring, struct weft__sim_request *can
         return;
     }
     weft__sim_step(&target->dice);
-    drawn = (uint64_t)weft__sim_span(sim, &target->dice, WEFT__SIM_CANCEL_CASE) % CASES;
+    drawn = draw_case(sim, &target->dice);
     answer = answer_of(target, drawn);
     weft__sim_note(sim, WEFT__SIM_NOTE_CANCEL, target->serial, (int64_t)drawn);
     if (weft__sim_chance(sim, &target->dice, WEFT__SIM_CANCEL_FIRST)) {

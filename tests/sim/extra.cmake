@@ -8,7 +8,9 @@ set(skip_net_bad
     bad_descriptors      # receives on a descriptor of a real file
     no_descriptors_left) # its peers are another process
 set(skip_misuse streams)  # needs a socket of packets
-set(skip_post slots_and_signals) # sends real signals to a real thread
+set(skip_post
+    slots_and_signals    # sends real signals to a real thread
+    soft_limit)          # main spins and never comes to a call of the boundary
 set(skip_runtime
     all_cpus             # narrows the real thread's affinity
     io_uring_forbidden)  # forbids a system call that is not made
@@ -25,8 +27,7 @@ set_target_properties(weft_test_plain PROPERTIES
     C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS ON)
 target_link_libraries(weft_test_plain PUBLIC weft_test_sim)
 set(plain_calls recv send read write socket bind listen getsockname setsockopt getsockopt shutdown
-    close connect accept socketpair pipe unlink poll fcntl nanosleep clock_gettime pthread_create
-    pthread_join)
+    close connect accept socketpair pipe unlink poll fcntl nanosleep pthread_create pthread_join)
 list(TRANSFORM plain_calls PREPEND "-Wl,--wrap=")
 
 function(weft_api_sim_test test target plan skip)

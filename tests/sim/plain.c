@@ -290,17 +290,6 @@ REAL(int, nanosleep, const struct timespec *time, struct timespec *left)
     return 0;
 }
 
-REAL(int, clock_gettime, clockid_t clock, struct timespec *time)
-{
-    struct weft__sim *sim = weft__sim_world;
-
-    if (!sim || clock != CLOCK_MONOTONIC)
-        return __real_clock_gettime(clock, time);
-    time->tv_sec = sim->now_ns / 1000000000;
-    time->tv_nsec = sim->now_ns % 1000000000;
-    return 0;
-}
-
 enum { THREADS_MAX = 256 };
 static struct weft__thread *threads[THREADS_MAX];
 

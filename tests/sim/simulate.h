@@ -66,7 +66,7 @@ static inline int world_run(struct world *world)
  * The same in a process of its own, for runs that are meant to be left: what they had open is
  * leaked, which the harness would count.
  */
-static inline int world_run_apart(struct world *world)
+static inline int world_run_fn_apart(struct world *world, int (*fn)(void *arg), void *arg)
 {
     struct shared {
         struct world world;
@@ -80,7 +80,7 @@ static inline int world_run_apart(struct world *world)
     shared->world = *world;
     child = fork();
     if (child == 0) {
-        shared->result = world_run(&shared->world);
+        shared->result = world_run_fn(&shared->world, fn, arg ? arg : &shared->world);
         _exit(0);
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
@@ -89,6 +89,11 @@ static inline int world_run_apart(struct world *world)
     result = shared->result;
     munmap(shared, sizeof *shared);
     return result;
+}
+
+static inline int world_run_apart(struct world *world)
+{
+    return world_run_fn_apart(world, world_main, NULL);
 }
 
 #endif
