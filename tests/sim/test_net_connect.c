@@ -206,22 +206,34 @@ BEHAVIOUR_OF(a_shared_port, TCP)
         same(k->close(here[i]), 0);
 }
 
-/* The more particular listener is preferred. */
+static int shared_listener(const struct net_kernel *k, in_addr_t host, int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(host)};
+    int fd = stream_socket(k, V4);
+
+    same(set_option(k, fd, SOL_SOCKET, SO_REUSEPORT, 1), 0);
+    same(k->bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    same(k->listen(fd, 8), 0);
+    return fd;
+}
+
+/* On one port the listener with the very address is preferred to the one with any. */
 BEHAVIOUR(the_nearest_listener)
 {
-    struct sockaddr_in any = {.sin_family = AF_INET};
-    int special = listener_of(k, V4, 2), general = stream_socket(k, V4), here[2], there;
+    int special = shared_listener(k, INADDR_LOOPBACK, 0), here;
+    int general = shared_listener(k, INADDR_ANY, port_of(k, special));
+    union net_address address;
+    socklen_t length;
 
-    (void)family;
-    same(set_option(k, general, SOL_SOCKET, SO_REUSEADDR, 1), 0);
-    same(k->bind(general, (struct sockaddr *)&any, sizeof any), 0);
-    same(k->listen(general, 2), 0);
-    here[0] = connected_to(k, V4, general);
-    there = accept_from(k, general);
-    part(k, (struct ends){here[0], there});
-    here[1] = connected_to(k, V4, special);
-    there = accept_from(k, special);
-    part(k, (struct ends){here[1], there});
+    for (int i = 0; i < 8; i++) {
+        here = stream_socket(k, family);
+        length = loopback(&address, family, port_of(k, special));
+        address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (in_addr_t)(i & 1));
+        same(k->connect(here, &address.any, length), -EINPROGRESS);
+        part(k, (struct ends){here, accept_from(k, i & 1 ? general : special)});
+    }
     part(k, (struct ends){special, general});
 }
 
