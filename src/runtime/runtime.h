@@ -9,10 +9,13 @@
  *                 tells every member                                        (wind)
  *      winding    each drains or cancels its root and tells the leader when
  *                 the last task has ended, or when it gave up               (wound)
- *      ending     when all have: the leader tells every member to end      (finish)
+ *      flushing   when all have: the leader asks each for one more turn    (flush)
+ *                 in which bells it had queued for others are rung; it
+ *                 answers as before                                         (wound)
+ *      ending     then the leader tells every member to end                (finish)
  *                 each ends what is armed, closes, and its thread ends
  *
- * So no door closes while a task on any reactor could still knock.
+ * So no door closes while a task on any reactor could still knock, or a bell is on its way to it.
  */
 #ifndef WEFT_RUNTIME_RUNTIME_H
 #define WEFT_RUNTIME_RUNTIME_H
@@ -24,7 +27,7 @@
 
 struct weft__runtime;
 
-/* One reactor of the runtime. The messages are sent once each. */
+/* One reactor of the runtime. The messages are sent once each, `wound` twice. */
 struct weft__member {
     struct weft__reactor reactor; /* first */
     struct weft__runtime *runtime;
@@ -34,6 +37,7 @@ struct weft__member {
     struct weft__message ask; /* to the leader: somebody here asked for a stop */
     struct weft__message wind;
     struct weft__message wound;
+    struct weft__message flush;
     struct weft__message finish;
     struct weft__timer limit; /* the next deadline of the winding */
     int64_t soft_ns;
@@ -60,7 +64,8 @@ struct weft__runtime {
     uint32_t count;
     uint32_t answers; /* members that have reported, in the present phase */
     bool stopping;
-    bool ended; /* main has, or is given up; the leader's alone */
+    bool ended;   /* main has, or is given up; the leader's alone */
+    bool flushed; /* every member has been asked for one more turn; the leader's alone */
     struct weft__peers *peers;
     struct weft__member *members[];
 };

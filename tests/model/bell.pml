@@ -5,8 +5,8 @@
  *   reactor   weft__reactor_turn until `done`, then shut_door. Two of them, sending to each other;
  *             `sq` is what its ring has queued, all of it bells for the other one
  *   leader    src/runtime/run.c: when both have said that their last task has ended (tell_wound) it
- *             tells each to end (all_wound), by system call; it stands for posters of other threads
- *             as well
+ *             asks each once more (flush_run), and when both have answered tells each to end, by
+ *             system call (all_wound); it stands for posters of other threads as well
  *
  * A bell is rung by system call at once, or by a request that the next enter submits. The kernel
  * may refuse the request: then a completion says so (WEFT__TOKEN_RANG), and the bell is rung by
@@ -15,23 +15,16 @@
  * What holds: no reactor sleeps for ever while something waits for it; a bell is closed only when
  * nobody rings it any more, in either way; the settling before that comes to an end.
  *
- * One thing shut_door takes for granted: that by the time a reactor has been told to end, the
- * others have submitted the bells they had queued for it, and rung again those that were refused.
- * The code does not see to that: both may be wound up, and one of them closed, while the other has
- * not come to its enter yet, if the closing one woke for another reason. Then the request names a
- * descriptor that is closed. The run with -DNOT_GRANTED shows it.
- *
  * run: holds
  * run: holds -DOWN_END
  * run-long: holds -DMESSAGES=3
- * run: rejected assertion -DNOT_GRANTED
+ * run: rejected assertion -DNO_FLUSH
  * run: rejected assertion -DREFUSED_COUNTS_TWICE
  * run: rejected deadlock -DNO_FALLBACK
  * run: rejected deadlock -DSLEEP_UNANNOUNCED
  * run: rejected deadlock -DLOOK_WITHOUT_END
  * run: rejected deadlock -DALONG_NOT_COUNTED
  * run: rejected assertion -DNO_SETTLING
- * run: rejected assertion -DFINISH_UNASKED
  */
 #ifndef MESSAGES
 #define MESSAGES 2
@@ -51,7 +44,7 @@ bool ended[2];
 byte sq[2], heard[2], refused[2]; /* queued; completions of the bell; completions with TOKEN_RANG */
 
 byte left[2] = MESSAGES, received[2];
-bool wound[2], finish[2], done[2];
+bool wound[2], flush[2], flushed[2], finish[2], done[2];
 byte refusals = 1, own_ends = 1;
 
 #define OTHER (1 - me)
@@ -97,18 +90,19 @@ inline submit()
     od
 }
 
-/* weft__inbox_wake and weft__inbox_run: all that was pushed; finish_run. */
+/* weft__inbox_wake and weft__inbox_run: all that was pushed; flush_run, finish_run. */
 inline take_and_run()
 {
     head[me] = EMPTY;
     received[me] = received[me] + pushed[me];
     pushed[me] = 0;
+    flush_came = flush[me];
     done[me] = finish[me]
 }
 
 proctype reactor(byte me)
 {
-    bool wake, wait;
+    bool wake, wait, flush_came;
 
     do
     :: !done[me] ->
@@ -168,6 +162,7 @@ proctype reactor(byte me)
         :: atomic { head[me] != EMPTY -> take_and_run() }
         :: else
         fi;
+        flushed[me] = flush_came; /* flush_run: what was taken above is run here */
         /* run_ready: some of what there is to do */
         do
         :: left[me] > 0 -> left[me]--; send()
@@ -181,9 +176,6 @@ proctype reactor(byte me)
         }
     :: done[me] -> break
     od;
-#ifndef NOT_GRANTED
-    (sq[OTHER] == 0 && refused[OTHER] == 0);
-#endif
     /* shut_door */
     head[me] = CLOSED;
 #ifndef NO_SETTLING
@@ -217,10 +209,10 @@ proctype leader()
     byte me;
     bool wake;
 
-#ifdef FINISH_UNASKED
-    (wound[0] || wound[1]);
-#else
     (wound[0] && wound[1]);
+#ifndef NO_FLUSH
+    tell_each(flush[me]);
+    (flushed[0] && flushed[1]);
 #endif
     tell_each(finish[me])
 }

@@ -19,7 +19,8 @@
  * run: holds
  * run: holds -DPRODUCERS=2 -DMESSAGES=2
  * run: holds -DOWN_END
- * run-long: holds -DMESSAGES=2
+ * run-long: holds -DPRODUCERS=2 -DMESSAGES=2 -DOWN_END
+ * run-long: holds -DPRODUCERS=2 -DMESSAGES=3
  * run: rejected assertion -DPUSH_RELAXED
  * run: rejected assertion -DTAKE_RELAXED
  * run: rejected deadlock -DPUSH_TORN
