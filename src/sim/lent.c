@@ -4,7 +4,7 @@
  * Memory to be written is poisoned under the address sanitizer: who reads it early is reported at
  * that instruction, and a frame that ended early has taken the poison with it, which is seen when
  * it is given back. Memory to be read may be read by others too; of that a print is taken, which
- * must be the same in the end.
+ * must be the same in the end. What was hidden before, by the library, is hidden afterwards.
  */
 #include "sim/lent.h"
 
@@ -31,17 +31,33 @@ static bool poison_holds(const unsigned char *memory, size_t size)
     return true;
 }
 
-static bool is_whole(void *memory, size_t size)
+/* What the sanitizer's shadow says of memory that a program has hidden by itself, as the library
+   does with buffers that are nobody's to look at just now. */
+enum { HIDDEN_BY_PROGRAM = 0xf7, GRANULE = 8 };
+
+/* Whether somebody has hidden it. False in *whole: it is not memory of anybody's. */
+static __attribute__((no_sanitize_address)) bool is_hidden(void *memory, size_t size, bool *whole)
 {
-    return !__asan_region_is_poisoned(memory, size);
+    uintptr_t first = (uintptr_t)__asan_region_is_poisoned(memory, size);
+    size_t scale, offset;
+    unsigned char mark;
+
+    *whole = true;
+    if (!first)
+        return false;
+    __asan_get_shadow_mapping(&scale, &offset);
+    mark = *(const unsigned char *)((first >> scale) + offset);
+    *whole = mark == HIDDEN_BY_PROGRAM || mark < GRANULE;
+    return true;
 }
 
 #else
 
-static bool is_whole(void *memory, size_t size)
+static bool is_hidden(void *memory, size_t size, bool *whole)
 {
     (void)memory, (void)size;
-    return true;
+    *whole = true;
+    return false;
 }
 
 static bool poison_holds(const unsigned char *memory, size_t size)
@@ -76,26 +92,31 @@ static uint64_t print_lent(const struct weft__sim_lent *lent)
 
 bool weft__sim_lend(struct weft__sim_lent *lent, void *memory, size_t size, bool to_write)
 {
+    bool whole = true;
+
     *lent = (struct weft__sim_lent){.memory = memory, .to_write = to_write};
-    if (size > 0 && !is_whole(memory, size))
+    if (size > 0)
+        lent->hidden = is_hidden(memory, size, &whole);
+    if (!whole)
         return false;
     lent->size = size;
-    if (size > 0 && to_write)
-        weft__san_poison(memory, size);
-    else if (size > 0)
+    if (size > 0 && !to_write) {
+        weft__sim_lent_open(lent);
         lent->print = print_lent(lent);
+    }
+    weft__sim_lent_shut(lent);
     return true;
 }
 
 void weft__sim_lent_open(const struct weft__sim_lent *lent)
 {
-    if (lent->to_write && lent->size)
+    if ((lent->to_write || lent->hidden) && lent->size)
         weft__san_unpoison(lent->memory, lent->size);
 }
 
 void weft__sim_lent_shut(const struct weft__sim_lent *lent)
 {
-    if (lent->to_write && lent->size)
+    if ((lent->to_write || lent->hidden) && lent->size)
         weft__san_poison(lent->memory, lent->size);
 }
 
@@ -103,12 +124,15 @@ bool weft__sim_give_back(struct weft__sim_lent *lent)
 {
     bool held = true;
 
-    if (lent->size && lent->to_write) {
+    if (lent->size == 0)
+        return true;
+    if (lent->to_write && !lent->hidden)
         held = poison_holds(lent->memory, lent->size);
-        weft__san_unpoison(lent->memory, lent->size);
-    } else if (lent->size) {
+    weft__sim_lent_open(lent);
+    if (!lent->to_write)
         held = lent->print == print_lent(lent);
-    }
+    if (lent->hidden)
+        weft__sim_lent_shut(lent);
     lent->size = 0;
     return held;
 }

@@ -11,11 +11,12 @@
 struct weft__sim_lent {
     unsigned char *memory;
     size_t size;
+    bool hidden;    /* poisoned by its owner when it was lent */
     bool to_write;  /* the kernel will write it: nobody may even read */
     uint64_t print; /* else: of its content; nobody may change it */
 };
 
-/* False: the memory is not whole (freed, beyond a bound), or lent already. */
+/* False: the memory is not whole (freed, or beyond a bound). */
 bool weft__sim_lend(struct weft__sim_lent *lent, void *memory, size_t size, bool to_write);
 /* The kernel's own access begins and ends. */
 void weft__sim_lent_open(const struct weft__sim_lent *lent);

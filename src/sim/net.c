@@ -105,17 +105,19 @@ void weft__net_end_free(struct weft__net_end *end)
 
 void weft__net_disconnect(struct weft__net_end *end)
 {
+    uint16_t port = end->local.port;
+
     leave_wire(end);
     weft__sim_take_back(end->net->sim, &end->timer);
+    weft__net_port_let_go(end);
     end->state = WEFT__NET_CLOSED;
     end->shut = 0;
     end->error = 0;
     end->closed_first = end->connect_untold = false;
     end->remote = (struct weft__net_name){.port = 0};
-    if (end->port_asked)
-        return;
-    weft__net_port_let_go(end);
     end->local.port = 0;
+    if (end->port_asked)
+        weft__net_port_take(end, port); /* no longer among the listeners */
 }
 
 /* -- sockets --------------------------------------------------------------------------------- */

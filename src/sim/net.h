@@ -241,5 +241,7 @@ void weft__net_peers_free(struct weft__sim_net *net);
 struct weft__net_wire *weft__net_wire_of(const struct weft__sim_file *file);
 /* May be bound to hosts that are not this machine's. */
 void weft__net_is_elsewhere(struct weft__sim_file *file);
+/* Is everything as said here? net_check.c */
+bool weft__net_check(const struct weft__sim_net *net);
 
 #endif

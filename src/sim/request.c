@@ -490,8 +490,7 @@ static void lend(struct weft__sim_request *request)
         return;
     if (!weft__sim_lend(&request->lent, (void *)(uintptr_t)sqe->address, sqe->length, to_write))
         weft__sim_end(request->ring->sim, -EFAULT,
-                      "memory given to the kernel is not whole: freed, or shorter than said, or "
-                      "lent already");
+                      "memory given to the kernel is not whole: freed, or shorter than said");
 }
 
 static struct weft__sim_file *file_of(struct weft__sim_ring *ring, const struct weft__sqe *sqe)
