@@ -101,11 +101,18 @@ void race_saw(uint32_t which)
     __atomic_fetch_or(&shared->seen, UINT64_C(1) << which, __ATOMIC_RELAXED);
 }
 
+/* An odd number is yields; an even one sleeps, half as many, because a yield alone need not bring
+   the kernel's answers. How long is not a choice of its own: orders (seed 0) are enumerated by
+   turns. */
 void race_yields(uint32_t most)
 {
-    for (uint32_t n = race_pick(most + 1); n > 0; n--)
-        if (weft_yield() < 0)
-            break;
+    static const int64_t spans[] = {1, 1000, 20000, 500000};
+    uint32_t n = race_pick(most + 1);
+    uint64_t drawn = shared->seed ? mixed(shared->seed + shared->used) : 0;
+    int result = 0;
+
+    for (uint32_t i = 0; i < (n + 1) / 2 && result == 0; i++)
+        result = n % 2 ? weft_yield() : weft_sleep(spans[drawn % 4]);
 }
 
 /* -- foreign threads -------------------------------------------------------------------------- */

@@ -40,7 +40,7 @@ void race_go(const char *name, const struct race *race);
 
 /* A choice: a number below n. */
 uint32_t race_pick(uint32_t n);
-/* Yields up to `most` times. Stops at a cancellation. */
+/* Gives way a few times: yields, or short sleeps, `most` + 1 ways. Stops at a cancellation. */
 void race_yields(uint32_t most);
 /* This run had the outcome number `which`, from 0. */
 void race_saw(uint32_t which);

@@ -27,12 +27,21 @@ static int in_world(void *arg)
     return result;
 }
 
+/* WEFT_RACE_TRACE=1, together with the command of a failure. */
+static void print_event(const struct weft_sim_event *event, void *context)
+{
+    (void)context;
+    fprintf(stderr, "%9lld ns thread %u %-12s %llx %lld\n", (long long)event->time_ns,
+            event->thread, event->what, (unsigned long long)event->who, (long long)event->value);
+}
+
 static void run_once(const struct race *race, uint64_t seed, const char *plan)
 {
     const struct weft_sim_opt opt = {.size = sizeof opt,
                                      .seed = seed,
                                      .plan = plan,
-                                     .steps_max = STEPS_MAX};
+                                     .steps_max = STEPS_MAX,
+                                     .trace = getenv("WEFT_RACE_TRACE") ? print_event : NULL};
     size_t allocations = test_live_allocations(), mapped = test_mapped_bytes();
 
     race_begins(seed, plan);
@@ -59,7 +68,7 @@ static void run_orders(const struct race *race)
                  way & 32 ? "always" : "never", way & 64 ? "always" : "never",
                  way & 64 ? " op.later_time=15us" : "", race->plan ? race->plan : "");
         for (bool more = race_enumerate(true); more; more = race_enumerate(false)) {
-            run_once(race, 1, plan);
+            run_once(race, 0, plan);
             ck_assert_msg(++runs < ORDERS_MAX, "too many orders to enumerate");
         }
     }
