@@ -75,10 +75,11 @@ static void part_of_a_big_one(struct contract *c)
                                                                                    : "others came");
 }
 
+/* Full is full for Unix sockets; over TCP acknowledgements under way may make room once more. */
 static void a_full_socket(struct contract *c)
 {
     int pair[2];
-    struct weft__ring *ring = connected(c, AF_INET, pair);
+    struct weft__ring *ring = connected(c, AF_UNIX, pair);
 
     contract_fill(c, ring, pair[0]);
     CONTRACT_ASK(c, ring, SEND, send, pair[0], "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -90,7 +91,7 @@ static void a_full_socket(struct contract *c)
 static void room_ends_the_wait(struct contract *c)
 {
     int pair[2];
-    struct weft__ring *ring = connected(c, AF_INET, pair);
+    struct weft__ring *ring = connected(c, AF_UNIX, pair);
     size_t full = contract_fill(c, ring, pair[0]), came = 0;
     static char piece[65536];
 
@@ -165,7 +166,7 @@ static void after_shutting_down(struct contract *c)
 static void shut_down_under_it(struct contract *c)
 {
     int pair[2];
-    struct weft__ring *ring = connected(c, AF_INET, pair);
+    struct weft__ring *ring = connected(c, AF_UNIX, pair);
 
     contract_fill(c, ring, pair[0]);
     CONTRACT_ASK(c, ring, SEND, send, pair[0], "x", 1, MSG_NOSIGNAL);

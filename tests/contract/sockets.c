@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+enum { TIMES_FULL = 4 }; /* in a row, before a socket counts as full */
+
 /* -- requests made and waited for ------------------------------------------------------------- */
 
 int32_t contract_send(struct contract *c, struct weft__ring *ring, int fd, const void *data,
@@ -184,22 +186,21 @@ size_t contract_fill(struct contract *c, struct weft__ring *ring, int fd)
 {
     static const char nothing[65536];
     size_t total = 0;
-    bool was_full = false;
+    int times_full = 0;
 
-    while (!c->trouble[0]) {
+    while (!c->trouble[0] && times_full < TIMES_FULL) {
         uint64_t token = ++c->own_tokens;
         CONTRACT_ASK(c, ring, token, send, fd, nothing, sizeof nothing,
                      MSG_NOSIGNAL | MSG_DONTWAIT);
         int32_t n = contract_wait(c, ring, token).result;
-        if (n == -EAGAIN && was_full)
-            break;
-        was_full = n == -EAGAIN;
-        if (was_full) { /* of bytes under way, perhaps: when they have arrived there is room */
+        if (n == -EAGAIN) { /* of bytes under way, perhaps: when they have arrived there is room */
             (void)contract_silent(c, ring, ++c->own_tokens);
+            times_full++;
             continue;
         }
         if (n <= 0)
             contract_trouble(c, "cannot fill: %d", n);
+        times_full = 0;
         total += n > 0 ? (size_t)n : 0;
     }
     return total;
