@@ -88,6 +88,15 @@ static void do_close(struct random_socket *it)
     it->fd = -1;
 }
 
+/* A socket whose connection was reset before it was told of it may be connected once more. */
+static void do_connect(struct random_socket *it, const union net_address *address, socklen_t length)
+{
+    int result = k->connect(it->fd, &address->any, length);
+
+    if (result == -EINPROGRESS || (result == 0 && it->is_unix))
+        it->written = it->read = 0;
+}
+
 /* Many begin as something useful; the rest comes to it by chance, or not. */
 static void do_open(struct random_socket *it)
 {
@@ -104,7 +113,7 @@ static void do_open(struct random_socket *it)
     if (draw(4) == 0 && k->bind(it->fd, &address.any, length) == 0)
         (void)k->listen(it->fd, (int)draw(8));
     else if (draw(2))
-        (void)k->connect(it->fd, &address.any, length);
+        do_connect(it, &address, length);
 }
 
 static void do_option(struct random_socket *it)
@@ -135,7 +144,7 @@ static void one_step(void)
         break;
     case 2:
     case 3:
-        (void)k->connect(it->fd, &address.any, length);
+        do_connect(it, &address, length);
         break;
     case 4:
         (void)k->shutdown(it->fd, (int)draw(3));
