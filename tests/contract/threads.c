@@ -200,9 +200,17 @@ struct late_ring {
     atomic_bool begun;
 };
 
+/* Sleeps a little first, in a ring. */
 static void *ring_late(void *arg)
 {
     struct late_ring *late = arg;
+    struct weft__ring ring;
+    struct weft__ring_opt opt = {.sq_entries = 8};
+
+    if (weft__ring_open(&ring, &opt) == 0) {
+        weft__ring_enter(&ring, 1, weft__host_now() + 20000000);
+        weft__ring_close(&ring);
+    }
     atomic_store(&late->begun, true);
     weft__bell_ring(late->bell);
     return NULL;
