@@ -1,0 +1,135 @@
+"""
+tools/mutants, tested on a project of one function: it must tell a mutant that a test kills from one
+that survives, does not apply, does not compile or hangs, and fail for each that is not killed.
+Would catch a tool that takes everything for killed.
+"""
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+PRESETS = {"version": 6, "configurePresets": [
+    {"name": "release", "generator": "Ninja", "cacheVariables": {"CMAKE_BUILD_TYPE": "Release"}}]}
+BUILD = """cmake_minimum_required(VERSION 3.25)
+project(x LANGUAGES C)
+enable_testing()
+add_executable(unit.x x.c test_x.c)
+add_test(NAME unit/x COMMAND unit.x)
+"""
+SOURCE = """/* What it is. */
+int weft_x(int n)
+{
+    while (n > 9)
+        n -= 10;
+    return n;
+}
+"""
+TEST = """int weft_x(int n);
+
+int main(void)
+{
+    return weft_x(12) == 2 ? 0 : 1;
+}
+"""
+PATCH = """# breaks: the promise
+# killed by: unit/x
+--- a/x.c
++++ b/x.c
+@@ -1,7 +1,7 @@
+"""
+
+
+def patch(before, after):
+    """The mutant that makes one line of the source another."""
+    return PATCH + "".join(f"-{line}\n+{after}\n" if line == before else f" {line}\n"
+                           for line in SOURCE.splitlines())
+
+
+class Project(unittest.TestCase):
+    def setUp(self):
+        self.root = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.root)
+        for name, text in (("CMakePresets.json", json.dumps(PRESETS)), ("CMakeLists.txt", BUILD),
+                           ("x.c", SOURCE), ("test_x.c", TEST)):
+            (self.root / name).write_text(text)
+        (self.root / "tests" / "mutants").mkdir(parents=True)
+
+    def mutant(self, name, text):
+        (self.root / "tests" / "mutants" / name).write_text(text)
+
+    def run_tool(self, *arguments):
+        result = subprocess.run([sys.executable, "-B", TOP / "tools" / "mutants", "--root",
+                                 self.root, "--json", self.root / "out.json", *arguments],
+                                capture_output=True, text=True)
+        return result.returncode, result.stdout + result.stderr
+
+    def verdicts(self):
+        return {r["mutant"]: r["verdict"] for r in json.loads((self.root / "out.json").read_text())}
+
+    def git(self, *arguments):
+        subprocess.run(["git", "-C", self.root, "-c", "user.name=x", "-c", "user.email=x@x",
+                        *arguments], check=True, capture_output=True)
+
+    def test_a_wrong_result_is_killed(self):
+        self.mutant("1-off.patch", patch("    return n;", "    return n + 1;"))
+        code, said = self.run_tool()
+        self.assertEqual((code, self.verdicts()), (0, {"1-off": "killed"}), said)
+
+    def test_a_survivor_fails_the_run(self):
+        self.mutant("1-comment.patch", patch("/* What it is. */", "/* What it was. */"))
+        code, said = self.run_tool()
+        self.assertEqual((code, self.verdicts()), (1, {"1-comment": "survived"}), said)
+        self.mutant("survivors.txt", "1-comment: a comment\n    does nothing\n")
+        code, said = self.run_tool()
+        self.assertEqual((code, self.verdicts()), (0, {"1-comment": "survived, as due"}), said)
+
+    def test_what_is_expected_to_survive_may_not_be_killed(self):
+        self.mutant("1-off.patch", patch("    return n;", "    return n + 1;"))
+        self.mutant("survivors.txt", "1-off: nobody looks\n")
+        code, said = self.run_tool()
+        self.assertEqual((code, self.verdicts()), (1, {"1-off": "killed after all"}), said)
+
+    def test_what_cannot_be_tried_fails_the_run(self):
+        wrong = patch("    return n;", "    return n + 1;")
+        self.mutant("1-stale.patch", wrong.replace("-    return n;", "-    return k;"))
+        self.mutant("2-text.patch", patch("    return n;", "    return m;"))
+        self.mutant("3-nobody.patch", wrong.replace("unit/x", "unit/y"))
+        code, said = self.run_tool()
+        self.assertEqual((code, self.verdicts()), (1, {
+            "1-stale": "does not apply", "2-text": "does not compile", "3-nobody": "no test"}),
+            said)
+
+    def test_one_that_never_ends_is_killed_and_the_next_tried(self):
+        self.mutant("1-hang.patch", patch("        n -= 10;",
+                                          "        __asm__ volatile(\"\" : : : \"memory\");"))
+        self.mutant("2-comment.patch", patch("/* What it is. */", "/* What it was. */"))
+        code, said = self.run_tool("--limit", "1")
+        self.assertEqual((code, self.verdicts()),
+                         (1, {"1-hang": "killed", "2-comment": "survived"}), said)
+        self.assertIn("hang", said)
+
+    def test_a_test_that_fails_anyway_kills_nothing(self):
+        self.mutant("1-off.patch", patch("    return n;", "    return n + 1;"))
+        (self.root / "test_x.c").write_text("int main(void) { return 1; }\n")
+        code, said = self.run_tool()
+        self.assertEqual((code, self.verdicts()), (1, {"1-off": "fails without it"}), said)
+
+    def test_only_what_has_changed(self):
+        self.mutant("1-off.patch", patch("    return n;", "    return n + 1;"))
+        self.mutant("survivors.txt", "")
+        self.git("init")
+        self.git("add", ".")
+        self.git("commit", "-m", "x")
+        code, said = self.run_tool("--changed", "HEAD")
+        self.assertEqual((code, said), (0, "0 mutants\n"))
+        (self.root / "x.c").write_text(SOURCE.replace("9", "9 "))
+        code, said = self.run_tool("--changed", "HEAD")
+        self.assertEqual((code, self.verdicts()), (0, {"1-off": "killed"}), said)
+
+
+if __name__ == "__main__":
+    unittest.main()
