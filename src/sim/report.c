@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <weft/stats.h>
 
+#include "ring/host.h"
 #include "sim/world.h"
 
 enum { REPORT_SIZE = 16384, COMMAND_SIZE = 512 };
@@ -42,6 +44,27 @@ static void put_request(void *context, const char *line)
     put(context, "    %s\n", line);
 }
 
+static int put_task(const struct weft_task_info *info, void *context)
+{
+    put(context, "    task \"%s\": %s", info->name, info->waits_for);
+    if (info->fd >= 0)
+        put(context, " on descriptor %d", info->fd);
+    put(context, info->cause ? ", cancelled\n" : "\n");
+    return 0;
+}
+
+/* The tasks of the thread's reactor, each behind the one whose child it is. */
+static void put_tasks(struct weft__sim *sim, struct text *text,
+                      const struct weft__sim_thread *thread)
+{
+    struct weft__reactor *before = weft__self;
+
+    weft__self = thread == sim->running ? before : thread->reactor;
+    if (weft__self)
+        (void)weft_tasks_each(put_task, text);
+    weft__self = before;
+}
+
 static void put_thread(struct weft__sim *sim, struct text *text,
                        const struct weft__sim_thread *thread)
 {
@@ -56,6 +79,7 @@ static void put_thread(struct weft__sim *sim, struct text *text,
         put(text, " waits for %s (%llu), since %lld.%06lld s\n", thread->why ? thread->why : "?",
             (unsigned long long)thread->on, (long long)(since_ns / 1000000000),
             (long long)(since_ns % 1000000000 / 1000));
+    put_tasks(sim, text, thread);
     if (thread->ring)
         weft__sim_ring_describe(sim, thread->ring, put_request, text);
 }

@@ -54,3 +54,38 @@ foreach(source ${api_sources})
             "${skip_${name}};${rough_${name}}" ";WEFT_SIM_SEED=${seed}")
     endforeach()
 endforeach()
+
+# The same seed is the same run on every machine: the program for this one and, under emulation, that
+# for the other print the same lines. (-R: the emulator keeps a book of all the address space there
+# is.) Where the tools are missing the test fails, and says so.
+add_executable(sim.same_trace sim/same_trace.c)
+set_target_properties(sim.same_trace PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/bin
+    C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS ON)
+target_link_libraries(sim.same_trace PRIVATE weft_flags weft_sim)
+if(weft_arch STREQUAL x86_64 AND NOT WEFT_SANITIZE)
+    find_program(WEFT_AARCH64_CC aarch64-linux-gnu-gcc)
+    find_program(WEFT_AARCH64_RUN NAMES qemu-aarch64-static qemu-aarch64)
+    if(WEFT_AARCH64_CC AND WEFT_AARCH64_RUN)
+        set(src ${PROJECT_SOURCE_DIR}/src)
+        file(GLOB cross_sources CONFIGURE_DEPENDS ${src}/base/*.c ${src}/coro/*.c ${src}/reactor/*.c
+            ${src}/task/*.c ${src}/sync/*.c ${src}/io/*.c ${src}/runtime/*.c ${src}/arch/*.c
+            ${src}/arch/aarch64/*.c ${src}/arch/aarch64/*.S ${src}/sim/*.c)
+        file(GLOB cross_headers CONFIGURE_DEPENDS ${src}/*/*.h ${PROJECT_SOURCE_DIR}/include/weft/*.h)
+        list(APPEND cross_sources ${src}/ring/host_memory.c ${src}/ring/host_process.c
+            ${src}/ring/uring_features.c ${CMAKE_CURRENT_SOURCE_DIR}/sim/same_trace.c)
+        set(cross ${CMAKE_CURRENT_BINARY_DIR}/same_trace.aarch64)
+        add_custom_command(OUTPUT ${cross}
+            COMMAND ${WEFT_AARCH64_CC} -std=gnu11 -D_GNU_SOURCE= -O1 -fvisibility=hidden -static
+                -I${src} -I${PROJECT_SOURCE_DIR}/include -o ${cross} ${cross_sources} -lpthread
+            DEPENDS ${cross_sources} ${cross_headers} VERBATIM)
+        add_custom_target(sim_same_trace_aarch64 ALL DEPENDS ${cross})
+        add_test(NAME sim/same_trace COMMAND sh -c
+            "a=$($<TARGET_FILE:sim.same_trace>) && b=$(${WEFT_AARCH64_RUN} -R 4G ${cross}) && \
+             echo \"$a\" && [ \"$a\" = \"$b\" ] || { echo \"$b\"; exit 1; }")
+    else()
+        add_test(NAME sim/same_trace COMMAND sh -c
+            "echo 'install gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user-static' >&2; exit 1")
+    endif()
+    set_tests_properties(sim/same_trace PROPERTIES LABELS sim TIMEOUT 300)
+endif()

@@ -608,9 +608,44 @@ TEST(memory_that_is_changed_while_lent_is_noticed)
     ck_assert_ptr_nonnull(strstr(world.report, "memory lent to the kernel was changed"));
 }
 
+/* Under the address sanitizer the frame that ends takes the mark with it. */
+static __attribute__((noinline)) void ask_in_a_frame(struct bench *bench)
+{
+    char bytes[64];
+
+    ask_recv(bench, bytes, sizeof bytes, 0, 1);
+    (void)weft__ring_enter(&bench->ring, 0, 0);
+}
+
+static int leaves_its_frame(void *arg)
+{
+    struct bench bench;
+
+    (void)arg;
+    bench_open(&bench);
+    ask_in_a_frame(&bench);
+    ask_cancel(&bench, 1, 2);
+    (void)told(&bench.ring, 1);
+    return bench_close(&bench);
+}
+
+TEST(a_frame_that_ends_before_the_completion_is_noticed)
+{
+    struct world world = {.seed = 1, .plan = "calm", .fails = true};
+    int result = world_run_fn_apart(&world, leaves_its_frame, NULL);
+
+#ifdef WEFT__SAN_ADDRESS
+    ck_assert_int_eq(result, -EFAULT);
+    ck_assert_ptr_nonnull(strstr(world.report, "its frame ended"));
+#else
+    ck_assert_int_eq(result, 0); /* nothing tells, without the sanitizer */
+#endif
+}
+
 TEST_MAIN("sim/ring", 60, enter_refuses, enter_takes_part, the_submission_queue_is_full,
           a_sleep_is_interrupted, an_overflow_loses_nothing_and_ends_a_multishot,
           a_multishot_ends_for_no_reason, a_completion_is_lost, transfers_are_short,
           errors_without_an_effect, the_third_receive_is_reset, one_hangs_and_one_fails_by_order,
           every_pair_of_a_cancel_and_an_end, a_ring_of_buffers_runs_empty,
-          memory_that_is_changed_while_lent_is_noticed)
+          memory_that_is_changed_while_lent_is_noticed,
+          a_frame_that_ends_before_the_completion_is_noticed)
