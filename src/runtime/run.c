@@ -167,11 +167,28 @@ static void finish_run(struct weft__message *message, struct weft__reactor *reac
     reactor->done = true;
 }
 
-/* By system call: who gets this closes his door, and counts the bells that were rung at it. */
+/* A turn begins with a visit to the kernel: the bells that this member had queued for others are
+   rung by now, and those that were refused rung again. */
+static void flush_run(struct weft__message *message, struct weft__reactor *reactor)
+{
+    struct weft__member *member = MEMBER_OF(message, flush);
+
+    (void)reactor;
+    (void)weft__inbox_send(leader_of(member->runtime)->reactor.inbox, &member->wound);
+}
+
+/* Twice: a bell still on its way to somebody must not find his closed. By system call: who is told
+   to finish closes his door, and counts the bells that were rung at it. */
 static void all_wound(struct weft__runtime *runtime)
 {
-    for (uint32_t i = 0; i < runtime->count; i++)
-        (void)weft__inbox_send(runtime->members[i]->reactor.inbox, &runtime->members[i]->finish);
+    bool flushed = runtime->flushed;
+
+    runtime->answers = 0;
+    runtime->flushed = true;
+    for (uint32_t i = 0; i < runtime->count; i++) {
+        struct weft__member *member = runtime->members[i];
+        (void)weft__inbox_send(member->reactor.inbox, flushed ? &member->finish : &member->flush);
+    }
 }
 
 /* A stop: every root drains. On the leader. By system call, because nobody answers: were it a
@@ -379,6 +396,7 @@ static void messages_init(struct weft__member *member)
     member->ask.run = ask_run;
     member->wind.run = wind_run;
     member->wound.run = wound_run;
+    member->flush.run = flush_run;
     member->finish.run = finish_run;
 }
 
