@@ -119,6 +119,36 @@ WEFT_API bool weft_draining(void);
 /* Lets every other ready task run once. Returns 0, -ECANCELED, -EPERM. */
 WEFT_API int weft_yield(void) WEFT_SUSPENDS;
 
+/*
+ * A region whose code relies on nobody else running meanwhile:
+ *
+ *     WEFT_NO_SUSPEND {
+ *         balance_of(from) -= sum;
+ *         balance_of(to) += sum;
+ *     }
+ *
+ * Calls marked WEFT_SUSPENDS are a mistake in it, whether or not they would have suspended: they
+ * answer -EPERM and do nothing; those that must not fail (closing a descriptor, a stream, a scope)
+ * go on all the same. A debug build tells the hook (weft/misuse.h) of both. Regions may be nested,
+ * and left in any way; `break` and `continue` leave the region. Outside of a task it is just a
+ * block. In C++: weft::no_suspend here;
+ */
+struct weft_no_suspend { /* the macro's own */
+    void *task;
+    bool done;
+};
+WEFT_API struct weft_no_suspend weft_no_suspend_enter_(void);
+WEFT_API void weft_no_suspend_leave_(struct weft_no_suspend *region);
+
+#ifndef __cplusplus
+#define WEFT_NO_SUSPEND WEFT_NO_SUSPEND_1_(__COUNTER__)
+#define WEFT_NO_SUSPEND_1_(n) WEFT_NO_SUSPEND_2_(n)
+#define WEFT_NO_SUSPEND_2_(n)                                                                      \
+    for (struct weft_no_suspend weft_region_##n                                                    \
+         __attribute__((cleanup(weft_no_suspend_leave_))) = weft_no_suspend_enter_();              \
+         !weft_region_##n.done; weft_region_##n.done = true)
+#endif
+
 /* The calling task's own handle (for weft_cancel from elsewhere); {0, 0} outside a task. */
 WEFT_API weft_task weft_current_task(void);
 
@@ -136,5 +166,28 @@ WEFT_API size_t weft_stack_remaining(void);
 WEFT_API int weft_call_on_big_stack(int (*fn)(void *), void *arg);
 
 WEFT_END_DECLS
+
+#ifdef __cplusplus
+namespace weft
+{
+/* The same region as an object: it lasts to the end of the block. */
+class no_suspend
+{
+  public:
+    no_suspend() : region_(weft_no_suspend_enter_())
+    {
+    }
+    ~no_suspend()
+    {
+        weft_no_suspend_leave_(&region_);
+    }
+    no_suspend(const no_suspend &) = delete;
+    no_suspend &operator=(const no_suspend &) = delete;
+
+  private:
+    weft_no_suspend region_;
+};
+} // namespace weft
+#endif
 
 #endif

@@ -81,6 +81,7 @@ int weft_close(int fd)
 
     if (!self)
         return weft__outside();
+    weft__enter_release(self);
     error = fd < 0 ? -EBADF : weft__fd_find(weft__io_of(self->reactor), fd, &record);
     if (error < 0)
         return refuse(weft__io_of(self->reactor), fd, error);

@@ -196,6 +196,7 @@ static int close_stream(struct weft_stream *stream, bool abort)
         return weft__misuse(-EXDEV, "the stream is another reactor's");
     if (stream->closing || stream->flushing)
         return -EALREADY;
+    weft__enter_release(self);
     if (stream->giving && !abort)
         flush(self, stream);
     record = stream->record;

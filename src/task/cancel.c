@@ -346,6 +346,13 @@ int weft__task_refuse(struct weft__task *self)
     return error;
 }
 
+int weft__task_refuse_entry(struct weft__task *self)
+{
+    if (self->stays)
+        return weft__misuse(-EPERM, "may suspend, in a region where nothing may");
+    return weft__task_refuse(self);
+}
+
 int weft__task_refuse_idle(struct weft__task *self)
 {
     self->cause = WEFT_CAUSE_DRAIN;

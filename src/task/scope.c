@@ -269,6 +269,7 @@ int weft_scope_close(weft_scope *public_scope)
         return weft__outside();
     if (self->scope != scope)
         return weft__misuse(-EPERM, "not the innermost open scope of the task");
+    weft__enter_release(self);
     return close_scope(scope, self);
 }
 
@@ -407,6 +408,7 @@ int weft_scope_drain(weft_scope *public_scope, int64_t soft, int64_t hard)
         return weft__outside();
     if (scope->owner != self)
         return weft__misuse(-EPERM, "another task opened the scope");
+    weft__enter_release(self);
     weft__scope_drain_begin(scope);
     if (wait_for_children(scope, self, "drain", soft) < 0) {
         cut = scope->alive;

@@ -522,6 +522,24 @@ int weft_yield(void)
     return error;
 }
 
+struct weft_no_suspend weft_no_suspend_enter_(void)
+{
+    struct weft__task *self = weft__task_self();
+
+    if (!self || self->stays == UINT8_MAX)
+        return (struct weft_no_suspend){NULL, false};
+    self->stays++;
+    return (struct weft_no_suspend){self, false};
+}
+
+void weft_no_suspend_leave_(struct weft_no_suspend *region)
+{
+    struct weft__task *self = region->task;
+
+    if (self && self == weft__task_self())
+        self->stays--;
+}
+
 weft_task weft_current_task(void)
 {
     struct weft__task *self = weft__task_self();

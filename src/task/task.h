@@ -66,6 +66,7 @@ struct weft__task {
     bool ended;
     bool kept;      /* a handle was asked for: the record stays until it is joined */
     bool delivered; /* was refused at least once */
+    uint8_t stays;  /* how many WEFT_NO_SUSPEND regions it is in */
 };
 
 struct weft__defer {
@@ -156,6 +157,8 @@ static inline struct weft__scope *weft__root(struct weft__reactor *reactor)
 
 /* Notes that the task was told of its cancellation; returns -ECANCELED. May give way. */
 int weft__task_refuse(struct weft__task *self);
+/* The same at the beginning of a call; -EPERM where nothing may suspend. */
+int weft__task_refuse_entry(struct weft__task *self);
 /* The same for calls that never suspend. */
 int weft__task_note_refusal(struct weft__task *self);
 
@@ -174,9 +177,16 @@ static inline int weft__enter(struct weft__task **self)
     if (__builtin_expect(!task, 0))
         return weft__outside();
     *self = task;
-    if (__builtin_expect(task->visible, 0))
-        return weft__task_refuse(task);
+    if (__builtin_expect(task->visible | task->stays, 0))
+        return weft__task_refuse_entry(task);
     return 0;
+}
+
+/* What begins a call that may suspend and must not fail. */
+static inline void weft__enter_release(const struct weft__task *task)
+{
+    if (__builtin_expect(task->stays, 0))
+        (void)weft__misuse(-EPERM, "may suspend, in a region where nothing may");
 }
 
 /* Ends an idle wait, or refuses to begin one, in a drain; returns -ESHUTDOWN. */

@@ -17,7 +17,7 @@ EXEMPT = {
     # NULL is an answer, and is taken for one
     "weft_inbox_get", "weft_inbox_here", "weft_inbox_retain", "weft_inbox_put",
     # called by the compiler's cleanup, or by a macro whose beginning has been checked
-    "weft_scope_fall_", "weft_scope_leave_",
+    "weft_scope_fall_", "weft_scope_leave_", "weft_no_suspend_enter_", "weft_no_suspend_leave_",
     # what all of this rests on
     "weft_misuse_hook_set", "weft_call_site_set_",
 }
