@@ -191,16 +191,14 @@ static void all_wound(struct weft__runtime *runtime)
     }
 }
 
-/* A stop: every root drains. On the leader. By system call, because nobody answers: were it a
-   request of the leader's ring that the kernel takes late, or refuses, the leader could have left
-   its ring by then, having told others to finish without a bell of their own. */
+/* A stop: every root drains. On the leader. */
 static void begin_drain(struct weft__runtime *runtime)
 {
     if (runtime->stopping)
         return;
     runtime->stopping = true;
     for (uint32_t i = 0; i < runtime->count; i++)
-        (void)weft__inbox_send(runtime->members[i]->reactor.inbox, &runtime->members[i]->drain);
+        tell(leader_of(runtime), runtime->members[i], &runtime->members[i]->drain);
 }
 
 static void ask_run(struct weft__message *message, struct weft__reactor *reactor)
