@@ -2,9 +2,9 @@
  * sim/cancel.c - ASYNC_CANCEL: an answer, an end of the operation, and an order of the two, any of
  * which says nothing about the others.
  *
- * What always holds: an operation that a cancel has found ends soon, by its own result if the case
- * drawn spares it and there is one to be had, else by the code of the case. A caller who relies on
- * anything more relies on luck.
+ * What always holds: an operation that a cancel has found (and, by the plan, not missed) ends soon,
+ * by its own result if the case drawn spares it and there is one to be had, else by the code of the
+ * case. A caller who relies on anything more relies on luck.
  */
 #include <errno.h>
 
@@ -76,6 +76,10 @@ void weft__sim_cancel(struct weft__sim_ring *ring, struct weft__sim_request *can
         return;
     }
     weft__sim_step(&target->dice);
+    if (weft__sim_chance(sim, &target->dice, WEFT__SIM_CANCEL_MISSED)) {
+        weft__sim_finish(canceller, -ENOENT, 0); /* as of what is in none of the kernel's tables */
+        return;
+    }
     drawn = draw_case(sim, &target->dice);
     answer = answer_of(target, drawn);
     weft__sim_note(sim, WEFT__SIM_NOTE_CANCEL, target->serial, (int64_t)drawn);

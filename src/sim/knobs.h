@@ -58,6 +58,7 @@
     SPAN(CANCEL_CASE, "cancel.case", 0, 0, 0, 7)                                                   \
     SPAN(CANCEL_NS, "cancel.time", 0, 0, 0, 200000)                                                \
     CHANCE(CANCEL_FIRST, "cancel.answer_first", 1000000, 500000)                                   \
+    CHANCE(CANCEL_MISSED, "cancel.missed", 0, 0) /* "not found", and nothing is done */            \
     /* files of the host, files in general */                                                      \
     FAULT(FD_NONE, "fd.none", 500)       /* -EMFILE or -ENFILE */                                  \
     FAULT(HOST_ERRNO, "host.errno", 500) /* a direct call fails for want of memory */              \

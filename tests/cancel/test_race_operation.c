@@ -258,6 +258,13 @@ TEST(race_06)
               .plan = "cancel.case=4 net.latency=0 cancel.time=1us..200us");
 }
 
+/* And the same when the kernel did not see the operation at all, so that it would never end by that
+   cancel. Would catch who asks once, and waits for ever. */
+TEST(race_06_missed)
+{
+    race_each(.body = body_05, .orders = true, .part = 4, .plan = "cancel.missed=1/2");
+}
+
 /* 7: the cancel is answered "already running", and the operation has its own result. Would catch
    who gives up after -EALREADY, and who throws the result away. */
 TEST(race_07)
@@ -579,6 +586,6 @@ TEST(race_56)
     race_each(.body = body_56, .orders = true);
 }
 
-TEST_MAIN("race_operation", 3600, race_02, race_03, race_04, race_05, race_06, race_07, race_08,
-          race_08_not_spared, race_09, race_10, race_11, race_12, race_13, race_14, race_54,
-          race_56)
+TEST_MAIN("race_operation", 3600, race_02, race_03, race_04, race_05, race_06, race_06_missed,
+          race_07, race_08, race_08_not_spared, race_09, race_10, race_11, race_12, race_13,
+          race_14, race_54, race_56)
