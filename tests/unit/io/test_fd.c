@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "io/fd.h"
+#include "reactor/reactor.h"
 #include "support/net.h"
 
 static struct weft__io a = {.id = 7}, b = {.id = 9};
@@ -94,6 +96,46 @@ TEST(poisoned)
     end();
 }
 
+/* The limit was raised after the table was made: such a number is nobody's, and goes. */
+TEST(beyond_the_table)
+{
+    struct weft__io small;
+    int fd, before = test_descriptors();
+
+    begin();
+    small = a;
+    fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ok(fd);
+    small.fd_count = (uint32_t)fd;
+    ck_assert_int_eq(weft__fd_adopt(&small, fd), -EMFILE);
+    ck_assert_int_eq(test_descriptors(), before);
+    end();
+}
+
+/* No room for another operation, and no memory for more: a close closes all the same. */
+static int main_no_slot(void *arg)
+{
+    int here, there, before = test_descriptors();
+    uint32_t none = UINT32_MAX, slots;
+
+    (void)arg;
+    net_pair(&here, &there);
+    slots = weft__self->ops.free;
+    weft__self->ops.free = none;
+    weft__alloc_fail_after(1);
+    ck_assert_int_eq(weft_close(here), 0);
+    weft__alloc_fail_after(0);
+    weft__self->ops.free = slots;
+    ok(weft_close(there));
+    ck_assert_int_eq(test_descriptors(), before);
+    return 0;
+}
+
+TEST(closed_without_a_slot)
+{
+    net_run(main_no_slot);
+}
+
 /* A close(2) behind our back, the number given to another file: debug builds notice. */
 static int main_behind_our_back(void *arg)
 {
@@ -121,4 +163,4 @@ TEST(closed_behind_our_back)
 }
 
 TEST_MAIN("fd", 10, first_use_owns, number_reused_before_the_close_returns, poisoned,
-          closed_behind_our_back)
+          beyond_the_table, closed_without_a_slot, closed_behind_our_back)
