@@ -167,6 +167,61 @@ TEST(the_same_again)
     }
 }
 
+/* -- a narrow backlog -------------------------------------------------------------------------- */
+
+enum { NARROW = 12 };
+
+static int come_and_wait(void *arg)
+{
+    char byte = 0;
+    int fd = weft_connect_tcp(arg, NULL);
+
+    ok(fd);
+    ck_assert_int_eq(weft_recv(fd, &byte, 1, 0), 1);
+    return weft_close(fd);
+}
+
+/* More come than may wait, and who accepts is slow: all are served. */
+static int narrow(void *arg)
+{
+    const struct weft_listen_opt opt = {.size = sizeof opt, .backlog = 1};
+    int listener = weft_listen_tcp(arg, &opt), fd;
+
+    ok(listener);
+    WEFT_SCOPE(s) {
+        for (int i = 0; i < NARROW; i++)
+            ok(weft_spawn(&s, come_and_wait, arg, 0, NULL));
+        for (int i = 0; i < NARROW; i++) {
+            ok(weft_sleep(50000000));
+            ok(fd = weft_accept(listener, NULL, NULL, 0));
+            ck_assert_int_eq(weft_send_all(fd, "x", 1, NULL), 1);
+            ok(weft_close(fd));
+        }
+    }
+    return weft_close(listener);
+}
+
+static int narrow_all(void *arg)
+{
+    static char addresses[][32] = {"127.0.0.1:7002", "[::1]:7002", "unix:@narrow", "unix:/narrow"};
+
+    (void)arg;
+    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++)
+        ck_assert_int_eq(narrow(addresses[i]), 0);
+    return 0;
+}
+
+TEST(a_narrow_backlog)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct world world = {.seed = seed,
+                              .plan = seed % 2 ? "rough" : "calm",
+                              .task = narrow_all};
+
+        ck_assert_int_eq(world_run(&world), 0);
+    }
+}
+
 /* -- a server elsewhere ------------------------------------------------------------------------ */
 
 static int dial(void *arg)
@@ -202,4 +257,4 @@ TEST(a_server_elsewhere)
 }
 
 TEST_MAIN("sim_net_server", 120, a_calm_network, rough_networks, broken_networks, the_same_again,
-          a_server_elsewhere)
+          a_narrow_backlog, a_server_elsewhere)
