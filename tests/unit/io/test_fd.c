@@ -84,15 +84,20 @@ TEST(poisoned)
 {
     struct weft__fd *record;
     struct weft__op op;
+    uint64_t word;
 
     begin();
     ck_assert_int_eq(weft__fd_find(&a, 0, &record), 0);
     weft__fd_poison(record);
     ck_assert_int_eq(weft__fd_enter(&a, 0, WEFT__READER, &op, &record), -ENOTCONN);
     ck_assert_int_eq(weft__fd_enter(&a, 0, WEFT__WRITER, &op, &record), -ENOTCONN);
-    weft__fd_close_begin(record);
+    word = weft__fd_close_begin(record);
     ck_assert_ptr_null(record->sides[WEFT__READER]);
     ck_assert_ptr_null(record->sides[WEFT__WRITER]);
+    weft__fd_close_end(record, word);
+    ck_assert_int_eq(weft__fd_find(&a, 0, &record),
+                     0); /* another file, of which nothing is known */
+    ck_assert_uint_eq(record->flags, 0);
     end();
 }
 

@@ -1,0 +1,97 @@
+/*
+ * A reader that receives into its own memory: the armed receive ends for it, and a close ends it.
+ * Would catch a reader that never gets its turn, or one that a close leaves waiting.
+ */
+#include <stdlib.h>
+
+#include "io/stream.h"
+#include "support/net.h"
+
+enum { SIZE = 65536 };
+
+struct reader {
+    weft_stream *stream;
+    ssize_t result;
+};
+
+static int read_large(void *arg)
+{
+    struct reader *reader = arg;
+    char *memory = malloc(SIZE);
+
+    ck_assert_ptr_nonnull(memory);
+    reader->result = weft_stream_read(reader->stream, memory, SIZE, 0);
+    free(memory);
+    return 0;
+}
+
+/* The stream has seen many large pieces: as append() notes them. */
+static void open_for_direct(weft_stream **stream, int *there)
+{
+    int here;
+
+    net_pair(&here, there);
+    ok(weft_stream_open(here, NULL, stream));
+    ok(weft_yield());
+    (*stream)->large = UINT8_MAX;
+}
+
+static void until_direct(const weft_stream *stream)
+{
+    while (!stream->direct)
+        ok(weft_sleep(1000));
+    ck_assert(!weft__op_in_flight(&stream->receive));
+}
+
+static int main_close(void *arg)
+{
+    struct reader reader = {0};
+    int there;
+
+    (void)arg;
+    open_for_direct(&reader.stream, &there);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, read_large, &reader, 0, NULL));
+        until_direct(reader.stream);
+        ok(weft_stream_close(reader.stream));
+    }
+    ck_assert_int_eq(reader.result, -ECANCELED);
+    return weft_close(there);
+}
+
+TEST(close_under_a_reader_that_receives)
+{
+    net_run(main_close);
+}
+
+static int main_cancel(void *arg)
+{
+    struct reader reader = {0};
+    struct weft_spawn_opt opt = {.size = sizeof opt};
+    weft_task task;
+    int there;
+    char byte;
+
+    (void)arg;
+    opt.task = &task;
+    open_for_direct(&reader.stream, &there);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, read_large, &reader, 0, &opt));
+        until_direct(reader.stream);
+        ok(weft_cancel(task));
+        ok(weft_join(task, NULL));
+    }
+    ck_assert_int_eq(reader.result, -ECANCELED);
+    ok(weft_send_all(there, "x", 1, NULL));
+    ck_assert_int_eq(weft_stream_read(reader.stream, &byte, 1, 0), 1); /* armed again */
+    ok(weft_stream_close(reader.stream));
+    return weft_close(there);
+}
+
+TEST(a_cancelled_one_leaves_the_stream_as_it_was)
+{
+    net_run(main_cancel);
+}
+
+TEST_MAIN("io.stream_direct", 10, close_under_a_reader_that_receives,
+          a_cancelled_one_leaves_the_stream_as_it_was)
