@@ -14,7 +14,7 @@
 #include "io/buffers.h"
 #include "ring/host.h"
 
-enum { PICKS_MAX = 400, LIMIT_S = 100, LIMIT_LONG_S = 3500 };
+enum { PICKS_MAX = 400, LIMIT_S = 280, LIMIT_LONG_S = 3500 };
 
 /* What is known of the run under way, also to the process that watches. */
 static struct shared {

@@ -451,6 +451,50 @@ TEST(race_41)
     race_each(.body = body_41, .orders = true, .outcomes = 2, .part = 4);
 }
 
+/* And when the task has ended, and the waiter stands in the ready queue with its result: it has
+   that, and its next call is refused. Would catch a result that is handed over and then thrown
+   away. */
+static int awaits_and_yields(void *arg)
+{
+    int result = awaits(arg);
+
+    race_is(weft_yield(), -ECANCELED);
+    return result;
+}
+static bool told_41;
+static int ends_when_told(void *arg)
+{
+    (void)arg;
+    while (!told_41)
+        race_is(weft_yield(), 0);
+    return 9;
+}
+static int body_41_handed_over(void *arg)
+{
+    int result;
+    weft_task target, waiter;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        told_41 = false;
+        race_is(weft_spawn(&s, ends_when_told, NULL, 0, RACE_OPT(.task = &target)), 0);
+        race_is(weft_spawn(&s, awaits_and_yields, &target, sizeof target,
+                           RACE_OPT(.task = &waiter)),
+                0);
+        ck_assert(race_until(waiter, "join"));
+        told_41 = true;
+        ck_assert(race_until(waiter, "ready"));
+        race_is(weft_cancel(waiter), 1);
+        race_is(weft_join(waiter, &result), 0);
+        race_is(result, 9);
+    }
+    return 0;
+}
+TEST(race_41_handed_over)
+{
+    race_each(.body = body_41_handed_over, .orders = true, .part = 4);
+}
+
 static weft_task pair_42[2];
 static int cancels_its_canceller(void *arg)
 {
@@ -1002,5 +1046,6 @@ TEST(race_52)
 }
 
 TEST_MAIN("race_task", 3600, race_01, race_01_remote, race_22, race_23, race_24, race_25, race_26,
-          race_27, race_28, race_29, race_33, race_41, race_42, race_43, race_44, race_45, race_46,
-          race_47, race_47_many, race_48, race_49, race_room, race_50, race_51, race_52)
+          race_27, race_28, race_29, race_33, race_41, race_41_handed_over, race_42, race_43,
+          race_44, race_45, race_46, race_47, race_47_many, race_48, race_49, race_room, race_50,
+          race_51, race_52)
