@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "base/memory.h"
 #include "io/io.h"
 #include "support/net.h"
 
@@ -350,6 +351,28 @@ TEST(the_reserve_is_counted)
     close(listener);
 }
 
+/* Whatever allocation fails: nothing stays open, the reserve least of all. */
+static int main_no_memory(void *arg)
+{
+    struct weft_listen_opt opt = {.size = sizeof opt, .turn_away = true};
+    int listener = -ENOMEM, before = test_descriptors();
+
+    (void)arg;
+    for (uint64_t n = 1; listener < 0; n++) {
+        weft__alloc_fail_after(n);
+        listener = weft_listen_tcp("127.0.0.1:0", &opt);
+        weft__alloc_fail_after(0);
+        ck_assert(listener >= 0 || listener == -ENOMEM);
+        ck_assert_int_eq(test_descriptors(), before + (listener >= 0 ? 2 : 0));
+    }
+    return weft_close(listener);
+}
+
+TEST(no_memory_for_who_turns_away)
+{
+    net_run(main_no_memory);
+}
+
 /* -- waiting, the default ------------------------------------------------------------------------
  */
 
@@ -419,4 +442,4 @@ TEST(the_limit_is_that_of_the_arming)
 
 TEST_MAIN("io.accept_full", 30, turned_away, turned_away_without_multishot,
           a_reserve_lost_is_had_again, closed_while_it_watches, the_reserve_is_counted,
-          a_close_ends_the_pause, the_limit_is_that_of_the_arming)
+          no_memory_for_who_turns_away, a_close_ends_the_pause, the_limit_is_that_of_the_arming)
