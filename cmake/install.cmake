@@ -1,13 +1,13 @@
-# cmake --install: headers, both libraries, weft.pc and the CMake package.
+# cmake --install: headers, the libraries, weft.pc and the CMake package.
 include(CMakePackageConfigHelpers)
 
 install(DIRECTORY include/weft DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-install(TARGETS weft weft_static EXPORT weft-targets
+install(TARGETS weft weft_static weft_sim EXPORT weft-targets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
     INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
-# The exported names are weft::weft and weft::static, the same as the aliases of the build tree.
+# The exported names are weft::weft, weft::static and weft::sim, the same as the aliases of the build tree.
 install(EXPORT weft-targets NAMESPACE weft:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
 configure_package_config_file(cmake/weft-config.cmake.in ${PROJECT_BINARY_DIR}/weft-config.cmake
     INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
