@@ -59,8 +59,3 @@ int32_t weft__result_negative(struct weft__task *self, const struct weft__wait *
     self->cause = WEFT_CAUSE_NONE;
     return result == -EINTR ? -EINTR : -ECANCELED;
 }
-
-void weft__operation_abort(struct weft__reactor *reactor, struct weft__operation *operation)
-{
-    weft__op_cancel(reactor, &operation->op);
-}

@@ -83,7 +83,4 @@ static inline __attribute__((always_inline)) int32_t weft__operation_wait(
     return weft__result_for(self, &operation->wait, operation->result);
 }
 
-/* Asks the kernel to end it although nobody cancelled the task: for weft_close. */
-void weft__operation_abort(struct weft__reactor *reactor, struct weft__operation *operation);
-
 #endif
