@@ -629,7 +629,8 @@ static struct {
 static void *cancels_from_outside(void *arg)
 {
     (void)arg;
-    race_pause();
+    for (uint32_t n = race_pick(6); n > 0; n--)
+        race_pause();
     race_is(weft_cancel_post(foreign.inbox, foreign.target), 0);
     return NULL;
 }
@@ -645,7 +646,7 @@ static int bystands(void *arg)
 {
     (void)arg;
     for (int i = 0; i < 6; i++)
-        race_is(weft_yield(), 0);
+        race_is(weft_sleep(3000), 0);
     return 0;
 }
 
@@ -667,6 +668,7 @@ static int body_45(void *arg)
         race_saw(result == 1);
         for (int i = 0; i < 3; i++)
             race_is(weft_spawn(&s, bystands, NULL, 0, NULL), 0);
+        race_is(weft_cancel(foreign.target), -ESTALE); /* nor does one from here */
     }
     race_thread_join(thread);
     race_is(weft_sleep(1000), 0); /* a message that came late */
