@@ -7,7 +7,7 @@ set(skip_net_bad
     stale_unix_socket    # looks at the socket's file by stat(2)
     bad_descriptors      # receives on a descriptor of a real file
     no_descriptors_left) # its peers are another process
-set(skip_misuse streams)  # needs a socket of packets
+set(skip_misuse_io streams) # needs a socket of packets
 set(skip_post
     slots_and_signals    # sends real signals to a real thread
     soft_limit)          # main spins and never comes to a call of the boundary
