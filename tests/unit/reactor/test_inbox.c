@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
+#include <weft/post.h>
 
 #include "reactor/inbox.h"
 
@@ -98,6 +99,12 @@ TEST(sleeping_and_waking)
     weft__inbox_release(inbox);
 }
 
+static void never(void *arg)
+{
+    (void)arg;
+    ck_abort_msg("it ran, or was dropped");
+}
+
 TEST(closing)
 {
     struct weft_inbox *inbox = weft__inbox_new(any_reactor(), 0, NULL);
@@ -124,6 +131,20 @@ TEST(closing)
     ck_assert_int_eq(weft__inbox_push(inbox, &messages[0].message, &wake), -ESHUTDOWN);
     ck_assert_int_eq(((unsigned char *)&messages[0])[0], 0x5a); /* untouched */
     ck_assert_int_eq(weft__inbox_send(inbox, &messages[0].message), -ESHUTDOWN);
+    weft__inbox_release(inbox);
+}
+
+/* A post that comes between the question and the close is refused, and leaves nothing behind. */
+TEST(posting_to_a_closed_one)
+{
+    struct weft_inbox *inbox = weft__inbox_new(any_reactor(), 0, NULL);
+    struct weft_post_slot slot = {.fn = never};
+
+    weft__inbox_close(inbox);
+    ck_assert_int_eq(weft_post(inbox, never, NULL, never), -ESHUTDOWN);
+    ck_assert_int_eq(weft_post_slot(inbox, &slot), -ESHUTDOWN);
+    ck_assert_int_eq(weft_post_slot(inbox, &slot), -ESHUTDOWN); /* idle still */
+    ck_assert_int_eq(weft_cancel_post(inbox, (weft_task){0}), -ESHUTDOWN);
     weft__inbox_release(inbox);
 }
 
@@ -235,4 +256,4 @@ TEST(bells_and_sleeps)
 }
 
 TEST_MAIN("reactor.inbox", 60, order_and_counts, sleeping_and_waking, closing,
-          closing_waits_for_visitors, very_many, bells_and_sleeps)
+          posting_to_a_closed_one, closing_waits_for_visitors, very_many, bells_and_sleeps)
