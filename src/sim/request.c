@@ -291,97 +291,6 @@ static void finish_held(struct weft__sim_request *request)
 
 /* -- trying ----------------------------------------------------------------------------------- */
 
-static struct weft__sim_rule *rule_due(struct weft__sim_request *request)
-{
-    struct weft__sim_plan *plan = &request->ring->sim->plan;
-
-    for (uint32_t i = 0; i < plan->rule_count; i++) {
-        struct weft__sim_rule *rule = &plan->rules[i];
-        const struct weft__sim_file *file = request->file;
-        if (rule->opcode != request->sqe.opcode || rule->seen >= rule->nth ||
-            (rule->serial && (!file || file->serial != rule->serial)) ||
-            (rule->kind[0] && (!file || strcmp(file->ops->kind, rule->kind) != 0)))
-            continue;
-        if (rule->seen + 1 == rule->nth)
-            return rule;
-    }
-    return NULL;
-}
-
-/* A result counts for every rule that it matches. */
-static void count_for_rules(struct weft__sim_request *request)
-{
-    struct weft__sim_plan *plan = &request->ring->sim->plan;
-    const struct weft__sim_file *file = request->file;
-
-    for (uint32_t i = 0; i < plan->rule_count; i++) {
-        struct weft__sim_rule *rule = &plan->rules[i];
-        if (rule->opcode == request->sqe.opcode &&
-            (!rule->serial || (file && file->serial == rule->serial)) &&
-            (!rule->kind[0] || (file && strcmp(file->ops->kind, rule->kind) == 0)))
-            rule->seen++;
-    }
-}
-
-static void break_object(struct weft__sim_request *request)
-{
-    struct weft__sim *sim = request->ring->sim;
-
-    if (!request->file || !request->file->ops->fault)
-        return;
-    weft__sim_note(sim, WEFT__SIM_NOTE_FAULT, request->file->serial, -ECONNRESET);
-    request->file->ops->fault(sim, request->file, -ECONNRESET);
-}
-
-/* What a try is to come to besides what it would: 0, or an error to end with. */
-static int32_t draw_trouble(struct weft__sim_request *request, uint32_t *limit, bool *postponed)
-{
-    struct weft__sim *sim = request->ring->sim;
-    struct weft__sim_rule *rule = sim->plan.rule_count ? rule_due(request) : NULL;
-
-    if (rule) {
-        switch (rule->outcome) {
-        case WEFT__SIM_OUTCOME_RESET:
-            break_object(request);
-            return 0;
-        case WEFT__SIM_OUTCOME_SHORT:
-            *limit = 1;
-            return 0;
-        case WEFT__SIM_OUTCOME_HANG:
-            count_for_rules(request);
-            request->state = WEFT__SIM_HANGS;
-            *postponed = true;
-            return 0;
-        case WEFT__SIM_OUTCOME_LATE:
-            count_for_rules(request);
-            weft__sim_work_at(request, sim->now_ns + weft__sim_span(sim, &request->dice,
-                                                                    WEFT__SIM_MUCH_LATER_NS));
-            *postponed = true;
-            return 0;
-        default:
-            return rule->outcome;
-        }
-    }
-    if (weft__sim_chance(sim, &request->dice, WEFT__SIM_RESET))
-        break_object(request);
-    if (weft__sim_chance(sim, &request->dice, WEFT__SIM_ERRNO))
-        return weft__sim_errno_of(request);
-    return 0;
-}
-
-static uint32_t draw_limit(struct weft__sim_request *request)
-{
-    struct weft__sim *sim = request->ring->sim;
-    uint32_t length = request->sqe.length ? request->sqe.length - request->done : UINT32_MAX;
-
-    if (!weft__sim_moves_bytes(request->sqe.opcode) || length <= 1 ||
-        (request->file && request->file->ops->whole) ||
-        !weft__sim_chance(sim, &request->dice, WEFT__SIM_SHORT))
-        return UINT32_MAX;
-    /* of the first bytes in the logarithm, so that one byte is as likely as half of them */
-    return 1 + (uint32_t)(weft__sim_draw(sim, &request->dice, WEFT__SIM_SHORT) >> 40) % 1024;
-}
-
 static void settle(struct weft__sim_request *request, int32_t result, uint32_t flags)
 {
     struct weft__sim *sim = request->ring->sim;
@@ -399,9 +308,9 @@ static void settle(struct weft__sim_request *request, int32_t result, uint32_t f
 
 static void try_once(struct weft__sim_request *request)
 {
-    uint32_t limit = draw_limit(request), flags = 0;
+    uint32_t limit = weft__sim_draw_limit(request), flags = 0;
     bool postponed = false;
-    int32_t result = draw_trouble(request, &limit, &postponed);
+    int32_t result = weft__sim_draw_trouble(request, &limit, &postponed);
 
     if (postponed)
         return;
@@ -411,7 +320,7 @@ static void try_once(struct weft__sim_request *request)
         wait_for_file(request, false);
         return;
     }
-    count_for_rules(request);
+    weft__sim_count_result(request);
     settle(request, result, flags);
 }
 
@@ -429,9 +338,9 @@ static void try_multishot(struct weft__sim_request *request)
     int64_t batch = weft__sim_span(ring->sim, &request->dice, WEFT__SIM_MULTI_MAX);
 
     for (; batch > 0; batch--) {
-        uint32_t limit = draw_limit(request), flags = 0;
+        uint32_t limit = weft__sim_draw_limit(request), flags = 0;
         bool postponed = false;
-        int32_t result = draw_trouble(request, &limit, &postponed);
+        int32_t result = weft__sim_draw_trouble(request, &limit, &postponed);
 
         if (postponed)
             return;
@@ -441,7 +350,7 @@ static void try_multishot(struct weft__sim_request *request)
             wait_for_file(request, false);
             return;
         }
-        count_for_rules(request);
+        weft__sim_count_result(request);
         if (ends_with(request, result)) {
             weft__sim_finish(request, result, flags);
             return;

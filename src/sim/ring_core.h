@@ -12,6 +12,7 @@
  * lent.
  *
  * ring.c: the queues, enter. request.c: the life of a request. op.c: what each opcode does.
+ * trouble.c: what goes wrong with it.
  * cancel.c: cancelling. buffers.c: rings of buffers. bell.c: bells. All of it on the world's
  * thread.
  */
@@ -139,6 +140,14 @@ bool weft__sim_needs_file(uint8_t opcode);
 /* An error without an effect that the opcode may have, drawn. */
 int32_t weft__sim_errno_of(struct weft__sim_request *request);
 bool weft__sim_moves_bytes(uint8_t opcode);
+
+/* trouble.c: what a try is to come to: 0 (what it will), or an error to end with. *postponed: it is
+   not tried now, and its state says when. */
+int32_t weft__sim_draw_trouble(struct weft__sim_request *request, uint32_t *limit, bool *postponed);
+/* How many bytes a try may move. */
+uint32_t weft__sim_draw_limit(struct weft__sim_request *request);
+/* A result counts for every rule of the plan that it matches. */
+void weft__sim_count_result(struct weft__sim_request *request);
 
 /* cancel.c */
 void weft__sim_cancel(struct weft__sim_ring *ring, struct weft__sim_request *canceller);
