@@ -269,6 +269,43 @@ TEST(until)
     net_run(main_until);
 }
 
+/* A cancel from outside comes through a call's own limit: as what it is, and only once. */
+static int run_limited(void *arg)
+{
+    int fd = *(int *)arg;
+    char byte;
+
+    ck_assert_int_eq(weft_recv_until(fd, &byte, 1, 0, weft_after_ms(3600000)), -ECANCELED);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_CANCEL);
+    ck_assert_int_eq(weft_recv_until(fd, &byte, 1, 0, weft_after_ms(3600000)), -ECANCELED);
+    ck_assert_int_eq(weft_uncancel(), 0);
+    ck_assert_int_eq(weft_recv_until(fd, &byte, 1, 0, weft_after_ms(1)), -ETIMEDOUT);
+    return 0;
+}
+
+static int main_limited(void *arg)
+{
+    struct weft_spawn_opt opt = {.size = sizeof opt};
+    weft_task task;
+    int here, there;
+
+    (void)arg;
+    opt.task = &task;
+    net_pair(&here, &there);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, run_limited, &here, sizeof here, &opt));
+        ok(weft_sleep(1000));
+        ok(weft_cancel(task));
+    }
+    ok(weft_close(here));
+    return weft_close(there);
+}
+
+TEST(cancelled_within_a_limit)
+{
+    net_run(main_limited);
+}
+
 /* A receive that is cut short costs two requests, itself and its cancel, and no allocation. */
 static int main_costs(void *arg)
 {
@@ -472,5 +509,5 @@ TEST(other_reactors)
 }
 
 TEST_MAIN("net_cancel", 30, cancelled_recv, partial_results, cancelled_send, connect_cut_short,
-          until, costs_of_a_cancel, close_under_recv_and_send, close_twice, close_while_cancelled,
-          other_reactors)
+          until, cancelled_within_a_limit, costs_of_a_cancel, close_under_recv_and_send,
+          close_twice, close_while_cancelled, other_reactors)

@@ -206,6 +206,51 @@ TEST(the_edge_of_a_shield)
     ck_assert_int_eq(run(shields_end_main), 0);
 }
 
+/* Who waits for room in a scope that is cancelled is turned away, though nobody has left it yet;
+   and who is shielded in it learns of the first cause, whatever comes through the shield later. */
+static int told, seen;
+
+static int stay(void *arg)
+{
+    (void)arg;
+    WEFT_SHIELD(weft_after_ms(3600000))
+        ck_assert_int_eq(weft_sleep(INT64_C(600000000000)), -ECANCELED);
+    seen = (int)weft_cause();
+    return 0;
+}
+static int wait_for_room(void *arg)
+{
+    told = weft_spawn(*(weft_scope **)arg, take_five, NULL, 0, NULL);
+    count = (int)weft_scope_tasks(*(weft_scope **)arg);
+    return 0;
+}
+static int turned_away_main(void *arg)
+{
+    (void)arg;
+    WEFT_SCOPE(around, .on_error = WEFT_KEEP_GOING)
+        WEFT_SCOPE(full, .max_tasks = 1) {
+            weft_scope *place = &full;
+            ck_assert_int_eq(weft_spawn(&full, stay, NULL, 0, NULL), 0);
+            ck_assert_int_eq(weft_spawn(&around, wait_for_room, &place, sizeof place, NULL), 0);
+            ck_assert_int_eq(weft_yield(), 0);
+            ck_assert_int_eq(weft_yield(), 0);
+            weft_scope_cancel(&full);
+            while (told == 0) {
+                WEFT_SHIELD(weft_after_ms(60000))
+                    ck_assert_int_eq(weft_yield(), 0);
+            }
+            ck_assert_int_lt(told, 0);
+            ck_assert_int_eq(count, 1); /* who stays was there still */
+            (void)weft_scope_drain(&full, 1, 1);
+        }
+    ck_assert_int_eq(seen, WEFT_CAUSE_CANCEL);
+    return 0;
+}
+TEST(turned_away_before_there_is_room)
+{
+    ck_assert_int_eq(run(turned_away_main), 0);
+}
+
 TEST_MAIN("api.scope_more", 30, many_wait_for_room, no_herd_waits_for_room,
           the_first_unread_failure, drained_children_have_not_failed, left_with_one_open_inside,
-          the_edge_of_a_shield)
+          the_edge_of_a_shield, turned_away_before_there_is_room)
