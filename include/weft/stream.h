@@ -78,11 +78,12 @@ WEFT_API ssize_t weft_stream_write(weft_stream *stream, const void *buffer, size
  * lie; the view ends, as if they had been consumed. `from` and `to` may be one stream, as in an
  * echo, or two, as in a proxy. Does not wait until they are sent: the buffer goes back to the pool
  * when the kernel is done with it. What was given earlier is sent first, and waited for when it has
- * not been yet, so that a stream holds one buffer given to it and no more. Part of a view, rather
- * than all of it, is sent before the call returns.
+ * not been yet, so that a stream holds one buffer given to it and no more. Whoever then waits for
+ * the peer alone is not told that it could not be sent: the next call of the writing side is.
  * Returns `size`. On an error nothing was taken and the view is still lent: -EINVAL (no view, or
  * not so long), -EBUSY (another task is writing), -EXDEV, -EPIPE, -ECONNRESET, ... when what was
- * written or given before could not be sent, -ECANCELED, -EBADF.
+ * given before could not be sent, -ECANCELED, -EBADF, -ENOBUFS (65,534 streams send from the same
+ * buffer).
  */
 WEFT_API ssize_t weft_stream_give(weft_stream *to, weft_stream *from, size_t size) WEFT_SUSPENDS;
 
