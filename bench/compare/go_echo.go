@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 const bufferBytes = 64 * 1024
@@ -27,9 +28,11 @@ type counters struct {
 var (
 	sum     counters
 	sumLock sync.Mutex
+	running sync.WaitGroup
 )
 
 func conversation(connection net.Conn) {
+	defer running.Done()
 	own := counters{connections: 1}
 	buffer := make([]byte, bufferBytes)
 	for {
@@ -64,8 +67,22 @@ func serve(listener net.Listener) {
 			return
 		}
 		if err == nil {
+			running.Add(1)
 			go conversation(connection)
 		}
+	}
+}
+
+// Those whose peers have gone may not have noticed yet; those whose peers have not are cut.
+func awaitConversations() {
+	ended := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(time.Second):
 	}
 }
 
@@ -106,10 +123,12 @@ func main() {
 	fmt.Println("listening on", os.Args[1])
 	go serve(listener)
 	for number := range signals {
-		print(&since)
 		if number != syscall.SIGUSR1 {
 			break
 		}
+		print(&since)
 	}
 	listener.Close()
+	awaitConversations()
+	print(&since)
 }
