@@ -40,6 +40,11 @@ static uint64_t mixed(uint64_t x)
     return x ^ x >> 31;
 }
 
+static uint32_t drawn_so_far(void)
+{
+    return __atomic_load_n(&shared->used, __ATOMIC_RELAXED);
+}
+
 /* Tasks of several reactors draw. */
 uint32_t race_pick(uint32_t n)
 {
@@ -108,7 +113,7 @@ void race_yields(uint32_t most)
 {
     static const int64_t spans[] = {1, 1000, 20000, 500000};
     uint32_t n = race_pick(most + 1);
-    uint64_t drawn = shared->seed ? mixed(shared->seed + shared->used) : 0;
+    uint64_t drawn = shared->seed ? mixed(shared->seed + drawn_so_far()) : 0;
     int result = 0;
 
     for (uint32_t i = 0; i < (n + 1) / 2 && result == 0; i++)
