@@ -3,6 +3,7 @@
  */
 #include "sim/world.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,18 @@ void weft__sim_world_close(struct weft__sim *sim)
     weft__sim_free(sim->report);
 }
 
+/* Kept in sight when their threads have ended, so that nobody takes them for leaked. */
+static _Atomic(struct weft__sim *) never_closed;
+
+static void keep(struct weft__sim *sim)
+{
+    sim->next = atomic_load_explicit(&never_closed, memory_order_relaxed);
+    /* release: who walks the list sees the link */
+    while (!atomic_compare_exchange_weak_explicit(&never_closed, &sim->next, sim,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
+}
+
 /* A program that calls weft_run without weft_sim_run is simulated too. Its world is never closed:
    there is no moment at which it is over. */
 static struct weft__sim *begin_here(void)
@@ -64,6 +77,7 @@ static struct weft__sim *begin_here(void)
     }
     weft__sim_world = sim;
     weft__sim_world_open(sim, seed ? strtoull(seed, NULL, 0) : 1, &plan);
+    keep(sim);
     weft__sim_thread_adopt(sim);
     return sim;
 }

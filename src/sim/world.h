@@ -56,6 +56,7 @@ struct weft__sim_thread {
 };
 
 struct weft__sim {
+    struct weft__sim *next; /* among those never closed */
     struct weft__sim_plan plan;
     struct weft__sim_dice dice;
     int64_t now_ns;

@@ -13,7 +13,6 @@ set(skip_post
     soft_limit)          # main spins and never comes to a call of the boundary
 set(skip_runtime
     all_cpus             # narrows the real thread's affinity
-    two_runtimes_on_two_threads # a world each, which nobody ends: the sanitizer calls it a leak
     io_uring_forbidden)  # forbids a system call that is not made
 set(skip_stats counters) # a thread spins and never comes to a call of the boundary
 set(skip_time times)     # compares with the real clock
