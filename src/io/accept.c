@@ -280,7 +280,7 @@ static void watch(struct weft__acceptor *acceptor)
         return;
     }
     acceptor->op.complete = somebody_waits;
-    weft__request_poll(sqe, acceptor->fd, WEFT__POLL_IN);
+    weft__request_poll(sqe, acceptor->fd, WEFT__POLL_IN, false);
     sqe->user_data = acceptor->op.id;
 }
 

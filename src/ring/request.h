@@ -14,14 +14,16 @@ static inline void weft__request_nop(struct weft__sqe *sqe)
     *sqe = (struct weft__sqe){.opcode = WEFT__OP_NOP, .fd = -1};
 }
 
-/* Completes once, with those of the events (WEFT__POLL_*) that came. The kernel wants the mask with
-   its halves swapped on big-endian machines. */
-static inline void weft__request_poll(struct weft__sqe *sqe, int fd, uint32_t events)
+/* Completes with those of the events (WEFT__POLL_*) that came: once, or (multishot) each time. The
+   kernel wants the mask with its halves swapped on big-endian machines. */
+static inline void weft__request_poll(struct weft__sqe *sqe, int fd, uint32_t events,
+                                      bool multishot)
 {
     bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
 
     *sqe = (struct weft__sqe){.opcode = WEFT__OP_POLL_ADD,
                               .fd = fd,
+                              .length = multishot ? WEFT__POLL_MULTI : 0,
                               .op_flags = little ? events : events << 16 | events >> 16};
 }
 

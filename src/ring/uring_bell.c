@@ -9,31 +9,22 @@
  * write to a sleeper makes one completion, and writes that meet an awake one melt into one.
  */
 #include "ring/host.h"
+#include "ring/request.h"
 #include "ring/uring.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* The kernel wants the mask of a poll with its 16-bit halves swapped on big-endian machines. */
-static uint32_t poll_mask(uint32_t events)
-{
-    return __BYTE_ORDER == __LITTLE_ENDIAN ? events : events << 16 | events >> 16;
-}
-
 int weft__bell_rearm(struct weft__bell *bell, struct weft__ring *ring)
 {
     struct weft__sqe *sqe = weft__ring_take(ring);
     if (!sqe)
         return -EAGAIN;
-    *sqe = (struct weft__sqe){.opcode = WEFT__OP_POLL_ADD,
-                              .fd = bell->eventfd,
-                              .length = WEFT__POLL_MULTI,
-                              .op_flags = poll_mask(POLLIN),
-                              .user_data = bell->token};
+    weft__request_poll(sqe, bell->eventfd, WEFT__POLL_IN, true);
+    sqe->user_data = bell->token;
     return 0;
 }
 
@@ -76,7 +67,7 @@ bool weft__bell_prepare(const struct weft__bell *bell, const struct weft__ring *
                               .flags = WEFT__SQE_SKIP_SUCCESS,
                               .fd = bell->ring_fd,
                               .offset = bell->token,
-                              .length = POLLIN,
+                              .length = WEFT__POLL_IN,
                               .op_flags = IORING_MSG_RING_FLAGS_PASS,
                               .file_index = WEFT__CQE_MORE};
     return true;

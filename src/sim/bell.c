@@ -6,10 +6,10 @@
  * looks at the count before it decides anything, and only there it becomes a write.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdatomic.h>
 
 #include "ring/host.h"
+#include "ring/request.h"
 #include "sim/eventfd.h"
 #include "sim/ring_core.h"
 
@@ -47,22 +47,14 @@ void weft__bell_ring(struct weft__bell *bell)
     atomic_fetch_add_explicit(&rung_ever, 1, memory_order_release); /* with hear's acquire */
 }
 
-static uint32_t poll_mask(uint32_t events)
-{
-    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? events : events << 16 | events >> 16;
-}
-
 int weft__bell_rearm(struct weft__bell *bell, struct weft__ring *ring)
 {
     struct weft__sqe *sqe = weft__ring_take(ring);
 
     if (!sqe)
         return -EAGAIN;
-    *sqe = (struct weft__sqe){.opcode = WEFT__OP_POLL_ADD,
-                              .fd = bell->eventfd,
-                              .length = WEFT__POLL_MULTI,
-                              .op_flags = poll_mask(POLLIN),
-                              .user_data = bell->token};
+    weft__request_poll(sqe, bell->eventfd, WEFT__POLL_IN, true);
+    sqe->user_data = bell->token;
     return 0;
 }
 
@@ -142,7 +134,7 @@ bool weft__bell_prepare(const struct weft__bell *bell, const struct weft__ring *
                               .flags = WEFT__SQE_SKIP_SUCCESS,
                               .fd = bell->ring_fd,
                               .offset = bell->token,
-                              .length = POLLIN,
+                              .length = WEFT__POLL_IN,
                               .op_flags = FLAGS_PASS,
                               .file_index = WEFT__CQE_MORE};
     return true;
