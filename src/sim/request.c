@@ -306,22 +306,33 @@ static void settle(struct weft__sim_request *request, int32_t result, uint32_t f
         weft__sim_finish(request, result, flags);
 }
 
-static void try_once(struct weft__sim_request *request)
+/* True when it came to a result; else it was postponed, or waits for its file. */
+static bool attempt(struct weft__sim_request *request, int32_t *result, uint32_t *flags)
 {
-    uint32_t limit = weft__sim_draw_limit(request), flags = 0;
+    uint32_t limit = weft__sim_draw_limit(request);
     bool postponed = false;
-    int32_t result = weft__sim_draw_trouble(request, &limit, &postponed);
 
+    *flags = 0;
+    *result = weft__sim_draw_trouble(request, &limit, &postponed);
     if (postponed)
-        return;
-    if (result == 0)
-        result = weft__sim_perform(request, limit, &flags);
-    if (result == -EAGAIN) {
+        return false;
+    if (*result == 0)
+        *result = weft__sim_perform(request, limit, flags);
+    if (*result == -EAGAIN) {
         wait_for_file(request, false);
-        return;
+        return false;
     }
     weft__sim_count_result(request);
-    settle(request, result, flags);
+    return true;
+}
+
+static void try_once(struct weft__sim_request *request)
+{
+    int32_t result;
+    uint32_t flags;
+
+    if (attempt(request, &result, &flags))
+        settle(request, result, flags);
 }
 
 /* Whether a multishot ends with this result. */
@@ -338,19 +349,11 @@ static void try_multishot(struct weft__sim_request *request)
     int64_t batch = weft__sim_span(ring->sim, &request->dice, WEFT__SIM_MULTI_MAX);
 
     for (; batch > 0; batch--) {
-        uint32_t limit = weft__sim_draw_limit(request), flags = 0;
-        bool postponed = false;
-        int32_t result = weft__sim_draw_trouble(request, &limit, &postponed);
+        int32_t result;
+        uint32_t flags;
 
-        if (postponed)
+        if (!attempt(request, &result, &flags))
             return;
-        if (result == 0)
-            result = weft__sim_perform(request, limit, &flags);
-        if (result == -EAGAIN) {
-            wait_for_file(request, false);
-            return;
-        }
-        weft__sim_count_result(request);
         if (ends_with(request, result)) {
             weft__sim_finish(request, result, flags);
             return;
