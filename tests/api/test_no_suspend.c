@@ -112,22 +112,40 @@ TEST(outside_of_a_task)
     ck_assert_int_eq(done, 1);
 }
 
-/* A debug build hears of both: what was refused and what was not. */
+/* A debug build hears of both: what was refused and what was not. Releases on one line each. */
 static int main_hook(void *arg)
 {
-    unsigned before = test_misuses();
-    int fd = weft_socket(AF_INET, SOCK_STREAM, 0);
+    weft_stream *first, *second;
+    int fd, there, pair[2];
+    weft_scope outer, inner;
 
     (void)arg;
-    ok(fd);
+    net_pair(&fd, &there);
+    net_pair(&pair[0], &pair[1]);
+    ck_assert_int_eq(weft_stream_open(there, NULL, &first), 0);
+    ck_assert_int_eq(weft_stream_open(pair[1], NULL, &second), 0);
+    ok(weft_scope_open(&outer, NULL));
+    ok(weft_scope_open(&inner, NULL));
     WEFT_NO_SUSPEND {
-        (void)weft_yield();
-        test_misuse_check(before, __FILE__, __LINE__ - 1, "weft_yield", -EPERM, "region");
-        before = test_misuses();
-        ok(weft_close(fd));
+        ck_misuse(weft_yield(), -EPERM, "weft_yield", "region");
+        unsigned before = test_misuses();
+        ck_assert_int_eq(weft_close(fd), 0);
         test_misuse_check(before, __FILE__, __LINE__ - 1, "weft_close", -EPERM, "region");
+        before = test_misuses();
+        ck_assert_int_eq(weft_stream_close(first), 0);
+        test_misuse_check(before, __FILE__, __LINE__ - 1, "weft_stream_close", -EPERM, "region");
+        before = test_misuses();
+        ck_assert_int_eq(weft_stream_abort(second), 0);
+        test_misuse_check(before, __FILE__, __LINE__ - 1, "weft_stream_abort", -EPERM, "region");
+        before = test_misuses();
+        ck_assert_int_eq(weft_scope_drain(&inner, WEFT_NEVER, WEFT_NEVER), 0);
+        test_misuse_check(before, __FILE__, __LINE__ - 1, "weft_scope_drain", -EPERM, "region");
+        before = test_misuses();
+        ck_assert_int_eq(weft_scope_close(&inner), 0);
+        test_misuse_check(before, __FILE__, __LINE__ - 1, "weft_scope_close", -EPERM, "region");
     }
-    return 0;
+    ok(weft_scope_close(&outer));
+    return weft_close(pair[0]);
 }
 
 TEST(hook)
