@@ -102,7 +102,7 @@ bool weft__look(struct weft__reactor *reactor, int64_t deadline_ns)
     if (!explore && !look_pays(look))
         return false;
     if (weft__ring_queued(&reactor->ring) > 0)
-        return true; /* the same, before an exploration */
+        return true; /* the same, before an exploration or with credit just earned */
     WEFT__COUNT(reactor, looks);
     end_ns = look->dry_since_ns + (explore ? WEFT__LOOK_EXPLORE_NS : WEFT__LOOK_SLEEP_COST_NS);
     found = look_until(reactor, end_ns < deadline_ns ? end_ns : deadline_ns);

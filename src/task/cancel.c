@@ -299,9 +299,8 @@ int weft_uncancel(void)
 
     if (!self)
         return weft__outside();
-    if (self->requests ==
-        0) /* no mistake: who asked for the cancellation cannot be told for sure */
-        return -EINVAL;
+    if (self->requests == 0)
+        return -EINVAL; /* no mistake: who asked for the cancellation cannot be told for sure */
     self->requests--;
     weft__task_refresh(self);
     return (int)self->requests;
