@@ -331,7 +331,7 @@ static int drains(void *arg)
 static int stop_main(void *arg)
 {
     static int ended;
-    int *place = &ended, how = *(int *)arg, value = 0;
+    int *place = &ended, how = *(int *)arg, value = 0, seen;
 
     ended = 0;
     for (uint32_t i = 0; i < weft_reactors(); i++) {
@@ -348,9 +348,9 @@ static int stop_main(void *arg)
         ck_assert_int_eq(weft_sleep(100000), 0);
     ck_assert_int_eq(weft_stop(), 0); /* again is no error */
     ck_assert_int_eq(weft_create_task(give_back, &value, sizeof value, NULL), -ESHUTDOWN);
-    while (__atomic_load_n(place, __ATOMIC_RELAXED) < (int)weft_reactors())
+    while ((seen = __atomic_load_n(place, __ATOMIC_RELAXED)) < (int)weft_reactors())
         ck_assert_int_eq(weft_sleep(100000), 0);
-    return 50 + ended;
+    return 50 + seen;
 }
 TEST(stop_drains_first)
 {
