@@ -10,6 +10,7 @@ foreach(source ${race_sources})
         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/bin
         C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS ON)
     target_link_libraries(cancel-sim.${name} PRIVATE weft_test_sim)
+    target_link_options(cancel-sim.${name} PRIVATE -Wl,--wrap=_mark_point) # race_sim.c
     add_test(NAME cancel-sim/${name} COMMAND cancel-sim.${name})
     set_tests_properties(cancel-sim/${name} PROPERTIES LABELS sim TIMEOUT 300
         ENVIRONMENT "${test_environment}")

@@ -10,6 +10,15 @@
 
 enum { RUNS = 1000, ORDERS_MAX = 20000, STEPS_MAX = 2000000 };
 
+/* Check notes in a file where each assertion that holds stands, in case that the process dies
+   there. Of a hundred thousand runs that would be gigabytes, and how to repeat the run is told
+   anyway. */
+void __wrap__mark_point(const char *file, int line);
+void __wrap__mark_point(const char *file, int line)
+{
+    (void)file, (void)line;
+}
+
 bool race_simulated(void)
 {
     return true;
