@@ -5,6 +5,7 @@
 #define WEFT_WEFT_H
 
 #include <weft/base.h>
+#include <weft/callback.h>
 #include <weft/misuse.h>
 #include <weft/net.h>
 #include <weft/post.h>

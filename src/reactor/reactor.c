@@ -21,6 +21,8 @@ enum {
 static void run_callback(struct weft__reactor *reactor, struct weft__callback *callback)
 {
     weft__ready_release(&reactor->ready);
+    if (!callback)
+        return; /* cancelled */
     WEFT__COUNT(reactor, callbacks);
     callback->run(callback);
 }
@@ -75,12 +77,13 @@ static void special_completion(struct weft__reactor *reactor, const struct weft_
 
 static void reap(struct weft__reactor *reactor)
 {
-    bool cold = reactor->ops.in_flight >= WEFT__AHEAD_IN_FLIGHT_MIN;
+    uint32_t batch = weft__rare_size(WEFT__AHEAD_BATCH, 1);
+    bool cold = reactor->ops.in_flight >= weft__rare_size(WEFT__AHEAD_IN_FLIGHT_MIN, 0);
     uint32_t head, count;
 
     while ((count = weft__ring_ready(&reactor->ring, &head)) > 0) {
         if (cold) {
-            count = count < WEFT__AHEAD_BATCH ? count : WEFT__AHEAD_BATCH;
+            count = count < batch ? count : batch;
             weft__ahead(reactor, head, count);
         }
         for (uint32_t i = 0; i < count; i++) {
@@ -140,7 +143,7 @@ static bool more_at_hand(struct weft__reactor *reactor)
 {
     uint32_t head, unread = weft__ring_ready(&reactor->ring, &head);
 
-    if (!weft__ring_more(&reactor->ring) || unread >= BATCH ||
+    if (!weft__ring_more(&reactor->ring) || unread >= weft__rare_size(BATCH, 1) ||
         unread >= reactor->ring.cq_entries / 2 || reactor->fetches == WEFT__FETCHES_MAX)
         return false;
     reactor->fetches++;
@@ -179,10 +182,12 @@ void weft__reactor_turn(struct weft__reactor *reactor, bool wait)
     WEFT__TRACE(reactor, WEFT_TRACE_TURN, 0, 0);
     if (!take_batch(reactor, wait))
         return;
-    WEFT__COUNT_BY(reactor, posts, weft__inbox_run(reactor->inbox, reactor, MESSAGES_PER_TURN));
+    WEFT__COUNT_BY(reactor, posts,
+                   weft__inbox_run(reactor->inbox, reactor, weft__rare_size(MESSAGES_PER_TURN, 1)));
     if (reactor->timers.alive)
         WEFT__COUNT_BY(reactor, timers_fired,
-                       weft__timers_run(&reactor->timers, weft__host_now(), TIMERS_PER_TURN));
+                       weft__timers_run(&reactor->timers, weft__host_now(),
+                                        weft__rare_size(TIMERS_PER_TURN, 1)));
     run_ready(reactor);
 }
 

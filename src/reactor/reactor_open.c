@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/rare.h"
 #include "reactor/reactor.h"
 
 enum {
@@ -41,8 +42,8 @@ static void close_stacks(struct weft__reactor *reactor)
 static int open_ring(struct weft__reactor *reactor, const struct weft__reactor_opt *opt)
 {
     struct weft__ring_opt ring = {
-        .sq_entries = opt->sq_entries ? opt->sq_entries : SQ_ENTRIES,
-        .cq_entries = opt->cq_entries ? opt->cq_entries : CQ_ENTRIES,
+        .sq_entries = weft__rare_size(opt->sq_entries ? opt->sq_entries : SQ_ENTRIES, 1),
+        .cq_entries = weft__rare_size(opt->cq_entries ? opt->cq_entries : CQ_ENTRIES, 1),
         .error_text = opt->error_text,
         .error_text_size = opt->error_text_size,
     };
@@ -63,6 +64,15 @@ static int open_inbox(struct weft__reactor *reactor, const struct weft__reactor_
     return error;
 }
 
+/* For builds in which it is random, see base/rare.h. */
+static void mix_ready(struct weft__ready *ready)
+{
+    uint64_t seed = 0;
+
+    (void)weft__host_entropy(&seed, sizeof seed);
+    weft__rare_seed(&ready->dice, seed);
+}
+
 int weft__reactor_open(struct weft__reactor *reactor, const struct weft__reactor_opt *opt)
 {
     int error;
@@ -71,6 +81,8 @@ int weft__reactor_open(struct weft__reactor *reactor, const struct weft__reactor
     reactor->index = opt->index;
     reactor->runtime = opt->runtime;
     reactor->budget_max = opt->budget ? opt->budget : BUDGET;
+    if (weft__rare(WEFT__RARE_YIELD))
+        reactor->budget_max = 1;
     reactor->errno_place = &errno;
     reactor->look.allowed = opt->look;
     reactor->stats.version = WEFT_STATS_VERSION;
@@ -78,6 +90,8 @@ int weft__reactor_open(struct weft__reactor *reactor, const struct weft__reactor
     error = weft__ready_open(&reactor->ready);
     if (error < 0)
         return error;
+    if (weft__rare(WEFT__RARE_ORDER))
+        mix_ready(&reactor->ready);
     error = weft__ops_open(&reactor->ops, &reactor->timers);
     if (error < 0)
         goto no_ops;
@@ -113,7 +127,7 @@ static void drop_callbacks(struct weft__reactor *reactor)
     while (weft__ready_count(&reactor->ready) > 0) {
         uintptr_t entry = weft__ready_pop(&reactor->ready);
         struct weft__callback *callback = (struct weft__callback *)(entry & ~(uintptr_t)1);
-        if (!(entry & WEFT__READY_CALLBACK))
+        if (!(entry & WEFT__READY_CALLBACK) || !callback)
             continue;
         WEFT__COUNT(reactor, posts_dropped);
         callback->drop(callback);

@@ -12,11 +12,13 @@ enum { FIRST_CAPACITY = 256 };
 
 int weft__ready_open(struct weft__ready *ready)
 {
+    uint32_t capacity = weft__rare_size(FIRST_CAPACITY, 1);
+
     memset(ready, 0, sizeof *ready);
-    ready->entries = weft__alloc(FIRST_CAPACITY * sizeof *ready->entries);
+    ready->entries = weft__alloc(capacity * sizeof *ready->entries);
     if (!ready->entries)
         return -ENOMEM;
-    ready->mask = FIRST_CAPACITY - 1;
+    ready->mask = capacity - 1;
     return 0;
 }
 
@@ -26,10 +28,9 @@ void weft__ready_close(struct weft__ready *ready)
     ready->entries = NULL;
 }
 
-/* Doubles the room. The entries are laid out anew from index 0, oldest first. */
+/* Doubles the room. Head and tail stay what they are, and so does the place of every entry. */
 int weft__ready_grow(struct weft__ready *ready)
 {
-    uint32_t count = weft__ready_count(ready);
     size_t capacity = ((size_t)ready->mask + 1) * 2;
     uintptr_t *entries;
 
@@ -38,12 +39,10 @@ int weft__ready_grow(struct weft__ready *ready)
     entries = weft__alloc(capacity * sizeof *entries);
     if (!entries)
         return -ENOMEM;
-    for (uint32_t i = 0; i < count; i++)
-        entries[i] = ready->entries[(ready->head + i) & ready->mask];
+    for (uint32_t i = ready->head; i != ready->tail; i++)
+        entries[i & (capacity - 1)] = ready->entries[i & ready->mask];
     weft__free(ready->entries);
     ready->entries = entries;
     ready->mask = (uint32_t)capacity - 1;
-    ready->head = 0;
-    ready->tail = count;
     return 0;
 }

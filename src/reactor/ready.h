@@ -10,14 +10,16 @@
 
 #include <stdint.h>
 
+#include "base/rare.h"
 #include "reactor/fiber.h"
 
 struct weft__ready {
-    uintptr_t *entries; /* a fiber, or a callback with its lowest bit set */
+    uintptr_t *entries; /* a fiber; or a callback with its lowest bit set, or that bit alone */
     uint32_t mask;
     uint32_t head; /* runs over; the difference is the count */
     uint32_t tail;
     uint32_t reserved; /* entries that may have to stand here at one time */
+    struct weft__rare_dice dice;
 };
 
 enum { WEFT__READY_CALLBACK = 1 };
@@ -46,14 +48,38 @@ static inline uint32_t weft__ready_count(const struct weft__ready *ready)
 {
     return ready->tail - ready->head;
 }
+/* In builds for it: what has come last changes places with any one, so that the order is random. */
+static inline void weft__ready_shuffle(struct weft__ready *ready)
+{
+    uint32_t other = ready->head + weft__rare_below(&ready->dice, weft__ready_count(ready));
+    uintptr_t *last = &ready->entries[(ready->tail - 1) & ready->mask];
+    uintptr_t entry = *last;
+
+    *last = ready->entries[other & ready->mask];
+    ready->entries[other & ready->mask] = entry;
+}
 static inline void weft__ready_push(struct weft__ready *ready, struct weft__fiber *fiber)
 {
     ready->entries[ready->tail++ & ready->mask] = (uintptr_t)fiber;
+    if (weft__rare(WEFT__RARE_ORDER))
+        weft__ready_shuffle(ready);
 }
 static inline void weft__ready_push_callback(struct weft__ready *ready,
                                              struct weft__callback *callback)
 {
     ready->entries[ready->tail++ & ready->mask] = (uintptr_t)callback | WEFT__READY_CALLBACK;
+    if (weft__rare(WEFT__RARE_ORDER))
+        weft__ready_shuffle(ready);
+}
+
+/* Leaves an empty place where `callback` stands, which was pushed when the tail was `place`. The
+   place goes when it comes to the head. */
+static inline void weft__ready_forget(struct weft__ready *ready, uint32_t place,
+                                      const struct weft__callback *callback)
+{
+    while (ready->entries[place & ready->mask] != ((uintptr_t)callback | WEFT__READY_CALLBACK))
+        place++; /* never, but where the order is drawn */
+    ready->entries[place & ready->mask] = WEFT__READY_CALLBACK;
 }
 
 /* The queue is not empty. Fetches ahead of the one returned: a record three places on, and the top

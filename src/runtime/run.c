@@ -10,6 +10,7 @@
 #include "base/option.h"
 #include "io/io.h"
 #include "ring/host.h"
+#include "runtime/callback.h"
 #include "runtime/runtime.h"
 #include "task/wait.h"
 
@@ -336,6 +337,7 @@ void weft__member_close(struct weft__member *member)
 {
     struct weft__reactor *reactor = &member->reactor;
 
+    weft__callbacks_drop(member);
     if (weft__root(reactor)->alive > 0)
         member->gave_up = true; /* a call that came late, from a task that held */
     if (!member->gave_up) {

@@ -25,6 +25,7 @@
 #include "reactor/reactor.h"
 #include "task/task.h"
 
+struct weft__handle;
 struct weft__runtime;
 
 /* One reactor of the runtime. The messages are sent once each, `wound` twice. */
@@ -39,7 +40,8 @@ struct weft__member {
     struct weft__message wound;
     struct weft__message flush;
     struct weft__message finish;
-    struct weft__timer limit; /* the next deadline of the winding */
+    struct weft__timer limit;   /* the next deadline of the winding */
+    struct weft__handle *armed; /* callbacks whose time has not come */
     int64_t soft_ns;
     int64_t hard_ns;
     int error; /* of opening */

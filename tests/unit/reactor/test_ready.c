@@ -74,4 +74,28 @@ TEST(no_memory)
     weft__ready_close(&ready);
 }
 
-TEST_MAIN("reactor.ready", 20, first_in_first_out, no_memory)
+/* Catches: an entry forgotten in a wrong place, once the queue has grown or its counters wrapped.
+ */
+TEST(forgotten_where_it_stands)
+{
+    enum { COUNT = 600 };
+    struct weft__ready ready;
+    uint32_t places[COUNT];
+
+    ck_assert_int_eq(weft__ready_open(&ready), 0);
+    ready.head = ready.tail = UINT32_MAX - 100;
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(weft__ready_reserve(&ready), 0);
+        places[i] = ready.tail;
+        weft__ready_push_callback(&ready, &callbacks[i]);
+    }
+    for (int i = 0; i < COUNT; i += 3)
+        weft__ready_forget(&ready, places[i], &callbacks[i]);
+    for (int i = 0; i < COUNT; i++)
+        ck_assert_uint_eq(weft__ready_pop(&ready),
+                          i % 3 == 0 ? WEFT__READY_CALLBACK
+                                     : (uintptr_t)&callbacks[i] | WEFT__READY_CALLBACK);
+    weft__ready_close(&ready);
+}
+
+TEST_MAIN("reactor.ready", 20, first_in_first_out, no_memory, forgotten_where_it_stands)
