@@ -317,17 +317,43 @@ static int open_more(struct weft__stack_pool *pool, struct weft__stack_class *c)
     return rc;
 }
 
+/* ---- builds in which no stack is used twice, while there are others ----------------------- */
+
+static bool prefers_fresh(const struct weft__stack_class *c)
+{
+    return weft__rare(WEFT__RARE_STACK) && c->slot_fresh < c->slot_end;
+}
+
+/* Read it may be: a handle of a task that is gone leads there, and finds nothing. With the guard,
+ * so that neighbours become one mapping again. */
+void weft__stack_retire(struct weft__stack_pool *pool, unsigned index)
+{
+    struct weft__stack_class *c = &pool->class_of[index];
+    char *low = weft__stack_class_low(pool, c, c->free[c->free_count - 1]);
+    size_t guard_size = pool->guard_install ? pool->guard_size : 0;
+
+    madvise(low, c->size, MADV_DONTNEED);
+    mprotect(low - guard_size, c->size + guard_size, PROT_READ);
+    c->cold_count = c->free_count;
+}
+
+static int revive(struct weft__stack_pool *pool, struct weft__stack_class *c, uint32_t slot)
+{
+    return mprotect(weft__stack_class_low(pool, c, slot), c->size, PROT_READ | PROT_WRITE) ? -ENOMEM
+                                                                                           : 0;
+}
+
 /* A slot for weft__stack_take when no free one holds memory: a cold one, else a new one. */
 int weft__stack_take_fresh(struct weft__stack_pool *pool, unsigned index, uint32_t *slot)
 {
     struct weft__stack_class *c = &pool->class_of[index];
 
-    if (c->free_count) {
+    if (c->free_count && !prefers_fresh(c)) {
         /* It will come back with memory: the same number of free slots then means more of that. */
         c->free_hot_max -= c->free_hot_max > COOL_BATCH;
         c->cold_count = --c->free_count;
         *slot = c->free[c->free_count];
-        return 0;
+        return weft__rare(WEFT__RARE_STACK) ? revive(pool, c, *slot) : 0;
     }
     if (c->slot_fresh == c->slot_ready) {
         int rc = open_more(pool, c);
@@ -402,7 +428,8 @@ static uint32_t cool(struct weft__stack_pool *pool, struct weft__stack_class *c,
  * slot of the largest burst, holds memory too. */
 static void start_over(struct weft__stack_class *c)
 {
-    if (!c->free_count || c->cold_count < c->slot_fresh - c->slot_first)
+    if (!c->free_count || c->cold_count < c->slot_fresh - c->slot_first ||
+        weft__rare(WEFT__RARE_STACK))
         return;
     /* Only whole pages: the next class's array begins in the middle of one. */
     uintptr_t begin = round_up((uintptr_t)c->free, page_size());

@@ -31,6 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/rare.h"
 #include "coro/sanitize.h"
 
 #ifdef __cplusplus
@@ -127,6 +128,9 @@ size_t weft__stack_hot_bytes(const struct weft__stack_pool *pool);
 /* For the inline functions below: a slot never used before; a give with work to do. */
 int weft__stack_take_fresh(struct weft__stack_pool *pool, unsigned index, uint32_t *slot);
 void weft__stack_give_slow(struct weft__stack_pool *pool, unsigned index);
+/* In builds in which no stack is used twice (base/rare.h): the slot given back last holds no memory
+ * from here on, and nobody can write there. */
+void weft__stack_retire(struct weft__stack_pool *pool, unsigned index);
 
 /* Slots handed out now. Counted when asked, not when taken: two more updates of memory are a third
  * of what a take and a give cost. */
@@ -221,6 +225,8 @@ static inline void weft__stack_give(struct weft__stack_pool *pool, uint32_t slot
 
     weft__san_poison(weft__stack_class_low(pool, c, slot), c->size);
     c->free[c->free_count++] = slot;
+    if (weft__rare(WEFT__RARE_STACK))
+        weft__stack_retire(pool, index);
     if (__builtin_expect(--c->sample_in == 0 || c->free_count >= c->free_hot_max, 0))
         weft__stack_give_slow(pool, index);
 }

@@ -10,15 +10,21 @@
 #include <netinet/tcp.h>
 
 #include "base/memory.h"
+#include "base/rare.h"
 #include "ring/host.h"
 #include "task/wait.h"
 
 enum {
-    FIRST_CAPACITY = WEFT__ACCEPT_WAITING_MAX,
     FAILURES_AT_ONCE = 16, /* bad connections in a row that are passed over without a pause */
 };
 
 static void arm(struct weft__acceptor *acceptor);
+
+/* How many may wait; room for them is made at once. */
+static uint32_t waiting_max(void)
+{
+    return weft__rare_size(WEFT__ACCEPT_WAITING_MAX, 1);
+}
 
 /* -- the queue ------------------------------------------------------------------------------ */
 
@@ -54,7 +60,7 @@ static int pop(struct weft__acceptor *acceptor)
 {
     int connection = acceptor->queue[acceptor->head++ & acceptor->mask];
 
-    if (weft__acceptor_waiting(acceptor) <= WEFT__ACCEPT_WAITING_MAX / 2)
+    if (weft__acceptor_waiting(acceptor) <= waiting_max() / 2)
         arm(acceptor);
     return connection;
 }
@@ -190,7 +196,7 @@ static void settle(struct weft__acceptor *acceptor)
         watch(acceptor);
     else if (acceptor->failures >= FAILURES_AT_ONCE)
         back_off(acceptor);
-    else if (weft__acceptor_waiting(acceptor) < WEFT__ACCEPT_WAITING_MAX)
+    else if (weft__acceptor_waiting(acceptor) < waiting_max())
         arm(acceptor);
 }
 
@@ -213,7 +219,7 @@ static void completed(struct weft__op *op, int32_t result, uint32_t flags)
     wake_taker(acceptor);
     if (!(flags & WEFT__CQE_MORE))
         settle(acceptor);
-    else if (weft__acceptor_waiting(acceptor) >= WEFT__ACCEPT_WAITING_MAX)
+    else if (weft__acceptor_waiting(acceptor) >= waiting_max())
         weft__op_cancel(acceptor->io->reactor, op);
 }
 
@@ -289,7 +295,7 @@ static void watch(struct weft__acceptor *acceptor)
 static struct weft__acceptor *create(struct weft__io *io, int fd, struct weft__fd *record)
 {
     struct weft__acceptor *acceptor = weft__calloc(1, sizeof *acceptor);
-    int *queue = weft__alloc(FIRST_CAPACITY * sizeof *queue);
+    int *queue = weft__alloc(waiting_max() * sizeof *queue);
 
     if (!acceptor || !queue) {
         weft__free(acceptor);
@@ -301,7 +307,7 @@ static struct weft__acceptor *create(struct weft__io *io, int fd, struct weft__f
     acceptor->io = io;
     acceptor->record = record;
     acceptor->queue = queue;
-    acceptor->mask = FIRST_CAPACITY - 1;
+    acceptor->mask = waiting_max() - 1;
     acceptor->fd = fd;
     acceptor->backoff_ms = WEFT__ACCEPT_BACKOFF_MIN_MS;
     acceptor->next = io->acceptors;

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/memory.h"
+#include "base/rare.h"
 #include "io/io.h"
 #include "ring/host.h"
 
@@ -20,6 +21,16 @@ enum {
 static const struct {
     uint16_t first, hot, most;
 } counts[WEFT__BUFFER_CLASSES] = {{64, 512, 4096}, {16, 64, 512}, {8, 8, 256}};
+
+static uint32_t first_count(uint32_t class)
+{
+    return weft__rare_size(counts[class].first, 1);
+}
+
+static uint32_t hot_count(uint32_t class)
+{
+    return weft__rare_size(counts[class].hot, 1);
+}
 
 struct weft__buffers *weft__buffers_new(struct weft__reactor *reactor)
 {
@@ -144,7 +155,7 @@ int weft__buffers_prepare(struct weft__buffers *buffers, uint32_t class)
 
     if (group->opened)
         return 0;
-    group->count_max = counts[class].most;
+    group->count_max = weft__rare_size(counts[class].most, 1);
     group->memory = weft__host_reserve((size_t)group->count_max * weft__buffer_size(class));
     group->records = weft__host_reserve(group->count_max * sizeof *group->records);
     error = -ENOMEM;
@@ -158,8 +169,8 @@ int weft__buffers_prepare(struct weft__buffers *buffers, uint32_t class)
     group->buffers = buffers;
     group->watch.fire = watch;
     group->starved_tail = &group->starved;
-    group->depth = group->lowest = counts[class].first;
-    open_more(group, class, counts[class].first);
+    group->depth = group->lowest = first_count(class);
+    open_more(group, class, first_count(class));
     top_up(group);
     return 0;
 }
@@ -167,7 +178,7 @@ int weft__buffers_prepare(struct weft__buffers *buffers, uint32_t class)
 /* Was the depth more than twice what was needed? */
 static void look_at_depth(struct weft__buffer_group *group, uint32_t class)
 {
-    if (group->lowest > group->depth / 2 && group->depth / 2 >= counts[class].first)
+    if (group->lowest > group->depth / 2 && group->depth / 2 >= first_count(class))
         group->depth /= 2;
     group->lowest = group->depth;
     group->taken_since = 0;
@@ -252,7 +263,7 @@ bool weft__buffers_refill(struct weft__buffers *buffers, uint32_t class)
 
     if (group->offered * 2 > group->depth) /* others have asked in this same batch */
         return true;
-    if (group->depth * 2 <= counts[class].hot) {
+    if (group->depth * 2 <= hot_count(class)) {
         group->depth *= 2;
         if (group->depth > group->opened)
             open_more(group, class, group->depth - group->opened);

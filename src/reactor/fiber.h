@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "coro/context.h"
+#include "reactor/detour.h"
 
 struct weft__fiber;
 
@@ -34,6 +35,7 @@ struct weft__fiber {
     int saved_errno;         /* guest code's errno, kept across switches */
     uint32_t slot;           /* of its stack */
     uint64_t since_turn;     /* the loop turn in which it parked */
+    struct weft__detour detour;
 };
 
 /* A callback: runs on the loop's own stack, where suspending calls are refused. */

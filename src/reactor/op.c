@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/rare.h"
 #include "reactor/reactor.h"
 #include "ring/host.h"
 
@@ -38,7 +39,7 @@ void weft__ops_close(struct weft__ops *ops)
 
 int weft__ops_grow(struct weft__ops *ops)
 {
-    uint32_t capacity = ops->capacity ? ops->capacity * 2 : FIRST_CAPACITY;
+    uint32_t capacity = ops->capacity ? ops->capacity * 2 : weft__rare_size(FIRST_CAPACITY, 1);
     struct weft__op_slot *slots;
 
     if (capacity < ops->capacity)

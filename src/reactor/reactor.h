@@ -187,7 +187,10 @@ static inline __attribute__((always_inline)) void weft__fiber_park(struct weft__
 static inline void weft__fiber_wake(struct weft__reactor *reactor, struct weft__wait *wait)
 {
     wait->fiber->wait = NULL;
-    weft__ready_push(&reactor->ready, wait->fiber);
+    if (weft__rare(WEFT__RARE_INBOX))
+        weft__detour_take(reactor, wait->fiber);
+    else
+        weft__ready_push(&reactor->ready, wait->fiber);
 }
 
 /* To the tail of the ready queue. */

@@ -5,6 +5,7 @@
 #include <weft/post.h>
 
 #include "base/memory.h"
+#include "base/rare.h"
 #include "reactor/reactor.h"
 #include "task/task.h"
 
@@ -62,6 +63,12 @@ static int post_here(struct weft__reactor *reactor, struct weft__callback *callb
     return error;
 }
 
+/* Is the caller on the inbox's own reactor, and may go by the ready queue? */
+static bool is_here(const weft_inbox *inbox)
+{
+    return weft__self && weft__self->inbox == inbox && !weft__rare(WEFT__RARE_INBOX);
+}
+
 int weft_post(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(void *))
 {
     struct post *post;
@@ -77,7 +84,7 @@ int weft_post(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(voi
     if (!post)
         return -ENOMEM;
     *post = (struct post){.fn = fn, .dropped = drop, .arg = arg};
-    if (weft__self && weft__self->inbox == inbox) {
+    if (is_here(inbox)) {
         post->callback = (struct weft__callback){.run = callback_run, .drop = callback_drop};
         error = post_here(weft__self, &post->callback);
     } else {
@@ -174,7 +181,7 @@ static int post_slot(weft_inbox *inbox, struct slot *slot, bool here)
 
 int weft_post_slot(weft_inbox *inbox, struct weft_post_slot *slot)
 {
-    return post_slot(inbox, (struct slot *)slot, weft__self && weft__self->inbox == inbox);
+    return post_slot(inbox, (struct slot *)slot, is_here(inbox));
 }
 
 /* By the inbox from everywhere: what it interrupts may be in the middle of the ready queue. */

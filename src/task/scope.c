@@ -270,6 +270,7 @@ int weft_scope_close(weft_scope *public_scope)
     if (self->scope != scope)
         return weft__misuse(-EPERM, "not the innermost open scope of the task");
     weft__enter_release(self);
+    weft__give_way(self);
     return close_scope(scope, self);
 }
 

@@ -24,6 +24,7 @@
 #include <weft/scope.h>
 #include <weft/task.h>
 
+#include "base/rare.h"
 #include "reactor/reactor.h"
 
 struct weft__scope;
@@ -169,6 +170,13 @@ static inline int weft__outside(void)
                                            : "called outside of a task");
 }
 
+/* In builds in which every suspending call gives way first, see base/rare.h. */
+static inline void weft__give_way(const struct weft__task *self)
+{
+    if (weft__rare(WEFT__RARE_YIELD) && !self->visible && !self->stays)
+        weft__fiber_yield_rarely(self->reactor);
+}
+
 /* What every suspending call begins with: 0, -EPERM outside a task, -ECANCELED. */
 static inline int weft__enter(struct weft__task **self)
 {
@@ -177,6 +185,7 @@ static inline int weft__enter(struct weft__task **self)
     if (__builtin_expect(!task, 0))
         return weft__outside();
     *self = task;
+    weft__give_way(task);
     if (__builtin_expect(task->visible | task->stays, 0))
         return weft__task_refuse_entry(task);
     return 0;
