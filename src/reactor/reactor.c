@@ -102,7 +102,8 @@ static void reap(struct weft__reactor *reactor)
 static bool work_waits(struct weft__reactor *reactor)
 {
     return (weft__ready_count(&reactor->ready) > 0 && !reactor->frozen) ||
-           weft__inbox_any(reactor->inbox) || reactor->done;
+           weft__inbox_any(reactor->inbox) || reactor->done ||
+           reactor->ops.cancels; /* there was no request to be had for them */
 }
 
 /* One visit to the kernel. Sleeping is announced first, so that whoever pushes from then on rings.

@@ -409,6 +409,33 @@ TEST(race_11)
     race_each(.body = body_crowd, .entries = 8, .completions = 64, .outcomes = 2, .part = 2,
               .plan = "sq.size=2..4 sq.full=1/3");
 }
+/* 11 again: the requests just made fill the queue, so that not one cancel finds room, and nothing
+   else will wake the loop. Would catch a loop that sleeps on cancels it has not sent. */
+static int body_11_full(void *arg)
+{
+    struct reading readings[6];
+    int fds[6][2], count = 3 + (int)race_pick(4);
+
+    (void)arg;
+    for (int i = 0; i < count; i++)
+        race_pair(fds[i]);
+    WEFT_SCOPE(s) {
+        for (int i = 0; i < count; i++)
+            read_begins(&s, &readings[i], fds[i][0], 1, 0);
+        race_is(weft_yield(), 0);
+        race_is(weft_scope_cancel(&s), 1);
+    }
+    for (int i = 0; i < count; i++) {
+        race_is(readings[i].result, -ECANCELED);
+        close_pair(fds[i]);
+    }
+    return 0;
+}
+TEST(race_11_full)
+{
+    race_each(.body = body_11_full, .entries = 4, .orders = true, .part = 4,
+              .plan = "sq.size=2 sq.full=always");
+}
 TEST(race_12)
 {
     race_each(.body = body_crowd, .entries = 64, .completions = 8, .outcomes = 2, .part = 2,
@@ -587,5 +614,5 @@ TEST(race_56)
 }
 
 TEST_MAIN("race_operation", 3600, race_02, race_03, race_04, race_05, race_06, race_06_missed,
-          race_07, race_08, race_08_not_spared, race_09, race_10, race_11, race_12, race_13,
-          race_14, race_54, race_56)
+          race_07, race_08, race_08_not_spared, race_09, race_10, race_11, race_11_full, race_12,
+          race_13, race_14, race_54, race_56)
