@@ -30,7 +30,7 @@ WEFT_BEGIN_DECLS
 
 /* One thing that happened, for a trace. */
 struct weft_sim_event {
-    uint64_t step;    /* completions delivered and switches of threads so far */
+    uint64_t step;    /* completions delivered and switches so far, of tasks and of threads */
     int64_t time_ns;  /* virtual, from the beginning of the run */
     uint32_t thread;  /* the thread that runs, from 1 */
     const char *what; /* "run", "submit", "result", "fault", ... */
@@ -57,7 +57,9 @@ struct weft_sim_opt {
      * The names are those of src/sim/knobs.h; weft_sim_plan_text prints them all.
      */
     const char *plan;
-    uint64_t steps_max; /* then the run ends with -ETIMEDOUT; 0: 100 million */
+    /* So many steps, and the run ends with -ETIMEDOUT; 0: 100 million. Also one that makes none, but
+       goes on calling weft. A loop that never does cannot be ended. */
+    uint64_t steps_max;
     uint32_t cpus;      /* of the simulated machine; 0: 4 */
     uint32_t fds_max;   /* descriptors of the simulated machine; 0: 16,384 */
     char *report;       /* receives what went wrong, as text; NULL allowed */
@@ -71,7 +73,7 @@ struct weft_sim_opt {
 struct weft_sim_result {
     size_t size;     /* sizeof(struct weft_sim_result) */
     uint64_t hash;   /* of everything that happened, in order */
-    uint64_t steps;  /* completions delivered and switches of threads */
+    uint64_t steps;  /* completions delivered and switches, of tasks and of threads */
     int64_t time_ns; /* that passed in the simulated world */
     uint64_t faults; /* draws of odds that came true */
 };

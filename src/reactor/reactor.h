@@ -91,6 +91,7 @@ struct weft__reactor_opt {
     uint32_t index;
     weft__overflow_describe
         *describe; /* names the task that overflowed its stack; arg: the reactor */
+    void (*describe_waits)(void *reactor, struct weft__describer *to); /* of its tasks; or NULL */
     uint32_t sq_entries;
     uint32_t cq_entries;
     uint32_t budget;

@@ -135,9 +135,32 @@ struct weft__ring {
     void *state; /* the implementation's own */
 };
 
+/*
+ * What describes who waits for what, piece by piece: the things of a tree in its order, each below
+ * the last one of a lower depth, and who waits for which of them. `who` and `whom` are addresses
+ * that stand for tasks and scopes; a piece may be named before it comes.
+ */
+struct weft__describer {
+    void (*piece)(struct weft__describer *to, uint32_t depth, const void *who, const char *text);
+    void (*waits)(struct weft__describer *to, const void *who, const void *whom);
+    int64_t now_ns; /* what a deadline is told against */
+};
+
+/*
+ * What the owner of a ring lets the kernel below it see. The simulated one counts its steps by it,
+ * and says in its reports what the owner's tasks wait for; io_uring never looks. All of it may be
+ * NULL. It is read while the ring is open, by the owner's thread or when no thread runs any more.
+ */
+struct weft__ring_owner {
+    const uint64_t *switches; /* of tasks, so far */
+    void (*describe)(void *owner, struct weft__describer *to);
+    void *owner;
+};
+
 struct weft__ring_opt {
     uint32_t sq_entries;
     uint32_t cq_entries;
+    struct weft__ring_owner owner;
     char *error_text; /* receives cause and cure when opening fails; NULL allowed */
     size_t error_text_size;
 };

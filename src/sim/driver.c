@@ -20,7 +20,7 @@
 #include "ring/host.h"
 #include "sim/world.h"
 
-enum { EVENTS_PER_STEP = 64, GUARD = 65536 };
+enum { EVENTS_PER_STEP = 64, CALLS_PER_STEP = 64, GUARD = 65536 };
 #define STACK_SIZE ((size_t)8 << 20)
 
 __thread struct weft__reactor *weft__self __attribute__((tls_model("initial-exec")));
@@ -142,9 +142,10 @@ void weft__sim_thread_free(struct weft__sim *sim, struct weft__sim_thread *threa
 
 /* -- the driver ----------------------------------------------------------------------------- */
 
-void weft__sim_count_step(struct weft__sim *sim)
+void weft__sim_count_steps(struct weft__sim *sim, uint64_t count)
 {
-    if (++sim->steps > sim->steps_max && !sim->ended)
+    sim->steps += count;
+    if (sim->steps > sim->steps_max && !sim->ended)
         weft__sim_end(sim, -ETIMEDOUT, "the run took more steps than it may (steps_max)");
 }
 
@@ -205,7 +206,7 @@ static void go(struct weft__sim *sim)
 
     if (to == from)
         return;
-    weft__sim_count_step(sim);
+    weft__sim_count_steps(sim, 1);
     weft__sim_note(sim, WEFT__SIM_NOTE_RUN, to->serial, 0);
     from->reactor = weft__self;
     from->saved_errno = errno;
@@ -262,6 +263,10 @@ void weft__sim_charge(struct weft__sim *sim)
 {
     struct weft__sim_dice *dice = &sim->running->dice;
 
+    if (sim->running->ring)
+        weft__sim_count_switches(sim->running->ring);
+    if (++sim->calls / CALLS_PER_STEP > sim->steps_max && !sim->ended)
+        weft__sim_end(sim, -ETIMEDOUT, "more calls were made than a run of steps_max may make");
     weft__sim_step(dice);
     sim->now_ns += weft__sim_span(sim, dice, WEFT__SIM_CALL_NS);
     if (weft__sim_chance(sim, dice, WEFT__SIM_CLOCK_JUMP)) {

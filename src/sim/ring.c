@@ -73,7 +73,7 @@ bool weft__sim_post(struct weft__sim_ring *ring, uint64_t user_data, int32_t res
 {
     const struct weft__cqe cqe = {.user_data = user_data, .result = result, .flags = flags};
 
-    weft__sim_count_step(ring->sim);
+    weft__sim_count_steps(ring->sim, 1);
     if (!weft__sim_cq_full(ring)) {
         put_cqe(ring, &cqe);
         return true;
@@ -97,6 +97,17 @@ static void flush_overflow(struct weft__sim_ring *ring)
         list->head = 0;
         ring->kernel_flags &= ~(uint32_t)WEFT__SQ_CQ_OVERFLOW;
     }
+}
+
+/* -- steps ------------------------------------------------------------------------------------ */
+
+void weft__sim_count_switches(struct weft__sim_ring *ring)
+{
+    uint64_t made = ring->told.switches ? *ring->told.switches - ring->switches : 0;
+
+    ring->switches += made;
+    if (made > 0)
+        weft__sim_count_steps(ring->sim, made);
 }
 
 /* -- entering --------------------------------------------------------------------------------- */
@@ -172,6 +183,7 @@ int weft__ring_enter(struct weft__ring *shown, uint32_t wait_count, int64_t dead
     int result;
 
     weft__sim_step(&ring->dice);
+    weft__sim_count_switches(ring);
     weft__sim_charge(ring->sim);
     weft__sim_give_way(ring->sim);
     weft__sim_buffers_look(ring);
@@ -281,6 +293,8 @@ int weft__ring_open(struct weft__ring *shown, const struct weft__ring_opt *opt)
     file->ring = ring;
     ring->serial = weft__sim_serial(sim, WEFT__SIM_WHO_RING);
     ring->dice = weft__sim_dice(WEFT__SIM_WHO_RING, ring->serial);
+    ring->told = opt->owner;
+    ring->switches = opt->owner.switches ? *opt->owner.switches : 0;
     ring->work_tail = &ring->work;
     size_queues(ring, opt);
     show(ring, shown, fd);
@@ -317,6 +331,7 @@ void weft__ring_close(struct weft__ring *shown)
 
     if (!ring)
         return;
+    weft__sim_count_switches(ring);
     weft__sim_fd_close(ring->sim, shown->fd);
     end_ring(ring);
     *shown = (struct weft__ring){.fd = -1};

@@ -78,7 +78,9 @@ struct weft__sim_ring {
     struct weft__sim *sim;
     struct weft__ring *shown; /* the library's view; moves when the library moves it: see enter */
     struct weft__sim_thread *owner;
-    struct weft__sim_file *file; /* stands for the ring behind its descriptors */
+    struct weft__ring_owner told; /* what the owner lets us see */
+    uint64_t switches;            /* of its tasks, counted as steps so far */
+    struct weft__sim_file *file;  /* stands for the ring behind its descriptors */
     uint64_t serial;
     uint64_t requests; /* without a file, so far: names them */
     struct weft__sim_dice dice;

@@ -68,6 +68,7 @@ struct weft__sim {
     uint64_t faults;
     uint64_t steps_max;
     uint64_t events_fired;
+    uint64_t calls; /* of the boundary */
     void (*trace)(const struct weft_sim_event *event, void *context);
     void *trace_context;
 
@@ -124,8 +125,8 @@ void weft__sim_charge(struct weft__sim *sim);
 /* Ends the world: `what` heads the report. Outside of weft_sim_run it is printed, and the process
    aborts. */
 _Noreturn void weft__sim_end(struct weft__sim *sim, int result, const char *what);
-/* Counts a step; the one too many ends the world. */
-void weft__sim_count_step(struct weft__sim *sim);
+/* Counts steps; the one too many ends the world. */
+void weft__sim_count_steps(struct weft__sim *sim, uint64_t count);
 
 /* events.c: the earliest event, or NULL; and its removal. */
 static inline struct weft__sim_event *weft__sim_first_event(const struct weft__sim *sim)
@@ -144,5 +145,7 @@ void weft__sim_bells_end(struct weft__sim *sim);
 void weft__sim_ring_describe(struct weft__sim *sim, const struct weft__sim_ring *ring,
                              void (*line)(void *context, const char *text), void *context);
 void weft__sim_rings_end(struct weft__sim *sim);
+/* ring.c: the switches of tasks since the last look become steps. In calls of the owner. */
+void weft__sim_count_switches(struct weft__sim_ring *ring);
 
 #endif

@@ -4,6 +4,7 @@
  * Would catch: a run that depends on anything but its seed and plan; a clock that is the machine's;
  * a deadlock that hangs the test instead of failing it; a run that cannot be left.
  */
+#include "sim/sim.h"
 #include "simulate.h"
 
 #define HOUR_NS INT64_C(3600000000000)
@@ -129,22 +130,130 @@ TEST(a_deadlock_is_reported_as_who_waits_for_what)
     ck_assert_ptr_nonnull(strstr(world.report, "WEFT_SIM_SEED=7 WEFT_SIM_PLAN='calm'"));
 }
 
-static int never_end(void *arg)
+/* Something of the world's own that happens for ever, while nobody is woken. */
+static void again(struct weft__sim *sim, struct weft__sim_event *event)
 {
-    (void)arg;
-    for (;;)
-        weft_sleep(1);
-    return 0;
+    weft__sim_at(sim, weft__sim_now(sim) + 1, event);
+}
+
+static int waits_beside_it(void *arg)
+{
+    static struct weft__sim_event event = {.fire = again};
+
+    weft__sim_at(weft__sim_here(), 0, &event);
+    return wait_for_a_connection(arg);
 }
 
 TEST(a_run_without_end_is_ended)
 {
     struct world world = {
-        .seed = 7, .plan = "calm", .task = never_end, .steps_max = 1000, .fails = true};
+        .seed = 7, .plan = "calm", .task = waits_beside_it, .steps_max = 1000, .fails = true};
 
-    /* a sleeper makes no step: it is the events that are too many */
     ck_assert_int_eq(world_run_apart(&world), -ETIMEDOUT);
-    ck_assert_ptr_nonnull(strstr(world.report, "events"));
+    ck_assert_ptr_nonnull(strstr(world.report, "more events fired"));
+}
+
+/* Spins that end only when the kernel does something about it. */
+static int only_yields(void *arg)
+{
+    (void)arg;
+    while (weft_yield() == 0)
+        continue;
+    return 0;
+}
+
+static int two_yield(void *arg)
+{
+    ok(weft_spawn(weft_root(), only_yields, NULL, 0, NULL));
+    return only_yields(arg);
+}
+
+static int only_looks_at_the_clock(void *arg)
+{
+    (void)arg;
+    while (weft_now() > 0)
+        continue;
+    return 0;
+}
+
+/* Answered without suspending, again and again: a byte that is looked at and not taken. */
+static int only_peeks(void *arg)
+{
+    int listener = weft_listen_tcp("127.0.0.1:0", NULL), fd;
+    const void *data;
+    weft_stream *stream;
+    size_t size;
+    char address[40];
+
+    (void)arg;
+    snprintf(address, sizeof address, "127.0.0.1:%d", weft_local_port(listener));
+    fd = weft_connect_tcp(address, NULL);
+    ok(weft_stream_open(weft_accept(listener, NULL, NULL, 0), NULL, &stream));
+    ok(weft_send_all(fd, "x", 1, NULL));
+    while (weft_stream_peek(stream, &data, &size, 0) == 1)
+        (void)weft_stream_consume(stream, 0);
+    return 0;
+}
+
+TEST(a_task_that_spins_is_ended)
+{
+    static const struct {
+        weft_task_fn task;
+        const char *because;
+    } spins[] = {
+        {only_yields, "steps"},
+        {two_yield, "steps"},
+        {only_looks_at_the_clock, "calls"},
+        {only_peeks, "steps"},
+    };
+
+    for (size_t i = 0; i < sizeof spins / sizeof spins[0]; i++) {
+        struct world world = {
+            .seed = 3, .plan = "calm", .task = spins[i].task, .steps_max = 3000, .fails = true};
+
+        ck_assert_int_eq(world_run_apart(&world), -ETIMEDOUT);
+        ck_assert_ptr_nonnull(strstr(world.report, spins[i].because));
+        ck_assert_ptr_nonnull(strstr(world.report, "steps_max"));
+        ck_assert_uint_lt(world.result.steps, 4000);
+    }
+}
+
+static int yields(void *arg)
+{
+    for (int i = *(int *)arg; i > 0; i--)
+        weft_yield();
+    return 0;
+}
+
+static int two_take_turns(void *arg)
+{
+    int each = *(int *)arg;
+
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, yields, &each, sizeof each, NULL));
+        ok(weft_spawn(&s, yields, &each, sizeof each, NULL));
+    }
+    return 0;
+}
+
+static int run_two(void *arg)
+{
+    return weft_run(two_take_turns, arg, sizeof(int), NULL);
+}
+
+TEST(each_switch_between_tasks_is_a_step)
+{
+    uint64_t steps[2];
+
+    for (int i = 0; i < 2; i++) {
+        struct world world = {.seed = 5, .plan = "calm"};
+        int each = i ? 1500 : 500;
+
+        ck_assert_int_eq(world_run_fn(&world, run_two, &each), 0);
+        steps[i] = world.result.steps;
+    }
+    ck_assert_uint_ge(steps[1] - steps[0], 2000);
+    ck_assert_uint_lt(steps[1] - steps[0], 2020);
 }
 
 static int run_inside(void *arg)
@@ -190,5 +299,6 @@ TEST_MAIN("sim/world", 60, a_sleep_of_an_hour_takes_no_time_and_an_hour_passes,
           the_result_is_that_of_the_function, reactors_run_interleaved_on_one_thread,
           the_same_seed_gives_the_same_run_and_others_differ,
           a_deadlock_is_reported_as_who_waits_for_what, a_run_without_end_is_ended,
+          a_task_that_spins_is_ended, each_switch_between_tasks_is_a_step,
           a_run_within_a_run_and_a_plan_that_is_not_understood_are_refused,
           a_plan_is_printed_so_that_it_can_be_read_again)
