@@ -168,6 +168,8 @@ void weft__reactor_close(struct weft__reactor *reactor)
 
 void weft__reactor_abandon(struct weft__reactor *reactor)
 {
+    /* leaked, like the frames of its tasks: waiters in them that stand in queues name it still */
+    weft__inbox_retain(reactor->inbox);
     shut_door(reactor);
 }
 

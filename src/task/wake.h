@@ -76,10 +76,10 @@ struct weft__waiter {
     struct weft__message message; /* first; its `run` is what arriving means */
     struct weft__waiter *next;    /* in the queue; or in a chain that was taken out */
     struct weft__waiter *before;
+    bool queued;             /* under the object's lock */
     struct weft_inbox *home; /* whom to tell; set by who waits, read by who wakes */
     struct weft__wait *wait; /* its task parks on it; may serve several waiters. NULL: no task */
-    bool queued;             /* under the object's lock */
-    bool arrived;            /* its own reactor's */
+    bool arrived;            /* its own reactor's; not in one word with `queued` */
 };
 
 /* First come, first served. Zeroed it is empty. Touched under the object's lock. */

@@ -43,6 +43,7 @@ struct explore_scenario {
 extern const struct explore_scenario *const explore_scenarios_litmus[];
 extern const struct explore_scenario *const explore_scenarios_inbox[];
 extern const struct explore_scenario *const explore_scenarios_post[];
+extern const struct explore_scenario *const explore_scenarios_wake[];
 
 /* -- for scenarios and for kernel.c ---------------------------------------------------------- */
 

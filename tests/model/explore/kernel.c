@@ -12,7 +12,7 @@
 
 #include "base/memory.h"
 #include "explore.h"
-#include "reactor/ready.h"
+#include "reactor/reactor.h"
 #include "ring/host.h"
 
 __thread struct weft__reactor *weft__self; /* nobody's: all threads here are foreign ones */
@@ -96,6 +96,14 @@ int weft__ready_grow(struct weft__ready *ready)
 {
     (void)ready;
     explore_fail("a post from elsewhere meets the ready queue");
+}
+
+/* Only a reactor's own thread would ring along. */
+int weft__reactor_send(struct weft__reactor *reactor, struct weft_inbox *to,
+                       struct weft__message *message)
+{
+    (void)reactor, (void)to, (void)message;
+    explore_fail("a reactor sends, and none runs here");
 }
 
 uint64_t weft__alloc_count(void)

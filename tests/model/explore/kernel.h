@@ -9,7 +9,7 @@
 
 #include "ring/ring.h"
 
-enum { KERNEL_BELLS_MAX = 1 };
+enum { KERNEL_BELLS_MAX = 2 };
 struct kernel_bell {
     uint64_t *rung; /* in watched memory */
     uint64_t heard; /* the sleeper's */
