@@ -5,7 +5,7 @@
  *   weft-write    a stream each, the view it lends is sent from, and the send waited for
  *   weft-stream   the tuned one: the view is given away
  *
- * Each is a runtime of one reactor, turned by serve until the kernel has taken what was to be
+ * Each is a loop, turned by serve until the kernel has taken what was to be
  * echoed.
  */
 #include <errno.h>
@@ -14,10 +14,10 @@
 #include <weft/stream.h>
 
 #include "paired.h"
-#include "runtime/embed.h"
+#include "runtime/loop.h"
 
 struct server {
-    struct weft__runtime *runtime;
+    weft_loop *loop;
     size_t size;
 };
 
@@ -85,7 +85,7 @@ static void server_close(struct variant *variant)
 {
     struct server *server = variant->state;
 
-    weft__embed_close(server->runtime);
+    (void)weft_loop_close(server->loop);
     free(server);
 }
 
@@ -95,7 +95,7 @@ static int server_open(struct variant *variant, const struct paired_setup *setup
                                             .cancel_ns = 1000000000,
                                             .no_pinning = true};
     struct server *server = calloc(1, sizeof *server);
-    int error = server ? weft__embed_open(&server->runtime, &opt) : -ENOMEM;
+    int error = server ? weft_loop_new(&server->loop, &opt) : -ENOMEM;
 
     if (error < 0) {
         free(server);
@@ -105,10 +105,10 @@ static int server_open(struct variant *variant, const struct paired_setup *setup
     variant->state = server;
     for (unsigned i = 0; i < setup->count && error == 0; i++) {
         int fd = setup->fds[i];
-        error = weft__embed_spawn(server->runtime, fn, &fd, sizeof fd);
+        error = weft_loop_create_task(server->loop, fn, &fd, sizeof fd, NULL);
     }
     for (int i = 0; i < 8; i++) /* let each arm its first receive */
-        weft__embed_turn(server->runtime, false);
+        (void)weft_loop_step(server->loop, false);
     if (error < 0)
         server_close(variant);
     return error;
@@ -132,12 +132,12 @@ static int open_given(struct variant *variant, const struct paired_setup *setup)
 static int serve(struct variant *variant, unsigned messages)
 {
     struct server *server = variant->state;
-    const struct weft_stats *stats = weft__embed_stats(server->runtime);
+    const struct weft_stats *stats = &weft__loop_reactor(server->loop)->stats;
     uint64_t before = stats->enters, end = stats->bytes_sent + messages * (uint64_t)server->size;
     uint64_t turns = 0;
 
     while (stats->bytes_sent < end && turns++ < 1000000)
-        weft__embed_turn(server->runtime, true);
+        (void)weft_loop_step(server->loop, true);
     variant->enters += stats->enters - before;
     return stats->bytes_sent < end ? -ETIME : 0;
 }

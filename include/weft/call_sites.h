@@ -13,6 +13,8 @@
 #if defined(WEFT_DEBUG) && defined(__GNUC__)
 
 #include <weft/base.h>
+#include <weft/callback.h>
+#include <weft/loop.h>
 #include <weft/misuse.h>
 #include <weft/net.h>
 #include <weft/post.h>
@@ -46,6 +48,76 @@
 #define WEFT_HERE_ __FILE__, __LINE__
 
 WEFT_BEGIN_DECLS
+
+WEFT_NODISCARD WEFT_AT_(int, weft_call_soon, (fn, arg, opt), void (*fn)(void *arg), void *arg,
+    const struct weft_call_opt *opt)
+#define weft_call_soon(...) weft_call_soon_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_call_later, (ns, fn, arg, opt), int64_t ns, void (*fn)(void *arg),
+    void *arg, const struct weft_call_opt *opt)
+#define weft_call_later(...) weft_call_later_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_call_at, (deadline, fn, arg, opt), int64_t deadline,
+    void (*fn)(void *arg), void *arg, const struct weft_call_opt *opt)
+#define weft_call_at(...) weft_call_at_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_call_soon_threadsafe, (inbox, fn, arg, drop), weft_inbox *inbox,
+    void (*fn)(void *arg), void *arg, void (*drop)(void *arg))
+#define weft_call_soon_threadsafe(...) weft_call_soon_threadsafe_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_handle_cancel, (handle), weft_handle *handle)
+#define weft_handle_cancel(...) weft_handle_cancel_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(bool, weft_handle_cancelled, (handle), const weft_handle *handle)
+#define weft_handle_cancelled(...) weft_handle_cancelled_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int64_t, weft_handle_when, (handle), const weft_handle *handle)
+#define weft_handle_when(...) weft_handle_when_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_loop_new, (loop, opt), weft_loop **loop,
+    const struct weft_run_opt *opt)
+#define weft_loop_new(...) weft_loop_new_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_loop_run, (loop, fn, arg, arg_size), weft_loop *loop, weft_task_fn fn,
+    const void *arg, size_t arg_size)
+#define weft_loop_run(...) weft_loop_run_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_loop_run_forever, (loop), weft_loop *loop)
+#define weft_loop_run_forever(...) weft_loop_run_forever_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_loop_stop, (loop), weft_loop *loop)
+#define weft_loop_stop(...) weft_loop_stop_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int64_t, weft_loop_step, (loop, wait), weft_loop *loop, bool wait)
+#define weft_loop_step(...) weft_loop_step_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_loop_close, (loop), weft_loop *loop)
+#define weft_loop_close(...) weft_loop_close_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(bool, weft_loop_running, (loop), const weft_loop *loop)
+#define weft_loop_running(...) weft_loop_running_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_0_(weft_loop *, weft_loop_current)
+#define weft_loop_current() weft_loop_current_at_(WEFT_HERE_)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_loop_create_task, (loop, fn, arg, arg_size, opt), weft_loop *loop,
+    weft_task_fn fn, const void *arg, size_t arg_size, const struct weft_spawn_opt *opt)
+#define weft_loop_create_task(...) weft_loop_create_task_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_loop_call_soon, (loop, fn, arg, opt), weft_loop *loop,
+    void (*fn)(void *arg), void *arg, const struct weft_call_opt *opt)
+#define weft_loop_call_soon(...) weft_loop_call_soon_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_loop_call_later, (loop, ns, fn, arg, opt), weft_loop *loop,
+    int64_t ns, void (*fn)(void *arg), void *arg, const struct weft_call_opt *opt)
+#define weft_loop_call_later(...) weft_loop_call_later_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_loop_call_at, (loop, deadline, fn, arg, opt), weft_loop *loop,
+    int64_t deadline, void (*fn)(void *arg), void *arg, const struct weft_call_opt *opt)
+#define weft_loop_call_at(...) weft_loop_call_at_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(weft_inbox *, weft_loop_inbox, (loop), const weft_loop *loop)
+#define weft_loop_inbox(...) weft_loop_inbox_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_listen_tcp, (address, opt), const char *address,
     const struct weft_listen_opt *opt)

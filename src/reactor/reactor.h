@@ -110,6 +110,8 @@ void weft__reactor_run(struct weft__reactor *reactor);
 void weft__reactor_turn(struct weft__reactor *reactor, bool wait);
 /* Closes it: nothing is in flight and no fiber is alive. Messages that still wait are dropped. */
 void weft__reactor_close(struct weft__reactor *reactor);
+/* Drops the callbacks that stand in the ready queue, and counts them; fibers stay. */
+void weft__reactor_drop_callbacks(struct weft__reactor *reactor);
 /* Copies the ring's counters into the statistics. */
 void weft__reactor_count(struct weft__reactor *reactor);
 /* The same when that cannot be had: stacks, operations and ring stay with the kernel, leaked. */

@@ -122,14 +122,19 @@ no_ops:
     return error;
 }
 
-/* Callbacks that still wait in the ready queue are dropped and counted. */
-static void drop_callbacks(struct weft__reactor *reactor)
+void weft__reactor_drop_callbacks(struct weft__reactor *reactor)
 {
-    while (weft__ready_count(&reactor->ready) > 0) {
-        uintptr_t entry = weft__ready_pop(&reactor->ready);
-        struct weft__callback *callback = (struct weft__callback *)(entry & ~(uintptr_t)1);
-        if (!(entry & WEFT__READY_CALLBACK) || !callback)
+    struct weft__ready *ready = &reactor->ready;
+    uint32_t tail = ready->tail; /* those asked for meanwhile are not dropped */
+
+    for (uint32_t place = ready->head; place != tail; place++) {
+        uintptr_t *entry = &ready->entries[place & ready->mask];
+        struct weft__callback *callback = *entry & WEFT__READY_CALLBACK
+                                              ? (struct weft__callback *)(*entry & ~(uintptr_t)1)
+                                              : NULL;
+        if (!callback)
             continue;
+        *entry = WEFT__READY_CALLBACK;
         WEFT__COUNT(reactor, posts_dropped);
         callback->drop(callback);
     }
@@ -141,7 +146,7 @@ static void shut_door(struct weft__reactor *reactor)
     bool settled;
 
     WEFT__COUNT_BY(reactor, posts_dropped, weft__inbox_close(reactor->inbox));
-    drop_callbacks(reactor);
+    weft__reactor_drop_callbacks(reactor);
     close_stacks(reactor);
     /* whoever ended a sleep of ours rings once: the bell is closed after the last of them. Other
        reactors, who may ring along with their own requests, have all stopped sending by now. */

@@ -39,6 +39,8 @@ struct weft__thread;
 int weft__host_thread_start(struct weft__thread **thread, void *(*fn)(void *), void *arg,
                             const char *name);
 int weft__host_thread_join(struct weft__thread *thread);
+/* What tells the calling thread from every other that is alive. To be compared, nothing else. */
+const void *weft__host_thread_self(void);
 int weft__host_pin(int cpu); /* the calling thread */
 int weft__host_unpin(
     void); /* back to what it was; a thread that pinned itself does it at its end */

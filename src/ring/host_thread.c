@@ -79,6 +79,12 @@ int weft__host_thread_start(struct weft__thread **thread, void *(*fn)(void *), v
     return 0;
 }
 
+/* No system call, and none of pthread_t's liberties: each thread has an errno of its own. */
+const void *weft__host_thread_self(void)
+{
+    return &errno;
+}
+
 int weft__host_thread_join(struct weft__thread *thread)
 {
     int error = -pthread_join(thread->id, NULL);

@@ -100,6 +100,15 @@ static void limit_shields(struct weft__timer *timer)
     arm_limit(member, member->hard_ns, limit_hard);
 }
 
+/* A root that is to end is empty. */
+static void all_ended(struct weft__member *member)
+{
+    if (member->main_over)
+        tell_wound(member);
+    else if (member->runtime->loop)
+        member->reactor.done = true; /* weft_stop in a loop: its run is over, the loop is not */
+}
+
 /* Cancels what is left: shields hold for the first half of the span. */
 static void cancel_rest(struct weft__member *member)
 {
@@ -113,8 +122,7 @@ static void cancel_rest(struct weft__member *member)
     name_leftovers(member);
     weft__scope_cancel(weft__root(&member->reactor), WEFT_CAUSE_STOP, false);
     if (weft__root(&member->reactor)->alive == 0) {
-        if (member->main_over)
-            tell_wound(member);
+        all_ended(member);
         return;
     }
     arm_limit(member, now_ns + (member->hard_ns - now_ns) / 2, limit_shields);
@@ -136,6 +144,8 @@ static void drain_run(struct weft__message *message, struct weft__reactor *react
     member->soft_ns = weft__host_now() + span_ns;
     weft__scope_drain_begin(weft__root(reactor));
     arm_limit(member, member->soft_ns, limit_soft);
+    if (weft__root(reactor)->alive == 0)
+        all_ended(member);
 }
 
 /* Main has ended: a member that drains goes on until its soft deadline, others cancel now. */
@@ -156,8 +166,8 @@ static void root_empty(struct weft__reactor *reactor)
 {
     struct weft__member *member = weft__member_of(reactor);
 
-    if (member->main_over && (member->winding || member->draining))
-        tell_wound(member);
+    if (member->winding || member->draining)
+        all_ended(member);
 }
 
 /* -- the leader ----------------------------------------------------------------------------- */
@@ -587,6 +597,25 @@ int weft_run(weft_task_fn fn, const void *arg, size_t arg_size, const struct wef
     result = run(&own, count, fn, arg, arg_size);
     weft__process_leave(&own);
     return result;
+}
+
+/* -- a loop's runtime ----------------------------------------------------------------------- */
+
+void weft__loop_run(struct weft__runtime *runtime)
+{
+    if (runtime->opt.stop_on_sigterm)
+        weft__process_stop_target(leader_of(runtime)->reactor.inbox, true);
+    run_until_done(&leader_of(runtime)->reactor);
+    if (runtime->opt.stop_on_sigterm)
+        weft__process_stop_target(leader_of(runtime)->reactor.inbox, false);
+}
+
+void weft__loop_wind(struct weft__runtime *runtime)
+{
+    if (runtime->ended)
+        return; /* it gave up before */
+    main_ended(runtime);
+    run_until_done(&leader_of(runtime)->reactor);
 }
 
 uint32_t weft_reactors(void)

@@ -61,6 +61,7 @@ struct weft__runtime {
     weft_task_fn fn;
     const void *arg;
     size_t arg_size;
+    struct weft_loop *loop; /* whose this is; NULL: weft_run's */
     int result;
     uint64_t serial;
     uint32_t count;
@@ -83,6 +84,11 @@ void weft__runtime_free(struct weft__runtime *runtime);
 /* Opens and closes one of them, on its own thread. A member that gave up is abandoned instead. */
 int weft__member_open(struct weft__member *member, uint32_t index);
 void weft__member_close(struct weft__member *member);
+
+/* A loop's: turns until somebody says done; and ends what is left in it, as weft_run does when main
+   has ended. On its thread, and its reactor is the current one. */
+void weft__loop_run(struct weft__runtime *runtime);
+void weft__loop_wind(struct weft__runtime *runtime);
 
 /* Process-wide pieces: SIGPIPE, SIGTERM, the overflow handler, the allocator, fork. */
 int weft__process_enter(const struct weft_run_opt *opt);

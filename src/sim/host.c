@@ -101,6 +101,11 @@ int weft__host_thread_start(struct weft__thread **thread, void *(*fn)(void *), v
     return 0;
 }
 
+const void *weft__host_thread_self(void)
+{
+    return weft__sim_running(weft__sim_here());
+}
+
 int weft__host_thread_join(struct weft__thread *thread)
 {
     struct weft__sim *sim = weft__sim_here();
