@@ -50,6 +50,10 @@ int test_long(void);
  */
 int test_descriptors(void);
 
+/* Writes down what the process has executed so far, where that is counted (tools/coverage): for one
+   that is about to die, or to leave by _exit. Does nothing in other builds. */
+void test_save_coverage(void);
+
 /* Threads of this process, without the kernel's own workers of a ring (iou-*). */
 int test_threads(void);
 
