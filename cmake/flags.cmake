@@ -34,11 +34,22 @@ elseif(WEFT_SANITIZE STREQUAL "thread")
 elseif(WEFT_SANITIZE)
     message(FATAL_ERROR "WEFT_SANITIZE is '${WEFT_SANITIZE}': only address and thread are known")
 endif()
+# What is executed is counted line by line as it is written, so nothing is optimised; and by every
+# thread, so the counters are atomic. Only the layers above the ring are counted (src/CMakeLists.txt).
+add_library(weft_coverage_flags INTERFACE)
+if(WEFT_COVERAGE)
+    target_compile_options(weft_coverage_flags INTERFACE
+        $<$<COMPILE_LANGUAGE:C>:--coverage> -O0 -fprofile-update=atomic)
+    # What is inlined at all costs would count once for every place it is used at.
+    target_compile_definitions(weft_coverage_flags INTERFACE always_inline=unused)
+    # Tests write the counts of a process that is about to die: test_save_coverage.
+    set(weft_coverage_link --coverage -Wl,-u,__gcov_dump -Wl,-u,__gcov_reset)
+endif()
 if(WEFT_SANITIZE)
     # -O1: the sanitizers' own advice, and the suites end in half the time of -O0.
     target_compile_options(weft_flags INTERFACE ${weft_sanitizers} -O1 -fno-omit-frame-pointer)
     target_link_options(weft_flags INTERFACE ${weft_sanitizers})
-else()
+elseif(NOT WEFT_COVERAGE)
     # _FORTIFY_SOURCE needs an optimised build, and its wrappers hide calls from the sanitizers.
     # Undefined first: some compilers define it by themselves, and a second value would be an error.
     target_compile_options(weft_library_flags INTERFACE
