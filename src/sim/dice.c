@@ -21,12 +21,17 @@ struct weft__sim_dice weft__sim_dice(enum weft__sim_who who, uint64_t serial)
     return (struct weft__sim_dice){.key = mix(serial << 4 | (uint64_t)who), .step = 0};
 }
 
+void weft__sim_plan_seed(struct weft__sim_plan *plan, uint64_t seed)
+{
+    plan->seed = seed;
+    for (size_t i = 0; i < WEFT__SIM_KNOB_COUNT; i++)
+        plan->knobs[i].mixed = mix(seed ^ plan->knobs[i].key);
+}
+
 uint64_t weft__sim_draw(struct weft__sim *sim, const struct weft__sim_dice *dice,
                         enum weft__sim_knob knob)
 {
-    uint64_t x = mix(sim->plan.seed ^ sim->plan.knobs[knob].key);
-
-    return mix(mix(x ^ dice->key) + dice->step);
+    return mix(mix(sim->plan.knobs[knob].mixed ^ dice->key) + dice->step);
 }
 
 bool weft__sim_chance(struct weft__sim *sim, const struct weft__sim_dice *dice,

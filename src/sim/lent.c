@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -151,13 +152,17 @@ void weft__sim_forget_pages(void)
     memset(known, 0, sizeof known);
 }
 
-/* Has the kernel copy a byte of the page to us and back. Where that call does not exist, all memory
-   is taken to be there. */
+/* Has the kernel bring the page in, which changes nothing; if that cannot be, for whatever reason,
+   has it copy a byte of it to us and back. Where that call does not exist, all memory is taken to
+   be there. */
 static bool ask(uintptr_t address, bool to_write)
 {
+    void *page = (void *)(address / PAGE * PAGE);
     unsigned char byte;
     struct iovec here = {&byte, 1}, there = {(void *)address, 1};
 
+    if (madvise(page, PAGE, to_write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) == 0)
+        return true;
     if (process_vm_readv(getpid(), &here, 1, &there, 1, 0) != 1)
         return errno != EFAULT;
     return !to_write || process_vm_writev(getpid(), &here, 1, &there, 1, 0) == 1 || errno != EFAULT;

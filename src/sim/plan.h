@@ -34,6 +34,7 @@ struct weft__sim_rule {
 struct weft__sim_setting {
     int64_t low, high; /* odds: low == high */
     uint64_t key;      /* of the knob's name: what makes its draws its own */
+    uint64_t mixed;    /* of that and the seed */
 };
 
 struct weft__sim_plan {
@@ -46,6 +47,8 @@ struct weft__sim_plan {
 
 /* 0, or -EINVAL: the text is not understood. NULL is the default plan. */
 int weft__sim_plan_parse(struct weft__sim_plan *plan, const char *text);
+/* Draws are by this seed from now on. */
+void weft__sim_plan_seed(struct weft__sim_plan *plan, uint64_t seed);
 /* In full; snprintf's result. */
 int weft__sim_plan_print(const struct weft__sim_plan *plan, char *text, size_t size);
 

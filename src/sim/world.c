@@ -21,7 +21,7 @@ void weft__sim_world_open(struct weft__sim *sim, uint64_t seed, const struct wef
                               .steps_max = STEPS_MAX,
                               .cpus = CPUS,
                               .fds_max = FDS_MAX};
-    sim->plan.seed = seed;
+    weft__sim_plan_seed(&sim->plan, seed);
     sim->dice = weft__sim_dice(WEFT__SIM_WHO_WORLD, 0);
     weft__sim_net_open(sim, &sim->net);
 }
