@@ -240,12 +240,24 @@ static int edge_result(const struct weft__scope *scope, struct weft__task *self)
     return -ECANCELED;
 }
 
+/* A deadline that has passed, though its timer has yet to fire: one further out, due at the same
+   time, was the last that this turn had room for. */
+static void settle_deadline(struct weft__scope *scope)
+{
+    if (!scope->delivered || scope->shield || !weft__timer_armed(&scope->timer) ||
+        scope->deadline_ns > weft__host_now())
+        return;
+    weft__timer_disarm(&scope->reactor->timers, &scope->timer);
+    deadline_passed(&scope->timer);
+}
+
 static int close_scope(struct weft__scope *scope, struct weft__task *self)
 {
     do { /* clean-up actions may spawn */
         wait_for_children(scope, self, "scope", WEFT_NEVER);
         run_defers(scope);
     } while (!is_empty(scope));
+    settle_deadline(scope);
     weft__timer_disarm(&scope->reactor->timers, &scope->timer);
     while (scope->children)
         weft__task_release(scope->children);

@@ -251,6 +251,45 @@ TEST(turned_away_before_there_is_room)
     ck_assert_int_eq(run(turned_away_main), 0);
 }
 
+/* Catches: two edges with one deadline that disagree when more is due in that turn than it has room
+   for, so that the outer one's timer fires and the inner one's not yet. */
+enum { DUE_IN_A_TURN = 1024 };
+static int sleep_until(void *arg)
+{
+    return weft_sleep_until(*(int64_t *)arg);
+}
+static int crowd_main(void *arg)
+{
+    weft_scope outer, inner;
+    int64_t due = weft_after_ms(30);
+
+    (void)arg;
+    WEFT_SCOPE(crowd) {
+        for (int i = 0; i < DUE_IN_A_TURN - 1; i++)
+            ck_assert_int_eq(weft_spawn(&crowd, sleep_until, &due, sizeof due, NULL), 0);
+        ck_assert_int_eq(weft_yield(), 0);
+        ck_assert_int_eq(
+            weft_scope_open(&outer, &(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt),
+                                                             .deadline = due}),
+            0);
+        ck_assert_int_eq(
+            weft_scope_open(&inner, &(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt),
+                                                             .deadline = due}),
+            0);
+        ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+        ck_assert_int_eq(weft_scope_close(&inner), -ETIMEDOUT);
+        ck_assert_int_eq(weft_scope_close(&outer), -ETIMEDOUT);
+    }
+    return 0;
+}
+TEST(one_deadline_in_a_crowd)
+{
+    /* all that are woken in a turn run in it, too */
+    const struct weft_run_opt opt = {.size = sizeof opt, .budget = 4 * DUE_IN_A_TURN};
+
+    ck_assert_int_eq(weft_run(crowd_main, NULL, 0, &opt), 0);
+}
+
 TEST_MAIN("api.scope_more", 30, many_wait_for_room, no_herd_waits_for_room,
           the_first_unread_failure, drained_children_have_not_failed, left_with_one_open_inside,
-          the_edge_of_a_shield, turned_away_before_there_is_room)
+          the_edge_of_a_shield, turned_away_before_there_is_room, one_deadline_in_a_crowd)
