@@ -242,8 +242,9 @@ static inline __attribute__((always_inline)) int wait_for_view(struct weft__task
 {
     int result;
 
+    /* a ring that has no room just now is no want of memory: waiting arms, and goes on trying */
     while ((result = wait_for_bytes(self, stream, flags)) == -ENOBUFS)
-        if (weft__stream_arm_plain(stream) < 0)
+        if (weft__stream_arm_plain(stream) < 0 && !stream->filling)
             return -ENOMEM;
     return result;
 }
