@@ -469,11 +469,12 @@ static int join(weft_task handle, int *result, bool consumes)
 
     if (!self)
         return weft__outside();
+    weft__give_way(self);
     task = weft__task_find(self->reactor, handle, &error);
     if (!task)
         return weft__task_not_found(handle, error, consumes);
     if (!task->ended) {
-        error = weft__enter(&self);
+        error = weft__admit(self);
         if (error < 0)
             return error;
         if (join_would_deadlock(self, task))

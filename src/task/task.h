@@ -177,6 +177,14 @@ static inline void weft__give_way(const struct weft__task *self)
         weft__fiber_yield_rarely(self->reactor);
 }
 
+/* May the task suspend now? 0, -EPERM, -ECANCELED. */
+static inline int weft__admit(struct weft__task *task)
+{
+    if (__builtin_expect(task->visible | task->stays, 0))
+        return weft__task_refuse_entry(task);
+    return 0;
+}
+
 /* What every suspending call begins with: 0, -EPERM outside a task, -ECANCELED. */
 static inline int weft__enter(struct weft__task **self)
 {
@@ -186,9 +194,7 @@ static inline int weft__enter(struct weft__task **self)
         return weft__outside();
     *self = task;
     weft__give_way(task);
-    if (__builtin_expect(task->visible | task->stays, 0))
-        return weft__task_refuse_entry(task);
-    return 0;
+    return weft__admit(task);
 }
 
 /* What begins a call that may suspend and must not fail. */
