@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "task/binding.h"
 #include "task/wait.h"
 
 struct call {
@@ -166,6 +167,8 @@ static void go_run(struct weft__message *message, struct weft__reactor *reactor)
         answer(call, &call->back);
         return;
     }
+    /* the caller is parked, and what it points at changes no more than shared bindings do */
+    weft__tasks_of(reactor)->newest->bindings = weft__bindings_retain(call->caller->bindings);
     call->task = weft__task_handle(weft__tasks_of(reactor)->newest);
     if (call->at_start.cause || call->at_start.draining || call->at_start.requests)
         hear(call, weft__tasks_of(reactor)->newest, &call->at_start);

@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 #include "base/option.h"
-
+#include "task/binding.h"
 #include "task/call.h"
 #include "task/wait.h"
 
@@ -116,6 +116,8 @@ static struct weft__context *task_main(void *arg)
     } else {
         self->result = weft__task_body(self, self->fn, self->arg);
     }
+    if (__builtin_expect(self->bindings != NULL, 0))
+        weft__bindings_put(self->bindings);
     self->ended = true;
     WEFT__TRACE(reactor, WEFT_TRACE_END, self->fiber.slot, self->result);
     WEFT__COUNT(reactor, tasks_ended);
@@ -171,6 +173,8 @@ static void adopt(struct weft__scope *home, struct weft__task *task)
 static void record_init(struct weft__task *task, struct weft__reactor *reactor, weft_task_fn fn,
                         const struct weft_spawn_opt *opt)
 {
+    const struct weft__task *spawner = (const struct weft__task *)reactor->current;
+
     task->fiber.wait = NULL;
     task->fiber.saved_errno = 0;
     task->fiber.since_turn = reactor->turn;
@@ -180,6 +184,7 @@ static void record_init(struct weft__task *task, struct weft__reactor *reactor, 
     task->fn = fn;
     task->drop = opt ? opt->drop : NULL;
     task->name = opt && opt->name ? opt->name : "task";
+    task->bindings = spawner ? weft__bindings_retain(spawner->bindings) : NULL;
     task->joiners = NULL;
     task->joins = NULL;
     task->result = 0;

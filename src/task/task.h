@@ -27,6 +27,7 @@
 #include "base/rare.h"
 #include "reactor/reactor.h"
 
+struct weft__binding;
 struct weft__scope;
 struct weft__neighbour; /* call.c's */
 
@@ -53,6 +54,7 @@ struct weft__task {
     const char *name;
     struct weft__joiner *joiners;
     struct weft__task *joins; /* the task it waits for in a join; meaningful while it is parked */
+    struct weft__binding *bindings; /* its context variables (binding.h) */
     int32_t result;
     int32_t unread_failure; /* of a scope closed implicitly; becomes the result */
     uint32_t requests;      /* weft_cancel calls not taken back */
