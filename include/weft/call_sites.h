@@ -14,6 +14,7 @@
 
 #include <weft/base.h>
 #include <weft/callback.h>
+#include <weft/context.h>
 #include <weft/loop.h>
 #include <weft/misuse.h>
 #include <weft/net.h>
@@ -73,6 +74,19 @@ WEFT_AT_(bool, weft_handle_cancelled, (handle), const weft_handle *handle)
 
 WEFT_AT_(int64_t, weft_handle_when, (handle), const weft_handle *handle)
 #define weft_handle_when(...) weft_handle_when_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(void *, weft_context_get, (var), const weft_context_var *var)
+#define weft_context_get(...) weft_context_get_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_context_set, (var, value, token), const weft_context_var *var,
+    void *value, weft_context_token *token)
+#define weft_context_set(...) weft_context_set_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_context_reset, (token), weft_context_token *token)
+#define weft_context_reset(...) weft_context_reset_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_context_run, (fn, arg), int (*fn)(void *arg), void *arg)
+#define weft_context_run(...) weft_context_run_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_loop_new, (loop, opt), weft_loop **loop,
     const struct weft_run_opt *opt)

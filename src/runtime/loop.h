@@ -13,7 +13,7 @@
 
 struct weft_loop {
     struct weft__runtime *runtime;
-    const void *thread; /* its maker */
+    const void *thread;         /* its maker */
     struct weft__callback stop; /* stands in the ready queue where a run is to end */
     bool stops;                 /* it does */
     bool running;
