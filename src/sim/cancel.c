@@ -10,7 +10,7 @@
 
 #include "sim/ring_core.h"
 
-enum { ERESTARTSYS_LEAKED = 512, CASES = 8 };
+enum { ERESTARTSYS_LEAKED = 512, CASES = 12 };
 
 /* The kernel's ways. The first is what a calm one does. */
 static const struct {
@@ -22,6 +22,8 @@ static const struct {
     {-EALREADY, true, -EINTR},   {-EALREADY, true, -ERESTARTSYS_LEAKED},
     {-ENOENT, true, -ECANCELED}, {0, true, -ECANCELED},
     {-EALREADY, false, -EINTR},  {-ENOENT, false, -ECANCELED},
+    {0, true, -EINTR},           {0, true, -ERESTARTSYS_LEAKED},
+    {-ENOENT, true, -EINTR},     {-ENOENT, true, -ERESTARTSYS_LEAKED},
 };
 
 /* Each case as often as any other. */

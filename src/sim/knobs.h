@@ -55,7 +55,7 @@
     CHANCE(HELD, "op.held", 0, 100000)                     /* done, but told and written later */  \
     CHANCE(NONEMPTY, "recv.nonempty", 1000000, 700000) /* "more is there" is said when it is */    \
     /* cancelling: the answer, the operation's end, and their order */                             \
-    SPAN(CANCEL_CASE, "cancel.case", 0, 0, 0, 7)                                                   \
+    SPAN(CANCEL_CASE, "cancel.case", 0, 0, 0, 11)                                                  \
     SPAN(CANCEL_NS, "cancel.time", 0, 0, 0, 200000)                                                \
     CHANCE(CANCEL_FIRST, "cancel.answer_first", 1000000, 500000)                                   \
     CHANCE(CANCEL_MISSED, "cancel.missed", 0, 0) /* "not found", and nothing is done */            \

@@ -306,10 +306,12 @@ int32_t weft__sim_errno_of(struct weft__sim_request *request)
 {
     static const struct {
         uint8_t opcode;
-        int32_t errors[8]; /* ended by 0 */
+        int32_t errors[12]; /* ended by 0 */
     } legal[] = {
         {WEFT__OP_POLL_ADD, {-ENOMEM}},
-        {WEFT__OP_ACCEPT, {-ECONNABORTED, -EPROTO, -ENOMEM, -ENOBUFS, -ENFILE, -ENETDOWN, -EPERM}},
+        {WEFT__OP_ACCEPT,
+         {-ECONNABORTED, -EPROTO, -ENOMEM, -ENOBUFS, -ENFILE, -ENETDOWN, -EPERM, -EHOSTUNREACH,
+          -ENETUNREACH}},
         {WEFT__OP_CONNECT,
          {-ENETUNREACH, -EHOSTUNREACH, -ECONNREFUSED, -ETIMEDOUT, -EADDRNOTAVAIL, -ENOMEM, -EPERM}},
         {WEFT__OP_READ, {-EIO, -EINTR, -ENOMEM}},
@@ -323,7 +325,7 @@ int32_t weft__sim_errno_of(struct weft__sim_request *request)
         uint64_t count = 0;
         if (legal[i].opcode != request->sqe.opcode)
             continue;
-        while (count < 8 && legal[i].errors[count])
+        while (count < 12 && legal[i].errors[count])
             count++;
         return legal[i]
             .errors[weft__sim_pick(request->ring->sim, &request->dice, WEFT__SIM_ERRNO, count)];

@@ -15,8 +15,3 @@ foreach(source ${race_sources})
     set_tests_properties(cancel-sim/${name} PROPERTIES LABELS sim TIMEOUT 300
         ENVIRONMENT "${test_environment}")
 endforeach()
-
-# The mechanical test is several files, and puts its faults in where these calls are made.
-target_sources(sim.mechanical PRIVATE sim/scenario_net.c sim/scenario_tasks.c)
-target_link_options(sim.mechanical PRIVATE -Wl,--wrap=weft__ring_enter
-    -Wl,--wrap=weft__host_reserve -Wl,--wrap=weft__host_thread_start)

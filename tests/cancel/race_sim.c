@@ -8,7 +8,7 @@
 #include "race.h"
 #include "sim/world.h"
 
-enum { RUNS = 1000, ORDERS_MAX = 20000, STEPS_MAX = 2000000 };
+enum { RUNS = 1000, ORDERS_MAX = 20000, STEPS_MAX = 50000000 };
 
 /* Check notes in a file where each assertion that holds stands, in case that the process dies
    there. Of a hundred thousand runs that would be gigabytes, and how to repeat the run is told
@@ -60,22 +60,24 @@ static void run_once(const struct race *race, uint64_t seed, const char *plan)
 }
 
 /*
- * Every way in which a cancel and what it is aimed at can meet: eight pairs of answer and end, both
- * orders of the two, the end at once or after a while; and operations that are done when they are
- * submitted or when the kernel is next visited, told at once or later.
+ * Every way in which a cancel and what it is aimed at can meet: twelve pairs of answer and end,
+ * both orders of the two, the end at once or after a while; and operations that are done when they
+ * are submitted or when the kernel is next visited, told at once or later.
  */
 static void run_orders(const struct race *race)
 {
     uint64_t runs = 0;
     char plan[512];
 
-    for (int way = 0; way < 8 * 2 * 2 * 2 * 2; way++) {
+    for (int way = 0; way < 12 * 2 * 2 * 2 * 2; way++) {
+        int other = way / 12;
+
         snprintf(plan, sizeof plan,
                  "calm cancel.case=%d cancel.answer_first=%s cancel.time=%s op.inline=%s "
                  "op.held=%s%s %s",
-                 way & 7, way & 8 ? "always" : "never", way & 16 ? "20us" : "0",
-                 way & 32 ? "always" : "never", way & 64 ? "always" : "never",
-                 way & 64 ? " op.later_time=15us" : "", race->plan ? race->plan : "");
+                 way % 12, other & 1 ? "always" : "never", other & 2 ? "20us" : "0",
+                 other & 4 ? "always" : "never", other & 8 ? "always" : "never",
+                 other & 8 ? " op.later_time=15us" : "", race->plan ? race->plan : "");
         for (bool more = race_enumerate(true); more; more = race_enumerate(false)) {
             run_once(race, 0, plan);
             ck_assert_msg(++runs < ORDERS_MAX, "too many orders to enumerate");
@@ -88,7 +90,7 @@ void race_runs(const struct race *race)
     static const char *const plans[] = {
         "rough",
         "rough cancel.time=0 op.later_time=0..200 op.wake_time=0..200 net.latency=0..2us",
-        "calm cancel.case=0..7 cancel.answer_first=1/2 op.inline=1/2 op.held=1/2",
+        "calm cancel.case=0..11 cancel.answer_first=1/2 op.inline=1/2 op.held=1/2",
         "rough net.latency=0 cancel.time=0..2ms op.held=1/2",
     };
     uint64_t count = (test_long() ? 100 : 1) * RUNS / (race->part ? race->part : 1);

@@ -89,3 +89,13 @@ if(weft_arch STREQUAL x86_64 AND NOT WEFT_SANITIZE)
     endif()
     set_tests_properties(sim/same_trace PROPERTIES LABELS sim TIMEOUT 300)
 endif()
+
+# The mechanical test is several files, and puts its faults in where these calls are made.
+target_sources(sim.mechanical PRIVATE sim/scenario_net.c sim/scenario_tasks.c)
+target_link_options(sim.mechanical PRIVATE -Wl,--wrap=weft__ring_enter
+    -Wl,--wrap=weft__host_reserve -Wl,--wrap=weft__host_thread_start)
+
+# A mix of everything, for what needs many steps.
+target_sources(sim.steps PRIVATE sim/mix.c)
+target_sources(sim.audit PRIVATE sim/mix.c)
+target_link_options(sim.audit PRIVATE -Wl,--wrap=weft__ring_enter -Wl,--wrap=weft__ring_take_slow)

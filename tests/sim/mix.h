@@ -1,0 +1,32 @@
+/*
+ * A bit of everything, in a world of its own: servers and clients, storms of connections, cancels,
+ * deadlines, scopes, calls between reactors, posts of foreign threads, all at once, drawn by the
+ * seed. What has to hold is checked on the way and at the end: every byte of an echo; no limit
+ * before its time; each task and post ended once; nothing left of timers, operations, buffers,
+ * descriptors, allocations and mappings. In a world that is not broken nothing fails besides.
+ */
+#ifndef WEFT_TESTS_SIM_MIX_H
+#define WEFT_TESTS_SIM_MIX_H
+
+#include "simulate.h"
+
+/* The world under way, or the last one. It is one thread: plain memory. */
+struct mix {
+    uint64_t seed;
+    bool broken;
+    uint64_t draws;
+    int spawned, begun, ended, dropped; /* tasks */
+    int posted, ran;
+    uint64_t echoed; /* bytes */
+    int complete;    /* activities that came to their ends as they should */
+    int result;      /* of the run */
+};
+extern struct mix mix;
+
+/* Called when the run has ended and the world has not; or NULL. */
+extern void (*mix_at_end)(void);
+
+/* Runs it in world->seed and ->plan, with ->trace, and checks it. */
+void mix_run(struct world *world, bool broken);
+
+#endif
