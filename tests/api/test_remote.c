@@ -1,6 +1,7 @@
 /*
  * Remote children (weft/task.h) and weft_call (weft/runtime.h): what goes on in the scope at home
- * is seen on the other reactor as a local child would see it. Drains alone are in test_scope.c.
+ * is seen on the other reactor as a local child would see it. Drains alone are in
+ * test_scope_drain.c.
  */
 #include "support/test.h"
 
@@ -244,6 +245,40 @@ TEST(requests_are_the_far_tasks_own)
     ck_assert_int_eq(run(requests_main), 0);
 }
 
+/* Two in one turn here: the second is told when word has come that the first was heard. */
+static int takes_two_back(void *arg)
+{
+    (void)arg;
+    is_there();
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+        ck_assert_int_ge(weft_uncancel(), 0);
+    }
+    return 9;
+}
+static int two_requests_main(void *arg)
+{
+    weft_task task;
+    int result = 0;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ck_assert_int_eq(weft_spawn(&s, takes_two_back, NULL, 0,
+                                    OPT(.task = &task, .reactor = WEFT_ON(1))),
+                         0);
+        wait_for_there(1);
+        ck_assert_int_eq(weft_cancel(task), 1);
+        ck_assert_int_eq(weft_cancel(task), 1);
+        ck_assert_int_eq(weft_join(task, &result), 0);
+        ck_assert_int_eq(result, 9);
+    }
+    return 0;
+}
+TEST(two_requests_in_one_turn)
+{
+    ck_assert_int_eq(run(two_requests_main), 0);
+}
+
 /* -- in a hurry ------------------------------------------------------------------------------- */
 
 /* Everything at any moment: before the far task began, while it ends, while news are under way. */
@@ -337,4 +372,5 @@ TEST(least_loaded)
 }
 
 TEST_MAIN("api.remote", 60, the_cause_is_the_one_at_home, drain_then_cancel_then_hard,
-          an_idle_wait_drains, requests_are_the_far_tasks_own, in_a_hurry, least_loaded)
+          an_idle_wait_drains, requests_are_the_far_tasks_own, two_requests_in_one_turn, in_a_hurry,
+          least_loaded)

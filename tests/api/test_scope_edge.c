@@ -1,0 +1,239 @@
+/*
+ * weft/scope.h, what a scope says at its edge: failures of children, an implicit close, deadlines
+ * and their changes.
+ */
+#include "scope.h"
+
+/* -- errors ----------------------------------------------------------------------------------- */
+
+static int fail_fast_main(void *arg)
+{
+    weft_scope s;
+    int errors[4] = {0};
+
+    (void)arg;
+    ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+    spawn_value(&s, sleeper, 0);
+    spawn_value(&s, fail_later, -EIO);
+    spawn_value(&s, fail_later, -ENOSPC); /* cancelled in time? no: it fails in the same turn */
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED); /* the body too, like a sibling */
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_SIBLING);
+    ck_assert_int_eq(weft_scope_error(&s), -EIO);
+    ck_assert_int_eq(weft_scope_close(&s), -EIO);
+    ck_assert_int_eq(weft_yield(), 0);
+    ck_assert_int_eq(count, 1);
+
+    ck_assert_int_eq(weft_scope_open(&s, SCOPE_OPT(.on_error = WEFT_KEEP_GOING)), 0);
+    for (int i = 1; i <= 6; i++)
+        spawn_value(&s, give_back, -i);
+    spawn_value(&s, fail_later, 0);
+    while (weft_scope_tasks(&s) > 0)
+        ck_assert_int_eq(weft_yield(), 0);
+    ck_assert_uint_eq(weft_scope_errors(&s, errors, 4), 6);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(errors[i], i - 6); /* newest first */
+    ck_assert_uint_eq(weft_scope_errors(&s, NULL, 0), 6);
+    ck_assert_int_eq(weft_scope_error(&s), -1);
+    ck_assert_int_eq(weft_scope_close(&s), 0);
+    return 0;
+}
+TEST(errors)
+{
+    ck_assert_int_eq(run(fail_fast_main), 0);
+}
+
+/* "An implicit close with an unread failure becomes the result of the enclosing task if that would
+   have been >= 0." */
+static int implicit_main(void *arg)
+{
+    int how = *(int *)arg;
+
+    WEFT_SCOPE(s) {
+        spawn_value(&s, give_back, -EIO);
+        if (how == 1)
+            while (weft_scope_error(&s) == 0)
+                (void)weft_yield();
+    }
+    return how == 2 ? -EAGAIN : 3;
+}
+TEST(implicit_close)
+{
+    for (int how = 0; how < 3; how++)
+        ck_assert_int_eq(weft_run(implicit_main, &how, sizeof how, NULL), how == 0   ? -EIO
+                                                                          : how == 1 ? 3
+                                                                                     : -EAGAIN);
+}
+
+/* The same of a deadline: cut something, unread; asked for; did not cut anything; a cancellation
+   instead. */
+static int implicit_deadline_main(void *arg)
+{
+    int how = *(int *)arg;
+
+    WEFT_SCOPE(s, .deadline = how == 3 ? WEFT_NEVER : 1) {
+        if (how == 3)
+            ck_assert_int_eq(weft_scope_cancel(&s), 1);
+        if (how != 2)
+            ck_assert_int_eq(weft_yield(), -ECANCELED);
+        if (how == 1)
+            ck_assert_int_eq(weft_scope_error(&s), 0);
+    }
+    return 3;
+}
+TEST(implicit_close_of_a_deadline)
+{
+    for (int how = 0; how < 4; how++)
+        ck_assert_int_eq(weft_run(implicit_deadline_main, &how, sizeof how, NULL),
+                         how == 0 ? -ETIMEDOUT : 3);
+}
+
+/* A child ended by weft_cancel, or by its scope, is no failure; nor is one whose own children were
+   the ones that were told. A child that invents -ECANCELED has failed. */
+static int cancelled_children_main(void *arg)
+{
+    weft_scope s;
+    weft_task task;
+    int result = 0;
+
+    (void)arg;
+    for (int how = 0; how < 4; how++) {
+        weft_task_fn fn = how % 2 ? parent_of_sleeper : sleeper;
+        ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+        ck_assert_int_eq(weft_spawn(&s, fn, NULL, 0, OPT(.task = &task)), 0);
+        weft_yield();
+        weft_yield();
+        ck_assert_int_eq(how < 2 ? weft_cancel(task) : weft_scope_cancel(&s), 1);
+        ck_assert_int_eq(weft_scope_cancel(&s), how < 2 ? 1 : 0);
+        while (weft_scope_tasks(&s) > 0)
+            (void)weft_yield();
+        ck_assert_int_eq(weft_join(task, &result), 0);
+        ck_assert_int_eq(result, -ECANCELED);
+        ck_assert_uint_eq(weft_scope_errors(&s, NULL, 0), 0);
+        ck_assert_int_eq(weft_scope_close(&s), 0);
+    }
+    ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+    spawn_value(&s, give_back, -ECANCELED);
+    ck_assert_int_eq(weft_scope_close(&s), -ECANCELED);
+    return 0;
+}
+TEST(cancelled_children_have_not_failed)
+{
+    ck_assert_int_eq(run(cancelled_children_main), 0);
+}
+
+/* -- deadlines -------------------------------------------------------------------------------- */
+
+static int deadline_main(void *arg)
+{
+    weft_scope s, inner;
+    int64_t due;
+
+    (void)arg;
+    /* passed, delivered: -ETIMEDOUT at the edge only */
+    due = weft_after_ms(5);
+    ck_assert_int_eq(weft_scope_open(&s, SCOPE_OPT(.deadline = due)), 0);
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    ck_assert_int_ge(weft_now(), due);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DEADLINE);
+    ck_assert_int_eq(weft_cancelled(), WEFT_CAUSE_DEADLINE);
+    ck_assert_int_eq(weft_uncancel(), -EINVAL); /* never a deadline's */
+    ck_assert_int_eq(weft_scope_reschedule(&s, weft_after_ms(1000)), -EALREADY);
+    ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DEADLINE);
+    ck_assert_int_eq(weft_yield(), 0);
+    /* passed, nothing was refused: no timeout */
+    ck_assert_int_eq(weft_scope_open(&s, SCOPE_OPT(.deadline = 1)), 0);
+    ck_assert_int_eq(weft_cancelled(), WEFT_CAUSE_DEADLINE);
+    ck_assert_int_eq(weft_scope_close(&s), 0);
+    /* delivered to a child only */
+    ck_assert_int_eq(weft_scope_open(&s, SCOPE_OPT(.deadline = weft_after_ms(2))), 0);
+    spawn_value(&s, sleeper, 0);
+    ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
+    /* nested, the same deadline: both edges say so */
+    for (int past = 0; past < 2; past++) {
+        due = past ? 1 : weft_after_ms(3);
+        ck_assert_int_eq(weft_scope_open(&s, SCOPE_OPT(.deadline = due)), 0);
+        ck_assert_int_eq(weft_scope_open(&inner, SCOPE_OPT(.deadline = due)), 0);
+        ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+        ck_assert_int_eq(weft_scope_close(&inner), -ETIMEDOUT);
+        ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
+    }
+    /* only the outer: the inner edge says -ECANCELED, never -ETIMEDOUT */
+    ck_assert_int_eq(weft_scope_open(&s, SCOPE_OPT(.deadline = weft_after_ms(2))), 0);
+    ck_assert_int_eq(weft_scope_open(&inner, SCOPE_OPT(.deadline = weft_after_ms(60000))), 0);
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    ck_assert_int_eq(weft_scope_close(&inner), -ECANCELED);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DEADLINE);
+    ck_assert_int_eq(weft_yield(), -ECANCELED); /* an outer cancellation is never eaten */
+    ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
+    /* only the inner: the outer goes on */
+    ck_assert_int_eq(weft_scope_open(&s, SCOPE_OPT(.deadline = weft_after_ms(60000))), 0);
+    ck_assert_int_eq(weft_scope_open(&inner, SCOPE_OPT(.deadline = weft_after_ms(2))), 0);
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    ck_assert_int_eq(weft_scope_close(&inner), -ETIMEDOUT);
+    ck_assert_int_eq(weft_yield(), 0);
+    ck_assert_int_eq(weft_scope_close(&s), 0);
+    return 0;
+}
+TEST(deadlines)
+{
+    ck_assert_int_eq(run(deadline_main), 0);
+}
+
+/* Race 51: shortened, extended, taken away and set again. */
+static int reschedule_main(void *arg)
+{
+    weft_scope s;
+
+    (void)arg;
+    ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+    ck_assert_int_eq(weft_scope_reschedule(&s, 0), -EINVAL);
+    ck_assert_int_eq(weft_scope_reschedule(&s, weft_after_ms(60000)), 0);
+    ck_assert_int_eq(weft_scope_reschedule(&s, weft_after_ms(2)), 0);
+    ck_assert_int_eq(weft_scope_reschedule(&s, WEFT_NEVER), 0);
+    ck_assert_int_eq(weft_sleep(4000000), 0);
+    ck_assert_int_eq(weft_scope_reschedule(&s, weft_after_ms(2)), 0);
+    ck_assert_int_eq(weft_scope_reschedule(&s, weft_after_ms(60000)), 0);
+    ck_assert_int_eq(weft_sleep(4000000), 0);
+    ck_assert_int_eq(weft_scope_reschedule(&s, 1), 0); /* in the past: fires at once */
+    ck_assert_int_eq(weft_yield(), -ECANCELED);
+    ck_assert_int_eq(weft_scope_reschedule(&s, weft_after_ms(30)), -EALREADY);
+    ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
+    /* a shield that has ended does not come back, and does not turn into a deadline */
+    ck_assert_int_eq(weft_shield_open(&s, weft_after_ms(60000)), 0);
+    ck_assert_int_eq(weft_scope_reschedule(&s, WEFT_NEVER), -EINVAL);
+    ck_assert_int_eq(weft_scope_reschedule(&s, 1), 0);
+    ck_assert_int_eq(weft_scope_reschedule(&s, 2), -EALREADY);
+    ck_assert_int_eq(weft_yield(), 0);
+    ck_assert_int_eq(weft_scope_close(&s), 0);
+    return 0;
+}
+TEST(rescheduling)
+{
+    ck_assert_int_eq(run(reschedule_main), 0);
+}
+
+/* A later failure of a child beats the timeout; a value does not hide it. */
+static int edge_order_main(void *arg)
+{
+    weft_scope s;
+
+    (void)arg;
+    ck_assert_int_eq(weft_scope_open(&s, SCOPE_OPT(.deadline = weft_after_ms(1))), 0);
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    ck_assert_int_eq(weft_scope_error(&s), 0);
+    ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
+    ck_assert_int_eq(weft_scope_open(&s, SCOPE_OPT(.deadline = weft_after_ms(60000))), 0);
+    spawn_value(&s, give_back, -EBADMSG);
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    ck_assert_int_eq(weft_scope_reschedule(&s, 1), 0);
+    ck_assert_int_eq(weft_scope_close(&s), -EBADMSG);
+    return 0;
+}
+TEST(what_the_edge_says)
+{
+    ck_assert_int_eq(run(edge_order_main), 0);
+}
+
+TEST_MAIN("api.scope_edge", 30, errors, implicit_close, implicit_close_of_a_deadline,
+          cancelled_children_have_not_failed, deadlines, rescheduling, what_the_edge_says)
