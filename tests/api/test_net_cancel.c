@@ -437,6 +437,42 @@ TEST(close_while_cancelled)
     net_run(main_close_cancelled);
 }
 
+/* The close itself cannot be cut short: nothing is asked of the kernel that might leave it open. */
+static int only_close(void *arg)
+{
+    struct call *call = arg;
+
+    call->result = weft_close(call->fd);
+    return 0;
+}
+
+static int main_close_stands(void *arg)
+{
+    struct call call = {.result = -1};
+    weft_task task;
+    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+    uint64_t cancels;
+    int there;
+
+    (void)arg;
+    net_pair(&call.fd, &there);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, only_close, &call, 0, &opt));
+        ok(weft_yield()); /* it waits for the kernel, which has not been asked yet */
+        cancels = net_stats().cancels_sent;
+        ok(weft_cancel(task));
+        ok(weft_join(task, NULL));
+        ck_assert_uint_eq(net_stats().cancels_sent, cancels);
+    }
+    ck_assert_int_eq(call.result, 0);
+    return weft_close(there);
+}
+
+TEST(close_then_cancelled)
+{
+    net_run(main_close_stands);
+}
+
 /* -- other reactors ------------------------------------------------------------------------- */
 
 static int use_elsewhere(void *arg)
@@ -510,4 +546,4 @@ TEST(other_reactors)
 
 TEST_MAIN("net_cancel", 30, cancelled_recv, partial_results, cancelled_send, connect_cut_short,
           until, cancelled_within_a_limit, costs_of_a_cancel, close_under_recv_and_send,
-          close_twice, close_while_cancelled, other_reactors)
+          close_twice, close_while_cancelled, close_then_cancelled, other_reactors)

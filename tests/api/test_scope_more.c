@@ -88,6 +88,35 @@ TEST(no_herd_waits_for_room)
     ck_assert_int_eq(run(herd_main), 0);
 }
 
+/* Room that somebody was given and can make no use of is the next one's. */
+static int asks_too_much(void *arg)
+{
+    struct weft_spawn_opt opt = {.size = sizeof opt, .stack_size = SIZE_MAX / 2};
+
+    ck_assert_int_eq(weft_spawn(*(weft_scope **)arg, take_five, NULL, 0, &opt), -E2BIG);
+    count++;
+    return 0;
+}
+static int passed_on_main(void *arg)
+{
+    (void)arg;
+    WEFT_SCOPE(full, .max_tasks = 1) {
+        weft_scope *place = &full;
+        WEFT_SCOPE(spawners) {
+            ck_assert_int_eq(weft_spawn(&full, take_five, NULL, 0, NULL), 0);
+            ck_assert_int_eq(weft_spawn(&spawners, asks_too_much, &place, sizeof place, NULL), 0);
+            ck_assert_int_eq(weft_spawn(&spawners, asks_too_much, &place, sizeof place, NULL), 0);
+            ck_assert_int_eq(weft_spawn(&spawners, spawn_once, &place, sizeof place, NULL), 0);
+        }
+    }
+    ck_assert_int_eq(count, 2);
+    return 0;
+}
+TEST(room_is_passed_on)
+{
+    ck_assert_int_eq(run(passed_on_main), 0);
+}
+
 /* Two scopes fail and nobody asks: the first failure is the result. */
 static int fails_twice(void *arg)
 {
@@ -290,6 +319,6 @@ TEST(one_deadline_in_a_crowd)
     ck_assert_int_eq(weft_run(crowd_main, NULL, 0, &opt), 0);
 }
 
-TEST_MAIN("api.scope_more", 30, many_wait_for_room, no_herd_waits_for_room,
+TEST_MAIN("api.scope_more", 30, many_wait_for_room, no_herd_waits_for_room, room_is_passed_on,
           the_first_unread_failure, drained_children_have_not_failed, left_with_one_open_inside,
           the_edge_of_a_shield, turned_away_before_there_is_room, one_deadline_in_a_crowd)

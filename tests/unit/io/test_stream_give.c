@@ -1,7 +1,7 @@
 /*
  * A view given away, seen from inside: when no request is to be had for it, when the send ends
  * short, when its buffer has as many users as it can count, and that the last user gives it back.
- * Catches a view that is never sent, bytes sent twice or left out, a count that wraps.
+ * Catches a view that is never sent, bytes sent twice, left out or overwritten, a count that wraps.
  */
 #include "base/memory.h"
 #include "io/buffers.h"
@@ -118,6 +118,31 @@ TEST(sent_in_part)
     net_run(main_short);
 }
 
+/* Without a pool a stream fills one buffer again and again, but none that is still being sent. */
+static int main_plain(void *arg)
+{
+    struct pair pair;
+    const void *data;
+    size_t size;
+
+    (void)arg;
+    open_pair(&pair);
+    give_without_request(&pair, view(&pair, "what was given"));
+    ck_assert_ptr_ne(pair.stream->filling, pair.stream->given);
+    ck_assert_int_eq(weft_send_all(pair.fd, "THE NEXT THING", 14, NULL), 14);
+    ck_assert_int_eq(weft_stream_peek(pair.stream, &data, &size, 0), 1);
+    ok(weft_stream_consume(pair.stream, 0));
+    expect(&pair, "what was given");
+    close_pair(&pair);
+    return 0;
+}
+
+TEST(given_without_a_pool)
+{
+    setenv("WEFT_RING_MASK", "buffer_ring", 1);
+    net_run(main_plain);
+}
+
 static int main_users(void *arg)
 {
     struct pair pair;
@@ -149,4 +174,5 @@ TEST(users_of_a_buffer)
     net_run(main_users);
 }
 
-TEST_MAIN("io.stream_give", 30, no_request_to_be_had, sent_in_part, users_of_a_buffer)
+TEST_MAIN("io.stream_give", 30, no_request_to_be_had, sent_in_part, given_without_a_pool,
+          users_of_a_buffer)

@@ -164,11 +164,32 @@ TEST(cancels)
     ck_assert_uint_eq(reactor.stats.cancels_sent, 199);
     for (int i = 0; i < 200; i++)
         ck_assert(!weft__op_in_flight(&ops[i]));
-    weft__op_cancel(&reactor, &ops[0]); /* idle: nothing */
+    ops[1] = (struct weft__op){.complete = completed};
+    weft__op_cancel(&reactor, &ops[0]); /* idle: nothing, */
+    weft__op_cancel(&reactor, &ops[1]); /* whether it was ever asked to end or not */
     ck_assert_ptr_null(reactor.ops.cancels);
     ck_assert_ptr_eq(reactor.ops.cancels_tail, &reactor.ops.cancels);
     close(fds[0]);
     close(fds[1]);
+    close_reactor();
+}
+
+/* -- batches -------------------------------------------------------------------------------- */
+
+/* The ring says that it has more, each time it is asked: the turns that only fetch come to an end
+   all the same. */
+TEST(fetching_ends)
+{
+    struct weft__op op = {.complete = completed};
+    uint32_t flags = WEFT__SQ_TASKRUN;
+
+    open_reactor();
+    submit_nop(&op);
+    reactor.ring.kernel_flags = &flags;
+    for (int turns = 0; turns <= WEFT__FETCHES_MAX; turns++)
+        weft__reactor_turn(&reactor, false);
+    ck_assert_int_eq(completions, 1);
+    flags = 0;
     close_reactor();
 }
 
@@ -455,5 +476,5 @@ TEST(words_for_cancelled)
 TEST_MAIN("reactor.op", 30, slots_and_generations, generations_never_become_zero,
           unknown_completions, more, cancels, a_failed_cancel_is_sent_again,
           cancels_are_sent_again_ever_more_rarely, delays_of_cancels, many_failed_cancels,
-          answers_of_no_concern, cancel_of_what_runs_on_a_worker, cancel_of_what_no_signal_ends,
-          growth, words_for_cancelled)
+          fetching_ends, answers_of_no_concern, cancel_of_what_runs_on_a_worker,
+          cancel_of_what_no_signal_ends, growth, words_for_cancelled)

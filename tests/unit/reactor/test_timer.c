@@ -282,5 +282,24 @@ TEST(one_tick)
     free(many);
 }
 
+/* The present comes to the very tick with which the span of a list above begins: what lies in that
+   list comes before what is armed later in the same span. */
+TEST(where_a_span_begins)
+{
+    enum { SPAN = WEFT__TIMER_SLOTS };
+
+    for (uint64_t level = 1, span = SPAN; level < 4; level++, span *= SPAN) {
+        int64_t begin_ns = (int64_t)(3 * span) << WEFT__TIMER_TICK_SHIFT;
+        now_ns = 0;
+        weft__timers_open(&wheel, now_ns);
+        arm(&entries[0], begin_ns + 2 * TICK_NS);
+        run_at(begin_ns, UINT32_MAX);
+        arm(&entries[1], begin_ns + 9 * TICK_NS);
+        check_against_all();
+        run_at(begin_ns + 20 * TICK_NS, UINT32_MAX); /* the first one first */
+        ck_assert_uint_eq(fired, 2);
+    }
+}
+
 TEST_MAIN("reactor.timer", 60, random_against_a_model, next_leads_there, extremes, a_few_at_a_time,
-          firing_changes_others, one_tick)
+          firing_changes_others, one_tick, where_a_span_begins)

@@ -24,7 +24,7 @@ static void run(void *arg)
 /* On the leader as it closes, when all the others have closed and their threads have ended. */
 static void knock_late(void *arg)
 {
-    weft_inbox *other = weft_inbox_get(1);
+    weft_inbox *other = weft_inbox_get(1), *own = weft_inbox_here();
 
     (void)arg;
     dropped++;
@@ -34,6 +34,8 @@ static void knock_late(void *arg)
     ck_assert_int_eq(weft_post(other, run, NULL, NULL), -ESHUTDOWN);
     ck_assert_int_eq(weft_stop_post(other), -ESHUTDOWN);
     weft_inbox_put(other);
+    ck_assert_int_eq(weft_post(own, run, NULL, NULL), -ESHUTDOWN);
+    weft_inbox_put(own);
 }
 
 /* More callbacks than the last turns have room for: the rest is dropped as the leader closes. */

@@ -1,10 +1,12 @@
 /*
  * What tasks leave behind inside, and what befalls calls and children that come to a reactor which
- * refuses them. Catches pointers that stay when a frame is left, counts of load that drift, calls
- * that start where everything ends, and arguments that nobody lets go of.
+ * refuses them; and what a wait is told when it is cancelled. Catches pointers that stay when a
+ * frame is left, counts of load that drift, calls that start where everything ends, arguments that
+ * nobody lets go of, and a cancellation made of a result that was none.
  */
 #include "reactor/reactor.h"
 #include "support/net.h"
+#include "task/operation.h"
 #include "task/task.h"
 
 #define RUN_OPT(...) (&(struct weft_run_opt){.size = sizeof(struct weft_run_opt), __VA_ARGS__})
@@ -42,6 +44,105 @@ static int main_closer(void *arg)
 TEST(nobody_waits_after_a_drain)
 {
     net_run(main_closer);
+}
+
+/* -- waits --------------------------------------------------------------------------------------
+ */
+
+static int interrupts;
+
+static void count_interrupt(struct weft__wait *wait)
+{
+    ck_assert(wait->interrupted);
+    interrupts++;
+}
+
+static int parks(void *arg)
+{
+    struct weft__wait *wait = *(struct weft__wait **)arg;
+
+    wait->interrupt = count_interrupt;
+    weft__fiber_park(weft__self, wait);
+    ck_assert_int_eq(weft_uncancel(), 1);
+    ck_assert_int_eq(weft_uncancel(), 0);
+    wait->interrupt = count_interrupt;
+    weft__fiber_park(weft__self, wait);
+    return 0;
+}
+
+/* Asked once to end a wait, however often its task is cancelled; and again for the next wait. */
+static int main_interrupts(void *arg)
+{
+    struct weft__wait wait = {.what = "test", .fd = -1}, *place = &wait;
+    weft_task task;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, parks, &place, sizeof place, OPT(.task = &task)));
+        ok(weft_sleep(1000));
+        ok(weft_cancel(task));
+        ok(weft_cancel(task));
+        ck_assert_int_eq(interrupts, 1);
+        weft__fiber_wake(weft__self, &wait);
+        ok(weft_sleep(1000));
+        ok(weft_cancel(task));
+        ck_assert_int_eq(interrupts, 2);
+        weft__fiber_wake(weft__self, &wait);
+    }
+    return 0;
+}
+
+TEST(interrupted_once_a_wait)
+{
+    net_run(main_interrupts);
+}
+
+struct request {
+    struct weft__operation operation;
+    int32_t result; /* as the caller is to see it */
+};
+
+/* A request that the kernel never sees; its completion is handed in by the test. */
+static int asks_nobody(void *arg)
+{
+    struct request *request = *(struct request **)arg;
+    struct weft__task *self = weft__task_self();
+    struct weft__sqe sqe;
+
+    ck_assert_ptr_nonnull(weft__operation_begin(self, &request->operation, "test", -1));
+    weft__self->ring.sq_tail--;
+    ck_assert_int_eq(weft__operation_wait(self, &request->operation, &sqe), request->result);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_NONE);
+    ck_assert_int_eq(weft_yield(), -ECANCELED);
+    return 0;
+}
+
+/* The kernel says "cancelled" or "interrupted" for reasons of its own, before we ask it to; the
+   cancellation that comes before the task runs is told by the next call. */
+static int main_not_ours(void *arg)
+{
+    static const int32_t results[] = {-EINTR, -ECANCELED, -512};
+
+    (void)arg;
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++)
+        WEFT_SCOPE(s) {
+            struct request request = {.result = results[i] == -EINTR ? -EINTR : -ECANCELED};
+            struct request *place = &request;
+            weft_task task;
+            ok(weft_spawn(&s, asks_nobody, &place, sizeof place, OPT(.task = &task)));
+            ok(weft_sleep(1000));
+            ck_assert(weft__op_complete(weft__self,
+                                        &(struct weft__cqe){.user_data = request.operation.op.id,
+                                                            .result = results[i]}));
+            ok(weft_cancel(task));
+            ok(weft_join(task, NULL));
+        }
+    return 0;
+}
+
+TEST(cancelled_by_the_kernel_itself)
+{
+    net_run(main_not_ours);
 }
 
 /* -- children elsewhere -------------------------------------------------------------------------
@@ -262,6 +363,7 @@ TEST(a_call_to_where_everything_ends)
     ck_assert_int_eq(refused, 1);
 }
 
-TEST_MAIN("task.inside", 60, nobody_waits_after_a_drain, dropped_before_they_ran,
-          dropped_where_there_is_no_room, too_large_a_stack_elsewhere, news_are_told_once,
-          children_on_their_way_count, a_call_to_where_everything_ends)
+TEST_MAIN("task.inside", 60, nobody_waits_after_a_drain, interrupted_once_a_wait,
+          cancelled_by_the_kernel_itself, dropped_before_they_ran, dropped_where_there_is_no_room,
+          too_large_a_stack_elsewhere, news_are_told_once, children_on_their_way_count,
+          a_call_to_where_everything_ends)

@@ -1,0 +1,2 @@
+# Stands before the kernel, which seldom takes less than all.
+target_link_options(unit.ring.enter PRIVATE -Wl,--wrap=io_uring_enter2)
