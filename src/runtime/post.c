@@ -51,13 +51,12 @@ static void callback_drop(struct weft__callback *callback)
     finish((struct post *)callback, false);
 }
 
-/* From the reactor's own thread: into the ready queue, after what is ready already. */
+/* From the reactor's own thread: into the ready queue, after what is ready already. Not from a drop
+   function of a reactor that closes: its inbox winds by then. */
 static int post_here(struct weft__reactor *reactor, struct weft__callback *callback)
 {
-    int error = weft__inbox_closed(reactor->inbox) ? -ESHUTDOWN : 0; /* asked by a drop function */
+    int error = weft__ready_reserve(&reactor->ready);
 
-    if (error == 0)
-        error = weft__ready_reserve(&reactor->ready);
     if (error == 0)
         weft__ready_push_callback(&reactor->ready, callback);
     return error;
