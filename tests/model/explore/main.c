@@ -2,6 +2,7 @@
  * main.c - the explorer as a program.
  *
  *     explore                      every scenario, every execution within the bounds
+ *     explore quick                the same with few preemptions, up to the first failure
  *     explore mutants              each order made weaker must be noticed
  *     explore NAME                 one scenario
  *     explore NAME SCHEDULE        one execution of it, step by step
@@ -23,7 +24,7 @@ static const struct explore_scenario *const *const lists[] = {explore_scenarios_
                                                               explore_scenarios_inbox,
                                                               explore_scenarios_post,
                                                               explore_scenarios_wake};
-enum { LISTS = sizeof lists / sizeof *lists };
+enum { LISTS = sizeof lists / sizeof *lists, QUICK_PREEMPTIONS = 2 };
 
 static uint32_t from_environment(const char *name, uint32_t otherwise)
 {
@@ -129,6 +130,26 @@ static int check_all(void)
     return wrong;
 }
 
+/* With few preemptions first, and no further than the first failure: for who has put a bug in and
+   wants to know whether it is noticed. */
+static int check_quickly(void)
+{
+    struct explore_result result;
+
+    for (uint32_t preemptions = 0; preemptions <= QUICK_PREEMPTIONS; preemptions++)
+        for (int i = 1; i < LISTS; i++) /* the first is about the explorer itself */
+            for (const struct explore_scenario *const *at = lists[i]; *at; at++) {
+                struct explore_bounds bounds = bounds_of(*at, false);
+                bounds.preemptions = preemptions;
+                explore_all(*at, &bounds, false, &result);
+                if (!result.failed)
+                    continue;
+                printf("%s fails, %u preemptions: %s\n", (*at)->name, preemptions, result.text);
+                return 1;
+            }
+    return 0;
+}
+
 static const struct explore_scenario *scenario_called(const char *name)
 {
     for (int i = 0; i < LISTS; i++)
@@ -166,6 +187,8 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 1)
         return check_all() != 0;
+    if (strcmp(argv[1], "quick") == 0)
+        return check_quickly();
     if (strcmp(argv[1], "mutants") == 0) {
         bounds = bounds_of(NULL, true);
         return explore_mutants(&bounds) != 0;

@@ -171,6 +171,62 @@ static const struct explore_scenario posted_again = {.name = "slot-posted-by-its
                                                      .threads = {{"reactor", three_turns},
                                                                  {"poster", post_once_then_put}}};
 
+/* -- one slot at two reactors ------------------------------------------------------------------
+ */
+
+static struct weft_inbox *second;
+static struct weft__reactor *second_reactor;
+enum { ON_SECOND = 2 }; /* the number of its thread */
+
+/* Who is run there has the slot for itself: it is not posted again. */
+static void runs_here_or_there(void *arg)
+{
+    count_run(arg);
+    if (explore_running == ON_SECOND)
+        slot->fn = count_run;
+}
+static void open_two(void)
+{
+    open_inbox(1);
+    slot->fn = runs_here_or_there;
+    second_reactor = explore_alloc(sizeof *second_reactor);
+    second_reactor->stats.callbacks = 0;
+    second = weft__inbox_new(second_reactor, 1, NULL);
+    second->bell.eventfd = 1;
+    weft_inbox_retain(second);
+}
+static void first_runs(void)
+{
+    weft__inbox_run(inbox, the_reactor, 1024);
+    close_inbox();
+}
+static void second_runs(void)
+{
+    weft__inbox_run(second, second_reactor, 1024);
+    weft__inbox_close(second);
+    kernel_settle(&second->bell, second->bells_owed);
+    explore_free(second_reactor);
+    weft_inbox_put(second);
+}
+static void posts_here_then_there(void)
+{
+    note(weft_post_slot(inbox, slot));
+    note(weft_post_slot(second, slot));
+    weft_inbox_put(inbox);
+    weft_inbox_put(second);
+}
+static void two_end(void)
+{
+    EXPLORE_CHECK(seen.posted + seen.busy + seen.refused == 2);
+    end();
+}
+static const struct explore_scenario two_reactors = {
+    .name = "slot-at-two-reactors",
+    .says = "a slot that is not busy any more is not read any more",
+    .set_up = open_two,
+    .check = two_end,
+    .threads = {{"first", first_runs}, {"second", second_runs}, {"poster", posts_here_then_there}}};
+
 /* -- posts without memory of their own ------------------------------------------------------------
  */
 
@@ -239,6 +295,6 @@ static const struct explore_scenario stopped_twice = {.name = "stop-from-two-thr
                                                                   {"stopper 1", stops},
                                                                   {"stopper 2", stops}}};
 
-const struct explore_scenario *const explore_scenarios_post[] = {&one_slot, &posted_again,
-                                                                 &plain_posts, &stopped_twice,
-                                                                 NULL};
+const struct explore_scenario *const explore_scenarios_post[] = {&one_slot,      &posted_again,
+                                                                 &two_reactors,  &plain_posts,
+                                                                 &stopped_twice, NULL};

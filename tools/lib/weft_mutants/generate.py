@@ -6,8 +6,8 @@ from weft_mutants import patches
 
 # Who may know each file; the first that fails is enough. A file that is not here is nobody's.
 WATCHERS = {
-    "src/reactor/inbox.c": r"model/explore/scenarios",
-    "src/runtime/post.c": r"model/explore/scenarios",
+    "src/reactor/inbox.c": r"model/explore/quick",
+    "src/runtime/post.c": r"model/explore/quick",
     "src/task/call.c": r"unit/task/inside|api-sim/remote",
     "src/reactor/reactor.c": r"unit/runtime/bell_again",
     "src/reactor/reactor.h": r"unit/reactor/op|api-sim/net_(echo|cancel)",
