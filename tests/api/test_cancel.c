@@ -296,74 +296,6 @@ TEST(ignoring_it_starves_nobody)
     ck_assert_int_eq(run(spinning_main), 0);
 }
 
-/* -- cancelled, and then what it waited for comes before it has run ------------------------------
- */
-
-struct waiter {
-    weft_scope *full;
-    weft_task who, whom; /* waits, and is waited for */
-};
-
-/* Cancels who waits for it and ends, in one go. */
-static int cancels_and_ends(void *arg)
-{
-    struct waiter *waiter = *(struct waiter **)arg;
-
-    ck_assert_int_eq(weft_yield(), 0);
-    ck_assert_int_eq(weft_yield(), 0);
-    ck_assert_int_eq(weft_cancel(waiter->who), 1);
-    return 7;
-}
-static int nothing(void *arg)
-{
-    (void)arg;
-    return 0;
-}
-static int has_its_result(void *arg)
-{
-    struct waiter *waiter = *(struct waiter **)arg;
-    int result = 0;
-
-    ck_assert_int_eq(weft_join(waiter->whom, &result), 0);
-    ck_assert_int_eq(result, 7);
-    ck_assert_int_eq(weft_yield(), -ECANCELED);
-    count++;
-    return 0;
-}
-static int has_its_room(void *arg)
-{
-    struct waiter *waiter = *(struct waiter **)arg;
-
-    ck_assert_int_eq(weft_spawn(waiter->full, nothing, NULL, 0, NULL), 0);
-    ck_assert_int_eq(weft_yield(), -ECANCELED);
-    count++;
-    return 0;
-}
-static int handed_over_main(void *arg)
-{
-    weft_task_fn const fns[] = {has_its_result, has_its_room};
-
-    (void)arg;
-    for (int i = 0; i < 2; i++)
-        WEFT_SCOPE(s)
-            WEFT_SCOPE(full, .max_tasks = 1) {
-                struct waiter waiter = {.full = &full}, *place = &waiter;
-                ck_assert_int_eq(weft_spawn(&s, fns[i], &place, sizeof place,
-                                            OPT(.task = &waiter.who)),
-                                 0);
-                ck_assert_int_eq(weft_spawn(&full, cancels_and_ends, &place, sizeof place,
-                                            OPT(.task = &waiter.whom)),
-                                 0);
-                ck_assert_int_eq(weft_join(waiter.who, NULL), 0);
-            }
-    ck_assert_int_eq(count, 2);
-    return 0;
-}
-TEST(what_was_handed_over_counts)
-{
-    ck_assert_int_eq(run(handed_over_main), 0);
-}
-
 /* -- what was refused, and why ----------------------------------------------------------------- */
 
 static int fails(void *arg)
@@ -495,5 +427,4 @@ TEST(on_another_reactor)
 
 TEST_MAIN("api.cancel", 30, before_it_first_ran, reaches_all_below, uncancel,
           uncancel_takes_back_requests_only, cancelling_a_waiter, oneself_and_ones_canceller,
-          ignoring_it_starves_nobody, what_was_handed_over_counts, causes,
-          cleaning_up_under_a_shield, on_another_reactor)
+          ignoring_it_starves_nobody, causes, cleaning_up_under_a_shield, on_another_reactor)

@@ -1,6 +1,6 @@
 /*
- * weft/scope.h, what is easily lost: room in a full scope for several who wait, whose failure an
- * implicit close reports, and what the edge of a shield says.
+ * weft/scope.h, what is easily lost: room in a full scope for several who wait, what is handed to
+ * who was cancelled, whose failure an implicit close reports, and what the edge of a shield says.
  */
 #include "support/test.h"
 
@@ -115,6 +115,77 @@ static int passed_on_main(void *arg)
 TEST(room_is_passed_on)
 {
     ck_assert_int_eq(run(passed_on_main), 0);
+}
+
+/* Cancelled, and then what it waited for comes before it has run: it has that, and its next call is
+   refused. */
+struct waiter {
+    weft_scope *full;
+    weft_task who, whom; /* waits, and is waited for */
+};
+
+/* Cancels who waits for it and ends, in one go. */
+static int cancels_and_ends(void *arg)
+{
+    struct waiter *waiter = *(struct waiter **)arg;
+
+    ck_assert_int_eq(weft_yield(), 0);
+    ck_assert_int_eq(weft_yield(), 0);
+    ck_assert_int_eq(weft_cancel(waiter->who), 1);
+    return 7;
+}
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+static int has_its_result(void *arg)
+{
+    struct waiter *waiter = *(struct waiter **)arg;
+    int result = 0;
+
+    ck_assert_int_eq(weft_join(waiter->whom, &result), 0);
+    ck_assert_int_eq(result, 7);
+    ck_assert_int_eq(weft_yield(), -ECANCELED);
+    count++;
+    return 0;
+}
+static int has_its_room(void *arg)
+{
+    struct waiter *waiter = *(struct waiter **)arg;
+
+    ck_assert_int_eq(weft_spawn(waiter->full, nothing, NULL, 0, NULL), 0);
+    ck_assert_int_eq(weft_yield(), -ECANCELED);
+    count++;
+    return 0;
+}
+static int handed_over_main(void *arg)
+{
+    weft_task_fn const fns[] = {has_its_result, has_its_room};
+
+    (void)arg;
+    for (int i = 0; i < 2; i++)
+        WEFT_SCOPE(s)
+            WEFT_SCOPE(full, .max_tasks = 1) {
+                struct waiter waiter = {.full = &full}, *place = &waiter;
+                ck_assert_int_eq(weft_spawn(&s, fns[i], &place, sizeof place,
+                                            &(struct weft_spawn_opt){.size = sizeof(
+                                                                         struct weft_spawn_opt),
+                                                                     .task = &waiter.who}),
+                                 0);
+                ck_assert_int_eq(weft_spawn(&full, cancels_and_ends, &place, sizeof place,
+                                            &(struct weft_spawn_opt){.size = sizeof(
+                                                                         struct weft_spawn_opt),
+                                                                     .task = &waiter.whom}),
+                                 0);
+                ck_assert_int_eq(weft_join(waiter.who, NULL), 0);
+            }
+    ck_assert_int_eq(count, 2);
+    return 0;
+}
+TEST(what_was_handed_over_counts)
+{
+    ck_assert_int_eq(run(handed_over_main), 0);
 }
 
 /* Two scopes fail and nobody asks: the first failure is the result. */
@@ -320,5 +391,6 @@ TEST(one_deadline_in_a_crowd)
 }
 
 TEST_MAIN("api.scope_more", 30, many_wait_for_room, no_herd_waits_for_room, room_is_passed_on,
-          the_first_unread_failure, drained_children_have_not_failed, left_with_one_open_inside,
-          the_edge_of_a_shield, turned_away_before_there_is_room, one_deadline_in_a_crowd)
+          what_was_handed_over_counts, the_first_unread_failure, drained_children_have_not_failed,
+          left_with_one_open_inside, the_edge_of_a_shield, turned_away_before_there_is_room,
+          one_deadline_in_a_crowd)

@@ -24,7 +24,7 @@ static const struct explore_scenario *const *const lists[] = {explore_scenarios_
                                                               explore_scenarios_inbox,
                                                               explore_scenarios_post,
                                                               explore_scenarios_wake};
-enum { LISTS = sizeof lists / sizeof *lists, QUICK_PREEMPTIONS = 2 };
+enum { LISTS = sizeof lists / sizeof *lists };
 
 static uint32_t from_environment(const char *name, uint32_t otherwise)
 {
@@ -134,6 +134,7 @@ static int check_all(void)
    wants to know whether it is noticed. */
 static int check_quickly(void)
 {
+    enum { QUICK_PREEMPTIONS = 2 };
     struct explore_result result;
 
     for (uint32_t preemptions = 0; preemptions <= QUICK_PREEMPTIONS; preemptions++)
