@@ -120,8 +120,10 @@ int weft__until_open(struct weft__until *until, int64_t deadline_ns)
     struct weft_scope_opt opt = {.size = sizeof opt,
                                  .deadline = deadline_ns > 0 ? deadline_ns : 1,
                                  .name = "until"};
+    struct weft__task *self;
+    int error = weft__enter(&self); /* first: a deadline that has passed hides no cancellation */
 
-    return weft_scope_open(&until->scope, &opt);
+    return error < 0 ? error : weft_scope_open(&until->scope, &opt);
 }
 
 int64_t weft__until_close(struct weft__until *until, int64_t result)

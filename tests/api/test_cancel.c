@@ -425,6 +425,47 @@ TEST(on_another_reactor)
                      0);
 }
 
+/* -- cancelled, and late besides --------------------------------------------------------------- */
+
+/* A loop that polls with a deadline of "now" must hear of its cancellation, and not of time only.
+ */
+static int polls(void *arg)
+{
+    int fd = weft_socket(AF_INET, SOCK_STREAM, 0);
+    char byte;
+
+    (void)arg;
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    for (int64_t deadline = 0; deadline < 2; deadline++) {
+        ck_assert_int_eq(weft_recv_until(fd, &byte, 1, 0, deadline), -ECANCELED);
+        ck_assert_int_eq(weft_cause(), WEFT_CAUSE_CANCEL);
+        ck_assert_int_eq(weft_send_all_until(fd, &byte, 1, NULL, deadline), -ECANCELED);
+        ck_assert_int_eq(weft_cause(), WEFT_CAUSE_CANCEL);
+    }
+    return weft_close(fd);
+}
+
+static int late_main(void *arg)
+{
+    weft_scope s;
+    weft_task task;
+
+    (void)arg;
+    ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+    task = spawn_kept(&s, polls, NULL);
+    ck_assert_int_eq(weft_yield(), 0);
+    ck_assert_int_eq(weft_cancel(task), 1);
+    ck_assert_int_eq(join(task), 0);
+    return weft_scope_close(&s);
+}
+
+TEST(a_deadline_that_passed_hides_nothing)
+{
+    ck_assert_int_eq(run(late_main), 0);
+}
+
 TEST_MAIN("api.cancel", 30, before_it_first_ran, reaches_all_below, uncancel,
           uncancel_takes_back_requests_only, cancelling_a_waiter, oneself_and_ones_canceller,
-          ignoring_it_starves_nobody, causes, cleaning_up_under_a_shield, on_another_reactor)
+          ignoring_it_starves_nobody, causes, cleaning_up_under_a_shield, on_another_reactor,
+          a_deadline_that_passed_hides_nothing)
