@@ -16,7 +16,9 @@ int weft__wait_for_done(struct weft__task *self, struct weft__wait *wait, const 
 {
     wait->interrupt = weft__wait_interrupt;
     weft__fiber_park(self->reactor, wait);
-    return *done ? 0 : weft__task_refuse(self);
+    /* without giving way: what is handed over before the caller has unlinked itself would be taken
+       after all, and the refusal noted for nothing */
+    return *done ? 0 : weft__task_note_refusal(self);
 }
 
 /* -- with a limit --------------------------------------------------------------------------- */

@@ -552,6 +552,58 @@ static int join_wins_main_2(void *arg)
     ck_assert_int_eq(weft_scope_close(&s), 0);
     return 0;
 }
+
+/* The joiner is refused; that the task ends while the refused one would give way, with a budget of
+   one switch, does not undo it. Either it was refused, and the edge says so, or it was not. */
+static int told_to_end;
+static int ends_late(void *arg)
+{
+    (void)arg;
+    while (!told_to_end)
+        ck_assert_int_eq(weft_yield(), 0);
+    return 11;
+}
+static int joins_in_a_scope(void *arg)
+{
+    int result = 0, error;
+    weft_scope s;
+
+    ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+    error = weft_await(*(weft_task *)arg, &result);
+    ck_assert_int_eq(weft_scope_close(&s), error);
+    ck_assert_int_eq(error, -ECANCELED);
+    return error;
+}
+static int refused_join_main(void *arg)
+{
+    weft_task task, waiter;
+    int result = 0;
+
+    (void)arg;
+    told_to_end = 0;
+    WEFT_SCOPE(s) {
+        ck_assert_int_eq(weft_spawn(&s, ends_late, NULL, 0, OPT(.task = &task)), 0);
+        ck_assert_int_eq(weft_spawn(&s, joins_in_a_scope, &task, sizeof task, OPT(.task = &waiter)),
+                         0);
+        ck_assert_int_eq(weft_yield(), 0);
+        ck_assert_int_eq(weft_cancel(waiter), 1);
+        ck_assert_int_eq(weft_yield(), 0);
+        told_to_end = 1;
+        ck_assert_int_eq(weft_join(waiter, &result), 0);
+        ck_assert_int_eq(result, -ECANCELED);
+        ck_assert_int_eq(weft_join(task, &result), 0);
+        ck_assert_int_eq(result, 11);
+    }
+    return 0;
+}
+TEST(a_refused_join_stays_refused)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .budget = 1};
+
+    ck_assert_int_eq(weft_run(refused_join_main, NULL, 0, &opt), 0);
+    ck_assert_int_eq(run(refused_join_main), 0);
+}
+
 TEST(join_result_wins)
 {
     ck_assert_int_eq(run(join_wins_main), 0);
@@ -687,5 +739,6 @@ TEST(create_task_goes_into_the_innermost_scope)
 TEST_MAIN("api.task", 30, child_runs_later, arguments_are_copied, spawn_errors, stack_sizes,
           full_scope_waits, only_child_waits_for_room, room_is_passed_on, room_is_refused, handles,
           handles_of_earlier_runs, two_joiners, cycles_of_joins, settled_join_is_unchecked,
-          join_result_wins, kept_records_end_with_the_scope, yield_is_fair, errno_is_the_tasks_own,
-          big_stack, create_task_goes_into_the_innermost_scope)
+          join_result_wins, a_refused_join_stays_refused, kept_records_end_with_the_scope,
+          yield_is_fair, errno_is_the_tasks_own, big_stack,
+          create_task_goes_into_the_innermost_scope)
