@@ -262,7 +262,7 @@ static int main_task(void *arg)
 
     runtime->result = weft__task_body(weft__task_self(), runtime->fn, user_arg);
     main_ended(runtime);
-    return 0;
+    return runtime->result; /* for whoever joins it */
 }
 
 /* -- opening and closing a member ----------------------------------------------------------- */

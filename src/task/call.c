@@ -119,13 +119,19 @@ static void answer(struct call *call, struct weft__message *message)
 static int remote_main(void *arg)
 {
     struct call *call = *(struct call **)arg;
+    int result = weft__task_body(weft__task_self(), call->fn,
+                                 call->size ? (char *)arg + 16 : (void *)(uintptr_t)call->arg);
 
-    call->result = weft__task_body(weft__task_self(), call->fn,
-                                   call->size ? (char *)arg + 16 : (void *)(uintptr_t)call->arg);
+    call->result = result;
     call->refused = weft__task_self()->refused_from_home;
     call->delivered = weft__task_self()->delivered;
     answer(call, &call->back); /* from here on the caller's frame may be gone */
-    return 0;
+    return result;             /* for whoever joins it here */
+}
+
+bool weft__task_is_called(const struct weft__task *task)
+{
+    return task->fn == remote_main;
 }
 
 static void remote_drop(void *arg)

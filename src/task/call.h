@@ -14,4 +14,7 @@
 int weft__spawn_remote(struct weft__task *self, struct weft__scope *scope, weft_task_fn fn,
                        const void *arg, size_t size, const struct weft_spawn_opt *opt);
 
+/* Does it run here for a task of another reactor, whose result its own is? */
+bool weft__task_is_called(const struct weft__task *task);
+
 #endif

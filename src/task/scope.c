@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/option.h"
+#include "task/call.h"
 #include "task/task.h"
 #include "task/wait.h"
 
@@ -125,10 +126,11 @@ int weft_shield_open(weft_scope *public_scope, int64_t deadline)
 
 /* -- children ------------------------------------------------------------------------------- */
 
-/* Being told to end, and ending for that reason, is no failure. */
+/* Being told to end, and ending for that reason, is no failure. One that runs for a task of another
+   reactor fails there, and not in the root that it stands in. */
 static bool child_failed(const struct weft__task *child)
 {
-    if (child->result >= 0)
+    if (child->result >= 0 || weft__task_is_called(child))
         return false;
     return !(child->delivered && (child->result == -ECANCELED || child->result == -ESHUTDOWN));
 }

@@ -371,6 +371,51 @@ TEST(least_loaded)
     ck_assert_int_eq(weft_run(least_loaded_main, NULL, 0, &opt), 0);
 }
 
+/* -- joined where it runs ------------------------------------------------------------------------
+ */
+
+/* Touched on reactor 1 alone. */
+static weft_task far_task;
+static bool far_joined;
+
+static int fails_there(void *arg)
+{
+    (void)arg;
+    far_task = weft_current_task();
+    while (!far_joined)
+        ck_assert_int_eq(weft_yield(), 0);
+    return -EPROTO;
+}
+static int joins_there(void *arg)
+{
+    int result = 0;
+
+    (void)arg;
+    while (!far_task.generation)
+        ck_assert_int_eq(weft_yield(), 0);
+    far_joined = true;
+    ck_assert_int_eq(weft_await(far_task, &result), 0);
+    ck_assert_int_eq(result, -EPROTO);
+    ck_assert_uint_eq(weft_scope_errors(weft_root(), NULL, 0), 0); /* it fails at home */
+    return 0;
+}
+static int joined_there_main(void *arg)
+{
+    (void)arg;
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        ck_assert_int_eq(weft_spawn(&s, fails_there, NULL, 0, OPT(.reactor = WEFT_ON(1))), 0);
+        ck_assert_int_eq(weft_call(1, joins_there, NULL, 0), 0);
+        while (weft_scope_tasks(&s) > 0)
+            ck_assert_int_eq(weft_sleep(100000), 0);
+        ck_assert_uint_eq(weft_scope_errors(&s, NULL, 0), 1);
+    }
+    return 0;
+}
+TEST(joined_where_it_runs)
+{
+    ck_assert_int_eq(run(joined_there_main), 0);
+}
+
 TEST_MAIN("api.remote", 60, the_cause_is_the_one_at_home, drain_then_cancel_then_hard,
           an_idle_wait_drains, requests_are_the_far_tasks_own, two_requests_in_one_turn, in_a_hurry,
-          least_loaded)
+          least_loaded, joined_where_it_runs)

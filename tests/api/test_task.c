@@ -604,6 +604,27 @@ TEST(a_refused_join_stays_refused)
     ck_assert_int_eq(run(refused_join_main), 0);
 }
 
+/* The main task is one like any other to whoever waits for it. */
+static int joined_main_gave;
+static int waits_for_main(void *arg)
+{
+    return weft_await(*(weft_task *)arg, &joined_main_gave);
+}
+static int main_that_is_joined(void *arg)
+{
+    weft_task self = weft_current_task();
+
+    (void)arg;
+    ck_assert_int_eq(weft_spawn(weft_root(), waits_for_main, &self, sizeof self, NULL), 0);
+    ck_assert_int_eq(weft_yield(), 0);
+    return -EPROTO;
+}
+TEST(main_is_joined)
+{
+    ck_assert_int_eq(run(main_that_is_joined), -EPROTO);
+    ck_assert_int_eq(joined_main_gave, -EPROTO);
+}
+
 TEST(join_result_wins)
 {
     ck_assert_int_eq(run(join_wins_main), 0);
@@ -739,6 +760,6 @@ TEST(create_task_goes_into_the_innermost_scope)
 TEST_MAIN("api.task", 30, child_runs_later, arguments_are_copied, spawn_errors, stack_sizes,
           full_scope_waits, only_child_waits_for_room, room_is_passed_on, room_is_refused, handles,
           handles_of_earlier_runs, two_joiners, cycles_of_joins, settled_join_is_unchecked,
-          join_result_wins, a_refused_join_stays_refused, kept_records_end_with_the_scope,
-          yield_is_fair, errno_is_the_tasks_own, big_stack,
+          join_result_wins, a_refused_join_stays_refused, main_is_joined,
+          kept_records_end_with_the_scope, yield_is_fair, errno_is_the_tasks_own, big_stack,
           create_task_goes_into_the_innermost_scope)
