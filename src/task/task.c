@@ -103,6 +103,17 @@ static void wake_joiners(struct weft__task *self)
     self->joiners = NULL;
 }
 
+/* What it holds is not its to hold any more, and nobody else's to release. */
+static void abandon_holds(struct weft__task *self)
+{
+    while (self->holds) {
+        struct weft__hold *hold = self->holds;
+
+        weft__hold_end(hold);
+        hold->abandon(hold);
+    }
+}
+
 /* The first function on a task's stack; `arg` is its record. Returns who goes on. */
 static struct weft__context *task_main(void *arg)
 {
@@ -118,6 +129,8 @@ static struct weft__context *task_main(void *arg)
     }
     if (__builtin_expect(self->bindings != NULL, 0))
         weft__bindings_put(self->bindings);
+    if (__builtin_expect(self->holds != NULL, 0))
+        abandon_holds(self);
     self->ended = true;
     WEFT__TRACE(reactor, WEFT_TRACE_END, self->fiber.slot, self->result);
     WEFT__COUNT(reactor, tasks_ended);
@@ -187,6 +200,7 @@ static void record_init(struct weft__task *task, struct weft__reactor *reactor, 
     task->bindings = spawner ? weft__bindings_retain(spawner->bindings) : NULL;
     task->joiners = NULL;
     task->joins = NULL;
+    task->holds = NULL;
     task->result = 0;
     task->unread_failure = 0;
     task->requests = 0;
@@ -604,17 +618,20 @@ int weft__tasks_open(struct weft__reactor *reactor, uint64_t generation_first, u
     if (!tasks)
         return -ENOMEM;
     tasks->generation = generation_first;
+    tasks->id = generation_first + reactor->index + 1;
     tasks->alive_max = alive_max ? alive_max : TASKS_MAX_DEFAULT;
     reactor->tasks = tasks;
     weft__scope_init(&tasks->root, reactor, NULL);
     tasks->root.on_error = WEFT_KEEP_GOING;
     tasks->root.name = "root";
+    weft__roll_enter(tasks);
     return 0;
 }
 
 void weft__tasks_close(struct weft__reactor *reactor)
 {
     weft__tasks_reap(reactor);
+    weft__roll_leave(weft__tasks_of(reactor));
     weft__free(weft__tasks_of(reactor)->neighbours);
     weft__free(reactor->tasks);
     reactor->tasks = NULL;

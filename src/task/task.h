@@ -40,6 +40,13 @@ struct weft__joiner {
     bool consumes; /* weft_join, not weft_await */
 };
 
+/* Something a task holds and only it may release: lives in the object held. */
+struct weft__hold {
+    struct weft__hold *next;
+    struct weft__hold **link;
+    void (*abandon)(struct weft__hold *hold); /* the task has ended and did not release it */
+};
+
 struct weft__task {
     struct weft__fiber fiber; /* first: the reactor's pointer is ours */
     struct weft__reactor *reactor;
@@ -54,6 +61,7 @@ struct weft__task {
     const char *name;
     struct weft__joiner *joiners;
     struct weft__task *joins; /* the task it waits for in a join; meaningful while it is parked */
+    struct weft__hold *holds; /* what is to be given back at its end, the latest first */
     struct weft__binding *bindings; /* its context variables (binding.h) */
     int32_t result;
     int32_t unread_failure; /* of a scope closed implicitly; becomes the result */
@@ -124,6 +132,8 @@ _Static_assert(sizeof(struct weft__scope) <= sizeof(struct weft_scope), "reserve
 /* The task layer's state on one reactor. */
 struct weft__tasks {
     struct weft__scope root;
+    uint64_t id;                                          /* of the reactor: in a process, ever */
+    struct weft__tasks *next;                             /* on the roll (roll.c) */
     uint64_t generation;                                  /* of the latest task */
     uint64_t alive_max;                                   /* tasks at one time */
     void (*on_root_empty)(struct weft__reactor *reactor); /* its last task has ended */
@@ -137,6 +147,12 @@ struct weft__tasks {
 /* At most `alive_max` tasks at one time; 0: 2^21. */
 int weft__tasks_open(struct weft__reactor *reactor, uint64_t generation_first, uint32_t alive_max);
 void weft__tasks_close(struct weft__reactor *reactor);
+
+/* The roll: is there a reactor of that id (struct weft__tasks) still? Any thread. One that was
+   given up counts. */
+bool weft__roll_call(uint64_t id);
+void weft__roll_enter(struct weft__tasks *tasks);
+void weft__roll_leave(struct weft__tasks *tasks);
 
 /* The calling task, or NULL outside of one. */
 static inline struct weft__task *weft__task_self(void)
@@ -224,6 +240,22 @@ static inline int weft__enter_idle(struct weft__task **self)
 /* Spawns without looking at limits or at the caller's state. `size` bytes are copied. */
 int weft__task_start(struct weft__reactor *reactor, struct weft__scope *home, weft_task_fn fn,
                      const void *arg, size_t size, const struct weft_spawn_opt *opt);
+/* The task holds it from now on; or no more. */
+static inline void weft__hold_begin(struct weft__task *self, struct weft__hold *hold)
+{
+    hold->next = self->holds;
+    hold->link = &self->holds;
+    if (hold->next)
+        hold->next->link = &hold->next;
+    self->holds = hold;
+}
+static inline void weft__hold_end(struct weft__hold *hold)
+{
+    *hold->link = hold->next;
+    if (hold->next)
+        hold->next->link = hold->link;
+}
+
 /* Runs fn and applies the rule of the unread failure. */
 int weft__task_body(struct weft__task *self, weft_task_fn fn, void *arg);
 /* The task a handle names. NULL: *error is -ESTALE, -EXDEV or -EPERM. */
