@@ -23,6 +23,7 @@
 #include <weft/scope.h>
 #include <weft/stats.h>
 #include <weft/stream.h>
+#include <weft/sync.h>
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/version.h>
@@ -345,6 +346,115 @@ WEFT_AT_(int, weft_stream_close, (stream), weft_stream *stream)
 
 WEFT_AT_(int, weft_stream_abort, (stream), weft_stream *stream)
 #define weft_stream_abort(...) weft_stream_abort_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_lock_acquire, (lock), weft_lock *lock)
+#define weft_lock_acquire(...) weft_lock_acquire_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_lock_acquire_nowait, (lock), weft_lock *lock)
+#define weft_lock_acquire_nowait(...) weft_lock_acquire_nowait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_lock_acquire_until, (lock, deadline), weft_lock *lock,
+    int64_t deadline)
+#define weft_lock_acquire_until(...) weft_lock_acquire_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_lock_release, (lock), weft_lock *lock)
+#define weft_lock_release(...) weft_lock_release_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(weft_lock *, weft_locked_enter_, (lock), weft_lock *lock)
+#define weft_locked_enter_(...) weft_locked_enter__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_event_wait, (event), weft_event *event)
+#define weft_event_wait(...) weft_event_wait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_event_wait_until, (event, deadline), weft_event *event,
+    int64_t deadline)
+#define weft_event_wait_until(...) weft_event_wait_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_event_set, (event), weft_event *event)
+#define weft_event_set(...) weft_event_set_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_event_clear, (event), weft_event *event)
+#define weft_event_clear(...) weft_event_clear_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_semaphore_acquire, (semaphore), weft_semaphore *semaphore)
+#define weft_semaphore_acquire(...) weft_semaphore_acquire_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_semaphore_acquire_nowait, (semaphore), weft_semaphore *semaphore)
+#define weft_semaphore_acquire_nowait(...) \
+    weft_semaphore_acquire_nowait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_semaphore_acquire_until, (semaphore, deadline),
+    weft_semaphore *semaphore, int64_t deadline)
+#define weft_semaphore_acquire_until(...) weft_semaphore_acquire_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_semaphore_release, (semaphore), weft_semaphore *semaphore)
+#define weft_semaphore_release(...) weft_semaphore_release_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_condition_wait, (condition, lock), weft_condition *condition,
+    weft_lock *lock)
+#define weft_condition_wait(...) weft_condition_wait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_condition_wait_until, (condition, lock, deadline),
+    weft_condition *condition, weft_lock *lock, int64_t deadline)
+#define weft_condition_wait_until(...) weft_condition_wait_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_condition_wait_for, (condition, lock, predicate, arg),
+    weft_condition *condition, weft_lock *lock, bool (*predicate)(void *arg), void *arg)
+#define weft_condition_wait_for(...) weft_condition_wait_for_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_condition_wait_for_until, (condition, lock, predicate, arg,
+    deadline), weft_condition *condition, weft_lock *lock, bool (*predicate)(void *arg), void *arg,
+    int64_t deadline)
+#define weft_condition_wait_for_until(...) \
+    weft_condition_wait_for_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_condition_notify, (condition, count), weft_condition *condition, uint32_t count)
+#define weft_condition_notify(...) weft_condition_notify_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_condition_notify_all, (condition), weft_condition *condition)
+#define weft_condition_notify_all(...) weft_condition_notify_all_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_barrier_wait, (barrier), weft_barrier *barrier)
+#define weft_barrier_wait(...) weft_barrier_wait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_barrier_wait_until, (barrier, deadline), weft_barrier *barrier,
+    int64_t deadline)
+#define weft_barrier_wait_until(...) weft_barrier_wait_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_barrier_abort, (barrier), weft_barrier *barrier)
+#define weft_barrier_abort(...) weft_barrier_abort_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_barrier_reset, (barrier), weft_barrier *barrier)
+#define weft_barrier_reset(...) weft_barrier_reset_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_barrier_waiting, (barrier), weft_barrier *barrier)
+#define weft_barrier_waiting(...) weft_barrier_waiting_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_rwlock_read, (lock), weft_rwlock *lock)
+#define weft_rwlock_read(...) weft_rwlock_read_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_rwlock_read_nowait, (lock), weft_rwlock *lock)
+#define weft_rwlock_read_nowait(...) weft_rwlock_read_nowait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_rwlock_read_until, (lock, deadline), weft_rwlock *lock,
+    int64_t deadline)
+#define weft_rwlock_read_until(...) weft_rwlock_read_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_rwlock_write, (lock), weft_rwlock *lock)
+#define weft_rwlock_write(...) weft_rwlock_write_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_rwlock_write_nowait, (lock), weft_rwlock *lock)
+#define weft_rwlock_write_nowait(...) weft_rwlock_write_nowait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_rwlock_write_until, (lock, deadline), weft_rwlock *lock,
+    int64_t deadline)
+#define weft_rwlock_write_until(...) weft_rwlock_write_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_rwlock_read_release, (lock), weft_rwlock *lock)
+#define weft_rwlock_read_release(...) weft_rwlock_read_release_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_rwlock_write_release, (lock), weft_rwlock *lock)
+#define weft_rwlock_write_release(...) weft_rwlock_write_release_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_spawn, (scope, fn, arg, arg_size, opt), weft_scope *scope,
     weft_task_fn fn, const void *arg, size_t arg_size, const struct weft_spawn_opt *opt)

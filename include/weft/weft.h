@@ -15,6 +15,7 @@
 #include <weft/scope.h>
 #include <weft/stats.h>
 #include <weft/stream.h>
+#include <weft/sync.h>
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/version.h>

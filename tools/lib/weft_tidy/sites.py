@@ -13,11 +13,13 @@ EXEMPT = {
     # they only answer a question, from any place
     "weft_version", "weft_now", "weft_after_ms", "weft_after_us", "weft_after_ns", "weft_cancelled",
     "weft_cause", "weft_draining", "weft_current_task", "weft_stack_remaining", "weft_reactors",
-    "weft_reactor_index", "weft_root",
+    "weft_reactor_index", "weft_root", "weft_lock_held", "weft_event_is_set",
+    "weft_semaphore_value",
     # NULL is an answer, and is taken for one
     "weft_inbox_get", "weft_inbox_here", "weft_inbox_retain", "weft_inbox_put",
     # called by the compiler's cleanup, or by a macro whose beginning has been checked
     "weft_scope_fall_", "weft_scope_leave_", "weft_no_suspend_enter_", "weft_no_suspend_leave_",
+    "weft_locked_leave_",
     # what all of this rests on
     "weft_misuse_hook_set", "weft_call_site_set_",
 }
@@ -120,7 +122,13 @@ def wrapper(nodiscard, kind, name, parameters):
                 f"#define {name}() {name}_at_(WEFT_HERE_)\n\n")
     names = ", ".join(name_of(p) for p in parameters)
     return (fill(f"{mark}WEFT_AT_({kind}, {name}, ({names}), {', '.join(parameters)})")
-            + f"#define {name}(...) {name}_at_(WEFT_HERE_, __VA_ARGS__)\n\n")
+            + define(f"#define {name}(...)", f"{name}_at_(WEFT_HERE_, __VA_ARGS__)") + "\n")
+
+
+def define(left, right, width=100):
+    """On one line if there is room."""
+    between = " " if len(left) + 1 + len(right) <= width else " \\\n    "
+    return left + between + right + "\n"
 
 
 def made(root):

@@ -1,0 +1,115 @@
+/*
+ * sync/semaphore.c - the semaphore. Its value is the permits to be had, its limit the most there
+ * may be; who waits finds none.
+ */
+#include "sync/wait_queue.h"
+
+struct semaphore {
+    struct weft__object object;
+};
+_Static_assert(sizeof(struct semaphore) <= sizeof(struct weft_semaphore), "reserved room");
+
+static struct weft__object *inside(const weft_semaphore *semaphore)
+{
+    return &((struct semaphore *)(uintptr_t)semaphore)->object;
+}
+
+static int no_semaphore(void)
+{
+    return weft__misuse(-EINVAL, "no semaphore");
+}
+
+/* A shared one, and nobody waits: takes a permit (-1), or gives one (1), if that can be. */
+static bool swap_by(struct weft__object *object, int by)
+{
+    uint32_t permits = weft__object_value(object);
+
+    return permits != (by < 0 ? 0 : object->limit) &&
+           weft__object_swap(object, permits, permits + (uint32_t)by);
+}
+
+/* For who has entered: takes a permit if there is one. */
+static bool take_one(struct weft__object *object)
+{
+    uint32_t permits = weft__object_value(object);
+
+    if (permits == 0)
+        return false;
+    weft__object_value_set(object, permits - 1);
+    return true;
+}
+
+int weft_semaphore_acquire(weft_semaphore *semaphore)
+{
+    struct weft__object *object = inside(semaphore);
+    struct weft__entry entry;
+    struct weft__task *self;
+    bool taken;
+    int error;
+
+    if (!semaphore)
+        return no_semaphore();
+    error = weft__sync_begin(&self);
+    if (error == 0 && swap_by(object, -1))
+        return 0;
+    if (error == 0)
+        error = weft__object_enter(object);
+    if (error < 0)
+        return error;
+    taken = take_one(object);
+    if (!taken)
+        weft__entry_enqueue(&entry, self, "semaphore", object, &object->row);
+    weft__object_exit(object);
+    return taken ? 0 : weft__entry_wait(&entry, true);
+}
+
+int weft_semaphore_acquire_nowait(weft_semaphore *semaphore)
+{
+    struct weft__object *object = inside(semaphore);
+    bool taken;
+    int error;
+
+    if (!semaphore)
+        return no_semaphore();
+    if (swap_by(object, -1))
+        return 0;
+    error = weft__object_enter(object);
+    if (error < 0)
+        return error;
+    taken = take_one(object);
+    weft__object_exit(object);
+    return taken ? 0 : -EAGAIN;
+}
+
+int weft_semaphore_acquire_until(weft_semaphore *semaphore, int64_t deadline)
+{
+    WEFT__UNTIL(deadline, weft_semaphore_acquire(semaphore));
+}
+
+int weft_semaphore_release(weft_semaphore *semaphore)
+{
+    struct weft__object *object = inside(semaphore);
+    struct weft__woken woken = {0};
+    int error;
+
+    if (!semaphore)
+        return no_semaphore();
+    if (swap_by(object, 1))
+        return 0;
+    error = weft__object_enter(object);
+    if (error < 0)
+        return error;
+    if (weft__row_first(&object->row))
+        weft__entry_grant(weft__row_first(&object->row), 0, &woken);
+    else if (weft__object_value(object) < object->limit)
+        weft__object_value_set(object, weft__object_value(object) + 1);
+    else
+        error = -EINVAL; /* no mistake for sure: a bound may be there to be met */
+    weft__object_leave(object, &woken);
+    return error;
+}
+
+uint32_t weft_semaphore_value(const weft_semaphore *semaphore)
+{
+    return semaphore ? weft__object_value(inside(semaphore)) : 0;
+}

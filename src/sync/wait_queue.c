@@ -1,0 +1,104 @@
+/*
+ * sync/wait_queue.c - the rows in which tasks wait, written once for all objects.
+ */
+#include "sync/wait_queue.h"
+
+/* -- entering ------------------------------------------------------------------------------- */
+
+/* A local object that another reactor used last, or nobody. */
+static int claim(struct weft__object *object, const struct weft__reactor *reactor)
+{
+    uint64_t home = atomic_load_explicit(&object->home, memory_order_relaxed);
+
+    if (home && weft__roll_call(home))
+        return weft__misuse(-EPERM, "the object is another reactor's");
+    atomic_store_explicit(&object->home, weft__tasks_of(reactor)->id, memory_order_relaxed);
+    return 0;
+}
+
+int weft__object_enter_slowly(struct weft__object *object)
+{
+    const struct weft__reactor *reactor = weft__self;
+
+    if (!reactor)
+        return weft__misuse(-EPERM, "called on a thread that runs no reactor");
+    if (!weft__object_shared(object))
+        return claim(object, reactor);
+    (void)weft__word_lock(&object->word);
+    return 0;
+}
+
+/* -- the row -------------------------------------------------------------------------------- */
+
+static bool take_out(struct weft__entry *entry)
+{
+    if (!weft__waiters_leave(&entry->row->waiters, &entry->waiter))
+        return false;
+    entry->row->count--;
+    return true;
+}
+
+void weft__entry_grant(struct weft__entry *entry, int32_t result, struct weft__woken *woken)
+{
+    take_out(entry);
+    entry->fate = WEFT__GRANTED;
+    entry->result = result;
+    entry->waiter.next = NULL;
+    if (woken->last)
+        woken->last->next = &entry->waiter;
+    else
+        woken->first = &entry->waiter;
+    woken->last = &entry->waiter;
+}
+
+uint64_t weft__row_grant(struct weft__row *row, uint64_t count_max, int32_t result,
+                         struct weft__woken *woken)
+{
+    uint64_t count = 0;
+
+    for (; count < count_max && weft__row_first(row); count++)
+        weft__entry_grant(weft__row_first(row), result, woken);
+    return count;
+}
+
+/* -- waiting -------------------------------------------------------------------------------- */
+
+/* A cancellation reaches one that waits: it leaves the row. One that was granted something goes on:
+   what wakes it is on its way. */
+static void interrupted(struct weft__wait *wait)
+{
+    struct weft__entry *entry =
+        (struct weft__entry *)((char *)wait - offsetof(struct weft__entry, wait));
+    struct weft__object *object = entry->object;
+    bool leaves;
+
+    if (weft__object_shared(object))
+        (void)weft__word_lock(&object->word);
+    leaves = take_out(entry);
+    if (leaves)
+        entry->fate = WEFT__GONE;
+    weft__object_exit(object);
+    if (leaves)
+        weft__wake_now(weft__self, wait);
+}
+
+void weft__entry_enqueue(struct weft__entry *entry, struct weft__task *self, const char *what,
+                         struct weft__object *object, struct weft__row *row)
+{
+    entry->wait = (struct weft__wait){.what = what, .fd = -1};
+    entry->task = self;
+    entry->object = object;
+    entry->row = row;
+    entry->fate = WEFT__QUEUED;
+    weft__waiter_init(&entry->waiter, &entry->wait);
+    weft__waiters_put(&row->waiters, &entry->waiter);
+    row->count++;
+}
+
+int weft__entry_wait(struct weft__entry *entry, bool interruptible)
+{
+    entry->wait.interrupt = interruptible ? interrupted : NULL;
+    if (!entry->waiter.arrived)
+        weft__fiber_park(entry->task->reactor, &entry->wait);
+    return entry->fate == WEFT__GRANTED ? entry->result : weft__task_refuse(entry->task);
+}
