@@ -15,6 +15,7 @@
 #include <weft/base.h>
 #include <weft/callback.h>
 #include <weft/context.h>
+#include <weft/future.h>
 #include <weft/loop.h>
 #include <weft/misuse.h>
 #include <weft/net.h>
@@ -88,6 +89,44 @@ WEFT_AT_(int, weft_context_reset, (token), weft_context_token *token)
 
 WEFT_AT_(int, weft_context_run, (fn, arg), int (*fn)(void *arg), void *arg)
 #define weft_context_run(...) weft_context_run_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_future_create, (future, opt), weft_future **future,
+    const struct weft_future_opt *opt)
+#define weft_future_create(...) weft_future_create_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_future_set_result, (future, value), weft_future *future, int64_t value)
+#define weft_future_set_result(...) weft_future_set_result_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_future_set_error, (future, error), weft_future *future, int error)
+#define weft_future_set_error(...) weft_future_set_error_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_future_cancel, (future), weft_future *future)
+#define weft_future_cancel(...) weft_future_cancel_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_future_result, (future, result), const weft_future *future, int64_t *result)
+#define weft_future_result(...) weft_future_result_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_future_await, (future, result), weft_future *future,
+    int64_t *result)
+#define weft_future_await(...) weft_future_await_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_future_await_until, (future, result, deadline),
+    weft_future *future, int64_t *result, int64_t deadline)
+#define weft_future_await_until(...) weft_future_await_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_future_take, (future, value), weft_future *future, int64_t *value)
+#define weft_future_take(...) weft_future_take_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_future_reset, (future), weft_future *future)
+#define weft_future_reset(...) weft_future_reset_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_future_add_done, (future, fn, arg), weft_future *future,
+    weft_future_fn *fn, void *arg)
+#define weft_future_add_done(...) weft_future_add_done_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_future_remove_done, (future, fn, arg), weft_future *future, weft_future_fn *fn,
+    void *arg)
+#define weft_future_remove_done(...) weft_future_remove_done_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_loop_new, (loop, opt), weft_loop **loop,
     const struct weft_run_opt *opt)

@@ -7,6 +7,7 @@
 #include <weft/base.h>
 #include <weft/callback.h>
 #include <weft/context.h>
+#include <weft/future.h>
 #include <weft/loop.h>
 #include <weft/misuse.h>
 #include <weft/net.h>

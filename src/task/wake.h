@@ -79,7 +79,8 @@ struct weft__waiter {
     bool queued;             /* under the object's lock */
     struct weft_inbox *home; /* whom to tell; set by who waits, read by who wakes */
     struct weft__wait *wait; /* its task parks on it; may serve several waiters. NULL: no task */
-    bool arrived;            /* its own reactor's; not in one word with `queued` */
+    int64_t value; /* what it is given: the object's, before it wakes; then the waiter's */
+    bool arrived;  /* its own reactor's; not in one word with `queued` */
 };
 
 /* First come, first served. Zeroed it is empty. Touched under the object's lock. */

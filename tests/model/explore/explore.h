@@ -44,6 +44,7 @@ extern const struct explore_scenario *const explore_scenarios_litmus[];
 extern const struct explore_scenario *const explore_scenarios_inbox[];
 extern const struct explore_scenario *const explore_scenarios_post[];
 extern const struct explore_scenario *const explore_scenarios_wake[];
+extern const struct explore_scenario *const explore_scenarios_future[];
 
 /* -- for scenarios and for kernel.c ---------------------------------------------------------- */
 

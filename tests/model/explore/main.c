@@ -23,7 +23,8 @@ static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 static const struct explore_scenario *const *const lists[] = {explore_scenarios_litmus,
                                                               explore_scenarios_inbox,
                                                               explore_scenarios_post,
-                                                              explore_scenarios_wake};
+                                                              explore_scenarios_wake,
+                                                              explore_scenarios_future};
 enum { LISTS = sizeof lists / sizeof *lists };
 
 static uint32_t from_environment(const char *name, uint32_t otherwise)

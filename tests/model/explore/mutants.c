@@ -41,6 +41,7 @@ static const struct needless needless[] = {
 static const struct explore_scenario *const *const lists[] = {explore_scenarios_inbox,
                                                               explore_scenarios_post,
                                                               explore_scenarios_wake,
+                                                              explore_scenarios_future,
                                                               explore_scenarios_litmus};
 enum { LISTS = sizeof lists / sizeof *lists };
 
