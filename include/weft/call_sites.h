@@ -145,6 +145,9 @@ WEFT_AT_(int, weft_loop_stop, (loop), weft_loop *loop)
 WEFT_AT_(int64_t, weft_loop_step, (loop, wait), weft_loop *loop, bool wait)
 #define weft_loop_step(...) weft_loop_step_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_AT_(int, weft_loop_fd, (loop), weft_loop *loop)
+#define weft_loop_fd(...) weft_loop_fd_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_AT_(int, weft_loop_close, (loop), weft_loop *loop)
 #define weft_loop_close(...) weft_loop_close_at_(WEFT_HERE_, __VA_ARGS__)
 

@@ -60,12 +60,22 @@ WEFT_API int weft_loop_run_forever(weft_loop *loop);
 WEFT_API int weft_loop_stop(weft_loop *loop);
 
 /*
- * One turn: takes what has happened, and runs what is ready, within the turn's budget. With `wait`
- * it sleeps until something happens. For programs that have a loop of their own. Returns the
- * absolute time at which it should be called again even if nothing happens: 1 at once, WEFT_NEVER
- * when no timer is armed; or an error.
+ * One turn: takes what has happened, runs what is ready, within the turn's budget, and hands the
+ * kernel what was asked of it. With `wait` it sleeps until something happens. For programs that
+ * have a loop of their own. Returns the absolute time at which it is to be called again even if
+ * nothing happens: 1 at once, WEFT_NEVER when no timer is armed; or an error.
  */
 WEFT_API int64_t weft_loop_step(weft_loop *loop, bool wait);
+
+/*
+ * A descriptor for epoll, GLib or libuv: readable when weft_loop_step is to be called, which makes
+ * it unreadable again. Nobody else reads or closes it. So in a loop of another kind: whenever it is
+ * readable, and whenever the time has come that the last step returned, step; and after a step that
+ * returned 1, or a call from outside that gives the loop something to do, again.
+ * Returns the descriptor, the same each time; -EMFILE, -ENFILE, -ENOMEM; -ENOTSUP in a simulated
+ * world, where nothing but weft runs.
+ */
+WEFT_API int weft_loop_fd(weft_loop *loop);
 
 /*
  * Ends it: callbacks that have not run are dropped; tasks that are left are named

@@ -293,6 +293,10 @@ void weft__ring_file_let_go(struct weft__ring *ring, int fd);
  * rung; without it, call weft__bell_rearm. Rings of a sleeper make a completion each, those of an
  * awake one may melt together; re-arming may give one that nobody rang.
  *
+ * For a loop of another kind that sleeps in the ring's place, weft__bell_signal gives a descriptor
+ * (the bell's, made when first asked for) that is readable from when a completion has come up, or
+ * the bell was rung, until weft__bell_signal_seen, which is to come before an enter.
+ *
  * A bell outlives the ring it wakes, and ringing it then does nothing; weft__bell_close once nobody
  * can ring it any more, after the ring itself was closed.
  */
@@ -300,6 +304,7 @@ struct weft__bell {
     int eventfd;
     int ring_fd; /* a descriptor of the bell's own for the ring; -1: MSG_RING cannot be used */
     uint64_t token;
+    int signal_fd; /* 0: nobody asked for it. Written once, while others may ring */
 };
 int weft__bell_open(struct weft__bell *bell, struct weft__ring *ring, uint64_t token);
 /* Arms the bell again after a completion of it came without WEFT__CQE_MORE. -EAGAIN: no request to
@@ -313,6 +318,9 @@ bool weft__bell_prepare(const struct weft__bell *bell, const struct weft__ring *
    over a second: do not close it. */
 bool weft__bell_settle(struct weft__bell *bell, uint64_t count);
 void weft__bell_close(struct weft__bell *bell);
+/* The descriptor; -ENOTSUP; or what eventfd(2) answers. On the ring's thread. */
+int weft__bell_signal(struct weft__bell *bell, struct weft__ring *ring);
+void weft__bell_signal_seen(struct weft__bell *bell);
 
 /* A line naming the features in use; snprintf's result. */
 int weft__ring_features(const struct weft__ring *ring, char *text, size_t size);

@@ -47,12 +47,61 @@ int weft__bell_open(struct weft__bell *bell, struct weft__ring *ring, uint64_t t
     return error;
 }
 
-void weft__bell_ring(struct weft__bell *bell)
+/* EAGAIN: the counter is full, so it has been rung. An open eventfd gives no other error. */
+static void add_one(int fd)
 {
     const uint64_t one = 1;
+
+    while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
+        continue;
+}
+
+void weft__bell_ring(struct weft__bell *bell)
+{
+    int saved = errno, signal_fd = __atomic_load_n(&bell->signal_fd, __ATOMIC_ACQUIRE);
+
+    /* The signal first: once all have been heard that ring the bell itself, both may be closed. */
+    if (signal_fd > 0)
+        add_one(signal_fd);
+    add_one(bell->eventfd);
+    errno = saved;
+}
+
+/*
+ * The kernel writes the ring's registered eventfd whenever a completion comes up, or is about to
+ * with the next enter; polling the ring's own descriptor would never wake, with DEFER_TASKRUN. But
+ * for a completion caused by a write to another eventfd, which is how bells ring, it does so once
+ * in a ring's life: it puts that signal off, marks that it did, and never takes the mark away (6.11
+ * at least to 6.18, io_uring/eventfd.c). Hence who rings writes it as well.
+ */
+int weft__bell_signal(struct weft__bell *bell, struct weft__ring *ring)
+{
+    int fd, error;
+
+    if (bell->signal_fd > 0)
+        return bell->signal_fd;
+    fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC); /* what is there already has not been seen */
+    fd = weft__host_fd_lift(fd < 0 ? -errno : fd);
+    if (fd < 0)
+        return fd;
+    error = io_uring_register_eventfd(&weft__uring_of(ring)->uring, fd);
+    if (error < 0) {
+        close(fd);
+        return error;
+    }
+    __atomic_store_n(&bell->signal_fd, fd, __ATOMIC_RELEASE);
+    /* release: whoever finds us asleep from now on finds it, too. Pairs with the load above. */
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    return fd;
+}
+
+void weft__bell_signal_seen(struct weft__bell *bell)
+{
+    uint64_t count;
     int saved = errno;
-    /* EAGAIN: the counter is full, so it has been rung. An open eventfd gives no other error. */
-    while (write(bell->eventfd, &one, sizeof one) < 0 && errno == EINTR)
+
+    /* an empty one answers EAGAIN */
+    while (bell->signal_fd > 0 && read(bell->signal_fd, &count, sizeof count) < 0 && errno == EINTR)
         continue;
     errno = saved;
 }
@@ -93,5 +142,8 @@ void weft__bell_close(struct weft__bell *bell)
         close(bell->ring_fd);
     if (bell->eventfd >= 0)
         close(bell->eventfd);
+    if (bell->signal_fd > 0)
+        close(bell->signal_fd);
+    bell->signal_fd = 0;
     bell->ring_fd = bell->eventfd = -1;
 }

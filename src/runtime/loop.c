@@ -24,6 +24,9 @@ static int enter(weft_loop *loop)
     if (loop->thread != weft__host_thread_self())
         return weft__misuse(-EPERM, "the loop is another thread's");
     weft__self = weft__loop_reactor(loop);
+    if (loop->asleep)
+        (void)weft__inbox_wake(weft__self->inbox);
+    loop->asleep = false;
     return 0;
 }
 
@@ -246,6 +249,24 @@ int weft_loop_stop(weft_loop *loop)
     return 0;
 }
 
+/* After a turn: nothing is left to be done before something happens? Who sleeps in the loop's place
+   is woken by what happens from then on. */
+static bool rests(struct weft_loop *loop)
+{
+    struct weft__reactor *reactor = weft__self;
+    uint32_t head;
+
+    weft__ops_flush_cancels(reactor);
+    if (weft__ring_queued(&reactor->ring) > 0)
+        (void)weft__ring_enter(&reactor->ring, 0, 0);
+    if (weft__ready_count(&reactor->ready) > 0 || weft__ring_ready(&reactor->ring, &head) > 0 ||
+        weft__ring_queued(&reactor->ring) > 0 || weft__ring_pending(&reactor->ring) ||
+        reactor->bell_unarmed || weft__inbox_any(reactor->inbox))
+        return false;
+    loop->asleep = loop->signals && weft__inbox_sleep(reactor->inbox);
+    return loop->asleep || !loop->signals;
+}
+
 int64_t weft_loop_step(weft_loop *loop, bool wait)
 {
     int64_t next = enter(loop);
@@ -254,15 +275,26 @@ int64_t weft_loop_step(weft_loop *loop, bool wait)
     if (next < 0)
         return next;
     reactor = weft__self;
+    weft__bell_signal_seen(&reactor->inbox->bell);
     loop->running = true;
     weft__reactor_turn(reactor, wait);
     loop->running = false;
     reactor->done = false;
-    next = weft__ready_count(&reactor->ready) > 0 || weft__inbox_any(reactor->inbox)
-               ? 1
-               : weft__timers_next(&reactor->timers);
+    next = rests(loop) ? weft__timers_next(&reactor->timers) : 1;
     leave();
     return next;
+}
+
+int weft_loop_fd(weft_loop *loop)
+{
+    int fd = enter(loop);
+
+    if (fd < 0)
+        return fd;
+    fd = weft__bell_signal(&weft__self->inbox->bell, &weft__self->ring);
+    loop->signals = fd >= 0;
+    leave();
+    return fd;
 }
 
 bool weft_loop_running(const weft_loop *loop)

@@ -17,6 +17,8 @@ struct weft_loop {
     struct weft__callback stop; /* stands in the ready queue where a run is to end */
     bool stops;                 /* it does */
     bool running;
+    bool signals; /* somebody else sleeps in its place, on weft_loop_fd */
+    bool asleep;  /* that was announced to those who post */
 };
 
 static inline struct weft__reactor *weft__loop_reactor(const struct weft_loop *loop)

@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -377,6 +379,7 @@ TEST(bad_arguments)
     ck_assert_int_eq(weft_loop_run_forever(NULL), -EINVAL);
     ck_assert_int_eq(weft_loop_stop(NULL), -EINVAL);
     ck_assert_int_eq(weft_loop_step(NULL, false), -EINVAL);
+    ck_assert_int_eq(weft_loop_fd(NULL), -EINVAL);
     ck_assert_int_eq(weft_loop_create_task(loop, NULL, NULL, 0, NULL), -EINVAL);
     ck_assert_int_eq(weft_loop_call_at(loop, 0, NULL, NULL, NULL), -EINVAL);
     ck_assert(!weft_loop_running(NULL));
@@ -438,8 +441,99 @@ TEST(turned_by_hand)
     ck_assert(!weft_handle_cancelled(&late)); /* dropped, not cancelled */
 }
 
+/* -- in a loop of another kind -------------------------------------------------------------------
+ */
+
+enum { ROUNDS = 200, POSTS = 2000 };
+static int rounds_done, timers_done, posts_done;
+
+static int echoes(void *arg)
+{
+    int listener = *(int *)arg, fd = weft_accept(listener, NULL, NULL, 0);
+    char byte;
+
+    ck_assert_int_ge(fd, 0);
+    while (weft_recv(fd, &byte, 1, 0) == 1)
+        ck_assert_int_eq(weft_send(fd, &byte, 1, 0), 1);
+    ck_assert_int_eq(weft_close(fd), 0);
+    return weft_close(listener);
+}
+static int talks(void *arg)
+{
+    char address[64];
+    int listener = weft_listen_tcp("127.0.0.1:0", NULL), fd;
+
+    (void)arg;
+    snprintf(address, sizeof address, "127.0.0.1:%d", weft_local_port(listener));
+    ck_assert_int_eq(weft_create_task(echoes, &listener, sizeof listener, NULL), 0);
+    fd = weft_connect_tcp(address, NULL);
+    for (; rounds_done < ROUNDS; rounds_done++) {
+        char byte = (char)rounds_done, back = 0;
+        ck_assert_int_eq(weft_send(fd, &byte, 1, 0), 1);
+        ck_assert_int_eq(weft_recv(fd, &back, 1, 0), 1);
+        ck_assert_int_eq(back, byte);
+    }
+    return weft_close(fd);
+}
+static void count_timer(void *arg)
+{
+    if (++timers_done < 10)
+        ck_assert_int_eq(weft_call_later(MS, count_timer, arg, NULL), 0);
+}
+static void count_post(void *arg)
+{
+    (void)arg;
+    posts_done++;
+}
+static void *posts_from_outside(void *arg)
+{
+    for (int i = 0; i < POSTS; i++) {
+        ck_assert_int_eq(weft_post(arg, count_post, NULL, NULL), 0);
+        if (i % 100 == 0)
+            usleep(500); /* so that the loop falls asleep in between */
+    }
+    return NULL;
+}
+/* How long epoll may sleep: forever means that only the descriptor can wake it. */
+static int timeout_ms(int64_t next)
+{
+    int64_t left = next == WEFT_NEVER ? 10000 * MS : next - weft_now();
+
+    return left <= 0 ? 0 : (int)(left / MS) + 1;
+}
+/* Catches: a completion, a post or a timer that the foreign loop is not woken for; requests that
+   wait for a further step. */
+TEST(in_an_epoll_loop)
+{
+    weft_loop *loop = new_loop(NULL);
+    int epoll_fd = epoll_create1(EPOLL_CLOEXEC), fd = weft_loop_fd(loop);
+    weft_inbox *inbox = weft_loop_inbox(loop);
+    struct epoll_event event = {.events = EPOLLIN};
+    pthread_t thread;
+    int64_t next = 1;
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(weft_loop_fd(loop), fd);
+    ck_assert_int_eq(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event), 0);
+    ck_assert_int_eq(weft_loop_create_task(loop, talks, NULL, 0, NULL), 0);
+    ck_assert_int_eq(weft_loop_call_later(loop, MS, count_timer, NULL, NULL), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, posts_from_outside, inbox), 0);
+    while (rounds_done < ROUNDS || timers_done < 10 || posts_done < POSTS) {
+        int count = epoll_wait(epoll_fd, &event, 1, timeout_ms(next));
+        ck_assert_msg(count > 0 || next != WEFT_NEVER,
+                      "nothing came in ten seconds: %d rounds, %d timers, %d posts", rounds_done,
+                      timers_done, posts_done);
+        next = weft_loop_step(loop, false);
+        ck_assert_int_gt(next, 0);
+    }
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    weft_inbox_put(inbox);
+    ck_assert_int_eq(weft_loop_close(loop), 0);
+    ck_assert_int_eq(close(epoll_fd), 0);
+}
+
 TEST_MAIN("api.loop", 30, started_handled_stopped_closed, stop_ends_after_what_is_ready,
           runs_to_an_end_again_and_again, tasks_go_on_in_the_next_run,
           leftovers_are_named_and_joined, held_at_the_close, stop_of_everything, two_on_one_thread,
           two_threads_two_loops, refused_inside, another_threads, bad_arguments,
-          no_descriptors_left, turned_by_hand)
+          no_descriptors_left, in_an_epoll_loop, turned_by_hand)

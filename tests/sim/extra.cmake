@@ -8,6 +8,8 @@ set(skip_net_bad
     bad_descriptors      # receives on a descriptor of a real file
     no_descriptors_left) # its peers are another process
 set(skip_misuse_io streams) # needs a socket of packets
+set(skip_loop
+    in_an_epoll_loop)    # there is none in a simulated world
 set(skip_post
     slots_and_signals    # sends real signals to a real thread
     soft_limit)          # main spins and never comes to a call of the boundary
