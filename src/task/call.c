@@ -140,6 +140,7 @@ static void remote_drop(void *arg)
 
     call->drop(call->size ? (char *)arg + 16 : (void *)(uintptr_t)call->arg);
     call->result = -ECANCELED;
+    call->delivered = true;
     answer(call, &call->back);
 }
 
@@ -170,6 +171,7 @@ static void go_run(struct weft__message *message, struct weft__reactor *reactor)
     if (error < 0) {
         drop_unstarted(call);
         call->result = error;
+        call->delivered = error == -ECANCELED;
         answer(call, &call->back);
         return;
     }
@@ -208,9 +210,12 @@ static struct weft_inbox *peer(struct weft__reactor *reactor, uint32_t index)
     return peers && index < peers->count ? peers->inboxes[index] : NULL;
 }
 
-/* What the caller was refused through the task that ran for it. */
+/* What the caller was refused through the task that ran for it. That one may have been told to end
+   by what is over there alone, a root that is cancelled: to end for that reason is no failure here
+   either. */
 static int call_result(struct weft__task *self, const struct call *call)
 {
+    self->delivered |= call->delivered;
     if (self->visible && (call->refused || call->result == -ECANCELED))
         (void)weft__task_refuse(self);
     else if (self->draining && call->delivered && call->result == -ESHUTDOWN)

@@ -363,7 +363,45 @@ TEST(a_call_to_where_everything_ends)
     ck_assert_int_eq(refused, 1);
 }
 
+/* The same, of children: refused over there, and no failure here, where nothing can be seen. */
+static int spawn_on(void *arg)
+{
+    weft_task task;
+    weft_scope s;
+    int result = 0;
+
+    WEFT_SHIELD(weft_after_ms(20000)) {
+        ok(weft_scope_open(&s, NULL));
+        while (result >= 0) {
+            ok(weft_spawn(&s, root_is_cancelled, NULL, 0,
+                          OPT(.reactor = WEFT_ON(1), .task = &task)));
+            ok(weft_join(task, &result));
+            ok(weft_sleep(1000000));
+        }
+        ck_assert_int_eq(result, -ECANCELED);
+        ck_assert_uint_eq(weft_scope_errors(&s, NULL, 0), 0);
+        ck_assert_int_eq(weft_scope_close(&s), 0);
+        __atomic_store_n((int *)arg, 1, __ATOMIC_RELAXED);
+    }
+    return 0;
+}
+
+static int main_ends_before_them(void *arg)
+{
+    ok(weft_create_task(spawn_on, *(int **)arg, 0, NULL));
+    return weft_yield();
+}
+
+TEST(a_child_where_everything_ends)
+{
+    int refused = 0, *place = &refused;
+
+    ck_assert_int_eq(weft_run(main_ends_before_them, &place, sizeof place, RUN_OPT(.reactors = 2)),
+                     0);
+    ck_assert_int_eq(refused, 1);
+}
+
 TEST_MAIN("task.inside", 60, nobody_waits_after_a_drain, interrupted_once_a_wait,
           cancelled_by_the_kernel_itself, dropped_before_they_ran, dropped_where_there_is_no_room,
           too_large_a_stack_elsewhere, news_are_told_once, children_on_their_way_count,
-          a_call_to_where_everything_ends)
+          a_call_to_where_everything_ends, a_child_where_everything_ends)
