@@ -157,9 +157,10 @@ static bool is_ours(const struct sigaction *action)
     return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == handle;
 }
 
-static void take_away(void)
+/* The first `count` of them as they were. */
+static void take_away(unsigned count)
 {
-    for (unsigned i = 0; i < SIGNALS; i++) {
+    for (unsigned i = 0; i < count; i++) {
         struct sigaction now;
 
         if (sigaction(signals[i], NULL, &now) == 0 && is_ours(&now))
@@ -169,21 +170,30 @@ static void take_away(void)
     }
 }
 
-static int put_in_place(void)
+static int put_one_in_place(unsigned i)
 {
     struct sigaction ours = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    struct sigaction now;
 
     sigemptyset(&ours.sa_mask);
-    for (unsigned i = 0; i < SIGNALS; i++) {
-        struct sigaction now;
+    if (sigaction(signals[i], NULL, &now) < 0)
+        return -errno;
+    if (is_ours(&now) || left_behind[i]) /* a chain to us and back would never end */
+        return 0;
+    previous[i] = now;
+    return sigaction(signals[i], &ours, NULL) < 0 ? -errno : 0;
+}
 
-        if (sigaction(signals[i], NULL, &now) < 0)
-            return -errno;
-        if (is_ours(&now) || left_behind[i]) /* a chain to us and back would never end */
-            continue;
-        previous[i] = now;
-        if (sigaction(signals[i], &ours, NULL) < 0)
-            return -errno;
+/* All of them, or none. */
+static int put_in_place(void)
+{
+    for (unsigned i = 0; i < SIGNALS; i++) {
+        int rc = put_one_in_place(i);
+
+        if (rc < 0) {
+            take_away(i);
+            return rc;
+        }
     }
     return 0;
 }
@@ -205,7 +215,7 @@ void weft__overflow_remove(void)
 {
     pthread_mutex_lock(&lock);
     if (installed_count && --installed_count == 0)
-        take_away();
+        take_away(SIGNALS);
     pthread_mutex_unlock(&lock);
 }
 

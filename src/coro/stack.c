@@ -282,10 +282,9 @@ static int open_by_guard_install(struct weft__stack_pool *pool, struct weft__sta
     char *low = weft__stack_class_low(pool, c, c->slot_ready) - pool->guard_size;
     uint32_t ready = c->slot_ready;
 
+    _Static_assert(OPEN_BYTES / 2 >= WEFT__STACK_SIZE_3, "one of the largest at least");
     if (count > c->slot_end - c->slot_ready)
         count = c->slot_end - c->slot_ready;
-    if (count == 0)
-        count = 1;
     if (slab_open(low, count * c->stride) < 0)
         return -ENOMEM;
     for (; count && !madvise(low, pool->guard_size, MADV_GUARD_INSTALL); count--, low += c->stride)
@@ -514,8 +513,8 @@ bool weft__stack_slot_of(const struct weft__stack_pool *pool, const void *addr, 
 
     if (!slab || a < slab || a - slab >= pool->slab_size)
         return false;
-    for (unsigned i = 0; i < WEFT__STACK_CLASSES; i++) {
-        const struct weft__stack_class *c = &pool->class_of[i];
+    /* the classes fill the slab: it lies in one of them */
+    for (const struct weft__stack_class *c = pool->class_of;; c++) {
         uintptr_t offset = a - ((uintptr_t)c->low_bias + c->slot_first * c->stride);
 
         if (offset / c->stride >= c->slot_end - c->slot_first)
@@ -524,7 +523,6 @@ bool weft__stack_slot_of(const struct weft__stack_pool *pool, const void *addr, 
         *in_guard = offset % c->stride < pool->guard_size;
         return *slot < c->slot_ready;
     }
-    return false;
 }
 
 /* The lowest byte in the page that was ever written, by words; NULL if none. */

@@ -249,6 +249,7 @@ static int with_default_hook(void (*fn)(void), char *text, size_t size)
         close(ends[1]);
         weft_misuse_hook_set(NULL);
         fn();
+        test_save_coverage();
         _exit(0);
     }
     close(ends[1]);

@@ -292,6 +292,7 @@ static void holds(uint32_t reactors, struct holding holding, const char *who)
 
     if (pid == 0) {
         int result = hold(reactors, holding, 20000000);
+        test_save_coverage();
         if (result != -ETIMEDOUT)
             _exit(1);
         if (!strstr(names, who))
@@ -447,6 +448,7 @@ static int fork_main(void *arg)
             wrong |= (weft_post_slot(inbox, &slot) != -ENOTSUP) << 5;
             wrong |= (weft_stop_post(inbox) != -ENOTSUP || weft_stop() != -EPERM) << 6;
             wrong |= (weft_stats(&stats, sizeof stats) != -EPERM) << 7;
+            test_save_coverage();
             _exit(wrong);
         }
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);

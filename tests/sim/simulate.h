@@ -81,6 +81,7 @@ static inline int world_run_fn_apart(struct world *world, int (*fn)(void *arg), 
     child = fork();
     if (child == 0) {
         shared->result = world_run_fn(&shared->world, fn, arg ? arg : &shared->world);
+        test_save_coverage();
         _exit(0);
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);

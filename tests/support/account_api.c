@@ -15,3 +15,8 @@ size_t test_mapped_bytes(void)
 {
     return 0;
 }
+
+void test_map_fail_after(unsigned n)
+{
+    (void)n;
+}

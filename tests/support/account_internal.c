@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "support/test.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -21,6 +22,22 @@ void *__wrap_mmap(void *, size_t, int, int, int, off_t);
 int __wrap_munmap(void *, size_t);
 
 static atomic_size_t mapped;
+static atomic_uint fail_after; /* countdown to the mapping that is to fail; 0: none */
+
+void test_map_fail_after(unsigned n)
+{
+    atomic_store(&fail_after, n);
+}
+
+static int fails_now(void)
+{
+    unsigned left = atomic_load(&fail_after);
+
+    while (left > 0)
+        if (atomic_compare_exchange_weak(&fail_after, &left, left - 1))
+            return left == 1;
+    return 0;
+}
 
 static size_t whole_pages(size_t size)
 {
@@ -32,8 +49,13 @@ static size_t whole_pages(size_t size)
 /* MAP_FIXED puts new memory in the place of old: nothing is added. */
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
-    void *memory = __real_mmap(at, size, protection, flags, fd, offset);
+    void *memory;
 
+    if (fails_now()) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    memory = __real_mmap(at, size, protection, flags, fd, offset);
     if (memory != MAP_FAILED && !(flags & MAP_FIXED))
         atomic_fetch_add_explicit(&mapped, whole_pages(size), memory_order_relaxed);
     return memory;

@@ -1,6 +1,7 @@
 /*
- * base/memory: would catch wrong counts, lost overflow checks, an allocator that is not asked, and
- * a failure hook that fails another allocation than the one it was told to.
+ * base/memory: would catch wrong counts, lost overflow checks, an allocator that is not asked or is
+ * taken for another, a block lost or counted where it gave none, and a failure hook that fails
+ * another allocation than the one it was told to.
  */
 #include "base/memory.h"
 #include "support/test.h"
@@ -139,6 +140,23 @@ static void counting_free(void *memory, void *context)
     free(memory);
 }
 
+static void *refusing_alloc(size_t size, void *context)
+{
+    (void)size, (void)context;
+    return NULL;
+}
+
+static void *refusing_realloc(void *memory, size_t size, void *context)
+{
+    (void)memory, (void)size, (void)context;
+    return NULL;
+}
+
+static void forgetting_free(void *memory, void *context)
+{
+    (void)memory, (void)context;
+}
+
 TEST(the_users_allocator_is_asked)
 {
     struct calls calls = {0, 0, 0};
@@ -160,11 +178,60 @@ TEST(the_users_allocator_is_asked)
 TEST(an_incomplete_allocator_is_refused)
 {
     struct calls calls = {0, 0, 0};
-    struct weft_allocator own = {counting_alloc, NULL, counting_free, &calls};
+    struct weft_allocator own = {counting_alloc, counting_realloc, counting_free, &calls};
+    struct weft_allocator lacking[] = {own, own, own};
 
-    ck_assert_int_eq(weft__allocator_set(&own), -EINVAL);
+    lacking[0].alloc = NULL;
+    lacking[1].realloc = NULL;
+    lacking[2].free = NULL;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(weft__allocator_set(&lacking[i]), -EINVAL);
     weft__free(weft__alloc(1));
     ck_assert_int_eq(calls.alloc, 0);
+}
+
+/* One that differs from the present one in anything is another one, and not taken meanwhile. */
+TEST(an_allocator_is_known_by_all_its_parts)
+{
+    struct calls calls = {0, 0, 0}, others = {0, 0, 0};
+    struct weft_allocator own = {counting_alloc, counting_realloc, counting_free, &calls};
+    struct weft_allocator other[] = {own, own, own, own};
+    void *block;
+
+    other[0].alloc = refusing_alloc;
+    other[1].realloc = refusing_realloc;
+    other[2].free = forgetting_free;
+    other[3].context = &others;
+    ck_assert_int_eq(weft__allocator_set(&own), 0);
+    block = weft__alloc(1);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(weft__allocator_set(&other[i]), -EBUSY);
+    weft__free(block);
+    ck_assert_int_eq(calls.free, 1);
+    ck_assert_int_eq(weft__allocator_set(NULL), 0);
+}
+
+/* Nothing is counted that was not given, and a block that could not grow is still there. */
+TEST(an_allocator_that_gives_nothing)
+{
+    struct calls calls = {0, 0, 0};
+    struct weft_allocator none = {refusing_alloc, refusing_realloc, counting_free, &calls};
+    struct weft_allocator rigid = {counting_alloc, refusing_realloc, counting_free, &calls};
+    void *block;
+
+    ck_assert_int_eq(weft__allocator_set(&none), 0);
+    ck_assert_ptr_null(weft__alloc(1));
+    ck_assert_ptr_null(weft__alloc_aligned(64, 1));
+    ck_assert_ptr_null(weft__calloc(1, 1));
+    ck_assert_uint_eq(weft__alloc_live(), 0);
+
+    ck_assert_int_eq(weft__allocator_set(&rigid), 0);
+    block = weft__alloc(10);
+    ck_assert_ptr_null(weft__realloc(block, 20));
+    ck_assert_uint_eq(weft__alloc_live_bytes(), 10);
+    weft__free(block);
+    ck_assert_int_eq(calls.free, 1);
+    ck_assert_int_eq(weft__allocator_set(NULL), 0);
 }
 
 static void *churn(void *arg)
@@ -196,4 +263,5 @@ TEST_MAIN("memory", 30, counts_blocks_and_bytes, gives_aligned_and_zeroed_memory
           realloc_keeps_contents_and_counts, aligned_blocks_of_every_power,
           a_block_with_padding_is_not_reallocated, sizes_that_overflow_give_null,
           the_nth_allocation_fails_once, the_users_allocator_is_asked,
-          an_incomplete_allocator_is_refused, threads_lose_no_count)
+          an_incomplete_allocator_is_refused, an_allocator_is_known_by_all_its_parts,
+          an_allocator_that_gives_nothing, threads_lose_no_count)

@@ -41,6 +41,54 @@ struct death {
     char text[TEXT_MAX];
 };
 
+static _Noreturn void leave(int code)
+{
+    test_save_coverage();
+    _exit(code);
+}
+
+/* The linker leads the library's calls here (extra.cmake). Who sets the default is about to die of
+   the signal. */
+int __real_sigaction(int number, const struct sigaction *action, struct sigaction *old);
+int __wrap_sigaction(int number, const struct sigaction *action, struct sigaction *old);
+int __wrap_sigaction(int number, const struct sigaction *action, struct sigaction *old)
+{
+    int rc = __real_sigaction(number, action, old);
+
+    if (action && action->sa_handler == SIG_DFL)
+        test_save_coverage();
+    return rc;
+}
+
+int __real_raise(int number);
+int __wrap_raise(int number);
+int __wrap_raise(int number)
+{
+    int rc = __real_raise(number); /* blocked as long as the handler runs */
+
+    test_save_coverage();
+    return rc;
+}
+
+/* How the next calls of write are answered, before those that are let through. */
+enum { TAKEN = -1000 };
+static int answers[4] = {TAKEN, TAKEN, TAKEN, TAKEN}, answered = 4;
+
+ssize_t __real_write(int fd, const void *data, size_t size);
+ssize_t __wrap_write(int fd, const void *data, size_t size);
+ssize_t __wrap_write(int fd, const void *data, size_t size)
+{
+    int answer = answered < 4 ? answers[answered++] : TAKEN;
+
+    if (answer == TAKEN)
+        return __real_write(fd, data, size);
+    if (answer < 0) {
+        errno = -answer;
+        return -1;
+    }
+    return __real_write(fd, data, (size_t)answer);
+}
+
 static struct death run_child(void (*body)(void))
 {
     struct death death = {0};
@@ -56,7 +104,7 @@ static struct death run_child(void (*body)(void))
         signal(SIGSEGV, SIG_DFL); /* not the sanitizer's */
         signal(SIGBUS, SIG_DFL);
         body();
-        _exit(0);
+        leave(0);
     }
     close(pipes[1]);
     while ((n = read(pipes[0], death.text + length, sizeof death.text - 1 - length)) > 0)
@@ -71,7 +119,7 @@ static struct death run_child(void (*body)(void))
 static void say(const char *text)
 {
     if (write(STDERR_FILENO, text, strlen(text)) < 0)
-        _exit(99);
+        leave(99);
 }
 
 /* ---- what overflows ----------------------------------------------------------------------- */
@@ -92,7 +140,7 @@ static void overflowing_task(void *arg)
 {
     (void)arg;
     depth = recurse(0);
-    _exit(98);
+    leave(98);
 }
 
 static void describe(void *arg, struct weft__overflow_report *report)
@@ -111,7 +159,7 @@ static void begin(void)
     if (weft__overflow_install() < 0 || weft__overflow_thread_begin(&thread) < 0 ||
         weft__stack_pool_open(&pool, &opt) < 0 || weft__stack_take(&pool, 1, &stack) < 0 ||
         weft__stack_take(&pool, want_size, &stack) < 0)
-        _exit(97);
+        leave(97);
     watch =
         (struct weft__overflow_watch){.pool = &pool, .describe = describe, .arg = "conversation"};
     weft__overflow_watch(&watch);
@@ -244,6 +292,33 @@ TEST(the_fatal_hook_is_called_after_the_line)
     ck_assert_ptr_nonnull(strstr(death.text, "\nhook called\n"));
 }
 
+static void overflow_into(int first, int second, int third)
+{
+    answers[0] = first, answers[1] = second, answers[2] = third;
+    answered = 0;
+    overflow();
+}
+
+static void overflow_into_a_slow_pipe(void)
+{
+    overflow_into(-EINTR, 7, 0);
+}
+
+static void overflow_into_a_broken_pipe(void)
+{
+    overflow_into(10, -EIO, TAKEN);
+}
+
+TEST(the_line_comes_in_pieces_or_breaks_off)
+{
+    struct death death = run_child(overflow_into_a_slow_pipe);
+
+    check_report(&death, 64 << 10);
+    death = run_child(overflow_into_a_broken_pipe); /* and does not try for ever */
+    ck_assert_int_eq(death.signal, SIGSEGV);
+    ck_assert_str_eq(death.text, "weft: stac");
+}
+
 /* ---- other faults ------------------------------------------------------------------------- */
 
 static char *volatile nowhere;
@@ -267,7 +342,7 @@ static void sent_by_somebody(void)
 {
     begin();
     kill(getpid(), SIGSEGV);
-    _exit(5);
+    leave(5);
 }
 
 TEST(a_signal_that_was_sent_kills_without_a_report)
@@ -286,7 +361,7 @@ static void sent_with_an_address(void)
     begin();
     info.si_addr = stack.low - 1;
     syscall(SYS_rt_sigqueueinfo, getpid(), SIGSEGV, &info);
-    _exit(5);
+    leave(5);
 }
 
 TEST(a_signal_that_was_sent_with_a_guards_address_is_no_overflow)
@@ -316,13 +391,13 @@ static void old_handler_info(int number, siginfo_t *info, void *context)
 {
     (void)number;
     say(context && info->si_addr == (void *)8 ? "old handler\n" : "old handler misled\n");
-    _exit(42);
+    leave(42);
 }
 
 static void old_handler_plain(int number)
 {
     say(number == SIGSEGV ? "old handler\n" : "old handler misled\n");
-    _exit(42);
+    leave(42);
 }
 
 static void fault_with_old_info(void)
@@ -419,10 +494,10 @@ static void chained(void)
 
     signal(SIGSEGV, old_handler_plain);
     if (weft__overflow_install() < 0 || sigaction(SIGSEGV, &later, &ours) < 0)
-        _exit(96);
+        leave(96);
     weft__overflow_remove();
     if (handler_now() != later.sa_handler)
-        _exit(95);
+        leave(95);
     fault_elsewhere();
 }
 
@@ -431,7 +506,7 @@ static void chained_overflow(void)
     struct sigaction later = {.sa_sigaction = chain_to_ours, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
     if (weft__overflow_install() < 0 || sigaction(SIGSEGV, &later, &ours) < 0)
-        _exit(96);
+        leave(96);
     weft__overflow_remove();
     overflow();
 }
@@ -445,6 +520,38 @@ TEST(somebody_elses_later_handler_is_left_alone)
     death = run_child(chained_overflow);
     ck_assert_int_eq(death.signal, SIGSEGV);
     ck_assert_ptr_nonnull(strstr(death.text, "later handler\nweft: stack overflow in task \"conv"));
+}
+
+/* Somebody who had kept our handler puts it back when we are gone. */
+static void put_back_by_another(void)
+{
+    signal(SIGSEGV, old_handler_plain);
+    if (weft__overflow_install() < 0 || sigaction(SIGSEGV, NULL, &ours) < 0)
+        leave(96);
+    weft__overflow_remove();
+    if (sigaction(SIGSEGV, &ours, NULL) < 0)
+        leave(95);
+    fault_elsewhere();
+}
+
+TEST(our_own_handler_is_not_chained_to)
+{
+    struct death death = run_child(put_back_by_another);
+
+    ck_assert_int_eq(death.code, 42);
+    ck_assert_str_eq(death.text, "old handler\n");
+}
+
+TEST(only_what_was_watched_is_unwatched)
+{
+    struct weft__overflow_watch other = {.pool = &pool}, third = {.pool = &pool};
+
+    weft__overflow_watch(&watch);
+    weft__overflow_watch(&other);
+    weft__overflow_unwatch(&third);
+    weft__overflow_unwatch(&watch);
+    ck_assert_ptr_null(other.next);
+    weft__overflow_unwatch(&other);
 }
 
 TEST(a_thread_gets_its_signal_stack_back)
@@ -474,4 +581,5 @@ TEST_MAIN("coro/overflow", 30, an_overflow_names_its_task,
           a_fault_on_a_stack_but_not_in_its_guard_is_no_overflow,
           other_faults_go_to_the_handler_that_was_there, an_unwatched_pool_is_not_reported,
           the_last_remove_puts_the_old_handler_back, somebody_elses_later_handler_is_left_alone,
-          a_thread_gets_its_signal_stack_back)
+          our_own_handler_is_not_chained_to, only_what_was_watched_is_unwatched,
+          the_line_comes_in_pieces_or_breaks_off, a_thread_gets_its_signal_stack_back)
