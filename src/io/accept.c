@@ -70,7 +70,7 @@ static int pop(struct weft__acceptor *acceptor)
 /* Any descriptor of a file of its own will do: both limits, the process's and the system's. */
 static int32_t open_reserve(void)
 {
-    return weft__host_socket(AF_UNIX, SOCK_DGRAM, 0);
+    return weft__host_socket(AF_UNIX, SOCK_STREAM, 0);
 }
 
 static void close_reserve(struct weft__acceptor *acceptor)

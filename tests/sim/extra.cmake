@@ -101,3 +101,13 @@ target_link_options(sim.mechanical PRIVATE -Wl,--wrap=weft__ring_enter
 target_sources(sim.steps PRIVATE sim/mix.c)
 target_sources(sim.audit PRIVATE sim/mix.c)
 target_link_options(sim.audit PRIVATE -Wl,--wrap=weft__ring_enter -Wl,--wrap=weft__ring_take_slow)
+
+# Calls of the boundary, and of what a reactor is put together from, that the test refuses.
+set(refusable socket bind listen getsockname getpeername setsockopt getsockopt fcntl chmod shutdown
+    thread_start reserve)
+list(TRANSFORM refusable PREPEND "-Wl,--wrap=weft__host_")
+foreach(call ring_open bell_open buffer_ring_open ring_file_hold overflow_install
+    overflow_thread_begin stack_pool_open)
+    list(APPEND refusable "-Wl,--wrap=weft__${call}")
+endforeach()
+target_link_options(sim.refusals PRIVATE ${refusable})
