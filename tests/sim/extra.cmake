@@ -111,3 +111,4 @@ foreach(call ring_open bell_open buffer_ring_open ring_file_hold overflow_instal
     list(APPEND refusable "-Wl,--wrap=weft__${call}")
 endforeach()
 target_link_options(sim.refusals PRIVATE ${refusable})
+target_link_options(sim.no_room PRIVATE -Wl,--wrap=weft__ring_take_slow)

@@ -1,0 +1,348 @@
+/*
+ * A call that finds no request to be had, or no memory to note one in: the ring's queue has a
+ * single place, which another task has taken, and the kernel takes nothing until told.
+ *
+ * Who waits for room so may be cancelled, or may find his descriptor closed when there is some at
+ * last: then nothing may be asked of the kernel any more. Would catch a request that is made all
+ * the same, an end that is waited for and never comes, a close that gives up, and want of memory
+ * that is told as anything else.
+ */
+#include "simulate.h"
+
+#include <arpa/inet.h>
+
+#include "base/memory.h"
+#include "reactor/reactor.h"
+
+static bool no_room;
+
+/* The linker leads the library's calls here; it asks when the queue is full. */
+struct weft__sqe *__real_weft__ring_take_slow(struct weft__ring *ring);
+struct weft__sqe *__wrap_weft__ring_take_slow(struct weft__ring *ring);
+struct weft__sqe *__wrap_weft__ring_take_slow(struct weft__ring *ring)
+{
+    return no_room ? NULL : __real_weft__ring_take_slow(ring);
+}
+
+/* What a call finds: a connection, one more for a stream, and a listener to connect to. */
+static struct scene {
+    int listener, here, there, fresh, quiet[2];
+    struct sockaddr_in address;
+    weft_stream *stream;
+    int peer; /* of the stream */
+    int taken;
+} scene;
+
+static int connect_and_take(int *there)
+{
+    int here = weft_socket(AF_INET, SOCK_STREAM, 0);
+
+    ok(here);
+    ok(weft_connect(here, (struct sockaddr *)&scene.address, sizeof scene.address));
+    *there = weft_accept(scene.listener, NULL, NULL, 0);
+    ok(*there);
+    return here;
+}
+
+static int open_listener(void)
+{
+    int listener = weft_listen_tcp("127.0.0.1:0", NULL);
+
+    ok(listener);
+    scene.address.sin_family = AF_INET;
+    scene.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    scene.address.sin_port = htons((uint16_t)weft_local_port(listener));
+    return listener;
+}
+
+static void open_scene(void)
+{
+    int fd;
+
+    memset(&scene, 0, sizeof scene);
+    scene.taken = -1;
+    scene.listener = open_listener();
+    scene.here = connect_and_take(&scene.there);
+    scene.quiet[0] = connect_and_take(&scene.quiet[1]);
+    fd = connect_and_take(&scene.peer);
+    ok(weft_stream_open(fd, NULL, &scene.stream));
+    ok(weft_close(scene.listener));
+    scene.listener = open_listener(); /* nothing is armed at it */
+    scene.fresh = weft_socket(AF_INET, SOCK_STREAM, 0);
+    ok(scene.fresh);
+}
+
+/* What the call or the case has closed is closed already. */
+static void close_scene(void)
+{
+    int fds[] = {scene.listener, scene.here,     scene.there, scene.fresh,
+                 scene.quiet[0], scene.quiet[1], scene.peer,  scene.taken};
+
+    if (scene.stream)
+        ok(weft_stream_close(scene.stream));
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+        (void)weft_close(fds[i]);
+}
+
+/* -- the calls ------------------------------------------------------------------------------------
+ */
+
+static int64_t call_recv(void)
+{
+    char byte;
+
+    return weft_recv(scene.here, &byte, 1, 0);
+}
+
+static int64_t call_recv_all(void)
+{
+    char bytes[2];
+
+    return weft_recv(scene.here, bytes, 2, MSG_WAITALL);
+}
+
+static int64_t call_send(void)
+{
+    return weft_send(scene.here, "x", 1, 0);
+}
+
+static int64_t call_send_all(void)
+{
+    return weft_send_all(scene.here, "xy", 2, NULL);
+}
+
+static int64_t call_connect(void)
+{
+    return weft_connect(scene.fresh, (struct sockaddr *)&scene.address, sizeof scene.address);
+}
+
+static int64_t call_accept(void)
+{
+    scene.taken = weft_accept(scene.listener, NULL, NULL, 0);
+    return scene.taken < 0 ? scene.taken : 0;
+}
+
+static int64_t call_write(void)
+{
+    return weft_stream_write(scene.stream, "xy", 2, NULL);
+}
+
+static int64_t call_read(void)
+{
+    char byte;
+
+    return weft_stream_read(scene.stream, &byte, 1, 0);
+}
+
+static int64_t call_close(void)
+{
+    int result = weft_close(scene.here);
+
+    scene.here = -1;
+    return result;
+}
+
+static void close_here(void)
+{
+    ok(weft_close(scene.here));
+    scene.here = -1;
+}
+
+static void close_fresh(void)
+{
+    ok(weft_close(scene.fresh));
+    scene.fresh = -1;
+}
+
+static void close_listener(void)
+{
+    ok(weft_close(scene.listener));
+    scene.listener = -1;
+}
+
+static void close_stream(void)
+{
+    ok(weft_stream_close(scene.stream));
+    scene.stream = NULL;
+}
+
+/* What lets the call end that has room at last. */
+static void send_there(void)
+{
+    ck_assert_int_eq(weft_send_all(scene.there, "xy", 2, NULL), 2);
+}
+
+static void send_to_stream(void)
+{
+    ck_assert_int_eq(weft_send_all(scene.peer, "x", 1, NULL), 1);
+}
+
+static void connect_fresh(void)
+{
+    ok(weft_connect(scene.fresh, (struct sockaddr *)&scene.address, sizeof scene.address));
+}
+
+static void nothing(void)
+{
+}
+
+enum { TRIES_AGAIN = 1 }; /* without memory: by itself, and the caller waits */
+static const struct act {
+    int64_t (*call)(void);
+    void (*help)(void);
+    void (*close)(void); /* NULL: nothing that could be closed under it */
+    int64_t result;      /* in the end */
+    int64_t cancelled;
+    int64_t without_memory;
+    uint64_t allocations; /* before it asks for a request */
+} acts[] = {
+    {call_recv, send_there, close_here, 1, -ECANCELED, -ENOMEM, 0},
+    {call_recv_all, send_there, close_here, 2, -ECANCELED, -ENOMEM, 0},
+    {call_send, nothing, close_here, 1, -ECANCELED, -ENOMEM, 0},
+    {call_send_all, nothing, close_here, 2, -ECANCELED, -ENOMEM, 0},
+    {call_connect, nothing, close_fresh, 0, -ECANCELED, -ENOMEM, 0},
+    {call_accept, connect_fresh, close_listener, 0, -ECANCELED, TRIES_AGAIN, 2},
+    {call_write, nothing, close_stream, 2, -ECANCELED, -ENOMEM, 0},
+    {call_read, send_to_stream, close_stream, 1, -ECANCELED, TRIES_AGAIN, 0},
+    {call_close, nothing, NULL, 0, 0, 0, 0},
+};
+enum { ACTS = sizeof acts / sizeof acts[0] };
+
+/* -- one attempt ---------------------------------------------------------------------------------
+ */
+
+static const struct act *act;
+static bool ended;
+static int64_t result;
+
+/* Takes the only place of the queue. */
+static int fill(void *arg)
+{
+    char byte;
+
+    (void)arg;
+    return (int)weft_recv(scene.quiet[0], &byte, 1, 0);
+}
+
+static int attempt(void *arg)
+{
+    (void)arg;
+    result = act->call();
+    ended = true;
+    return 0;
+}
+
+static int attempt_without_memory(void *arg)
+{
+    weft__self->ops.free = UINT32_MAX;
+    weft__alloc_fail_after(1 + act->allocations);
+    return attempt(arg);
+}
+
+static weft_task begin(weft_scope *scope, weft_task_fn fn)
+{
+    weft_task task;
+    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+
+    ended = false;
+    result = 4711;
+    ok(weft_spawn(scope, fn, NULL, 0, &opt));
+    return task;
+}
+
+/* The call has found no room, and its task has given way. */
+static weft_task begin_without_room(weft_scope *scope)
+{
+    weft_task task;
+
+    ok(weft_spawn(scope, fill, NULL, 0, NULL));
+    task = begin(scope, attempt);
+    no_room = true;
+    ok(weft_yield());
+    ck_assert(!ended);
+    no_room = false;
+    return task;
+}
+
+static void end(weft_scope *scope, weft_task task, int64_t expected)
+{
+    ok(weft_join(task, NULL));
+    ck_assert(ended);
+    ck_assert_msg(result == expected, "call %d gave %lld and not %lld", (int)(act - acts),
+                  (long long)result, (long long)expected);
+    ok(weft_scope_cancel(scope));
+    ok(weft_scope_close(scope));
+    close_scene();
+}
+
+static int each(void (*fn)(weft_scope *scope))
+{
+    for (act = acts; act < acts + ACTS; act++) {
+        weft_scope scope;
+        open_scene();
+        ok(weft_scope_open(&scope, NULL));
+        fn(&scope);
+    }
+    return 0;
+}
+
+static void wait_for_room(weft_scope *scope)
+{
+    weft_task task = begin_without_room(scope);
+
+    act->help();
+    end(scope, task, act->result);
+}
+
+static void cancel_meanwhile(weft_scope *scope)
+{
+    weft_task task = begin_without_room(scope);
+
+    ok(weft_cancel(task));
+    end(scope, task, act->cancelled);
+}
+
+static void close_meanwhile(weft_scope *scope)
+{
+    weft_task task = begin_without_room(scope);
+
+    if (act->close)
+        act->close();
+    end(scope, task, act->close ? -ECANCELED : act->result);
+}
+
+static void lack_memory(weft_scope *scope)
+{
+    uint32_t free_slots = weft__self->ops.free;
+    weft_task task = begin(scope, attempt_without_memory);
+
+    ok(weft_yield());
+    weft__self->ops.free = free_slots;
+    weft__alloc_fail_after(0);
+    ck_assert_int_eq(ended, act->without_memory != TRIES_AGAIN);
+    if (!ended)
+        act->help();
+    end(scope, task, ended ? act->without_memory : act->result);
+}
+
+#define CASE(name, fn)                                                                             \
+    static int name##_main(void *arg)                                                              \
+    {                                                                                              \
+        (void)arg;                                                                                 \
+        return each(fn);                                                                           \
+    }                                                                                              \
+    TEST(name)                                                                                     \
+    {                                                                                              \
+        struct world world = {.plan = "calm net.latency=0",                                        \
+                              .task = name##_main,                                                 \
+                              .run = {.ring_entries = 1}};                                         \
+        ck_assert_int_eq(world_run(&world), 0);                                                    \
+    }
+
+CASE(room_comes, wait_for_room)
+CASE(cancelled_before_there_is_room, cancel_meanwhile)
+CASE(closed_before_there_is_room, close_meanwhile)
+CASE(no_memory_for_a_request, lack_memory)
+
+TEST_MAIN("sim/no_room", 30, room_comes, cancelled_before_there_is_room,
+          closed_before_there_is_room, no_memory_for_a_request)
