@@ -63,8 +63,8 @@ size_t test_live_allocations(void);
 /* Address space mapped by the library and the test, in bytes; 0 where it cannot be seen. */
 size_t test_mapped_bytes(void);
 
-/* Makes the n-th mapping from now fail, 1 being the next, with ENOMEM; 0: none. No effect where they
-   cannot be seen. */
+/* Makes the n-th mapping from now fail, 1 being the next, with ENOMEM; 0: none. No effect where
+   they cannot be seen. */
 void test_map_fail_after(unsigned n);
 
 #ifdef __cplusplus
