@@ -39,7 +39,7 @@ void must(bool holds, const char *what)
 void open_ring(weft__ring *ring)
 {
     char text[300];
-    weft__ring_opt opt = {256, 1024, text, sizeof text};
+    weft__ring_opt opt = {256, 1024, text, sizeof text, {}};
     must(weft__ring_open(ring, &opt) == 0, text);
 }
 

@@ -44,9 +44,9 @@ static int open_ring(struct weft__reactor *reactor, const struct weft__reactor_o
     struct weft__ring_opt ring = {
         .sq_entries = weft__rare_size(opt->sq_entries ? opt->sq_entries : SQ_ENTRIES, 1),
         .cq_entries = weft__rare_size(opt->cq_entries ? opt->cq_entries : CQ_ENTRIES, 1),
-        .owner = {&reactor->stats.switches, opt->describe_waits, reactor},
         .error_text = opt->error_text,
         .error_text_size = opt->error_text_size,
+        .owner = {&reactor->stats.switches, opt->describe_waits, reactor},
     };
 
     return weft__ring_open(&reactor->ring, &ring);

@@ -160,9 +160,9 @@ struct weft__ring_owner {
 struct weft__ring_opt {
     uint32_t sq_entries;
     uint32_t cq_entries;
-    struct weft__ring_owner owner;
     char *error_text; /* receives cause and cure when opening fails; NULL allowed */
     size_t error_text_size;
+    struct weft__ring_owner owner;
 };
 
 /*
