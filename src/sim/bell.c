@@ -103,11 +103,16 @@ static int copy_of_ring(struct weft__sim *sim, const struct weft__ring *ring)
 
 int weft__bell_open(struct weft__bell *bell, struct weft__ring *ring, uint64_t token)
 {
+    static const int errors[] = {-EMFILE, -ENFILE, -ENOMEM};
     struct weft__sim *sim = weft__sim_here();
-    struct weft__sim_file *file = weft__sim_eventfd(sim, 0);
+    const struct weft__sim_dice *dice = &weft__sim_ring_of(ring)->dice;
+    struct weft__sim_file *file;
     int fd, error;
 
     *bell = (struct weft__bell){.eventfd = -1, .ring_fd = -1, .token = token};
+    if (weft__sim_chance(sim, dice, WEFT__SIM_BELL_OPEN))
+        return errors[weft__sim_pick(sim, dice, WEFT__SIM_BELL_OPEN, 3)];
+    file = weft__sim_eventfd(sim, 0);
     fd = weft__sim_fd_install(sim, file);
     if (fd < 0)
         return fd;
@@ -117,7 +122,8 @@ int weft__bell_open(struct weft__bell *bell, struct weft__ring *ring, uint64_t t
     }
     hang_up(sim, fd, file);
     bell->eventfd = fd;
-    if (ring->features & WEFT__FEATURE_MSG_RING)
+    if (ring->features & WEFT__FEATURE_MSG_RING &&
+        !weft__sim_chance(sim, dice, WEFT__SIM_BELL_COPY))
         bell->ring_fd = copy_of_ring(sim, ring);
     error = weft__bell_rearm(bell, ring);
     if (error < 0)

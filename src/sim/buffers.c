@@ -80,6 +80,9 @@ int weft__buffer_ring_open(struct weft__ring *shown, struct weft__buffer_ring *b
         return -EINVAL;
     if (group_of(ring, id))
         return -EEXIST;
+    weft__sim_step(&ring->dice);
+    if (weft__sim_chance(ring->sim, &ring->dice, WEFT__SIM_BUFFERS_OPEN))
+        return -ENOMEM;
     group = weft__sim_alloc(sizeof *group);
     group->slots = weft__sim_alloc(count * sizeof *group->slots);
     group->mask = count - 1;

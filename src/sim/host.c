@@ -92,8 +92,12 @@ int weft__host_thread_start(struct weft__thread **thread, void *(*fn)(void *), v
                             const char *name)
 {
     struct weft__sim *sim = weft__sim_here();
-    struct weft__sim_thread *made = weft__sim_thread_new(sim, fn, arg, name);
+    struct weft__sim_thread *made;
 
+    weft__sim_charge(sim);
+    if (weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_THREAD_NONE))
+        return -EAGAIN;
+    made = weft__sim_thread_new(sim, fn, arg, name);
     if (!made)
         return -EAGAIN;
     *thread = (struct weft__thread *)made;

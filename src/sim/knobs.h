@@ -27,6 +27,14 @@
     SPAN(CALL_NS, "call.cost", 100, 100, 50, 2000) /* what a call of the boundary takes */         \
     FAULT(CLOCK_JUMP, "clock.jump", 200)           /* the machine stood still */                   \
     SPAN(CLOCK_JUMP_NS, "clock.jump_time", 0, 0, 1000000, 5000000000)                              \
+    /* beginning: a ring, its bell, its buffers, its files; another thread */                      \
+    FAULT(RING_OPEN, "ring.open", 500)    /* none is to be had */                                  \
+    FAULT(RING_LACKS, "ring.lacks", 5000) /* something that is optional is not there */            \
+    FAULT(BELL_OPEN, "bell.open", 500)    /* no eventfd */                                         \
+    FAULT(BELL_COPY, "bell.copy", 5000)   /* no descriptor for other rings' messages */            \
+    FAULT(BUFFERS_OPEN, "buffers.open", 500)                                                       \
+    FAULT(FILE_HOLD, "file.hold", 5000)                                                            \
+    FAULT(THREAD_NONE, "thread.none", 500)                                                         \
     /* a ring */                                                                                   \
     CHANCE(ENTER_REFUSED, "enter.again", 0, 5000) /* -EAGAIN or -EBUSY, nothing done */            \
     CHANCE(ENTER_SHORT, "enter.short", 0, 10000)  /* part of the queue is taken */                 \

@@ -237,6 +237,19 @@ static void size_queues(struct weft__sim_ring *ring, const struct weft__ring_opt
     ring->shown->sq_entries = sq;
 }
 
+/* What the kernel has refused is not used: what rings can do without. */
+static void drop_features(struct weft__sim_ring *ring)
+{
+    static const uint32_t optional[] = {WEFT__FEATURE_REGISTERED_FD, WEFT__FEATURE_FIXED_FILES,
+                                        WEFT__FEATURE_MSG_RING, WEFT__FEATURE_BUFFER_RING};
+    uint64_t which = weft__sim_pick(ring->sim, &ring->dice, WEFT__SIM_RING_LACKS, 4);
+
+    if (weft__sim_chance(ring->sim, &ring->dice, WEFT__SIM_RING_LACKS))
+        ring->shown->features &= ~optional[which];
+    if (!(ring->shown->features & WEFT__FEATURE_BUFFER_RING))
+        ring->shown->features &= ~(uint32_t)WEFT__FEATURE_RECV_MULTISHOT;
+}
+
 static void show(struct weft__sim_ring *ring, struct weft__ring *shown, int fd)
 {
     shown->sqes = ring->sqes;
@@ -248,10 +261,27 @@ static void show(struct weft__sim_ring *ring, struct weft__ring *shown, int fd)
     shown->cq_tail = &ring->cq_tail;
     shown->kernel_flags = &ring->kernel_flags;
     shown->features = weft__uring_wanted();
-    if (!(shown->features & WEFT__FEATURE_BUFFER_RING))
-        shown->features &= ~(uint32_t)WEFT__FEATURE_RECV_MULTISHOT;
+    drop_features(ring);
     shown->fd = fd;
     shown->state = ring;
+}
+
+/* Why there is no ring: 0, or an error of io_uring_setup and of what maps its queues. */
+static int draw_refusal(struct weft__sim *sim, const struct weft__sim_dice *dice)
+{
+    static const int errors[] = {-ENOMEM, -EMFILE, -ENFILE, -EPERM, -ENOSYS, -EAGAIN};
+
+    if (!weft__sim_chance(sim, dice, WEFT__SIM_RING_OPEN))
+        return 0;
+    return errors[weft__sim_pick(sim, dice, WEFT__SIM_RING_OPEN, sizeof errors / sizeof errors[0])];
+}
+
+static int refuse(const struct weft__ring_opt *opt, int error, const char *why)
+{
+    if (opt->error_text)
+        snprintf(opt->error_text, opt->error_text_size, "the simulated machine has no %s: %s", why,
+                 strerror(-error));
+    return error;
 }
 
 static void list_ring(struct weft__sim *sim, struct weft__sim_ring *ring)
@@ -266,22 +296,24 @@ static void list_ring(struct weft__sim *sim, struct weft__sim_ring *ring)
 int weft__ring_open(struct weft__ring *shown, const struct weft__ring_opt *opt)
 {
     struct weft__sim *sim = weft__sim_here();
-    struct ring_file *file = weft__sim_alloc(sizeof *file);
+    uint64_t serial = weft__sim_serial(sim, WEFT__SIM_WHO_RING);
+    struct weft__sim_dice dice = weft__sim_dice(WEFT__SIM_WHO_RING, serial);
     struct weft__sim_ring *ring;
-    int fd;
+    struct ring_file *file;
+    int fd = draw_refusal(sim, &dice);
 
     *shown = (struct weft__ring){.fd = -1};
     if (opt->error_text && opt->error_text_size > 0)
         opt->error_text[0] = '\0';
+    if (fd < 0)
+        return refuse(opt, fd, "ring (ring.open)");
+    file = weft__sim_alloc(sizeof *file);
     weft__sim_file_begin(sim, &file->file, &ring_ops);
     weft__sim_file_keep(&file->file); /* the ring's own */
     fd = weft__sim_fd_install(sim, &file->file);
     if (fd < 0) {
         weft__sim_file_drop(sim, &file->file);
-        if (opt->error_text)
-            snprintf(opt->error_text, opt->error_text_size,
-                     "no descriptor left for a ring in the simulated machine (fds_max)");
-        return fd;
+        return refuse(opt, fd, "descriptor left for a ring (fds_max)");
     }
     weft__sim_forget_pages();
     ring = weft__sim_alloc(sizeof *ring);
@@ -291,8 +323,8 @@ int weft__ring_open(struct weft__ring *shown, const struct weft__ring_opt *opt)
     ring->owner->ring = ring;
     ring->file = &file->file;
     file->ring = ring;
-    ring->serial = weft__sim_serial(sim, WEFT__SIM_WHO_RING);
-    ring->dice = weft__sim_dice(WEFT__SIM_WHO_RING, ring->serial);
+    ring->serial = serial;
+    ring->dice = dice;
     ring->told = opt->owner;
     ring->switches = opt->owner.switches ? *opt->owner.switches : 0;
     ring->work_tail = &ring->work;
@@ -345,6 +377,14 @@ void weft__sim_rings_end(struct weft__sim *sim)
 
 /* -- files held ------------------------------------------------------------------------------- */
 
+/* No memory for this one; or, if it is the first, none for the table, and nobody asks again. */
+static int refuse_file(struct weft__sim_ring *ring)
+{
+    if (ring->held_room == 0)
+        ring->shown->features &= ~(uint32_t)WEFT__FEATURE_FIXED_FILES;
+    return -ENOMEM;
+}
+
 int weft__ring_file_hold(struct weft__ring *shown, int fd)
 {
     struct weft__sim_ring *ring = weft__sim_ring_of(shown);
@@ -354,6 +394,9 @@ int weft__ring_file_hold(struct weft__ring *shown, int fd)
         return -ENOTSUP;
     if (!file)
         return -EBADF;
+    weft__sim_step(&ring->dice);
+    if (weft__sim_chance(ring->sim, &ring->dice, WEFT__SIM_FILE_HOLD))
+        return refuse_file(ring);
     if ((uint32_t)fd >= ring->held_room) {
         uint32_t room = ((uint32_t)fd + 64) & ~UINT32_C(63);
         ring->held_files = weft__sim_grow(ring->held_files, ring->held_room * sizeof(void *),

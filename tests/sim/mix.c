@@ -522,6 +522,17 @@ static int everything(void *arg)
     return 0;
 }
 
+/* In a broken world a run may not even begin. */
+static bool did_not_begin(int result)
+{
+    static const int errors[] = {-ENOMEM, -EMFILE, -ENFILE, -EPERM, -ENOSYS, -EAGAIN};
+    bool documented = false;
+
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+        documented |= result == errors[i];
+    return mix.broken && mix.begun == 0 && documented;
+}
+
 static int in_world(void *arg)
 {
     int result = world_main(arg);
@@ -529,7 +540,7 @@ static int in_world(void *arg)
     is("descriptors left", weft__sim_world->fds_open, 0);
     if (mix_at_end)
         mix_at_end();
-    return result;
+    return did_not_begin(result) ? 0 : result;
 }
 
 void mix_run(struct world *world, bool broken)
@@ -540,9 +551,7 @@ void mix_run(struct world *world, bool broken)
     world->task = everything;
     world->steps_max = STEPS_MAX;
     world->run.reactors = 1 + (uint32_t)world->seed % 3;
-    mix.result = world_run_fn(world, in_world, world);
-    if (!broken || mix.begun > 0) /* a run in a broken world may not even begin */
-        is("the run", mix.result, 0);
+    is("the run", world_run_fn(world, in_world, world), 0);
     is("tasks that came to an end", mix.ended + mix.dropped, mix.spawned);
     is("posts run", mix.ran, mix.posted);
     is("allocations left", (long long)test_live_allocations(), (long long)allocations);

@@ -19,7 +19,6 @@ struct mix {
     int posted, ran;
     uint64_t echoed; /* bytes */
     int complete;    /* activities that came to their ends as they should */
-    int result;      /* of the run */
 };
 extern struct mix mix;
 

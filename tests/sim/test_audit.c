@@ -252,11 +252,14 @@ TEST(everything_that_is_said_comes_up)
                                         "broken sq.size=2..4 cq.size=4..5 cq.full=1/50",
                                         "broken cancel.time=0 op.held=1/3 op.reset=1/500",
                                         "broken net.latency=0..20us net.refused=1/50 "
-                                        "net.unreachable=1/50"};
+                                        "net.unreachable=1/50",
+                                        "broken ring.open=1/10 bell.open=1/10 buffers.open=1/10 "
+                                        "file.hold=1/10 thread.none=1/3 ring.lacks=1/5 "
+                                        "bell.copy=1/5"};
 
     mix_at_end = at_end;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct world world = {.seed = seed, .plan = plans[seed % 4], .trace = watch};
+        struct world world = {.seed = seed, .plan = plans[seed % 5], .trace = watch};
         mix_run(&world, true);
     }
     talk = getenv("WEFT_AUDIT_TALK") != NULL;
