@@ -20,6 +20,7 @@
 #include <weft/misuse.h>
 #include <weft/net.h>
 #include <weft/post.h>
+#include <weft/queue.h>
 #include <weft/runtime.h>
 #include <weft/scope.h>
 #include <weft/stats.h>
@@ -269,6 +270,46 @@ WEFT_AT_(int, weft_cancel_post, (inbox, task), weft_inbox *inbox, weft_task task
 
 WEFT_AT_(int, weft_stop_post, (inbox), weft_inbox *inbox)
 #define weft_stop_post(...) weft_stop_post_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_queue_put, (queue, item), weft_queue *queue, const void *item)
+#define weft_queue_put(...) weft_queue_put_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_queue_put_nowait, (queue, item), weft_queue *queue,
+    const void *item)
+#define weft_queue_put_nowait(...) weft_queue_put_nowait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_queue_put_until, (queue, item, deadline), weft_queue *queue,
+    const void *item, int64_t deadline)
+#define weft_queue_put_until(...) weft_queue_put_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_queue_get, (queue, item), weft_queue *queue, void *item)
+#define weft_queue_get(...) weft_queue_get_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_queue_get_nowait, (queue, item), weft_queue *queue, void *item)
+#define weft_queue_get_nowait(...) weft_queue_get_nowait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_queue_get_until, (queue, item, deadline), weft_queue *queue,
+    void *item, int64_t deadline)
+#define weft_queue_get_until(...) weft_queue_get_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_queue_count, (queue), weft_queue *queue)
+#define weft_queue_count(...) weft_queue_count_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int64_t, weft_queue_task_done, (queue), weft_queue *queue)
+#define weft_queue_task_done(...) weft_queue_task_done_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_queue_join, (queue), weft_queue *queue)
+#define weft_queue_join(...) weft_queue_join_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_queue_join_until, (queue, deadline), weft_queue *queue,
+    int64_t deadline)
+#define weft_queue_join_until(...) weft_queue_join_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_queue_shutdown, (queue, immediate), weft_queue *queue, bool immediate)
+#define weft_queue_shutdown(...) weft_queue_shutdown_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_queue_destroy, (queue), weft_queue *queue)
+#define weft_queue_destroy(...) weft_queue_destroy_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_run, (fn, arg, arg_size, opt), weft_task_fn fn, const void *arg, size_t arg_size,
     const struct weft_run_opt *opt)

@@ -12,6 +12,7 @@
 #include <weft/misuse.h>
 #include <weft/net.h>
 #include <weft/post.h>
+#include <weft/queue.h>
 #include <weft/runtime.h>
 #include <weft/scope.h>
 #include <weft/stats.h>
