@@ -49,16 +49,18 @@ struct weft_sim_opt {
      *   NAME=ODDS        how often: "1/8", "2%", "never", "always", or parts per million
      *   NAME=LOW..HIGH   a span: of numbers, or of time ("1ms..20ms"); one value is both bounds
      *   OP#N[@WHAT]=R    the N-th request of that kind ("recv", "send", "accept", "connect",
-     *                    "close", "poll", "read", "write", "shutdown", "cancel", "msg_ring"), on
-     *                    the file with serial number WHAT, or, of a kind of file ("tcp", "unix",
-     *                    "eventfd"), or, when left out, of all, has the outcome R: an error by its
-     *                    name (ENOMEM), "reset" (the peer resets, for both ends), "short" (one
-     *                    byte), "hang" (nothing, until cancelled), "late"
+     *                    "close", "poll", "read", "write", "shutdown", "cancel", "msg_ring",
+     *                    "readv", "writev", "fsync", "fallocate", "ftruncate", "statx", "open",
+     *                    "rename", "unlink", "mkdir", "symlink", "link"), on the file with serial
+     *                    number WHAT, or, of a kind of file ("tcp", "unix", "eventfd", "file",
+     *                    "directory", "pipe"), or, when left out, of all, has the outcome R: an
+     * error by its name (ENOMEM), "reset" (the peer resets, for both ends), "short" (one byte),
+     * "hang" (nothing, until cancelled), "late", "stuck" (so for disk.stuck_time, cancelled or not)
      * The names are those of src/sim/knobs.h; weft_sim_plan_text prints them all.
      */
     const char *plan;
-    /* So many steps, and the run ends with -ETIMEDOUT; 0: 100 million. Also one that makes none, but
-       goes on calling weft. A loop that never does cannot be ended. */
+    /* So many steps, and the run ends with -ETIMEDOUT; 0: 100 million. Also one that makes none,
+       but goes on calling weft. A loop that never does cannot be ended. */
     uint64_t steps_max;
     uint32_t cpus;      /* of the simulated machine; 0: 4 */
     uint32_t fds_max;   /* descriptors of the simulated machine; 0: 16,384 */
@@ -122,6 +124,39 @@ WEFT_API int64_t weft_sim_time(void);
  * of a run; of one that listens -EADDRINUSE and what else bind answers.
  */
 WEFT_API int weft_sim_peer(const char *script);
+
+/*
+ * The power of the simulated machine. A world has a disk, with "/" and "/tmp" on it at first, which
+ * outlives every weft_run in that world; so what a program finds after a crash can be tested:
+ *
+ *     static int one_world(void *arg)                       // given to weft_sim_run
+ *     {
+ *         weft_sim_power_off_after(n);                      // or weft_sim_power_off() in a task
+ *         int first = weft_run(a_life, arg, 0, NULL);       // ends, as nothing works any more
+ *         weft_sim_power_on();
+ *         return weft_run(what_must_hold_then, arg, 0, NULL);
+ *     }
+ *
+ * When the power goes, what was synced stays: a file's bytes by weft_fsync or weft_fdatasync of it,
+ * a name by weft_fsync of its directory. Of all else draws decide (the knobs power.*; a calm world
+ * keeps none of it): of a file some pages may be new and others old, some torn by sectors of 512
+ * bytes, and its end anywhere between; of a directory the changes may be there up to any one of
+ * them, in their order, each whole: a rename is done or not, in both directories.
+ *
+ * From then on this is a machine without power: files that are open answer -EIO and never work
+ * again, names answer -EIO, connections are reset, and new ones -ENETDOWN, so that nobody outside
+ * is told of anything that will not be there. The program itself goes on, as one must if its last
+ * lines are to be run: it should come to its end. What it did is the past of the next life.
+ */
+
+/* The power goes now; or with the n-th change to the disk from now (a write, a sync, a name), which
+   is the last that happens: every crash can be tried, by n = 1, 2, ... until it is not reached (0
+   takes it back). 0, or -EPERM outside of a run. */
+WEFT_API int weft_sim_power_off(void);
+WEFT_API int weft_sim_power_off_after(uint64_t changes);
+WEFT_API bool weft_sim_power_is_off(void);
+/* The power is back: files can be opened again. 0, or -EPERM outside of a run. */
+WEFT_API int weft_sim_power_on(void);
 
 /* Writes the plan in full, every name with its value; snprintf's result, or -EINVAL. NULL: the
    default plan. */

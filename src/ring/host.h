@@ -95,5 +95,14 @@ int weft__host_is_socket_file(const char *path); /* 1, 0, or a negative errno */
 int weft__host_chmod(const char *path, uint32_t mode);
 int weft__host_shutdown(int fd, int how);
 int weft__host_close(int fd);
+/* A pipe: fds[0] to read from, fds[1] to write to. flags: O_NONBLOCK, O_DIRECT. */
+int weft__host_pipe(int fds[2], int flags);
+/* 0: the file has a position, and can be read at an offset; -ESPIPE: it has none. */
+int weft__host_seeks(int fd);
+
+/* Calls that may wait for a disk: for workers of the pool, which are interrupted by nobody. */
+int weft__host_ftruncate(int fd, int64_t size);
+/* getdents64(2). */
+ssize_t weft__host_getdents(int fd, void *buffer, size_t size);
 
 #endif

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { FD_FIRST = 3, FD_MAX_DEFAULT = 1 << 20 };
@@ -151,4 +152,53 @@ int weft__host_close(int fd)
 {
     int error = result(close(fd));
     return error == -EINTR ? 0 : error; /* on Linux the descriptor is gone all the same */
+}
+
+static int lift_both(int fds[2])
+{
+    for (int i = 0; i < 2; i++) {
+        fds[i] = weft__host_fd_lift(fds[i]);
+        if (fds[i] < 0) {
+            int error = fds[i];
+            for (int j = 0; j < 2; j++) /* of the two, those that are open */
+                if (fds[j] >= 0)
+                    close(fds[j]);
+            return error;
+        }
+    }
+    return 0;
+}
+
+int weft__host_pipe(int fds[2], int flags)
+{
+    int both[2];
+
+    if (pipe2(both, flags | O_CLOEXEC) < 0)
+        return -errno;
+    int error = lift_both(both);
+    if (error == 0)
+        memcpy(fds, both, sizeof both);
+    return error;
+}
+
+int weft__host_seeks(int fd)
+{
+    return lseek(fd, 0, SEEK_CUR) < 0 ? -errno : 0;
+}
+
+int weft__host_ftruncate(int fd, int64_t size)
+{
+    int error;
+
+    do
+        error = result(ftruncate(fd, size));
+    while (error == -EINTR);
+    return error;
+}
+
+ssize_t weft__host_getdents(int fd, void *buffer, size_t size)
+{
+    long count = syscall(SYS_getdents64, fd, buffer, size);
+
+    return count < 0 ? -errno : count;
 }

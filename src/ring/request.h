@@ -109,4 +109,133 @@ static inline void weft__request_cancel(struct weft__sqe *sqe, uint64_t target)
                               .flags = WEFT__SQE_SKIP_SUCCESS};
 }
 
+/* -- files ------------------------------------------------------------------------------------ */
+
+/* Paths, `how` and the vectors of the four below are the kernel's to read until the request was
+   submitted, and may not be read later; memory that vectors name, as ever, until the completion. */
+
+static inline void weft__request_read(struct weft__sqe *sqe, int fd, void *buffer, uint32_t size,
+                                      uint64_t offset)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_READ,
+                              .fd = fd,
+                              .offset = offset,
+                              .address = (uint64_t)(uintptr_t)buffer,
+                              .length = size};
+}
+
+static inline void weft__request_write(struct weft__sqe *sqe, int fd, const void *buffer,
+                                       uint32_t size, uint64_t offset)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_WRITE,
+                              .fd = fd,
+                              .offset = offset,
+                              .address = (uint64_t)(uintptr_t)buffer,
+                              .length = size};
+}
+
+static inline void weft__request_readv(struct weft__sqe *sqe, int fd, const void *vectors,
+                                       uint32_t count, uint64_t offset)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_READV,
+                              .fd = fd,
+                              .offset = offset,
+                              .address = (uint64_t)(uintptr_t)vectors,
+                              .length = count};
+}
+
+static inline void weft__request_writev(struct weft__sqe *sqe, int fd, const void *vectors,
+                                        uint32_t count, uint64_t offset)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_WRITEV,
+                              .fd = fd,
+                              .offset = offset,
+                              .address = (uint64_t)(uintptr_t)vectors,
+                              .length = count};
+}
+
+static inline void weft__request_fsync(struct weft__sqe *sqe, int fd, uint32_t fsync_flags)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_FSYNC, .fd = fd, .op_flags = fsync_flags};
+}
+
+static inline void weft__request_ftruncate(struct weft__sqe *sqe, int fd, uint64_t size)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_FTRUNCATE, .fd = fd, .offset = size};
+}
+
+static inline void weft__request_fallocate(struct weft__sqe *sqe, int fd, uint32_t mode,
+                                           uint64_t offset, uint64_t size)
+{
+    *sqe = (struct weft__sqe){
+        .opcode = WEFT__OP_FALLOCATE, .fd = fd, .offset = offset, .address = size, .length = mode};
+}
+
+static inline void weft__request_openat2(struct weft__sqe *sqe, int dirfd, const char *path,
+                                         const struct weft__open_how *how)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_OPENAT2,
+                              .fd = dirfd,
+                              .address = (uint64_t)(uintptr_t)path,
+                              .offset = (uint64_t)(uintptr_t)how,
+                              .length = sizeof *how};
+}
+
+/* `status` is a struct statx. */
+static inline void weft__request_statx(struct weft__sqe *sqe, int dirfd, const char *path,
+                                       uint32_t at_flags, uint32_t mask, void *status)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_STATX,
+                              .fd = dirfd,
+                              .address = (uint64_t)(uintptr_t)path,
+                              .offset = (uint64_t)(uintptr_t)status,
+                              .length = mask,
+                              .op_flags = at_flags};
+}
+
+static inline void weft__request_renameat(struct weft__sqe *sqe, int dirfd, const char *path,
+                                          int new_dirfd, const char *new_path, uint32_t flags)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_RENAMEAT,
+                              .fd = dirfd,
+                              .address = (uint64_t)(uintptr_t)path,
+                              .offset = (uint64_t)(uintptr_t)new_path,
+                              .length = (uint32_t)new_dirfd,
+                              .op_flags = flags};
+}
+
+static inline void weft__request_linkat(struct weft__sqe *sqe, int dirfd, const char *path,
+                                        int new_dirfd, const char *new_path, uint32_t at_flags)
+{
+    weft__request_renameat(sqe, dirfd, path, new_dirfd, new_path, at_flags);
+    sqe->opcode = WEFT__OP_LINKAT;
+}
+
+static inline void weft__request_symlinkat(struct weft__sqe *sqe, const char *target, int dirfd,
+                                           const char *path)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_SYMLINKAT,
+                              .fd = dirfd,
+                              .address = (uint64_t)(uintptr_t)target,
+                              .offset = (uint64_t)(uintptr_t)path};
+}
+
+static inline void weft__request_unlinkat(struct weft__sqe *sqe, int dirfd, const char *path,
+                                          uint32_t at_flags)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_UNLINKAT,
+                              .fd = dirfd,
+                              .address = (uint64_t)(uintptr_t)path,
+                              .op_flags = at_flags};
+}
+
+static inline void weft__request_mkdirat(struct weft__sqe *sqe, int dirfd, const char *path,
+                                         uint32_t mode)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_MKDIRAT,
+                              .fd = dirfd,
+                              .address = (uint64_t)(uintptr_t)path,
+                              .length = mode};
+}
+
 #endif

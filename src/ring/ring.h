@@ -52,18 +52,44 @@ static_assert(sizeof(struct weft__cqe) == 16, "the kernel's layout");
 
 enum weft__opcode {
     WEFT__OP_NOP = 0,
+    WEFT__OP_READV = 1,
+    WEFT__OP_WRITEV = 2,
+    WEFT__OP_FSYNC = 3,
     WEFT__OP_POLL_ADD = 6,
     WEFT__OP_ACCEPT = 13,
     WEFT__OP_ASYNC_CANCEL = 14,
     WEFT__OP_CONNECT = 16,
+    WEFT__OP_FALLOCATE = 17,
     WEFT__OP_CLOSE = 19,
+    WEFT__OP_STATX = 21,
     WEFT__OP_READ = 22,
     WEFT__OP_WRITE = 23,
     WEFT__OP_SEND = 26,
     WEFT__OP_RECV = 27,
+    WEFT__OP_OPENAT2 = 28,
     WEFT__OP_SHUTDOWN = 34,
+    WEFT__OP_RENAMEAT = 35,
+    WEFT__OP_UNLINKAT = 36,
+    WEFT__OP_MKDIRAT = 37,
+    WEFT__OP_SYMLINKAT = 38,
+    WEFT__OP_LINKAT = 39,
     WEFT__OP_MSG_RING = 40,
+    WEFT__OP_FTRUNCATE = 55, /* 6.9: WEFT__FEATURE_FTRUNCATE */
 };
+
+/* The offset of a read or write that goes on where the file's own position is; also of what has
+   none (pipes, sockets). */
+#define WEFT__OFFSET_CURRENT UINT64_MAX
+
+enum { WEFT__FSYNC_DATA = 1 << 0 }; /* op_flags of FSYNC: fdatasync */
+
+/* What OPENAT2 points at, in the layout of struct open_how. */
+struct weft__open_how {
+    uint64_t flags;   /* O_* */
+    uint64_t mode;    /* of a file that is made; else 0 */
+    uint64_t resolve; /* RESOLVE_* */
+};
+static_assert(sizeof(struct weft__open_how) == 24, "the kernel's layout");
 
 enum {                                /* flags of a request */
        WEFT__SQE_FIXED_FILE = 1 << 0, /* fd was given to weft__ring_file_hold */
@@ -102,6 +128,7 @@ enum weft__feature {
     WEFT__FEATURE_NO_IOWAIT = 1 << 8,    /* 6.15: sleeping is not shown as waiting for a disk */
     WEFT__FEATURE_ABS_TIMER = 1 << 9,    /* 6.12: absolute deadlines for the wait */
     WEFT__FEATURE_FIXED_FILES = 1 << 10, /* 6.15: descriptors the ring holds by itself */
+    WEFT__FEATURE_FTRUNCATE = 1 << 11,   /* 6.9: files are cut through the ring */
 };
 
 enum { /* bits the kernel sets in *kernel_flags */

@@ -25,6 +25,7 @@ static const struct {
     {WEFT__FEATURE_NO_IOWAIT, "no_iowait"},
     {WEFT__FEATURE_ABS_TIMER, "abs_timer"},
     {WEFT__FEATURE_FIXED_FILES, "fixed_files"},
+    {WEFT__FEATURE_FTRUNCATE, "ftruncate"},
 };
 
 enum { FEATURE_COUNT = sizeof features / sizeof features[0] };

@@ -83,6 +83,10 @@ void weft__sim_cancel(struct weft__sim_ring *ring, struct weft__sim_request *can
         return;
     }
     drawn = draw_case(sim, &target->dice);
+    if (target->stuck) { /* a worker has been sent a signal; or, again, no table knows of it */
+        weft__sim_finish(canceller, drawn % 2 ? -ENOENT : -EALREADY, 0);
+        return;
+    }
     answer = answer_of(target, drawn);
     weft__sim_note(sim, WEFT__SIM_NOTE_CANCEL, target->serial, (int64_t)drawn);
     if (weft__sim_chance(sim, &target->dice, WEFT__SIM_CANCEL_FIRST)) {

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "ring/host.h"
+#include "sim/disk.h"
+#include "sim/pipe.h"
 #include "sim/world.h"
 
 /* The world, after the time of a call has passed; with the file, or NULL: -EBADF. */
@@ -207,4 +209,76 @@ int weft__host_close(int fd)
     struct weft__sim *sim = begin(fd, &file);
 
     return file ? done(sim, weft__sim_fd_close(sim, fd)) : -EBADF;
+}
+
+/* -- pipes, and calls that wait for the disk -----------------------------------------------------
+ */
+
+int weft__host_pipe(int fds[2], int flags)
+{
+    struct weft__sim *sim = weft__sim_here();
+    struct weft__sim_file *ends[2];
+    int reader, writer;
+
+    weft__sim_charge(sim);
+    if (flags & ~O_NONBLOCK)
+        return -EINVAL; /* packets are not simulated */
+    if (weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_FD_NONE))
+        return -EMFILE;
+    weft__sim_pipe(sim, (uint32_t)flags, ends);
+    reader = weft__sim_fd_install(sim, ends[0]);
+    if (reader < 0) {
+        weft__sim_file_drop(sim, ends[1]);
+        return reader;
+    }
+    writer = weft__sim_fd_install(sim, ends[1]);
+    if (writer < 0) {
+        weft__sim_fd_close(sim, reader);
+        return writer;
+    }
+    fds[0] = reader;
+    fds[1] = writer;
+    return 0;
+}
+
+int weft__host_seeks(int fd)
+{
+    struct weft__sim_file *file;
+
+    (void)begin(fd, &file);
+    if (!file)
+        return -EBADF;
+    return weft__sim_inode_behind(file) ? 0 : -ESPIPE;
+}
+
+/* On a worker, which waits as long as the disk takes. */
+static struct weft__sim *begin_on_disk(int fd, struct weft__sim_file **file)
+{
+    struct weft__sim *sim = begin(fd, file);
+    int64_t span_ns = weft__sim_span(sim, &sim->running->dice, WEFT__SIM_DISK_NS);
+
+    if (span_ns > 0)
+        weft__sim_park_until(sim, "the disk", 0, sim->now_ns + span_ns);
+    *file = weft__sim_fd_file(sim, fd);
+    return sim;
+}
+
+int weft__host_ftruncate(int fd, int64_t size)
+{
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin_on_disk(fd, &file);
+
+    if (!file)
+        return -EBADF;
+    return weft__sim_inode_behind(file) ? weft__sim_file_truncate(sim, file, size) : -EINVAL;
+}
+
+ssize_t weft__host_getdents(int fd, void *buffer, size_t size)
+{
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin_on_disk(fd, &file);
+
+    if (!file)
+        return -EBADF;
+    return weft__sim_inode_behind(file) ? weft__sim_file_list(sim, file, buffer, size) : -ENOTDIR;
 }

@@ -17,6 +17,7 @@
 #ifndef WEFT_SIM_KNOBS_H
 #define WEFT_SIM_KNOBS_H
 
+#include "sim/disk_knobs.h"
 #include "sim/net_knobs.h"
 
 #define WEFT__SIM_KNOBS(CHANCE, SPAN, FAULT)                                                       \
@@ -70,6 +71,7 @@
     /* files of the host, files in general */                                                      \
     FAULT(FD_NONE, "fd.none", 500)       /* -EMFILE or -ENFILE */                                  \
     FAULT(HOST_ERRNO, "host.errno", 500) /* a direct call fails for want of memory */              \
+    WEFT__SIM_DISK_KNOBS(CHANCE, SPAN, FAULT)                                                      \
     WEFT__SIM_NET_KNOBS(CHANCE, SPAN, FAULT)
 
 #define WEFT__SIM_NOTES(NOTE)                                                                      \
@@ -83,6 +85,7 @@
     NOTE(OPEN, "open")     /* who: the file; value: none */                                        \
     NOTE(RELEASE, "release")                                                                       \
     NOTE(CLOCK, "clock") /* value: nanoseconds jumped */                                           \
+    WEFT__SIM_DISK_NOTES(NOTE)                                                                     \
     WEFT__SIM_NET_NOTES(NOTE)
 
 #define WEFT__SIM_KNOB_ID(id, ...) WEFT__SIM_##id,

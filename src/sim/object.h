@@ -46,6 +46,7 @@ struct weft__sim_transfer {
     uint32_t msg_flags; /* MSG_PEEK, MSG_OOB, MSG_TRUNC, ...; MSG_WAITALL and MSG_DONTWAIT are the
                            caller's business and mean nothing here */
     bool nonempty;      /* out, receive: more is there */
+    int64_t offset;     /* read and write: where; below 0: at the file's own position */
 };
 
 /*

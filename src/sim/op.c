@@ -20,21 +20,23 @@ bool weft__sim_needs_file(uint8_t opcode)
     case WEFT__OP_ACCEPT:
     case WEFT__OP_CONNECT:
     case WEFT__OP_READ:
+    case WEFT__OP_READV:
     case WEFT__OP_WRITE:
+    case WEFT__OP_WRITEV:
     case WEFT__OP_SEND:
     case WEFT__OP_RECV:
     case WEFT__OP_SHUTDOWN:
     case WEFT__OP_MSG_RING:
         return true;
     default:
-        return false;
+        return weft__sim_is_of_whole_file(opcode);
     }
 }
 
 bool weft__sim_moves_bytes(uint8_t opcode)
 {
     return opcode == WEFT__OP_READ || opcode == WEFT__OP_WRITE || opcode == WEFT__OP_SEND ||
-           opcode == WEFT__OP_RECV;
+           opcode == WEFT__OP_RECV || weft__sim_is_vector(opcode);
 }
 
 bool weft__sim_is_multishot(const struct weft__sim_request *request)
@@ -66,10 +68,12 @@ uint32_t weft__sim_events_of(const struct weft__sim_request *request)
     case WEFT__OP_ACCEPT:
     case WEFT__OP_RECV:
     case WEFT__OP_READ:
+    case WEFT__OP_READV:
         return POLLIN | POLLRDHUP;
     case WEFT__OP_CONNECT:
     case WEFT__OP_SEND:
     case WEFT__OP_WRITE:
+    case WEFT__OP_WRITEV:
         return POLLOUT;
     default:
         return 0;
@@ -88,8 +92,10 @@ static mover *mover_of(const struct weft__sim_request *request)
 
     switch (request->sqe.opcode) {
     case WEFT__OP_READ:
+    case WEFT__OP_READV:
         return ops->read;
     case WEFT__OP_WRITE:
+    case WEFT__OP_WRITEV:
         return ops->write;
     case WEFT__OP_SEND:
         return ops->send;
@@ -129,6 +135,26 @@ static int32_t move_nowhere(struct weft__sim_request *request)
     return waits ? -EAGAIN : -EFAULT;
 }
 
+/* Between memory in pieces and the object. */
+static int32_t move_vector(struct weft__sim_request *request, mover *by, uint32_t limit)
+{
+    bool reads = request->sqe.opcode == WEFT__OP_READV;
+    struct weft__sim_transfer transfer = {
+        .length = smaller(request->sqe.length, limit),
+        .offset = (int64_t)request->sqe.offset,
+    };
+    int32_t result;
+
+    transfer.memory = weft__sim_alloc(transfer.length);
+    if (!reads)
+        weft__sim_vector_get(request, transfer.memory, transfer.length);
+    result = by(request->ring->sim, request->file, &transfer);
+    if (reads && result > 0)
+        weft__sim_vector_put(request, transfer.memory, (uint32_t)result);
+    weft__sim_free(transfer.memory);
+    return result;
+}
+
 /* Between the caller's own memory and the object. */
 static int32_t move(struct weft__sim_request *request, mover *by, uint32_t limit, uint32_t *flags)
 {
@@ -136,6 +162,7 @@ static int32_t move(struct weft__sim_request *request, mover *by, uint32_t limit
         .memory = request->lent.memory + request->done,
         .length = smaller(request->sqe.length - request->done, limit),
         .msg_flags = request->sqe.op_flags,
+        .offset = (int64_t)request->sqe.offset,
     };
     int32_t result;
 
@@ -283,7 +310,9 @@ int32_t weft__sim_perform(struct weft__sim_request *request, uint32_t limit, uin
     case WEFT__OP_MSG_RING:
         return perform_message(request);
     case WEFT__OP_READ:
+    case WEFT__OP_READV:
     case WEFT__OP_WRITE:
+    case WEFT__OP_WRITEV:
     case WEFT__OP_SEND:
     case WEFT__OP_RECV:
         by = mover_of(request);
@@ -291,11 +320,16 @@ int32_t weft__sim_perform(struct weft__sim_request *request, uint32_t limit, uin
             return no_mover(request);
         if (request->nowhere)
             return move_nowhere(request);
+        if (weft__sim_is_vector(request->sqe.opcode))
+            return move_vector(request, by, limit);
         return request->sqe.flags & WEFT__SQE_BUFFER_SELECT
                    ? move_selected(request, by, limit, flags)
                    : move(request, by, limit, flags);
     default:
-        return -EINVAL;
+        if (weft__sim_names_files(request->sqe.opcode))
+            return weft__sim_perform_names(request);
+        return weft__sim_is_of_whole_file(request->sqe.opcode) ? weft__sim_perform_whole(request)
+                                                               : -EINVAL;
     }
 }
 
@@ -315,7 +349,18 @@ int32_t weft__sim_errno_of(struct weft__sim_request *request)
         {WEFT__OP_CONNECT,
          {-ENETUNREACH, -EHOSTUNREACH, -ECONNREFUSED, -ETIMEDOUT, -EADDRNOTAVAIL, -ENOMEM, -EPERM}},
         {WEFT__OP_READ, {-EIO, -EINTR, -ENOMEM}},
+        {WEFT__OP_READV, {-EIO, -EINTR, -ENOMEM}},
         {WEFT__OP_WRITE, {-EIO, -EINTR, -ENOMEM, -ENOSPC}},
+        {WEFT__OP_WRITEV, {-EIO, -EINTR, -ENOMEM, -ENOSPC, -EDQUOT}},
+        {WEFT__OP_OPENAT2, {-ENFILE, -EIO, -EINTR, -ENOMEM}},
+        {WEFT__OP_STATX, {-EIO, -ENOMEM}},
+        {WEFT__OP_UNLINKAT, {-EIO, -ENOMEM}},
+        {WEFT__OP_RENAMEAT, {-EIO, -ENOSPC, -ENOMEM, -EDQUOT}},
+        {WEFT__OP_LINKAT, {-EIO, -ENOSPC, -ENOMEM, -EDQUOT}},
+        {WEFT__OP_MKDIRAT, {-EIO, -ENOSPC, -ENOMEM, -EDQUOT}},
+        {WEFT__OP_SYMLINKAT, {-EIO, -ENOSPC, -ENOMEM, -EDQUOT}},
+        {WEFT__OP_FALLOCATE, {-EIO, -ENOSPC, -EINTR, -EDQUOT}},
+        {WEFT__OP_FTRUNCATE, {-EIO, -EINTR, -ENOMEM}},
         {WEFT__OP_SEND, {-ENOMEM, -ENOBUFS, -EINTR}},
         {WEFT__OP_RECV, {-ENOMEM, -EINTR}},
         {WEFT__OP_MSG_RING, {-ENOMEM, -EOVERFLOW}},

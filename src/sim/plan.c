@@ -42,6 +42,12 @@ static const struct {
     {WEFT__OP_READ, "read"},         {WEFT__OP_WRITE, "write"},
     {WEFT__OP_SEND, "send"},         {WEFT__OP_RECV, "recv"},
     {WEFT__OP_SHUTDOWN, "shutdown"}, {WEFT__OP_MSG_RING, "msg_ring"},
+    {WEFT__OP_READV, "readv"},       {WEFT__OP_WRITEV, "writev"},
+    {WEFT__OP_FSYNC, "fsync"},       {WEFT__OP_FALLOCATE, "fallocate"},
+    {WEFT__OP_STATX, "statx"},       {WEFT__OP_OPENAT2, "open"},
+    {WEFT__OP_RENAMEAT, "rename"},   {WEFT__OP_UNLINKAT, "unlink"},
+    {WEFT__OP_MKDIRAT, "mkdir"},     {WEFT__OP_SYMLINKAT, "symlink"},
+    {WEFT__OP_LINKAT, "link"},       {WEFT__OP_FTRUNCATE, "ftruncate"},
 };
 enum { OPCODES = sizeof opcodes / sizeof opcodes[0] };
 
@@ -52,9 +58,9 @@ static const struct {
 } errors[] = {
 #define E(name) {name, #name},
     E(EPERM) E(EINTR) E(EIO) E(EBADF) E(EAGAIN) E(ENOMEM) E(EACCES) E(EFAULT) E(EBUSY) E(EINVAL)
-        E(ENFILE) E(EMFILE) E(ENOSPC) E(EPIPE) E(EPROTO) E(EADDRINUSE) E(EADDRNOTAVAIL) E(ENETDOWN)
-            E(ENETUNREACH) E(ECONNABORTED) E(ECONNRESET) E(ENOBUFS) E(ENOTCONN) E(ETIMEDOUT)
-                E(ECONNREFUSED) E(EHOSTUNREACH) E(ECANCELED)
+        E(ENFILE) E(EMFILE) E(ENOENT) E(EEXIST) E(EROFS) E(EDQUOT) E(ENOSPC) E(EPIPE) E(EPROTO)
+            E(EADDRINUSE) E(EADDRNOTAVAIL) E(ENETDOWN) E(ENETUNREACH) E(ECONNABORTED) E(ECONNRESET)
+                E(ENOBUFS) E(ENOTCONN) E(ETIMEDOUT) E(ECONNREFUSED) E(EHOSTUNREACH) E(ECANCELED)
 #undef E
 };
 enum { ERRORS = sizeof errors / sizeof errors[0] };
@@ -63,10 +69,9 @@ static const struct {
     const char *name;
     int outcome;
 } outcomes[] = {
-    {"reset", WEFT__SIM_OUTCOME_RESET},
-    {"short", WEFT__SIM_OUTCOME_SHORT},
-    {"hang", WEFT__SIM_OUTCOME_HANG},
-    {"late", WEFT__SIM_OUTCOME_LATE},
+    {"reset", WEFT__SIM_OUTCOME_RESET}, {"short", WEFT__SIM_OUTCOME_SHORT},
+    {"hang", WEFT__SIM_OUTCOME_HANG},   {"late", WEFT__SIM_OUTCOME_LATE},
+    {"stuck", WEFT__SIM_OUTCOME_STUCK},
 };
 enum { OUTCOMES = sizeof outcomes / sizeof outcomes[0] };
 

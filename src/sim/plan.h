@@ -20,6 +20,7 @@ enum weft__sim_outcome {
     WEFT__SIM_OUTCOME_SHORT,
     WEFT__SIM_OUTCOME_HANG,
     WEFT__SIM_OUTCOME_LATE,
+    WEFT__SIM_OUTCOME_STUCK,
 };
 
 struct weft__sim_rule {

@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "sim/disk.h"
 #include "sim/ring_core.h"
 
 enum { SERIAL_SHIFT = 24, NO_FILE_SHIFT = 62 };
@@ -43,6 +45,8 @@ static struct weft__sim_request *take_free(struct weft__sim_ring *ring)
 static void give_free(struct weft__sim_request *request)
 {
     weft__sim_free(request->held);
+    weft__sim_free(request->words);
+    weft__sim_free(request->pieces);
     request->next = request->ring->free;
     request->ring->free = request;
 }
@@ -95,6 +99,13 @@ static void let_go(struct weft__sim_request *request)
         weft__sim_file_drop(sim, request->file);
 }
 
+/* What it was lent, in one piece or several. False: somebody had touched it. */
+static bool give_back(struct weft__sim_request *request)
+{
+    return request->pieces ? weft__sim_vector_give_back(request)
+                           : weft__sim_give_back(&request->lent);
+}
+
 void weft__sim_forget_all(struct weft__sim_ring *ring)
 {
     struct weft__sim_request *request;
@@ -102,7 +113,7 @@ void weft__sim_forget_all(struct weft__sim_ring *ring)
     for (uint32_t i = 0; i < WEFT__SIM_CHAINS; i++)
         while ((request = ring->table[i]) != NULL) {
             ring->table[i] = request->next;
-            (void)weft__sim_give_back(&request->lent);
+            (void)give_back(request);
             let_go(request);
             give_free(request);
         }
@@ -163,6 +174,15 @@ void weft__sim_do_work(struct weft__sim_ring *ring)
         next = request->work_next;
         weft__sim_try(request);
     }
+}
+
+void weft__sim_stick(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+
+    request->stuck = true;
+    weft__sim_work_at(request,
+                      sim->now_ns + weft__sim_span(sim, &request->dice, WEFT__SIM_DISK_STUCK_NS));
 }
 
 static int64_t later(struct weft__sim_request *request)
@@ -250,7 +270,7 @@ static void note_result(struct weft__sim_request *request, int32_t result, uint3
 
 void weft__sim_finish(struct weft__sim_request *request, int32_t result, uint32_t flags)
 {
-    if (!weft__sim_give_back(&request->lent))
+    if (!give_back(request))
         weft__sim_end(request->ring->sim, -EFAULT,
                       "memory lent to the kernel was changed, or its frame ended, before the "
                       "completion");
@@ -390,19 +410,34 @@ void weft__sim_try(struct weft__sim_request *request)
 /* -- the beginning ------------------------------------------------------------------------------
  */
 
-static void lend(struct weft__sim_request *request)
+static void lend_memory(struct weft__sim_request *request, uint64_t address, uint32_t length,
+                        bool to_write)
+{
+    void *memory = (void *)(uintptr_t)address;
+
+    request->nowhere = !weft__sim_is_there(memory, length, to_write);
+    if (request->nowhere)
+        return;
+    if (!weft__sim_lend(&request->lent, memory, length, to_write))
+        weft__sim_end(request->ring->sim, -EFAULT,
+                      "memory given to the kernel is not whole: freed, or shorter than said");
+}
+
+/* Takes over what the request points at: memory is lent, words are copied. 0 or an error. */
+static int take_over(struct weft__sim_request *request)
 {
     const struct weft__sqe *sqe = &request->sqe;
     bool to_write = sqe->opcode == WEFT__OP_RECV || sqe->opcode == WEFT__OP_READ;
 
-    if (!weft__sim_moves_bytes(sqe->opcode) || sqe->flags & WEFT__SQE_BUFFER_SELECT)
-        return;
-    request->nowhere = !weft__sim_is_there((void *)(uintptr_t)sqe->address, sqe->length, to_write);
-    if (request->nowhere)
-        return;
-    if (!weft__sim_lend(&request->lent, (void *)(uintptr_t)sqe->address, sqe->length, to_write))
-        weft__sim_end(request->ring->sim, -EFAULT,
-                      "memory given to the kernel is not whole: freed, or shorter than said");
+    if (weft__sim_is_vector(sqe->opcode))
+        return weft__sim_vector_lend(request);
+    if (sqe->opcode == WEFT__OP_STATX)
+        lend_memory(request, sqe->offset, sizeof(struct statx), true);
+    if (weft__sim_names_files(sqe->opcode))
+        return weft__sim_copy_names(request);
+    if (weft__sim_moves_bytes(sqe->opcode) && !(sqe->flags & WEFT__SQE_BUFFER_SELECT))
+        lend_memory(request, sqe->address, sqe->length, to_write);
+    return 0;
 }
 
 static struct weft__sim_file *file_of(struct weft__sim_ring *ring, const struct weft__sqe *sqe)
@@ -435,6 +470,32 @@ static bool waits_for_all(const struct weft__sqe *sqe)
            !(sqe->flags & WEFT__SQE_BUFFER_SELECT);
 }
 
+static bool is_of_disk(const struct weft__sim_request *request)
+{
+    return weft__sim_names_files(request->sqe.opcode) ||
+           (request->file && weft__sim_inode_behind(request->file));
+}
+
+/* It is tried when the disk comes to it; until then a cancel may change nothing. */
+static void start_on_disk(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+    int64_t when_ns = sim->now_ns + weft__sim_span(sim, &request->dice, WEFT__SIM_DISK_NS);
+    bool at_once = weft__sim_chance(sim, &request->dice, WEFT__SIM_INLINE);
+
+    if (weft__sim_chance(sim, &request->dice, WEFT__SIM_DISK_STUCK)) {
+        weft__sim_stick(request);
+        return;
+    }
+    request->stuck = weft__sim_chance(sim, &request->dice, WEFT__SIM_DISK_HOLDS);
+    if (!at_once)
+        when_ns += later(request) - sim->now_ns;
+    if (at_once && when_ns == sim->now_ns)
+        weft__sim_try(request);
+    else
+        weft__sim_work_at(request, when_ns);
+}
+
 static void start(struct weft__sim_request *request)
 {
     struct weft__sim *sim = request->ring->sim;
@@ -445,6 +506,8 @@ static void start(struct weft__sim_request *request)
         request->state = WEFT__SIM_HANGS;
     else if (poll_first)
         wait_for_file(request, true);
+    else if (is_of_disk(request))
+        start_on_disk(request);
     else if (weft__sim_chance(sim, &request->dice, WEFT__SIM_INLINE))
         weft__sim_try(request);
     else
@@ -468,11 +531,14 @@ void weft__sim_submit(struct weft__sim_ring *ring, const struct weft__sqe *sqe)
     } else if (sqe->opcode == WEFT__OP_ASYNC_CANCEL) {
         weft__sim_cancel(ring, request);
     } else {
-        lend(request);
+        int error = take_over(request);
         copy_address(request);
         request->listed = true;
         request->for_all = waits_for_all(sqe);
-        start(request);
+        if (error < 0)
+            weft__sim_finish(request, error, 0);
+        else
+            start(request);
     }
 }
 

@@ -12,7 +12,7 @@
  * lent.
  *
  * ring.c: the queues, enter. request.c: the life of a request. op.c: what each opcode does.
- * trouble.c: what goes wrong with it.
+ * trouble.c: what goes wrong with it. vector.c: memory in pieces. file_request.c: names of files.
  * cancel.c: cancelling. buffers.c: rings of buffers. bell.c: bells. All of it on the world's
  * thread.
  */
@@ -55,6 +55,10 @@ struct weft__sim_request {
     bool nowhere;        /* the memory it names is none */
     bool for_all;        /* goes on after a short count: MSG_WAITALL */
     unsigned char *held; /* bytes received and not written yet; of a connect, the address */
+    char *words;         /* paths, and what else is copied with them */
+    struct weft__sim_lent *pieces; /* of a vector: memory lent, in order; `lent` is then unused */
+    uint32_t piece_count;
+    bool stuck; /* the disk has it: no cancel ends it */
 };
 
 struct weft__sim_cqes { /* completions that found no room */
@@ -124,6 +128,8 @@ void weft__sim_deliver(struct weft__sim_ring *ring, uint64_t user_data, int32_t 
 void weft__sim_do_work(struct weft__sim_ring *ring);
 /* Makes it work at that time. */
 void weft__sim_work_at(struct weft__sim_request *request, int64_t when_ns);
+/* The disk has it, and does not answer for long; no cancel changes that. */
+void weft__sim_stick(struct weft__sim_request *request);
 /* The request with this user_data that a cancel would find; NULL. */
 struct weft__sim_request *weft__sim_find(struct weft__sim_ring *ring, uint64_t user_data);
 /* One turn of a request: tries it, and ends it or has it wait. */
@@ -142,6 +148,23 @@ bool weft__sim_needs_file(uint8_t opcode);
 /* An error without an effect that the opcode may have, drawn. */
 int32_t weft__sim_errno_of(struct weft__sim_request *request);
 bool weft__sim_moves_bytes(uint8_t opcode);
+
+/* file_request.c: requests that name files, and those of a file as a whole. The first copies what
+   the kernel copies when they are submitted: 0, -EFAULT, -ENAMETOOLONG, -EINVAL. */
+bool weft__sim_names_files(uint8_t opcode);
+int weft__sim_copy_names(struct weft__sim_request *request);
+int32_t weft__sim_perform_names(struct weft__sim_request *request);
+bool weft__sim_is_of_whole_file(uint8_t opcode);
+int32_t weft__sim_perform_whole(struct weft__sim_request *request);
+
+/* vector.c: memory in pieces. _lend: 0, -EINVAL, -EFAULT; the length of the request becomes the sum
+   of theirs. */
+bool weft__sim_is_vector(uint8_t opcode);
+int weft__sim_vector_lend(struct weft__sim_request *request);
+void weft__sim_vector_get(const struct weft__sim_request *request, void *memory, uint32_t length);
+void weft__sim_vector_put(const struct weft__sim_request *request, const void *memory,
+                          uint32_t length);
+bool weft__sim_vector_give_back(struct weft__sim_request *request);
 
 /* trouble.c: what a try is to come to: 0 (what it will), or an error to end with. *postponed: it is
    not tried now, and its state says when. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "sim/disk.h"
 #include "sim/ring_core.h"
 
 static bool matches(const struct weft__sim_rule *rule, const struct weft__sim_request *request)
@@ -47,11 +48,21 @@ static void break_object(struct weft__sim_request *request)
     request->file->ops->fault(sim, request->file, -ECONNRESET);
 }
 
+/* Files open before are dead by themselves; nothing is opened, and nobody connected to. */
+static int32_t without_power(const struct weft__sim_request *request)
+{
+    if (weft__sim_names_files(request->sqe.opcode))
+        return -EIO;
+    return request->sqe.opcode == WEFT__OP_CONNECT ? -ENETDOWN : 0;
+}
+
 int32_t weft__sim_draw_trouble(struct weft__sim_request *request, uint32_t *limit, bool *postponed)
 {
     struct weft__sim *sim = request->ring->sim;
     struct weft__sim_rule *rule = sim->plan.rule_count ? rule_due(request) : NULL;
 
+    if (sim->disk->off && without_power(request) < 0)
+        return without_power(request);
     if (rule) {
         switch (rule->outcome) {
         case WEFT__SIM_OUTCOME_RESET:
@@ -71,8 +82,15 @@ int32_t weft__sim_draw_trouble(struct weft__sim_request *request, uint32_t *limi
                                                                     WEFT__SIM_MUCH_LATER_NS));
             *postponed = true;
             return 0;
+        case WEFT__SIM_OUTCOME_STUCK:
+            weft__sim_count_result(request);
+            weft__sim_stick(request);
+            *postponed = true;
+            return 0;
         default:
-            return rule->outcome;
+            return request->sqe.opcode == WEFT__OP_FSYNC && weft__sim_inode_behind(request->file)
+                       ? weft__sim_file_sync(sim, request->file, rule->outcome)
+                       : rule->outcome;
         }
     }
     if (weft__sim_chance(sim, &request->dice, WEFT__SIM_RESET))

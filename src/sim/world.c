@@ -9,6 +9,8 @@
 #include <string.h>
 #include <weft/sim.h>
 
+#include "sim/disk.h"
+
 __thread struct weft__sim *weft__sim_world __attribute__((tls_model("initial-exec")));
 
 enum { STEPS_MAX = 100000000, CPUS = 4, FDS_MAX = 16384 };
@@ -24,6 +26,7 @@ void weft__sim_world_open(struct weft__sim *sim, uint64_t seed, const struct wef
     weft__sim_plan_seed(&sim->plan, seed);
     sim->dice = weft__sim_dice(WEFT__SIM_WHO_WORLD, 0);
     weft__sim_net_open(sim, &sim->net);
+    weft__sim_disk_open(sim, &sim->disk);
 }
 
 static void close_descriptors(struct weft__sim *sim)
@@ -40,6 +43,7 @@ void weft__sim_world_close(struct weft__sim *sim)
     weft__sim_bells_end(sim);
     close_descriptors(sim);
     weft__sim_net_close(sim, sim->net);
+    weft__sim_disk_close(sim->disk);
     while (sim->threads) {
         if (sim->threads->state != WEFT__SIM_ENDED)
             sim->threads->stack = NULL;

@@ -17,6 +17,7 @@
 
 struct weft__reactor;
 struct weft__sim_bell;
+struct weft__sim_disk;
 struct weft__sim_ring;
 struct weft_sim_event;
 
@@ -60,7 +61,7 @@ struct weft__sim {
     struct weft__sim_plan plan;
     struct weft__sim_dice dice;
     int64_t now_ns;
-    uint64_t serials[WEFT__SIM_WHO_NET + 1];
+    uint64_t serials[WEFT__SIM_WHO_INODE + 1];
 
     /* the record */
     uint64_t hash;
@@ -100,6 +101,7 @@ struct weft__sim {
 
     struct weft__sim_ring *rings; /* open, newest first: ring_core.h */
     struct weft__sim_net *net;
+    struct weft__sim_disk *disk;
     uint64_t came_true[WEFT__SIM_KNOB_COUNT]; /* draws per knob that came true */
 };
 

@@ -36,6 +36,7 @@ const struct contract_feature contract_features[] = {
     {"no_iowait", WEFT__FEATURE_NO_IOWAIT, CONTRACT_KERNEL(6, 15)},
     {"abs_timer", WEFT__FEATURE_ABS_TIMER, CONTRACT_KERNEL(6, 12)},
     {"fixed_files", WEFT__FEATURE_FIXED_FILES, CONTRACT_KERNEL(6, 15)},
+    {"ftruncate", WEFT__FEATURE_FTRUNCATE, CONTRACT_KERNEL(6, 9)},
 };
 const size_t contract_feature_count = sizeof contract_features / sizeof contract_features[0];
 

@@ -135,6 +135,7 @@ FEATURE(min_timeout, WEFT__FEATURE_MIN_TIMEOUT)
 FEATURE(no_iowait, WEFT__FEATURE_NO_IOWAIT)
 FEATURE(abs_timer, WEFT__FEATURE_ABS_TIMER)
 FEATURE(fixed_files, WEFT__FEATURE_FIXED_FILES)
+FEATURE(cutting_files, WEFT__FEATURE_FTRUNCATE)
 
 #define AS_AGED                                                                                    \
     {                                                                                              \
@@ -223,5 +224,7 @@ const struct contract_check contract_open[] = {
      AS_AGED},
     {"open/fixed-files", "From 6.15 on a file the ring let go of is gone at once.", FEATURES,
      fixed_files, 0, AS_AGED},
+    {"open/ftruncate", "From 6.9 on files are cut through the ring.", FEATURES, cutting_files, 0,
+     AS_AGED},
     {0},
 };

@@ -1,0 +1,445 @@
+/*
+ * sim/file_request.c - requests for files and names, tried once.
+ *
+ * What always holds: paths, and what else a request points at that the kernel copies when it is
+ * submitted, were copied then (request->words); nothing here waits.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "sim/disk.h"
+#include "sim/ring_core.h"
+
+/* -- what is copied when a request is submitted ------------------------------------------------ */
+
+/* Copies text that ends somewhere; how long it is, with its end. */
+static int copy_text(const char *from, char *to, size_t size, size_t *length)
+{
+    for (size_t i = 0; i < size; i++) {
+        if ((i == 0 || (uintptr_t)(from + i) % WEFT__SIM_PAGE == 0) &&
+            !weft__sim_is_there((void *)(uintptr_t)(from + i), 1, false))
+            return -EFAULT;
+        to[i] = from[i];
+        if (to[i] == '\0') {
+            *length = i + 1;
+            return 0;
+        }
+    }
+    return -ENAMETOOLONG;
+}
+
+static bool has_two_paths(uint8_t opcode)
+{
+    return opcode == WEFT__OP_RENAMEAT || opcode == WEFT__OP_LINKAT || opcode == WEFT__OP_SYMLINKAT;
+}
+
+bool weft__sim_names_files(uint8_t opcode)
+{
+    return opcode == WEFT__OP_OPENAT2 || opcode == WEFT__OP_STATX || opcode == WEFT__OP_UNLINKAT ||
+           opcode == WEFT__OP_MKDIRAT || has_two_paths(opcode);
+}
+
+int weft__sim_copy_names(struct weft__sim_request *request)
+{
+    struct weft__sqe *sqe = &request->sqe;
+    char *words = weft__sim_alloc((size_t)2 * WEFT__SIM_PATH_MAX);
+    size_t length;
+    int error =
+        copy_text((const char *)(uintptr_t)sqe->address, words, WEFT__SIM_PATH_MAX, &length);
+
+    request->words = words;
+    sqe->address = (uint64_t)(uintptr_t)words;
+    if (error == 0 && has_two_paths(sqe->opcode)) {
+        error = copy_text((const char *)(uintptr_t)sqe->offset, words + WEFT__SIM_PATH_MAX,
+                          WEFT__SIM_PATH_MAX, &length);
+        sqe->offset = (uint64_t)(uintptr_t)(words + WEFT__SIM_PATH_MAX);
+    } else if (error == 0 && sqe->opcode == WEFT__OP_OPENAT2) {
+        struct weft__open_how *how = (struct weft__open_how *)(words + WEFT__SIM_PATH_MAX);
+        if (sqe->length != sizeof *how)
+            return -EINVAL;
+        if (!weft__sim_is_there((void *)(uintptr_t)sqe->offset, sizeof *how, false))
+            return -EFAULT;
+        memcpy(how, (void *)(uintptr_t)sqe->offset, sizeof *how);
+        sqe->offset = (uint64_t)(uintptr_t)how;
+    }
+    return error;
+}
+
+/* -- places ----------------------------------------------------------------------------------- */
+
+static const char *text(uint64_t address)
+{
+    return (const char *)(uintptr_t)address;
+}
+
+/* The directory that a path begins from; NULL through *error: there is none. */
+static struct weft__sim_inode *from_of(struct weft__sim *sim, int dirfd, const char *path,
+                                       int *error)
+{
+    struct weft__sim_file *file;
+    struct weft__sim_inode *inode;
+
+    *error = 0;
+    if (path[0] == '/' || dirfd == AT_FDCWD)
+        return weft__sim_disk(sim)->root;
+    file = weft__sim_fd_file(sim, dirfd);
+    inode = file ? weft__sim_inode_behind(file) : NULL;
+    if (!file)
+        *error = -EBADF;
+    else if (!inode || inode->kind != WEFT__SIM_DIRECTORY)
+        *error = -ENOTDIR;
+    else if (weft__sim_file_is_dead(sim, file))
+        *error = -EIO;
+    return *error == 0 ? inode : NULL;
+}
+
+static int place_of(struct weft__sim *sim, int dirfd, const char *path, bool follow,
+                    struct weft__sim_place *place)
+{
+    int error;
+    struct weft__sim_inode *from = from_of(sim, dirfd, path, &error);
+
+    return error < 0 ? error : weft__sim_walk(weft__sim_disk(sim), from, path, follow, place);
+}
+
+/* Whether a name may be made there. */
+static int may_make(const struct weft__sim_disk *disk, const struct weft__sim_place *place)
+{
+    if (place->inode)
+        return -EEXIST;
+    return place->directory != disk->root && place->directory->names == 0 ? -ENOENT : 0;
+}
+
+static void put_there(struct weft__sim_disk *disk, const struct weft__sim_place *place,
+                      struct weft__sim_inode *inode)
+{
+    weft__sim_entry_set(disk, place->directory, place->name, inode, ++disk->calls, NULL);
+    weft__sim_disk_changed(disk, place->directory, (int64_t)inode->serial);
+}
+
+/* -- opening ---------------------------------------------------------------------------------- */
+
+static int may_open(const struct weft__sim_place *place, uint64_t flags)
+{
+    const struct weft__sim_inode *inode = place->inode;
+    bool writes = (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC;
+
+    if (flags & O_CREAT && flags & O_EXCL)
+        return -EEXIST;
+    if (inode->kind == WEFT__SIM_SYMLINK && !(flags & O_PATH && flags & O_NOFOLLOW))
+        return flags & O_DIRECTORY ? -ENOTDIR : -ELOOP;
+    if (inode->kind == WEFT__SIM_DIRECTORY && (writes || flags & O_CREAT) && !(flags & O_PATH))
+        return -EISDIR;
+    return flags & O_DIRECTORY && inode->kind != WEFT__SIM_DIRECTORY ? -ENOTDIR : 0;
+}
+
+/* Finds or makes what is to be opened, with a reference. */
+static int find_to_open(struct weft__sim *sim, struct weft__sim_request *request,
+                        const struct weft__open_how *how, struct weft__sim_inode **inode)
+{
+    struct weft__sim_disk *disk = weft__sim_disk(sim);
+    bool exclusive = how->flags & O_CREAT && how->flags & O_EXCL;
+    struct weft__sim_place place;
+    int error = place_of(sim, request->sqe.fd, text(request->sqe.address),
+                         !(how->flags & O_NOFOLLOW) && !exclusive, &place);
+
+    if (error < 0)
+        return error;
+    if (!place.inode && !(how->flags & O_CREAT))
+        return -ENOENT;
+    if (place.inode) {
+        error = may_open(&place, how->flags);
+        if (error < 0)
+            return error;
+        weft__sim_inode_keep(place.inode);
+        *inode = place.inode;
+        return 0;
+    }
+    error = place.must_be_directory ? -EISDIR : may_make(disk, &place);
+    if (error < 0)
+        return error;
+    *inode = weft__sim_inode_new(disk, WEFT__SIM_REGULAR, (uint32_t)how->mode);
+    put_there(disk, &place, *inode);
+    return 0;
+}
+
+static int32_t perform_open(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+    const struct weft__open_how *how = (const void *)(uintptr_t)request->sqe.offset;
+    struct weft__sim_disk *disk = weft__sim_disk(sim);
+    struct weft__sim_inode *inode;
+    struct weft__sim_file *file;
+    uint64_t life = disk->life;
+    int error;
+
+    if ((how->flags & O_TMPFILE) == O_TMPFILE)
+        return -EOPNOTSUPP;
+    if ((how->flags & O_ACCMODE) == O_ACCMODE || how->resolve ||
+        (how->flags & O_CREAT && how->flags & O_DIRECTORY))
+        return -EINVAL;
+    /* as the kernel: the number first */
+    if (!weft__sim_fd_available(sim) || weft__sim_chance(sim, &request->dice, WEFT__SIM_FD_NONE))
+        return -EMFILE;
+    error = find_to_open(sim, request, how, &inode);
+    if (error < 0)
+        return error;
+    if (how->flags & O_TRUNC && inode->kind == WEFT__SIM_REGULAR && inode->size > 0 &&
+        life == disk->life)
+        weft__sim_data_truncate(disk, inode, 0);
+    file = life == disk->life ? weft__sim_file_of(sim, inode, (uint32_t)how->flags) : NULL;
+    weft__sim_inode_drop(disk, inode);
+    return file ? weft__sim_fd_install(sim, file)
+                : -EIO; /* its last change was that of the power */
+}
+
+/* -- what is there ---------------------------------------------------------------------------- */
+
+static struct statx_timestamp stamp(int64_t ns)
+{
+    return (struct statx_timestamp){.tv_sec = ns / 1000000000,
+                                    .tv_nsec = (uint32_t)(ns % 1000000000)};
+}
+
+static void describe(const struct weft__sim_inode *inode, struct statx *status)
+{
+    static const uint16_t kinds[] = {[WEFT__SIM_REGULAR] = S_IFREG,
+                                     [WEFT__SIM_DIRECTORY] = S_IFDIR,
+                                     [WEFT__SIM_SYMLINK] = S_IFLNK};
+    uint32_t below = 0;
+
+    for (uint32_t i = 0; i < inode->now.count; i++)
+        below += inode->now.all[i].inode->kind == WEFT__SIM_DIRECTORY;
+    *status = (struct statx){
+        .stx_mask = STATX_BASIC_STATS | STATX_BTIME,
+        .stx_blksize = WEFT__SIM_PAGE,
+        .stx_nlink = inode->kind == WEFT__SIM_DIRECTORY ? 2 + below : inode->names,
+        .stx_mode = (uint16_t)(kinds[inode->kind] | (inode->mode & 07777)),
+        .stx_ino = inode->serial,
+        .stx_size = (uint64_t)(inode->kind == WEFT__SIM_SYMLINK ? (int64_t)strlen(inode->target)
+                                                                : inode->size),
+        .stx_blocks = (uint64_t)weft__sim_data_pages(inode) * (WEFT__SIM_PAGE / 512),
+        .stx_btime = stamp(inode->born_ns),
+        .stx_ctime = stamp(inode->changed_ns),
+        .stx_mtime = stamp(inode->modified_ns),
+        .stx_atime = stamp(inode->modified_ns),
+        .stx_dev_minor = 1,
+    };
+}
+
+/* What a descriptor stands for that is no file of the disk. */
+static int describe_other(const struct weft__sim_file *file, struct statx *status)
+{
+    bool pipe = strcmp(file->ops->kind, "pipe") == 0;
+
+    *status = (struct statx){
+        .stx_mask = STATX_BASIC_STATS,
+        .stx_blksize = WEFT__SIM_PAGE,
+        .stx_nlink = 1,
+        .stx_mode = (uint16_t)((file->ops->is_socket ? S_IFSOCK
+                                : pipe               ? S_IFIFO
+                                                     : 0) |
+                               0600),
+        .stx_ino = file->serial,
+    };
+    return 0;
+}
+
+static int status_of(struct weft__sim_request *request, struct statx *status)
+{
+    struct weft__sim *sim = request->ring->sim;
+    const char *path = text(request->sqe.address);
+    uint32_t flags = request->sqe.op_flags;
+    struct weft__sim_place place;
+    int error;
+
+    if (!path[0] && flags & AT_EMPTY_PATH && request->sqe.fd != AT_FDCWD) {
+        struct weft__sim_file *file = weft__sim_fd_file(sim, request->sqe.fd);
+        if (!file)
+            return -EBADF;
+        place.inode = weft__sim_inode_behind(file);
+        if (!place.inode)
+            return describe_other(file, status);
+        if (weft__sim_file_is_dead(sim, file))
+            return -EIO;
+    } else {
+        error = place_of(sim, request->sqe.fd, path, !(flags & AT_SYMLINK_NOFOLLOW), &place);
+        if (error < 0 || !place.inode)
+            return error < 0 ? error : -ENOENT;
+    }
+    describe(place.inode, status);
+    return 0;
+}
+
+static int32_t perform_statx(struct weft__sim_request *request)
+{
+    struct statx status;
+    int error;
+
+    if (request->sqe.length & 0x80000000u) /* STATX__RESERVED */
+        return -EINVAL;
+    error = status_of(request, &status);
+    if (error == 0 && request->nowhere)
+        error = -EFAULT;
+    if (error == 0) {
+        weft__sim_lent_open(&request->lent);
+        memcpy(request->lent.memory, &status, sizeof status);
+        weft__sim_lent_shut(&request->lent);
+    }
+    return error;
+}
+
+/* -- names ------------------------------------------------------------------------------------ */
+
+static int32_t perform_unlink(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+    const char *path = text(request->sqe.address);
+    uint32_t flags = request->sqe.op_flags;
+    struct weft__sim_place place;
+    int error;
+
+    if (flags & ~(uint32_t)AT_REMOVEDIR)
+        return -EINVAL;
+    error = place_of(sim, request->sqe.fd, path, false, &place);
+    if (error < 0)
+        return error;
+    if (!place.inode && !flags) /* or the name of a Unix socket */
+        return weft__sim_net_unlink(sim, path);
+    return weft__sim_name_unlink(weft__sim_disk(sim), &place, flags & AT_REMOVEDIR);
+}
+
+static int32_t perform_mkdir(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+    struct weft__sim_disk *disk = weft__sim_disk(sim);
+    struct weft__sim_place place;
+    struct weft__sim_inode *inode;
+    int error = place_of(sim, request->sqe.fd, text(request->sqe.address), false, &place);
+
+    if (error == -ENOTDIR && place.inode && place.must_be_directory)
+        error = -EEXIST;
+    if (error == 0)
+        error = may_make(disk, &place);
+    if (error < 0)
+        return error;
+    inode = weft__sim_inode_new(disk, WEFT__SIM_DIRECTORY, request->sqe.length);
+    inode->parent = place.directory;
+    put_there(disk, &place, inode);
+    weft__sim_inode_drop(disk, inode);
+    return 0;
+}
+
+static int32_t perform_symlink(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+    struct weft__sim_disk *disk = weft__sim_disk(sim);
+    const char *target = text(request->sqe.address);
+    struct weft__sim_place place;
+    struct weft__sim_inode *inode;
+    int error = place_of(sim, request->sqe.fd, text(request->sqe.offset), false, &place);
+
+    if (!target[0])
+        return -ENOENT;
+    if (error == 0)
+        error = may_make(disk, &place);
+    if (error == 0 && place.must_be_directory)
+        error = -ENOENT;
+    if (error < 0)
+        return error;
+    inode = weft__sim_inode_new(disk, WEFT__SIM_SYMLINK, 0777);
+    inode->target = memcpy(weft__sim_alloc(strlen(target) + 1), target, strlen(target) + 1);
+    put_there(disk, &place, inode);
+    weft__sim_inode_drop(disk, inode);
+    return 0;
+}
+
+static int32_t perform_link(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+    struct weft__sim_disk *disk = weft__sim_disk(sim);
+    uint32_t flags = request->sqe.op_flags;
+    struct weft__sim_place from, to;
+    int error;
+
+    if (flags & ~(uint32_t)AT_SYMLINK_FOLLOW)
+        return -EINVAL;
+    error = place_of(sim, request->sqe.fd, text(request->sqe.address), flags & AT_SYMLINK_FOLLOW,
+                     &from);
+    if (error == 0 && !from.inode)
+        error = -ENOENT;
+    if (error == 0)
+        error = place_of(sim, (int)request->sqe.length, text(request->sqe.offset), false, &to);
+    if (error == 0)
+        error = may_make(disk, &to);
+    if (error == 0 && to.must_be_directory)
+        error = -ENOENT;
+    if (error == 0 && from.inode->kind == WEFT__SIM_DIRECTORY)
+        error = -EPERM;
+    if (error < 0)
+        return error;
+    put_there(disk, &to, from.inode);
+    return 0;
+}
+
+static int32_t perform_rename(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+    struct weft__sim_place from, to;
+    int error = place_of(sim, request->sqe.fd, text(request->sqe.address), false, &from);
+
+    if (error == 0)
+        error = place_of(sim, (int)request->sqe.length, text(request->sqe.offset), false, &to);
+    return error < 0
+               ? error
+               : weft__sim_name_rename(weft__sim_disk(sim), &from, &to, request->sqe.op_flags);
+}
+
+/* -- all of them ------------------------------------------------------------------------------ */
+
+int32_t weft__sim_perform_names(struct weft__sim_request *request)
+{
+    switch (request->sqe.opcode) {
+    case WEFT__OP_OPENAT2:
+        return perform_open(request);
+    case WEFT__OP_STATX:
+        return perform_statx(request);
+    case WEFT__OP_UNLINKAT:
+        return perform_unlink(request);
+    case WEFT__OP_MKDIRAT:
+        return perform_mkdir(request);
+    case WEFT__OP_SYMLINKAT:
+        return perform_symlink(request);
+    case WEFT__OP_LINKAT:
+        return perform_link(request);
+    default:
+        return perform_rename(request);
+    }
+}
+
+bool weft__sim_is_of_whole_file(uint8_t opcode)
+{
+    return opcode == WEFT__OP_FSYNC || opcode == WEFT__OP_FALLOCATE || opcode == WEFT__OP_FTRUNCATE;
+}
+
+int32_t weft__sim_perform_whole(struct weft__sim_request *request)
+{
+    struct weft__sim *sim = request->ring->sim;
+    const struct weft__sqe *sqe = &request->sqe;
+    struct weft__sim_file *file = request->file;
+
+    if (sqe->opcode == WEFT__OP_FSYNC && sqe->op_flags & ~(uint32_t)WEFT__FSYNC_DATA)
+        return -EINVAL;
+    if (!weft__sim_inode_behind(file)) {
+        bool pipe = strcmp(file->ops->kind, "pipe") == 0;
+        return pipe && sqe->opcode == WEFT__OP_FALLOCATE ? -ESPIPE : -EINVAL;
+    }
+    if (sqe->opcode == WEFT__OP_FSYNC)
+        return weft__sim_file_sync(sim, file, 0);
+    if (sqe->opcode == WEFT__OP_FTRUNCATE)
+        return weft__sim_file_truncate(sim, file, (int64_t)sqe->offset);
+    return weft__sim_file_allocate(sim, file, (int)sqe->length, (int64_t)sqe->offset,
+                                   (int64_t)sqe->address);
+}
