@@ -15,6 +15,8 @@
 #include <weft/base.h>
 #include <weft/callback.h>
 #include <weft/context.h>
+#include <weft/fd.h>
+#include <weft/file.h>
 #include <weft/future.h>
 #include <weft/loop.h>
 #include <weft/misuse.h>
@@ -90,6 +92,118 @@ WEFT_AT_(int, weft_context_reset, (token), weft_context_token *token)
 
 WEFT_AT_(int, weft_context_run, (fn, arg), int (*fn)(void *arg), void *arg)
 #define weft_context_run(...) weft_context_run_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_read, (fd, buffer, size), int fd, void *buffer, size_t size)
+#define weft_read(...) weft_read_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_readv, (fd, vectors, count), int fd, const struct iovec *vectors, int count)
+#define weft_readv(...) weft_readv_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_write, (fd, buffer, size), int fd, const void *buffer, size_t size)
+#define weft_write(...) weft_write_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_writev, (fd, vectors, count), int fd, const struct iovec *vectors,
+    int count)
+#define weft_writev(...) weft_writev_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_pread, (fd, buffer, size, offset), int fd, void *buffer, size_t size,
+    off_t offset)
+#define weft_pread(...) weft_pread_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_pwrite, (fd, buffer, size, offset), int fd, const void *buffer, size_t size,
+    off_t offset)
+#define weft_pwrite(...) weft_pwrite_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_preadv, (fd, vectors, count, offset), int fd, const struct iovec *vectors,
+    int count, off_t offset)
+#define weft_preadv(...) weft_preadv_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_pwritev, (fd, vectors, count, offset), int fd, const struct iovec *vectors,
+    int count, off_t offset)
+#define weft_pwritev(...) weft_pwritev_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_read_exactly, (fd, buffer, size, done), int fd, void *buffer, size_t size,
+    size_t *done)
+#define weft_read_exactly(...) weft_read_exactly_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_write_all, (fd, buffer, size, done), int fd, const void *buffer, size_t size,
+    size_t *done)
+#define weft_write_all(...) weft_write_all_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_pread_exactly, (fd, buffer, size, offset, done), int fd, void *buffer,
+    size_t size, off_t offset, size_t *done)
+#define weft_pread_exactly(...) weft_pread_exactly_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_pwrite_all, (fd, buffer, size, offset, done), int fd, const void *buffer,
+    size_t size, off_t offset, size_t *done)
+#define weft_pwrite_all(...) weft_pwrite_all_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_readv_exactly, (fd, vectors, count, done), int fd,
+    const struct iovec *vectors, int count, size_t *done)
+#define weft_readv_exactly(...) weft_readv_exactly_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_writev_all, (fd, vectors, count, done), int fd, const struct iovec *vectors,
+    int count, size_t *done)
+#define weft_writev_all(...) weft_writev_all_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_preadv_exactly, (fd, vectors, count, offset, done), int fd,
+    const struct iovec *vectors, int count, off_t offset, size_t *done)
+#define weft_preadv_exactly(...) weft_preadv_exactly_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_pwritev_all, (fd, vectors, count, offset, done), int fd,
+    const struct iovec *vectors, int count, off_t offset, size_t *done)
+#define weft_pwritev_all(...) weft_pwritev_all_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_pipe, (fds, flags), int fds[2], int flags)
+#define weft_pipe(...) weft_pipe_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_open, (path, flags, mode), const char *path, int flags, mode_t mode)
+#define weft_open(...) weft_open_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_openat, (dirfd, path, flags, mode), int dirfd, const char *path, int flags,
+    mode_t mode)
+#define weft_openat(...) weft_openat_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_fsync, (fd), int fd)
+#define weft_fsync(...) weft_fsync_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_fdatasync, (fd), int fd)
+#define weft_fdatasync(...) weft_fdatasync_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_ftruncate, (fd, size), int fd, off_t size)
+#define weft_ftruncate(...) weft_ftruncate_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_fallocate, (fd, mode, offset, size), int fd, int mode, off_t offset, off_t size)
+#define weft_fallocate(...) weft_fallocate_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_statx, (dirfd, path, flags, mask, status), int dirfd, const char *path,
+    int flags, unsigned mask, struct statx *status)
+#define weft_statx(...) weft_statx_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_renameat, (dirfd, path, new_dirfd, new_path), int dirfd, const char *path,
+    int new_dirfd, const char *new_path)
+#define weft_renameat(...) weft_renameat_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_renameat2, (dirfd, path, new_dirfd, new_path, flags), int dirfd,
+    const char *path, int new_dirfd, const char *new_path, unsigned flags)
+#define weft_renameat2(...) weft_renameat2_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_unlinkat, (dirfd, path, flags), int dirfd, const char *path, int flags)
+#define weft_unlinkat(...) weft_unlinkat_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_mkdirat, (dirfd, path, mode), int dirfd, const char *path, mode_t mode)
+#define weft_mkdirat(...) weft_mkdirat_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_symlinkat, (target, dirfd, path), const char *target, int dirfd,
+    const char *path)
+#define weft_symlinkat(...) weft_symlinkat_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_linkat, (dirfd, path, new_dirfd, new_path, flags), int dirfd, const char *path,
+    int new_dirfd, const char *new_path, int flags)
+#define weft_linkat(...) weft_linkat_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_getdents64, (fd, buffer, size), int fd, void *buffer, size_t size)
+#define weft_getdents64(...) weft_getdents64_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_future_create, (future, opt), weft_future **future,
     const struct weft_future_opt *opt)

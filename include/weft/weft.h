@@ -7,6 +7,8 @@
 #include <weft/base.h>
 #include <weft/callback.h>
 #include <weft/context.h>
+#include <weft/fd.h>
+#include <weft/file.h>
 #include <weft/future.h>
 #include <weft/loop.h>
 #include <weft/misuse.h>

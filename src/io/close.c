@@ -28,6 +28,19 @@ static void end_side(struct weft__task *self, struct weft__fd *record, enum weft
     record->closer = NULL;
 }
 
+/* The same for those who use it beside one another. */
+static void end_uses(struct weft__task *self, struct weft__fd *record, int fd)
+{
+    struct weft__wait wait = {.what = "close", .fd = fd};
+
+    record->closer = &wait;
+    while (record->uses) {
+        weft__fd_uses_cancel(weft__io_of(self->reactor), fd);
+        weft__wait_for_wake(self, &wait, false);
+    }
+    record->closer = NULL;
+}
+
 int weft__close_request(struct weft__task *self, int fd)
 {
     struct weft__operation operation;
@@ -54,6 +67,8 @@ static int close_record(struct weft__task *self, int fd, struct weft__fd *record
         weft__acceptor_close(self, record->acceptor);
     end_side(self, record, WEFT__READER, fd);
     end_side(self, record, WEFT__WRITER, fd);
+    if (record->uses)
+        end_uses(self, record, fd);
     weft__fd_close_publish(record, word);
     result = weft__close_request(self, fd);
     weft__fd_close_end(record, word);

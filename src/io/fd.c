@@ -75,6 +75,7 @@ static void reset(struct weft__io *io, int fd, struct weft__fd *record)
     record->flags = 0;
     record->identity = 0;
     record->trouble = 0;
+    record->uses = 0;
     if ((uint32_t)fd > io->fd_high)
         io->fd_high = (uint32_t)fd;
 }
@@ -162,8 +163,29 @@ void weft__fd_forget(struct weft__io *io, struct weft__fd *record)
 {
     uint64_t word = atomic_load_explicit(&record->owner, memory_order_relaxed);
 
-    if ((uint32_t)word == io->id && !record->sides[WEFT__READER] && !record->sides[WEFT__WRITER])
+    if ((uint32_t)word == io->id && !record->sides[WEFT__READER] && !record->sides[WEFT__WRITER] &&
+        !record->uses)
         give_back(record, word);
+}
+
+void weft__fd_uses_cancel(struct weft__io *io, int fd)
+{
+    for (struct weft__fd_use *use = io->uses; use; use = use->next)
+        if (use->fd == fd)
+            weft__op_cancel(io->reactor, use->op);
+}
+
+/* Neither call waits for anything. */
+void weft__fd_ask_kind(int fd, struct weft__fd *record)
+{
+    int type = 0;
+    socklen_t length = sizeof type;
+
+    record->flags |= WEFT__FD_KNOWN;
+    if (weft__host_seeks(fd) == 0)
+        record->flags |= WEFT__FD_SEEKS;
+    else if (weft__host_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0)
+        record->flags |= WEFT__FD_SOCKET;
 }
 
 void weft__fd_wake_closer(struct weft__io *io, struct weft__fd *record)

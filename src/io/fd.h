@@ -33,6 +33,18 @@ enum weft__side { WEFT__READER, WEFT__WRITER };
 enum {
     WEFT__FD_EXPECT = 1 << 0,   /* the last receive left something behind: the next will find it */
     WEFT__FD_POISONED = 1 << 1, /* a connect failed or was cancelled: only close */
+    WEFT__FD_KNOWN = 1 << 2,    /* of what kind it is has been asked: the two that follow */
+    WEFT__FD_SEEKS = 1 << 3,    /* it has a position: can be read at an offset */
+    WEFT__FD_SOCKET = 1 << 4,
+};
+
+/* A request on a descriptor beside any number of others: at an offset, of the file as a whole, or
+   of a name below a directory. Who closes the descriptor finds those in flight by this. */
+struct weft__fd_use {
+    struct weft__fd_use *next, **link; /* among those of the io layer */
+    struct weft__op *op;
+    int fd;
+    uint32_t claim; /* of the record, as it was */
 };
 
 struct weft__fd {
@@ -44,7 +56,7 @@ struct weft__fd {
     uint32_t flags;
     uint32_t identity; /* debug builds: device and inode at the claim, mixed */
     int32_t trouble;   /* met by a receive that had bytes to report: for the next one */
-    uint32_t reserved;
+    uint32_t uses;     /* struct weft__fd_use of this descriptor */
 };
 _Static_assert(sizeof(struct weft__fd) == 64, "a cache line each");
 
@@ -121,6 +133,47 @@ static inline void weft__fd_leave(struct weft__io *io, struct weft__fd *record,
         record->sides[side] = NULL;
     if (__builtin_expect(record->closer != NULL, 0))
         weft__fd_wake_closer(io, record);
+}
+
+/* The record is found: the use of it begins, with an operation that is idle so far. */
+static inline void weft__fd_use_begin(struct weft__io *io, struct weft__fd *record, int fd,
+                                      struct weft__fd_use *use, struct weft__op *op)
+{
+    op->id = 0;
+    use->op = op;
+    use->fd = fd;
+    use->claim = (uint32_t)(atomic_load_explicit(&record->owner, memory_order_relaxed) >> 32);
+    use->next = io->uses;
+    use->link = &io->uses;
+    if (use->next)
+        use->next->link = &use->next;
+    io->uses = use;
+    record->uses++;
+}
+
+static inline void weft__fd_use_end(struct weft__io *io, struct weft__fd *record,
+                                    struct weft__fd_use *use)
+{
+    *use->link = use->next;
+    if (use->next)
+        use->next->link = use->link;
+    /* else the record was reset meanwhile */
+    if (atomic_load_explicit(&record->owner, memory_order_relaxed) >> 32 == use->claim)
+        record->uses--;
+    if (__builtin_expect(record->closer != NULL, 0))
+        weft__fd_wake_closer(io, record);
+}
+
+/* Asks for the end of all that are in flight on `fd`. */
+void weft__fd_uses_cancel(struct weft__io *io, int fd);
+
+/* Of what kind the descriptor is, in the record's flags; asked once. */
+void weft__fd_ask_kind(int fd, struct weft__fd *record);
+static inline bool weft__fd_is(int fd, struct weft__fd *record, uint32_t kind)
+{
+    if (__builtin_expect(!(record->flags & WEFT__FD_KNOWN), 0))
+        weft__fd_ask_kind(fd, record);
+    return record->flags & kind;
 }
 
 static inline bool weft__fd_closing(const struct weft__fd *record)

@@ -9,6 +9,7 @@
 #include "io/accept.h"
 #include "io/buffers.h"
 #include "io/fd.h"
+#include "io/offload.h"
 #include "io/stream.h"
 
 static _Atomic(uint32_t) latest_id;
@@ -79,6 +80,7 @@ void weft__io_close(struct weft__reactor *reactor)
 
     if (!io)
         return;
+    weft__offload_close(io);
     weft__fd_release_all(io);
     weft__fd_table_put();
     weft__buffers_free(io->buffers);

@@ -16,6 +16,8 @@
 struct weft__acceptor;
 struct weft__buffers;
 struct weft__fd;
+struct weft__fd_use;
+struct weft__pool;
 struct weft_stream;
 
 struct weft__io {
@@ -28,6 +30,9 @@ struct weft__io {
     uint32_t accepts_starved; /* how many of them pause for want of descriptors */
     struct weft_stream *streams;
     struct weft__buffers *buffers; /* NULL until the first stream */
+    struct weft__fd_use *uses;     /* of descriptors, by any number of requests at once: io/fd.h */
+    struct weft__pool *pool;       /* NULL until the first call that has no request: io/offload.h */
+    uint32_t offloaded;            /* such calls under way */
 };
 
 static inline struct weft__io *weft__io_of(const struct weft__reactor *reactor)

@@ -136,6 +136,8 @@ int weft_fd_move(int fd)
     }
     if (record->sides[WEFT__READER] || record->sides[WEFT__WRITER])
         return weft__fd_held(record); /* no mistake: it may be asked until nothing is in flight */
+    if (record->uses)
+        return -EBUSY;
     weft__fd_forget(weft__io_of(self->reactor), record);
     return 0;
 }

@@ -100,7 +100,7 @@ def split(parameters):
 
 def name_of(parameter):
     pointer = re.search(r"\(\*(\w+)\)", parameter)
-    return pointer.group(1) if pointer else re.search(r"(\w+)$", parameter).group(1)
+    return pointer.group(1) if pointer else re.search(r"(\w+)(?:\[\w*\])?$", parameter).group(1)
 
 
 def fill(text, width=100):

@@ -1,0 +1,79 @@
+/*
+ * weft/file.h - files and their names, through the ring; reading and writing are in weft/fd.h.
+ *
+ * The twins of the system calls of the same names, with their arguments in the same order; results
+ * are >= 0 or a negative errno. A path is taken from `dirfd`, or AT_FDCWD, unless it begins with a
+ * slash; the calling reactor owns a dirfd as any other descriptor. A descriptor may be used by any
+ * number of these calls at once.
+ *
+ * Every call here may also answer: -EPERM outside a task (or what the call replaced means by it),
+ * -EBADF, -EXDEV another reactor's descriptor (or a rename between devices), -EINVAL, -EFAULT (NULL
+ * for memory that is needed), -ECANCELED when the caller is cancelled before any effect, -ENOMEM,
+ * and whatever the man page of the call replaced lists. Nothing here is undone by a cancellation:
+ * what had an effect says so, and the cancellation shows at the next call. Most of it cannot be
+ * interrupted once a disk is asked; the call then returns when the disk has answered, and only
+ * then. docs/concepts/files.md says what is done where.
+ */
+#ifndef WEFT_FILE_H
+#define WEFT_FILE_H
+
+#include <fcntl.h>
+#include <weft/base.h>
+#include <weft/fd.h>
+
+WEFT_BEGIN_DECLS
+
+struct statx; /* <sys/stat.h>, with _GNU_SOURCE */
+
+/*
+ * open(2), openat(2); always O_CLOEXEC, never 0, 1 or 2. mode (with O_CREAT or O_TMPFILE) goes
+ * through the process's umask. Returns the descriptor, also when the call was cancelled meanwhile
+ * and the file was opened all the same. A FIFO should be opened with O_NONBLOCK: without it the
+ * call waits for the other end, or, at the kernel's pleasure, does not.
+ */
+WEFT_API int weft_open(const char *path, int flags, mode_t mode) WEFT_SUSPENDS;
+WEFT_API int weft_openat(int dirfd, const char *path, int flags, mode_t mode) WEFT_SUSPENDS;
+
+/*
+ * What was written is on the disk: 0. An error is told once to each descriptor that was open when
+ * it happened, and the data it is about may be lost though reading shows it: writing it again is
+ * what helps, asking again does not. A new file's name is not the file's: for that, its directory.
+ */
+WEFT_API int weft_fsync(int fd) WEFT_SUSPENDS;
+WEFT_API int weft_fdatasync(int fd) WEFT_SUSPENDS;
+
+WEFT_API int weft_ftruncate(int fd, off_t size) WEFT_SUSPENDS;
+/* mode: FALLOC_FL_*. -EOPNOTSUPP where the file system cannot. */
+WEFT_API int weft_fallocate(int fd, int mode, off_t offset, off_t size) WEFT_SUSPENDS;
+
+WEFT_API int weft_statx(int dirfd, const char *path, int flags, unsigned mask,
+                        struct statx *status) WEFT_SUSPENDS;
+
+/* At any moment the new name stands for the old file or the new one. weft_renameat2 takes flags:
+   RENAME_NOREPLACE, RENAME_EXCHANGE. */
+WEFT_API int weft_renameat(int dirfd, const char *path, int new_dirfd,
+                           const char *new_path) WEFT_SUSPENDS;
+WEFT_API int weft_renameat2(int dirfd, const char *path, int new_dirfd, const char *new_path,
+                            unsigned flags) WEFT_SUSPENDS;
+WEFT_API int weft_unlinkat(int dirfd, const char *path, int flags) WEFT_SUSPENDS;
+WEFT_API int weft_mkdirat(int dirfd, const char *path, mode_t mode) WEFT_SUSPENDS;
+WEFT_API int weft_symlinkat(const char *target, int dirfd, const char *path) WEFT_SUSPENDS;
+WEFT_API int weft_linkat(int dirfd, const char *path, int new_dirfd, const char *new_path,
+                         int flags) WEFT_SUSPENDS;
+
+/*
+ * getdents64(2): entries of the directory, from its position on, as struct dirent64 (<dirent.h>,
+ * with _GNU_SOURCE) one behind the other, each d_reclen bytes long; "." and ".." are among them.
+ * The buffer is to be aligned as they are. Returns how many bytes; 0 at the end; -ENOTDIR; -EINVAL
+ * too small for one; -EBUSY another task reads from the descriptor. No kernel has a request for
+ * this: a worker thread makes the call, and it is not interrupted.
+ *
+ *     for (ssize_t n; (n = weft_getdents64(fd, buffer, sizeof buffer)) > 0;)
+ *         for (ssize_t at = 0; at < n; at += ((struct dirent64 *)(buffer + at))->d_reclen)
+ *             puts(((struct dirent64 *)(buffer + at))->d_name);
+ */
+WEFT_API ssize_t weft_getdents64(int fd, void *buffer, size_t size) WEFT_SUSPENDS;
+
+WEFT_END_DECLS
+
+#endif
