@@ -13,6 +13,7 @@
 #include "runtime/callback.h"
 #include "runtime/runtime.h"
 #include "task/wait.h"
+#include "task/waits.h"
 
 #define DRAIN_NS INT64_C(5000000000)
 #define CANCEL_NS INT64_C(5000000000)
@@ -303,6 +304,7 @@ int weft__member_open(struct weft__member *member, uint32_t index)
     struct weft__reactor_opt reactor_opt = {
         .index = index,
         .describe = describe_overflow,
+        .describe_waits = weft__describe_waits,
         .sq_entries = opt->ring_entries,
         .cq_entries = opt->completion_entries,
         .budget = opt->budget,

@@ -568,9 +568,15 @@ static void describe(struct weft__sim *sim, const struct weft__sim_request *requ
 
     if (file && file->ops->describe)
         file->ops->describe(sim, file, detail, sizeof detail);
-    snprintf(text, size, "%s on %s %llu%s%s%s: %s", weft__sim_opcode_name(request->sqe.opcode),
-             file ? file->ops->kind : "no file", (unsigned long long)(file ? file->serial : 0),
-             detail[0] ? " (" : "", detail, detail[0] ? ")" : "", states[request->state]);
+    if (!file) {
+        snprintf(text, size, "%s: %s", weft__sim_opcode_name(request->sqe.opcode),
+                 states[request->state]);
+        return;
+    }
+    snprintf(text, size, "%s on descriptor %d, %s %llu%s%s%s: %s",
+             weft__sim_opcode_name(request->sqe.opcode), request->sqe.fd, file->ops->kind,
+             (unsigned long long)file->serial, detail[0] ? " (" : "", detail, detail[0] ? ")" : "",
+             states[request->state]);
 }
 
 void weft__sim_ring_describe(struct weft__sim *sim, const struct weft__sim_ring *ring,

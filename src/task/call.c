@@ -260,6 +260,22 @@ int weft_call(uint32_t reactor, weft_task_fn fn, const void *arg, size_t arg_siz
     return error < 0 ? error : call_run(self, &call, reactor);
 }
 
+bool weft__call_of(const struct weft__wait *wait, uint32_t *reactor,
+                   const struct weft__task **called)
+{
+    const struct call *call =
+        (const struct call *)((const char *)wait - offsetof(struct call, wait));
+    int error;
+
+    if (wait->interrupt != call_interrupt)
+        return false;
+    *reactor = call->to->index;
+    *called = call->task.generation && !call->over
+                  ? weft__task_find(call->to->reactor, call->task, &error)
+                  : NULL;
+    return true;
+}
+
 /* -- the least loaded reactor --------------------------------------------------------------- */
 
 /* What a reactor knows of how busy another one will be, beyond what can be read there. */

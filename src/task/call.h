@@ -11,6 +11,11 @@
 
 #include "task/task.h"
 
+/* What the wait is for, if it is a call: the reactor, and the task there (NULL: not begun, or
+   over). For when nothing runs any more. */
+bool weft__call_of(const struct weft__wait *wait, uint32_t *reactor,
+                   const struct weft__task **called);
+
 int weft__spawn_remote(struct weft__task *self, struct weft__scope *scope, weft_task_fn fn,
                        const void *arg, size_t size, const struct weft_spawn_opt *opt);
 

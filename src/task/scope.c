@@ -256,7 +256,7 @@ static void settle_deadline(struct weft__scope *scope)
 static int close_scope(struct weft__scope *scope, struct weft__task *self)
 {
     do { /* clean-up actions may spawn */
-        wait_for_children(scope, self, "scope", WEFT_NEVER);
+        wait_for_children(scope, self, weft__waits_closing, WEFT_NEVER);
         run_defers(scope);
     } while (!is_empty(scope));
     settle_deadline(scope);

@@ -317,7 +317,8 @@ static int scope_admits(struct weft__task *self, struct weft__scope *scope)
 /* Waits until there is room, and has it then: 0. */
 static int wait_for_room(struct weft__task *self, struct weft__scope *scope)
 {
-    struct weft__room_waiter waiter = {.wait = {.what = "room in scope", .fd = -1},
+    struct weft__room_waiter waiter = {.wait = {.what = weft__waits_room, .fd = -1},
+                                       .scope = scope,
                                        .link = scope->room_tail};
     int result;
 

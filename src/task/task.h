@@ -89,7 +89,8 @@ struct weft__defer {
 /* Somebody who waits for room in a full scope. Once served it is off the list and counted in the
    scope's room_served until it has run: it spawns, or lets the next one have the room. */
 struct weft__room_waiter {
-    struct weft__wait wait;
+    struct weft__wait wait; /* first */
+    struct weft__scope *scope;
     struct weft__room_waiter *next;
     struct weft__room_waiter **link;
     bool served;

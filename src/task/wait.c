@@ -7,6 +7,10 @@
 
 #include "task/operation.h"
 
+const char weft__waits_sleep[] = "sleep";
+const char weft__waits_room[] = "room in scope";
+const char weft__waits_closing[] = "scope";
+
 void weft__wait_interrupt(struct weft__wait *wait)
 {
     weft__fiber_wake(weft__self, wait);
@@ -57,8 +61,9 @@ int weft__wait_for_wake_until(struct weft__task *self, struct weft__wait *wait, 
 
 static int sleep_until(struct weft__task *self, int64_t deadline)
 {
-    struct weft__wait wait = {.what = "sleep", .fd = -1};
-    int result = weft__wait_for_wake_until(self, &wait, true, deadline);
+    struct weft__sleep sleep = {.wait = {.what = weft__waits_sleep, .fd = -1},
+                                .deadline_ns = deadline};
+    int result = weft__wait_for_wake_until(self, &sleep.wait, true, deadline);
 
     return result == -ETIME ? 0 : result;
 }

@@ -7,6 +7,15 @@
 
 #include "task/task.h"
 
+/* A sleep, for who looks at it. */
+struct weft__sleep {
+    struct weft__wait wait; /* its `what` is weft__waits_sleep */
+    int64_t deadline_ns;
+};
+
+/* `what` of waits that are more than their names, and told by these addresses (task/waits.c). */
+extern const char weft__waits_sleep[], weft__waits_room[], weft__waits_closing[];
+
 /* How these waits are interrupted: there is nothing in the kernel to ask, so at once. */
 void weft__wait_interrupt(struct weft__wait *wait);
 

@@ -25,7 +25,7 @@ struct world {
     struct weft_run_opt run; /* of weft_run */
     bool fails;              /* it is meant to: be quiet about it */
     struct weft_sim_result result;
-    char report[8192];
+    char report[65536];
     void (*trace)(const struct weft_sim_event *event, void *context);
     void *context;
 };
