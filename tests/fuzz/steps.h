@@ -1,0 +1,35 @@
+/*
+ * What the files of steps share. A step is handed its task and its three numbers; what it finds
+ * nothing to work on, it passes over.
+ */
+#ifndef WEFT_TESTS_FUZZ_STEPS_H
+#define WEFT_TESTS_FUZZ_STEPS_H
+
+#include "fuzz.h"
+
+enum end_kind { ANY_END, FD_END, STREAM_END };
+struct end *pick_end(uint8_t choice, enum end_kind kind);
+void end_claim(struct end *end, const struct call *call, bool idle);
+int end_flags(const struct end *end);
+int end_close(struct task *task, struct end *end, bool abort);
+int listener_new(struct task *task, bool tcp);
+int listener_close(struct listener *listener);
+int connect_to(struct task *task, int listener, int how);
+int accept_from(struct task *task, struct listener *listener);
+
+/* An open scope: of this reactor (mine: of this task), whatever reactor, or the root here. */
+struct scope *pick_scope(const struct task *task, uint8_t choice, bool mine, bool any);
+/* A task that a handle is known of. */
+struct task *pick_task(uint8_t choice);
+weft_task handle_of(const struct task *task, bool *of_stand_in);
+
+step_fn step_spawn, step_call, step_join, step_cancel, step_uncancel, step_cancel_post;
+step_fn step_sleep, step_sleep_until, step_yield, step_stop;
+step_fn step_open, step_shield, step_close_scope, step_scope_cancel, step_reschedule, step_drain;
+step_fn step_defer, step_errors;
+step_fn step_listen, step_unlisten, step_connect, step_accept, step_recv, step_send;
+step_fn step_shutdown, step_close, step_move;
+step_fn step_stream, step_read, step_write, step_peek, step_flush;
+step_fn step_post;
+
+#endif

@@ -1,0 +1,501 @@
+/*
+ * Steps on sockets: listen, connect, accept, receive, send, shut down, close, hand over.
+ */
+#include "steps.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+
+#include "ring/host.h"
+
+enum { NAME_FIRST = 20000, HERE_ONCE_IN = 16 };
+
+static int here(void)
+{
+    return (int)weft_reactor_index();
+}
+
+/* The end picked by a number: one of this reactor's, but now and then whosever. */
+struct end *pick_end(uint8_t choice, enum end_kind kind)
+{
+    bool any = choice >= 256 - 256 / HERE_ONCE_IN;
+
+    for (int i = 0; i < model.end_count; i++) {
+        struct end *end = &model.ends[(choice + i) % model.end_count];
+        if (!end->used || end->state != END_OPEN || (kind == FD_END && end->stream) ||
+            (kind == STREAM_END && !end->stream))
+            continue;
+        if (any || end->reactor == here() || (end->reactor == NOBODY && !end->stream))
+            return end;
+    }
+    return NULL;
+}
+
+/* The first to use a descriptor owns it; who is refused has not used it. */
+void end_claim(struct end *end, const struct call *call, bool idle)
+{
+    if (end->reactor == NOBODY && !call->before && !(idle && call->drained))
+        end->reactor = here();
+}
+
+int end_flags(const struct end *end)
+{
+    return end->state == END_OPEN ? PLAIN : UNDER;
+}
+
+static int64_t until_of(uint8_t choice)
+{
+    return weft_after_ns(span_of(choice));
+}
+
+/* An _until twin may say so once its own deadline has passed, and not before. */
+static bool is_late(int64_t result, int64_t deadline)
+{
+    return result == -ETIMEDOUT && weft_cause() == WEFT_CAUSE_DEADLINE && weft_now() >= deadline;
+}
+
+/* -- receiving ------------------------------------------------------------------------------- */
+
+enum { RECV, RECV_UNTIL, RECV_EXACTLY, RECV_WAYS };
+
+/* One with a deadline that has passed already claims no descriptor: those are for claimed ones. */
+static int recv_way(const struct step *step, const struct end *end)
+{
+    int way = step->c % RECV_WAYS;
+
+    return way == RECV_UNTIL && end->reactor == NOBODY ? RECV : way;
+}
+
+static ssize_t receive(int way, int fd, void *buffer, size_t size, int flags, int64_t deadline,
+                       size_t *done)
+{
+    ssize_t n;
+
+    if (way == RECV_EXACTLY)
+        return weft_recv_exactly(fd, buffer, size, done);
+    n = way == RECV ? weft_recv(fd, buffer, size, flags)
+                    : weft_recv_until(fd, buffer, size, flags, deadline);
+    *done = n > 0 ? (size_t)n : 0;
+    return n;
+}
+
+static int recv_flags(const struct step *step)
+{
+    static const int flags[] = {0, WEFT_IDLE, MSG_WAITALL, MSG_DONTWAIT, MSG_PEEK, 0, 0, 0};
+
+    return step->c % RECV_WAYS == RECV_EXACTLY ? 0 : flags[step->c / RECV_WAYS % 8];
+}
+
+static int receive_into(struct task *task, const struct step *step, struct end *end, void *buffer)
+{
+    size_t size = size_of(step->b), done = 0;
+    int flags = recv_flags(step), way = recv_way(step, end);
+    int64_t deadline = until_of(step->b ^ step->c);
+    struct call call = call_begin(task);
+    ssize_t n;
+
+    end_claim(end, &call, flags & WEFT_IDLE);
+    end->readers++;
+    n = receive(way, end->fd, buffer, size, flags, deadline, &done);
+    end->readers--;
+    call_end(&call, n, end_flags(end) | (flags & WEFT_IDLE ? IDLE : 0));
+    if (done > 0 && flags & MSG_PEEK)
+        end_verify(end, buffer, done);
+    else if (done > 0)
+        end_received(end, buffer, done);
+    if (flags & MSG_WAITALL && n > 0 && (size_t)n < size)
+        call_cut(task);
+    if (n == 0 || n == -ENODATA)
+        end_of_stream(end);
+    else if (n < 0 && !(n == -EAGAIN && flags & MSG_DONTWAIT) && !is_late(n, deadline))
+        end_error(end, n, false);
+    if (flags & WEFT_IDLE && call.drained && !call.before && n != -ESHUTDOWN &&
+        !is_late(n, deadline))
+        broke("task %d began an idle wait in a drain: %zd", task_index(task), n);
+    return (int)n;
+}
+
+static __attribute__((noinline)) int receive_on_the_stack(struct task *task,
+                                                          const struct step *step, struct end *end)
+{
+    unsigned char buffer[2048];
+
+    return receive_into(task, step, end, buffer);
+}
+
+int step_recv(struct task *task, const struct step *step)
+{
+    struct end *end = pick_end(step->a, FD_END);
+    void *buffer;
+    int result;
+
+    if (!end)
+        return 0;
+    if (size_of(step->b) <= 2048)
+        return receive_on_the_stack(task, step, end);
+    buffer = malloc(size_of(step->b));
+    result = receive_into(task, step, end, buffer);
+    free(buffer);
+    return result;
+}
+
+/* -- sending --------------------------------------------------------------------------------- */
+
+enum { SEND, SEND_ALL, SEND_UNTIL, SEND_ALL_UNTIL, SEND_WAYS };
+
+static ssize_t send_as(int way, int fd, const void *bytes, size_t size, int flags, int64_t deadline,
+                       size_t *done)
+{
+    ssize_t n;
+
+    switch (way) {
+    case SEND_ALL:
+        return weft_send_all(fd, bytes, size, done);
+    case SEND_ALL_UNTIL:
+        return weft_send_all_until(fd, bytes, size, done, deadline);
+    case SEND_UNTIL:
+        n = weft_send_until(fd, bytes, size, flags, deadline);
+        break;
+    default:
+        n = weft_send(fd, bytes, size, flags);
+        break;
+    }
+    *done = n > 0 ? (size_t)n : 0;
+    return n;
+}
+
+int step_send(struct task *task, const struct step *step)
+{
+    struct end *end = pick_end(step->a, FD_END);
+    int way = step->c % SEND_WAYS, flags = step->c & 0x80 ? MSG_DONTWAIT : 0;
+    int64_t deadline = until_of(step->b ^ step->c);
+    size_t size = end ? way_offer(end, size_of(step->b)) : 0, done = 0;
+    struct call call;
+    uint64_t from;
+    ssize_t n;
+
+    if (size == 0)
+        return 0;
+    call = call_begin(task);
+    if (end->reactor == NOBODY)
+        way %= SEND_UNTIL; /* see recv_way */
+    end_claim(end, &call, false);
+    from = end->out.sent;
+    end->writers++;
+    if (end->out.offering < size)
+        end->out.offering = size;
+    n = send_as(way, end->fd, way_bytes(end) + from, size, flags, deadline, &done);
+    end->writers--;
+    call_end(&call, n, end_flags(end));
+    if (done > 0 && end->out.sent != from)
+        broke("two tasks have sent to end %d at once", (int)(end - model.ends));
+    if (n > 0 && way % 2 == 1 && (size_t)n != size)
+        broke("a short count, %zd of %zu", n, size);
+    way_moved(end, done);
+    if (n < 0 && !(n == -EAGAIN && step->c & 0x80) && !is_late(n, deadline))
+        end_error(end, n, true);
+    return (int)n;
+}
+
+int step_shutdown(struct task *task, const struct step *step)
+{
+    static const int how[] = {SHUT_WR, SHUT_WR, SHUT_WR, SHUT_RDWR, SHUT_RD};
+    struct end *end = pick_end(step->a, ANY_END);
+    int which = end && end->stream ? SHUT_WR : how[step->b % 5], result;
+    struct call call;
+
+    if (!end)
+        return 0;
+    call = call_begin(task);
+    end_claim(end, &call, false);
+    end->shut_out |= !call.before && which != SHUT_RD; /* or it may have been, in the end */
+    end->shut_in |= !call.before && which != SHUT_WR;
+    end->flushers++;
+    result = end->stream ? weft_stream_shutdown(end->stream) : weft_shutdown(end->fd, which);
+    end->flushers--;
+    call_end(&call, result, end_flags(end));
+    if (result == 0 && end->stream && end->writers == 0)
+        end->out.unsure = 0;
+    if (result < 0)
+        end_error(end, result, true);
+    return result;
+}
+
+/* -- the end of an end ----------------------------------------------------------------------- */
+
+static int close_as(struct end *end, bool abort)
+{
+    if (!end->stream)
+        return weft_close(end->fd);
+    return abort ? weft_stream_abort(end->stream) : weft_stream_close(end->stream);
+}
+
+int end_close(struct task *task, struct end *end, bool abort)
+{
+    bool other = end->reactor != NOBODY && end->reactor != here(), was = end->stream != NULL;
+    int result;
+
+    if (!other)
+        end->state = END_CLOSING;
+    errno_mark(task);
+    result = close_as(end, abort);
+    errno_check(task);
+    if (other) {
+        if (result != -EXDEV)
+            broke("another reactor's descriptor was closed: %d", result);
+        return result;
+    }
+    if (result < 0 && !program.faults)
+        broke("end %d is not closed: %d", (int)(end - model.ends), result);
+    end->state = END_CLOSED;
+    if (was && weft_cancelled())
+        call_cut(task); /* while it waited for what was given */
+    if (was && !abort && !program.faults && end->writers == 0 && !weft_cancelled())
+        end->out.unsure = 0;
+    return result;
+}
+
+int step_close(struct task *task, const struct step *step)
+{
+    struct end *end = pick_end(step->a, ANY_END);
+
+    return end ? end_close(task, end, step->b % 4 == 0) : 0;
+}
+
+int step_move(struct task *task, const struct step *step)
+{
+    struct end *end = pick_end(step->a, ANY_END);
+    int result;
+
+    (void)task;
+    if (!end)
+        return 0;
+    result = weft_fd_move(end->fd);
+    if (result == 0 && (end->reactor != NOBODY && end->reactor != here()))
+        broke("another reactor's descriptor was given away");
+    if (result == 0 && end->stream)
+        broke("a stream's descriptor was given away");
+    if (result == 0)
+        end->reactor = NOBODY;
+    else if (result == -EBUSY) {
+        if (end->reactor == NOBODY)
+            end->reactor = here();
+        if (end->readers + end->writers + end->flushers == 0 && !end->stream)
+            broke("end %d is busy, and nobody works on it", (int)(end - model.ends));
+    } else
+        end_error(end, result, false);
+    return result;
+}
+
+/* -- listening, connecting, accepting -------------------------------------------------------- */
+
+int listener_new(struct task *task, bool tcp)
+{
+    struct listener *listener = &model.listeners[model.listener_count];
+    struct call call;
+    int fd;
+
+    if (model.listener_count == LISTENERS_MAX)
+        return 0;
+    model.listener_count++;
+    snprintf(listener->address, sizeof listener->address, tcp ? "127.0.0.1:0" : "unix:@l%d",
+             model.listener_count);
+    call = call_begin(task);
+    fd = weft_listen_tcp(listener->address, NULL);
+    call_end(&call, fd, PLAIN);
+    if (fd < 0 && fd != -ECANCELED && !program.faults)
+        broke("cannot listen: %d", fd);
+    if (fd < 0)
+        return fd;
+    *listener = (struct listener){.used = true, .tcp = tcp, .fd = fd, .reactor = here()};
+    snprintf(listener->address, sizeof listener->address, "unix:@l%d", model.listener_count);
+    if (tcp) {
+        listener->port = weft_local_port(fd);
+        snprintf(listener->address, sizeof listener->address, "127.0.0.1:%d", listener->port);
+    }
+    return fd;
+}
+
+int step_listen(struct task *task, const struct step *step)
+{
+    return listener_new(task, step->a % 2);
+}
+
+static struct listener *pick_listener(uint8_t choice, bool mine)
+{
+    for (int i = 0; i < model.listener_count; i++) {
+        struct listener *listener = &model.listeners[(choice + i) % model.listener_count];
+        if (listener->used && listener->address[0] && (!mine || listener->state == END_OPEN) &&
+            (!mine || listener->reactor == here()))
+            return listener;
+    }
+    return NULL;
+}
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_un un;
+};
+
+static socklen_t named(union address *address, bool tcp, uint32_t name)
+{
+    memset(address, 0, sizeof *address);
+    if (tcp) {
+        address->in.sin_family = AF_INET;
+        address->in.sin_port = htons((uint16_t)name);
+        address->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        return sizeof address->in;
+    }
+    address->un.sun_family = AF_UNIX;
+    snprintf(address->un.sun_path + 1, 16, "c%u", name);
+    return (socklen_t)(sizeof(sa_family_t) + 1 + strlen(address->un.sun_path + 1));
+}
+
+static socklen_t listener_address(union address *address, const struct listener *listener)
+{
+    socklen_t length = named(address, listener->tcp, (uint32_t)listener->port);
+
+    if (listener->tcp)
+        return length;
+    snprintf(address->un.sun_path + 1, 16, "%s", listener->address + strlen("unix:@"));
+    return (socklen_t)(sizeof(sa_family_t) + 1 + strlen(address->un.sun_path + 1));
+}
+
+static void check_connect(int result, int64_t deadline, const struct listener *listener)
+{
+    if (result >= 0 || result == -ECANCELED || program.faults || is_late(result, deadline))
+        return;
+    if ((result == -ECONNREFUSED || result == -ECONNRESET) &&
+        (listener->state != END_OPEN || model.main_over))
+        return;
+    broke("cannot connect to %s: %s", listener->address, strerror(-result));
+}
+
+/* A socket with a name that the other side will learn. */
+static int connect_named(struct task *task, const struct listener *listener, int64_t deadline)
+{
+    union address address;
+    uint32_t name = NAME_FIRST + ++model.names;
+    int fd = weft_socket(listener->tcp ? AF_INET : AF_UNIX, SOCK_STREAM, 0), error, index;
+    struct call call;
+
+    if (fd < 0)
+        return fd;
+    error = weft__host_bind(fd, &address.any, named(&address, listener->tcp, name));
+    if (error < 0) {
+        weft_close(fd);
+        return error;
+    }
+    index = end_new(fd, listener->tcp, false, name);
+    model.ends[index].state = END_CLOSING; /* until it is connected nobody else may have it */
+    ends_match(index);
+    call = call_begin(task);
+    error = deadline ? weft_connect_until(fd, &address.any, listener_address(&address, listener),
+                                          deadline)
+                     : weft_connect(fd, &address.any, listener_address(&address, listener));
+    call_end(&call, error, PLAIN);
+    check_connect(error, deadline, listener);
+    if (error < 0)
+        return end_close(task, &model.ends[index], false), error;
+    model.ends[index].state = END_OPEN;
+    return fd;
+}
+
+static int connect_by_text(struct task *task, const struct listener *listener)
+{
+    struct call call = call_begin(task);
+    int fd = weft_connect_tcp(listener->address, NULL);
+
+    call_end(&call, fd, PLAIN);
+    check_connect(fd, 0, listener);
+    if (fd < 0)
+        return fd;
+    if (model.end_count == ENDS_MAX)
+        return weft_close(fd);
+    ends_match(end_new(fd, true, false, (uint32_t)weft_local_port(fd)));
+    return fd;
+}
+
+int connect_to(struct task *task, int listener, int how)
+{
+    if (model.end_count >= ENDS_MAX - 1)
+        return 0;
+    if (how % 4 == 3 && model.listeners[listener].tcp)
+        return connect_by_text(task, &model.listeners[listener]);
+    return connect_named(task, &model.listeners[listener],
+                         how % 4 == 1 ? until_of((uint8_t)(how / 4)) : 0);
+}
+
+int step_connect(struct task *task, const struct step *step)
+{
+    struct listener *listener = pick_listener(step->a, false);
+
+    return listener ? connect_to(task, (int)(listener - model.listeners), step->b) : 0;
+}
+
+static uint32_t name_of(const union address *address, socklen_t length, bool tcp)
+{
+    char text[24] = "";
+
+    if (tcp)
+        return ntohs(address->in.sin_port);
+    if (length > sizeof(sa_family_t) + 2)
+        memcpy(text, address->un.sun_path + 2, length - sizeof(sa_family_t) - 2);
+    return (uint32_t)atoi(text);
+}
+
+int accept_from(struct task *task, struct listener *listener)
+{
+    union address address;
+    socklen_t length = sizeof address;
+    struct call call;
+    int fd;
+
+    if (model.end_count >= ENDS_MAX - 1)
+        return 0;
+    memset(&address, 0, sizeof address);
+    call = call_begin(task);
+    listener->takers++;
+    fd = weft_accept(listener->fd, &address.any, &length, 0);
+    listener->takers--;
+    call_end(&call, fd, IDLE | (listener->state == END_OPEN ? PLAIN : UNDER));
+    if (fd >= 0 && model.end_count == ENDS_MAX)
+        return weft_close(fd);
+    if (fd >= 0)
+        ends_match(end_new(fd, listener->tcp, true, name_of(&address, length, listener->tcp)));
+    else if (fd != -ECANCELED && fd != -ESHUTDOWN && !program.faults &&
+             !(fd == -EBUSY && listener->takers > 0) &&
+             !(fd == -EBADF && listener->state != END_OPEN))
+        broke("cannot accept: %d", fd);
+    return fd;
+}
+
+int step_accept(struct task *task, const struct step *step)
+{
+    struct listener *listener = pick_listener(step->a, true);
+
+    return listener ? accept_from(task, listener) : 0;
+}
+
+int listener_close(struct listener *listener)
+{
+    int result;
+
+    listener->state = END_CLOSING;
+    result = weft_close(listener->fd);
+    listener->state = END_CLOSED;
+    if (result < 0 && !program.faults)
+        broke("a listener is not closed: %d", result);
+    return result;
+}
+
+int step_unlisten(struct task *task, const struct step *step)
+{
+    struct listener *listener = pick_listener(step->a, true);
+
+    (void)task;
+    return listener ? listener_close(listener) : 0;
+}
