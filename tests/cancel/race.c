@@ -14,7 +14,7 @@
 #include "io/buffers.h"
 #include "ring/host.h"
 
-enum { PICKS_MAX = 400, LIMIT_S = 280, LIMIT_LONG_S = 3500 };
+enum { SEEDS = 1000, SEEDS_LONG = 100000, PICKS_MAX = 400, LIMIT_S = 280, LIMIT_LONG_S = 3500 };
 
 /* What is known of the run under way, also to the process that watches. */
 static struct shared {
@@ -93,6 +93,14 @@ void race_picks_given(void)
     }
 }
 
+uint64_t race_count(const struct race *race)
+{
+    const char *text = getenv("WEFT_RACE_SEEDS");
+    uint64_t count = text ? strtoull(text, NULL, 10) : test_long() ? SEEDS_LONG : SEEDS;
+
+    return count / (race->part ? race->part : 1);
+}
+
 void race_begins(uint64_t seed, const char *plan)
 {
     shared->seed = seed;
@@ -118,6 +126,14 @@ void race_yields(uint32_t most)
 
     for (uint32_t i = 0; i < (n + 1) / 2 && result == 0; i++)
         result = n % 2 ? weft_yield() : weft_sleep(spans[drawn % 4]);
+}
+
+int race_yields_then(void *arg)
+{
+    int result = *(int *)arg;
+
+    race_yields(2);
+    return result;
 }
 
 /* -- foreign threads -------------------------------------------------------------------------- */

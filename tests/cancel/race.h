@@ -42,6 +42,8 @@ void race_go(const char *name, const struct race *race);
 uint32_t race_pick(uint32_t n);
 /* Gives way a few times: yields, or short sleeps, `most` + 1 ways. Stops at a cancellation. */
 void race_yields(uint32_t most);
+/* A task: yields a few times and gives the int its argument points at. */
+int race_yields_then(void *arg);
 /* This run had the outcome number `which`, from 0. */
 void race_saw(uint32_t which);
 /* True on the simulated kernel. */
@@ -81,6 +83,9 @@ bool race_enumerate(bool first);
 void race_picks_given(void);
 /* The main task: the body once, and what must hold after it. */
 int race_main(void *body);
+/* How many runs it is to have besides the enumerated ones: a thousand, a hundred thousand under
+   WEFT_LONG, or WEFT_RACE_SEEDS; of that, its part. */
+uint64_t race_count(const struct race *race);
 void race_options(const struct race *race, struct weft_run_opt *opt);
 /* All runs of this race; in race_real.c or race_sim.c. */
 void race_runs(const struct race *race);

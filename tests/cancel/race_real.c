@@ -6,7 +6,7 @@
 
 #include "race.h"
 
-enum { RUNS = 1000, TOGETHER = 50, LEAST = 20, LIMIT_MS = 2000 };
+enum { TOGETHER = 50, LEAST = 20, LIMIT_MS = 2000 };
 
 static struct work {
     const struct race *race;
@@ -48,11 +48,8 @@ static int bodies(void *arg)
 void race_runs(const struct race *race)
 {
     struct weft_run_opt opt;
-    uint32_t part = race->part ? race->part : 1;
 
-    work = (struct work){.race = race,
-                         .count = (test_long() ? 100 : 1) * RUNS / part,
-                         .until = weft_after_ms(LIMIT_MS)};
+    work = (struct work){.race = race, .count = race_count(race), .until = weft_after_ms(LIMIT_MS)};
     race_options(race, &opt);
     while (goes_on()) {
         int descriptors = test_descriptors();

@@ -8,7 +8,7 @@
 #include "race.h"
 #include "sim/world.h"
 
-enum { RUNS = 1000, ORDERS_MAX = 20000, STEPS_MAX = 50000000 };
+enum { ORDERS_MAX = 20000, STEPS_MAX = 50000000 };
 
 /* Check notes in a file where each assertion that holds stands, in case that the process dies
    there. Of a hundred thousand runs that would be gigabytes, and how to repeat the run is told
@@ -93,7 +93,7 @@ void race_runs(const struct race *race)
         "calm cancel.case=0..11 cancel.answer_first=1/2 op.inline=1/2 op.held=1/2",
         "rough net.latency=0 cancel.time=0..2ms op.held=1/2",
     };
-    uint64_t count = (test_long() ? 100 : 1) * RUNS / (race->part ? race->part : 1);
+    uint64_t count = race_count(race);
     const char *seed = getenv("WEFT_SIM_SEED");
     char plan[512];
 
