@@ -26,10 +26,12 @@ struct view {
 };
 
 /* The cause that lies between a task's own scopes and its home. Requests made of an ancestor are
-   not passed on from here: weft_cancel wrote them into `inherited` of those below. */
-static enum weft_cause base_cause(const struct weft__task *task, const struct weft__task *viewer)
+   not passed on from here: weft_cancel wrote them into `inherited` of those below. No request goes
+   through a shield. */
+static enum weft_cause base_cause(const struct weft__task *task, const struct weft__task *viewer,
+                                  bool hidden)
 {
-    if (task == viewer && task->requests)
+    if (task == viewer && task->requests && !hidden)
         return WEFT_CAUSE_CANCEL;
     return (enum weft_cause)task->inherited;
 }
@@ -38,7 +40,7 @@ static enum weft_cause base_cause(const struct weft__task *task, const struct we
 static bool base_reaches(const struct weft__task *task, const struct weft__task *viewer,
                          bool hidden)
 {
-    return base_cause(task, viewer) && (!hidden || task->inherited_hard);
+    return base_cause(task, viewer, hidden) && (!hidden || task->inherited_hard);
 }
 
 static void look_at(struct view *view, enum weft_cause cause, bool hard, bool hidden)
@@ -52,7 +54,7 @@ static void look_at(struct view *view, enum weft_cause cause, bool hard, bool hi
 static void look_at_base(struct view *view, const struct weft__task *task,
                          const struct weft__task *viewer, bool hidden)
 {
-    look_at(view, base_cause(task, viewer), task->inherited_hard, hidden);
+    look_at(view, base_cause(task, viewer, hidden), task->inherited_hard, hidden);
     view->draining |= task->told_to_drain;
 }
 
@@ -240,7 +242,7 @@ enum weft_cause weft__scope_cause(const struct weft__scope *scope)
             return (enum weft_cause)scope->cause;
         hidden |= scope->shield;
         if (!scope->outer && scope->owner && base_reaches(scope->owner, scope->owner, hidden))
-            return base_cause(scope->owner, scope->owner);
+            return base_cause(scope->owner, scope->owner, hidden);
     }
     return WEFT_CAUSE_NONE;
 }
