@@ -54,8 +54,12 @@ struct weft__pool_job {
     void (*work)(struct weft__pool_job *job);
     void (*done)(struct weft__pool_job *job);
 };
-int weft__pool_open(struct weft__pool **pool, uint32_t threads_max);
+/* name: its threads'; must outlive it. */
+int weft__pool_open(struct weft__pool **pool, const char *name, uint32_t threads_max);
 void weft__pool_submit(struct weft__pool *pool, struct weft__pool_job *job);
+/* Takes a job back that no worker has begun: neither work nor done will be called. False: too late.
+ */
+bool weft__pool_withdraw(struct weft__pool *pool, struct weft__pool_job *job);
 void weft__pool_close(struct weft__pool *pool); /* runs what is queued, joins the workers */
 
 /* Process-wide pieces that weft_run changes and puts back. */

@@ -19,6 +19,7 @@ struct weft__pool {
     uint32_t queued;  /* jobs on the queue */
     uint32_t threads; /* started */
     uint32_t threads_max;
+    const char *name;
     bool closing;
     struct weft__thread *thread[];
 };
@@ -59,7 +60,7 @@ static void *worker(void *argument)
     return NULL;
 }
 
-int weft__pool_open(struct weft__pool **pool, uint32_t threads_max)
+int weft__pool_open(struct weft__pool **pool, const char *name, uint32_t threads_max)
 {
     if (threads_max == 0)
         return -EINVAL;
@@ -69,6 +70,7 @@ int weft__pool_open(struct weft__pool **pool, uint32_t threads_max)
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->more, NULL);
     made->last = &made->first;
+    made->name = name;
     made->threads_max = threads_max;
     *pool = made;
     return 0;
@@ -79,7 +81,7 @@ int weft__pool_open(struct weft__pool **pool, uint32_t threads_max)
 static bool ensure_worker(struct weft__pool *pool)
 {
     if (pool->queued > pool->idle && pool->threads < pool->threads_max &&
-        weft__host_thread_start(&pool->thread[pool->threads], worker, pool, "weft-pool") == 0)
+        weft__host_thread_start(&pool->thread[pool->threads], worker, pool, pool->name) == 0)
         pool->threads++;
     return pool->threads > 0;
 }
@@ -101,6 +103,25 @@ void weft__pool_submit(struct weft__pool *pool, struct weft__pool_job *job)
     pthread_mutex_unlock(&pool->lock);
     if (!served)
         run(job);
+}
+
+bool weft__pool_withdraw(struct weft__pool *pool, struct weft__pool_job *job)
+{
+    struct weft__pool_job **place;
+    bool found;
+
+    pthread_mutex_lock(&pool->lock);
+    for (place = &pool->first; *place && *place != job; place = &(*place)->next)
+        ;
+    found = *place == job;
+    if (found) {
+        *place = job->next;
+        if (!job->next)
+            pool->last = place;
+        pool->queued--;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return found;
 }
 
 void weft__pool_close(struct weft__pool *pool)

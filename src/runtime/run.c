@@ -415,6 +415,7 @@ static void messages_init(struct weft__member *member)
 void weft__runtime_free(struct weft__runtime *runtime)
 {
     weft__process_unlist(runtime);
+    (void)weft_executor_close(atomic_load(&runtime->executor)); /* no task is left to use it */
     for (uint32_t i = 0; runtime->peers && i < runtime->peers->count; i++)
         weft_inbox_put(runtime->peers->inboxes[i]);
     for (uint32_t i = 0; i < runtime->count; i++)

@@ -20,6 +20,8 @@
 #ifndef WEFT_RUNTIME_RUNTIME_H
 #define WEFT_RUNTIME_RUNTIME_H
 
+#include <stdatomic.h>
+#include <weft/executor.h>
 #include <weft/runtime.h>
 
 #include "reactor/reactor.h"
@@ -70,6 +72,7 @@ struct weft__runtime {
     bool ended;   /* main has, or is given up; the leader's alone */
     bool flushed; /* every member has been asked for one more turn; the leader's alone */
     struct weft__peers *peers;
+    _Atomic(struct weft_executor *) executor; /* made when first asked for */
     struct weft__member *members[];
 };
 

@@ -15,8 +15,10 @@ struct weft__pool {
     struct weft__sim_thread **idle; /* workers that wait for a job */
     uint32_t idle_count;
     uint32_t queued;
-    uint32_t threads;
+    uint32_t threads; /* places in use below; NULL: that one could not be started */
+    uint32_t started;
     uint32_t threads_max;
+    const char *name;
     bool closing;
     struct weft__thread *thread[];
 };
@@ -59,7 +61,7 @@ static void *worker(void *argument)
     return NULL;
 }
 
-int weft__pool_open(struct weft__pool **pool, uint32_t threads_max)
+int weft__pool_open(struct weft__pool **pool, const char *name, uint32_t threads_max)
 {
     struct weft__pool *made;
 
@@ -68,6 +70,7 @@ int weft__pool_open(struct weft__pool **pool, uint32_t threads_max)
     made = weft__sim_alloc(sizeof *made + threads_max * sizeof made->thread[0]);
     made->idle = weft__sim_alloc(threads_max * sizeof made->idle[0]);
     made->last = &made->first;
+    made->name = name;
     made->threads_max = threads_max;
     *pool = made;
     return 0;
@@ -79,19 +82,48 @@ static void wake_idle(struct weft__sim *sim, struct weft__pool *pool)
         weft__sim_wake(sim, pool->idle[--pool->idle_count]);
 }
 
+/* One more worker, if there may be one. Its place is taken first: while it starts, others submit.
+ */
+static bool start_worker(struct weft__pool *pool)
+{
+    struct weft__thread **place = &pool->thread[pool->threads];
+
+    if (pool->threads == pool->threads_max)
+        return false;
+    pool->threads++;
+    if (weft__host_thread_start(place, worker, pool, pool->name) < 0)
+        return false;
+    pool->started++;
+    return true;
+}
+
 void weft__pool_submit(struct weft__pool *pool, struct weft__pool_job *job)
 {
-    struct weft__sim *sim = weft__sim_here();
-
     job->next = NULL;
     *pool->last = job;
     pool->last = &job->next;
     pool->queued++;
-    if (pool->queued > pool->idle_count && pool->threads < pool->threads_max &&
-        weft__host_thread_start(&pool->thread[pool->threads], worker, pool, "weft-pool") == 0)
-        pool->threads++;
-    else
-        wake_idle(sim, pool);
+    if (pool->queued > pool->idle_count && start_worker(pool))
+        return;
+    wake_idle(weft__sim_here(), pool);
+    /* no thread to be had at all: late is better than never, so it is done here */
+    if (pool->started == 0 && weft__pool_withdraw(pool, job))
+        run(job);
+}
+
+bool weft__pool_withdraw(struct weft__pool *pool, struct weft__pool_job *job)
+{
+    struct weft__pool_job **place = &pool->first;
+
+    while (*place && *place != job)
+        place = &(*place)->next;
+    if (!*place)
+        return false;
+    *place = job->next;
+    if (!job->next)
+        pool->last = place;
+    pool->queued--;
+    return true;
 }
 
 void weft__pool_close(struct weft__pool *pool)
@@ -104,7 +136,8 @@ void weft__pool_close(struct weft__pool *pool)
     while (pool->idle_count > 0)
         wake_idle(sim, pool);
     for (uint32_t i = 0; i < pool->threads; i++)
-        weft__host_thread_join(pool->thread[i]);
+        if (pool->thread[i])
+            weft__host_thread_join(pool->thread[i]);
     weft__sim_free(pool->idle);
     weft__sim_free(pool);
 }

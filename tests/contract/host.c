@@ -102,7 +102,7 @@ static void a_pool_works(struct contract *c)
 
     if (c->trouble[0])
         return;
-    contract_say_result(c, "open", weft__pool_open(&pool, 3));
+    contract_say_result(c, "open", weft__pool_open(&pool, "pool", 3));
     for (int i = 0; i < JOBS && pool; i++) {
         jobs[i] = (struct job){.job = {.work = work, .done = done}, .bell = bell, .left = &left};
         weft__pool_submit(pool, &jobs[i].job);
@@ -121,7 +121,7 @@ static void closing_a_pool_runs_it_dry(struct contract *c)
     struct weft__pool *pool = NULL;
     unsigned right = 0;
 
-    weft__pool_open(&pool, 1);
+    weft__pool_open(&pool, "pool", 1);
     for (int i = 0; i < JOBS && pool; i++) {
         jobs[i] = (struct job){.job = {.work = work, .done = done}, .left = &left};
         weft__pool_submit(pool, &jobs[i].job);
@@ -130,7 +130,7 @@ static void closing_a_pool_runs_it_dry(struct contract *c)
     for (int i = 0; i < JOBS; i++)
         right += jobs[i].done == 1;
     contract_say(c, "%u of 50", right);
-    contract_say_result(c, "without workers", weft__pool_open(&pool, 0));
+    contract_say_result(c, "without workers", weft__pool_open(&pool, "pool", 0));
 }
 
 /* -- signals, fork, memory -------------------------------------------------------------------- */

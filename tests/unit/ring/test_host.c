@@ -295,8 +295,8 @@ TEST(the_pool_runs_each_job_once_on_a_few_threads)
 {
     struct weft__pool *pool;
     int before = test_threads();
-    ck_assert_int_eq(weft__pool_open(&pool, 0), -EINVAL);
-    ck_assert_int_eq(weft__pool_open(&pool, 4), 0);
+    ck_assert_int_eq(weft__pool_open(&pool, "pool", 0), -EINVAL);
+    ck_assert_int_eq(weft__pool_open(&pool, "pool", 4), 0);
     ck_assert_int_eq(test_threads(), before); /* none until there is work */
     submit_all(pool);
     weft__pool_close(pool); /* runs what is queued */
@@ -309,7 +309,7 @@ TEST(an_idle_worker_is_used_again)
 {
     struct weft__pool *pool;
     int before = test_threads();
-    ck_assert_int_eq(weft__pool_open(&pool, 4), 0);
+    ck_assert_int_eq(weft__pool_open(&pool, "pool", 4), 0);
     for (int i = 0; i < 20; i++) {
         jobs[i].base = (struct weft__pool_job){.work = work, .done = done};
         weft__pool_submit(pool, &jobs[i].base);
@@ -326,7 +326,7 @@ TEST(an_idle_worker_is_used_again)
 TEST(a_pool_without_threads_does_the_work)
 {
     struct weft__pool *pool;
-    ck_assert_int_eq(weft__pool_open(&pool, 2), 0);
+    ck_assert_int_eq(weft__pool_open(&pool, "pool", 2), 0);
     jobs[0].base = (struct weft__pool_job){.work = work, .done = done};
     weft__alloc_fail_after(1);
     weft__pool_submit(pool, &jobs[0].base);
