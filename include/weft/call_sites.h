@@ -15,6 +15,7 @@
 #include <weft/base.h>
 #include <weft/callback.h>
 #include <weft/context.h>
+#include <weft/executor.h>
 #include <weft/fd.h>
 #include <weft/file.h>
 #include <weft/future.h>
@@ -92,6 +93,20 @@ WEFT_AT_(int, weft_context_reset, (token), weft_context_token *token)
 
 WEFT_AT_(int, weft_context_run, (fn, arg), int (*fn)(void *arg), void *arg)
 #define weft_context_run(...) weft_context_run_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_executor_create, (executor, opt), weft_executor **executor,
+    const struct weft_executor_opt *opt)
+#define weft_executor_create(...) weft_executor_create_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_executor_close, (executor), weft_executor *executor)
+#define weft_executor_close(...) weft_executor_close_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_run_in_executor, (executor, fn, arg), weft_executor *executor,
+    int (*fn)(void *arg), void *arg)
+#define weft_run_in_executor(...) weft_run_in_executor_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_to_thread, (fn, arg), int (*fn)(void *arg), void *arg)
+#define weft_to_thread(...) weft_to_thread_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_read, (fd, buffer, size), int fd, void *buffer, size_t size)
 #define weft_read(...) weft_read_at_(WEFT_HERE_, __VA_ARGS__)

@@ -6,7 +6,7 @@
  *             if (weft_spawn(&s, hash_one, &files[i], sizeof files[i], NULL) < 0) ...
  *     }
  *
- *     static int hash_one(void *arg) { return weft_to_thread(hash, arg); }   // four at a time
+ *     static int hash_one(void *arg) { return weft_to_thread(hash, arg); }
  *
  * The reactor goes on with other tasks meanwhile. What runs on a worker is no task: calls of weft
  * answer -EPERM there, posting and settling a future from it are as from any thread. For files,
@@ -19,7 +19,8 @@
 
 WEFT_BEGIN_DECLS
 
-/* A pool of threads. They are started when there is something to do, and live until it is closed. */
+/* A pool of threads. They are started when there is something to do, and live until it is closed.
+ */
 typedef struct weft_executor weft_executor;
 
 struct weft_executor_opt {
@@ -44,8 +45,8 @@ WEFT_API int weft_executor_close(weft_executor *executor);
 /*
  * Has a thread of the pool call fn(arg), and waits until it has returned. NULL: the runtime's own
  * pool, which ends with it. A call that has begun cannot be taken back: a caller that is cancelled
- * then still waits, gets the result, and meets the cancellation at its next call. One that waits for
- * a thread is taken back, and fn is not called.
+ * then still waits, gets the result, and meets the cancellation at its next call. One that waits
+ * for a thread is taken back, and fn is not called.
  *
  * Returns what fn returned; -ECANCELED fn was not called; -ENOMEM; -EPERM outside a task; -EINVAL
  * no function.

@@ -8,6 +8,7 @@
 #include "io/io.h"
 #include "ring/host.h"
 #include "task/offload.h"
+#include "task/task.h"
 
 enum { THREADS_MAX = 4 };
 

@@ -1,7 +1,6 @@
 /*
  * io/offload.h - a call that may block and has no request of the ring: done by a worker of a pool,
- * while the task waits for it.
- (task/offload.h).
+ * while the task waits for it (task/offload.h).
  *
  * Such a call cannot be interrupted: the wait goes on until it has returned. Each reactor has a
  * pool of its own, made when the first such call is, so that no reactor waits for another's disk.
