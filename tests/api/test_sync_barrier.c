@@ -364,8 +364,8 @@ static int rwlock_errors_main(void *arg)
     is(weft_rwlock_write_release(&rwlock), 0);
     WEFT_SCOPE(s) {
         weft_task holder = sync_start_until(&s, holds_write, 0, "sleep");
-        ck_misuse(weft_rwlock_write_release(&rwlock), -EPERM, "weft_rwlock_write_release",
-                  "another task");
+        const char *const name = "weft_rwlock_write_release";
+        ck_misuse(weft_rwlock_write_release(&rwlock), -EPERM, name, "another task");
         is(weft_cancel(holder), 1);
     }
     is(weft_cancel(weft_current_task()), 1);

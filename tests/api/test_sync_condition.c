@@ -232,12 +232,13 @@ static int holds(void *arg)
 /* "-EPERM the caller does not hold the lock; -EINVAL": nothing was released or waited for. */
 static int errors_main(void *arg)
 {
+    const char *const name = "weft_condition_wait_for";
+
     (void)arg;
     begin();
     ck_misuse(weft_condition_wait(NULL, &lock), -EINVAL, "weft_condition_wait", "no condition");
     ck_misuse(weft_condition_wait(&condition, NULL), -EINVAL, "weft_condition_wait", "no lock");
-    ck_misuse(weft_condition_wait_for(&condition, &lock, NULL, NULL), -EINVAL,
-              "weft_condition_wait_for", "no predicate");
+    ck_misuse(weft_condition_wait_for(&condition, &lock, NULL, NULL), -EINVAL, name, "predicate");
     ck_misuse(weft_condition_notify(NULL, 1), -EINVAL, "weft_condition_notify", "no condition");
     ck_misuse(weft_condition_notify_all(NULL), -EINVAL, "weft_condition_notify_all", "no cond");
     ck_misuse(weft_condition_wait(&condition, &lock), -EPERM, "weft_condition_wait", "not hold");
