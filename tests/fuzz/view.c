@@ -112,7 +112,8 @@ static void look_at_base(struct walk *walk, const struct task *task, const struc
         sees_surely(walk, task->inherited_at, task->inherited_when);
     if (!task->remote)
         return;
-    look_at_scope(walk, task->reactor); /* the root there, where it stands as well */
+    /* the root there, where it stands as well; while it is not known which, any */
+    look_at_scope(walk, task->reactor == NOBODY ? 0 : task->reactor);
     walk->passed_count--;
     walk->sure = false;
 }
