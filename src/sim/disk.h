@@ -177,6 +177,8 @@ struct weft__sim_file *weft__sim_file_of(struct weft__sim *sim, struct weft__sim
 struct weft__sim_inode *weft__sim_inode_behind(const struct weft__sim_file *file);
 /* Whether its disk has lost power since it was opened. */
 bool weft__sim_file_is_dead(const struct weft__sim *sim, const struct weft__sim_file *file);
+/* Whether a read there would find the end; below 0: at its position. */
+bool weft__sim_file_ends_at(const struct weft__sim_file *file, int64_t offset);
 int weft__sim_file_sync(struct weft__sim *sim, struct weft__sim_file *file, int error);
 int weft__sim_file_truncate(struct weft__sim *sim, struct weft__sim_file *file, int64_t size);
 int weft__sim_file_allocate(struct weft__sim *sim, struct weft__sim_file *file, int mode,

@@ -86,6 +86,13 @@ static int32_t file_read(struct weft__sim *sim, struct weft__sim_file *file,
     return count;
 }
 
+bool weft__sim_file_ends_at(const struct weft__sim_file *file, int64_t offset)
+{
+    const struct open_file *open = open_of(file);
+
+    return (offset < 0 ? open->position : offset) >= open->inode->size;
+}
+
 /* With O_SYNC or O_DSYNC it is on the disk, or the caller hears why not. */
 static int32_t written(struct weft__sim *sim, struct open_file *open, int32_t count)
 {

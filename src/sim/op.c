@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "sim/disk.h"
 #include "sim/ring_core.h"
 
 enum { FLAGS_PASS = 1 << 1 }; /* of MSG_RING: IORING_MSG_RING_FLAGS_PASS */
@@ -129,9 +130,13 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 static int32_t move_nowhere(struct weft__sim_request *request)
 {
     const struct weft__sim_file_ops *ops = request->file->ops;
-    bool waits = weft__sim_events_of(request) & POLLIN && ops->poll &&
+    bool reads = weft__sim_events_of(request) & POLLIN;
+    bool waits = reads && ops->poll &&
                  !(ops->poll(request->ring->sim, request->file) & (POLLIN | POLLERR | POLLHUP));
 
+    if (reads && weft__sim_inode_behind(request->file) &&
+        weft__sim_file_ends_at(request->file, (int64_t)request->sqe.offset))
+        return 0;
     return waits ? -EAGAIN : -EFAULT;
 }
 

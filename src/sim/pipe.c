@@ -79,6 +79,14 @@ static int32_t pipe_write(struct weft__sim *sim, struct weft__sim_file *file,
     return (int32_t)size;
 }
 
+/* The other end's call. */
+static int32_t wrong_end(struct weft__sim *sim, struct weft__sim_file *file,
+                         struct weft__sim_transfer *transfer)
+{
+    (void)sim, (void)file, (void)transfer;
+    return -EBADF;
+}
+
 static uint32_t reader_poll(struct weft__sim *sim, struct weft__sim_file *file)
 {
     const struct pipe *pipe = pipe_of(file);
@@ -122,6 +130,7 @@ static void pipe_release(struct weft__sim *sim, struct weft__sim_file *file)
 static const struct weft__sim_file_ops reader = {
     .kind = "pipe",
     .read = pipe_read,
+    .write = wrong_end,
     .poll = reader_poll,
     .describe = pipe_describe,
     .release = pipe_release,
@@ -130,6 +139,7 @@ static const struct weft__sim_file_ops reader = {
 static const struct weft__sim_file_ops writer = {
     .kind = "pipe",
     .whole = true, /* cut short by its room alone */
+    .read = wrong_end,
     .write = pipe_write,
     .poll = writer_poll,
     .describe = pipe_describe,

@@ -64,6 +64,8 @@ void weft__sim_vector_get(const struct weft__sim_request *request, void *memory,
     for (uint32_t i = 0; i < request->piece_count && length > 0; i++) {
         const struct weft__sim_lent *piece = &request->pieces[i];
         uint32_t part = part_of(piece, length);
+        if (part == 0)
+            continue;
         weft__sim_lent_open(piece);
         memcpy(to, piece->memory, part);
         weft__sim_lent_shut(piece);
@@ -80,6 +82,8 @@ void weft__sim_vector_put(const struct weft__sim_request *request, const void *m
     for (uint32_t i = 0; i < request->piece_count && length > 0; i++) {
         const struct weft__sim_lent *piece = &request->pieces[i];
         uint32_t part = part_of(piece, length);
+        if (part == 0)
+            continue;
         weft__sim_lent_open(piece);
         memcpy(piece->memory, from, part);
         weft__sim_lent_shut(piece);

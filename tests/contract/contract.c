@@ -12,16 +12,18 @@
 #include <string.h>
 #include <sys/socket.h>
 
-extern const struct contract_check contract_open[], contract_submission[], contract_completion[],
-    contract_overflow[], contract_cancelling[], contract_accepting[], contract_receiving[],
-    contract_sending[], contract_connecting[], contract_buffering[], contract_bells[],
-    contract_polling[], contract_threads[], contract_hosting[], contract_descriptors[];
+extern const struct contract_check contract_files[], contract_pipes[], contract_open[],
+    contract_submission[], contract_completion[], contract_overflow[], contract_cancelling[],
+    contract_accepting[], contract_receiving[], contract_sending[], contract_connecting[],
+    contract_buffering[], contract_bells[], contract_polling[], contract_threads[],
+    contract_hosting[], contract_descriptors[];
 
 const struct contract_check *const contract_topics[] = {
-    contract_open,       contract_submission, contract_completion, contract_overflow,
-    contract_cancelling, contract_accepting,  contract_receiving,  contract_sending,
-    contract_connecting, contract_buffering,  contract_bells,      contract_polling,
-    contract_threads,    contract_hosting,    contract_descriptors};
+    contract_open,       contract_submission, contract_completion,  contract_overflow,
+    contract_cancelling, contract_accepting,  contract_receiving,   contract_sending,
+    contract_connecting, contract_buffering,  contract_bells,       contract_polling,
+    contract_threads,    contract_hosting,    contract_descriptors, contract_files,
+    contract_pipes};
 const size_t contract_topic_count = sizeof contract_topics / sizeof contract_topics[0];
 
 const struct contract_feature contract_features[] = {
@@ -123,10 +125,12 @@ static const struct {
     NAME(ECONNRESET),  NAME(EDESTADDRREQ), NAME(EEXIST),        NAME(EFAULT),
     NAME(EINPROGRESS), NAME(EINTR),        NAME(EINVAL),        NAME(EISCONN),
     NAME(EMFILE),      NAME(EMSGSIZE),     NAME(ENFILE),        NAME(ENOBUFS),
-    NAME(ENOENT),      NAME(ENOMEM),       NAME(ENOPROTOOPT),   NAME(ENOSYS),
-    NAME(ENOTCONN),    NAME(ENOTSOCK),     NAME(ENOTSUP),       NAME(ENXIO),
-    NAME(EPERM),       NAME(EPIPE),        NAME(EPROTOTYPE),    NAME(ERANGE),
-    NAME(ESHUTDOWN),   NAME(ETIME),        NAME(ETIMEDOUT),
+    NAME(EISDIR),      NAME(ENOTDIR),      NAME(ENOTEMPTY),     NAME(ENOTSUP),
+    NAME(ESPIPE),      NAME(ENOSPC),       NAME(EIO),           NAME(ENOENT),
+    NAME(ENOMEM),      NAME(ENOPROTOOPT),  NAME(ENOSYS),        NAME(ENOTCONN),
+    NAME(ENOTSOCK),    NAME(ENXIO),        NAME(EPERM),         NAME(EPIPE),
+    NAME(EPROTOTYPE),  NAME(ERANGE),       NAME(ESHUTDOWN),     NAME(ETIME),
+    NAME(ETIMEDOUT),
 };
 
 static const char *name_of(int64_t result)
