@@ -89,7 +89,8 @@ uint32_t weft__inbox_waiting(struct weft_inbox *inbox)
 
 bool weft__inbox_closed(struct weft_inbox *inbox)
 {
-    return atomic_load_explicit(&inbox->head, memory_order_acquire) == CLOSED;
+    /* relaxed: who asks does not go on to read what was written before the close */
+    return atomic_load_explicit(&inbox->head, memory_order_relaxed) == CLOSED;
 }
 
 bool weft__inbox_visit(struct weft_inbox *inbox)
@@ -103,7 +104,8 @@ bool weft__inbox_visit(struct weft_inbox *inbox)
 
 void weft__inbox_visit_end(struct weft_inbox *inbox)
 {
-    atomic_fetch_sub(&inbox->visitors, 1);
+    /* release: what was looked at is read before weft__inbox_close sees that nobody is there */
+    atomic_fetch_sub_explicit(&inbox->visitors, 1, memory_order_release);
 }
 
 /* Takes all that was pushed and appends nothing: the batch is empty. Leaves `mark` in its place. */

@@ -194,10 +194,6 @@ uint32_t weft__timers_run(struct weft__timers *timers, int64_t now_ns, uint32_t 
 {
     uint32_t count = 0;
 
-    if (timers->alive == 0) {
-        timers->tick = (uint64_t)now_ns >> WEFT__TIMER_TICK_SHIFT;
-        return 0;
-    }
     advance(timers, (uint64_t)now_ns >> WEFT__TIMER_TICK_SHIFT);
     while (timers->due && count < count_max) {
         struct weft__timer *timer = timers->due;

@@ -43,6 +43,8 @@ void weft__sim_hear_bells(struct weft__sim *sim)
 
 void weft__bell_ring(struct weft__bell *bell)
 {
+    if (bell->eventfd < 0)
+        weft__sim_end(weft__sim_here(), -EBADF, "a bell was rung that is closed already");
     atomic_fetch_add_explicit(&rung[bell->eventfd], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&rung_ever, 1, memory_order_release); /* with hear's acquire */
 }

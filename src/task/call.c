@@ -63,7 +63,7 @@ static void tell(struct call *call)
 {
     struct weft__outlook outlook;
 
-    if (call->telling || call->over)
+    if (call->telling)
         return;
     outlook = weft__task_outlook(call->caller, call->stands_in);
     if (same_outlook(&outlook, &call->outlook))
@@ -188,7 +188,7 @@ static void news_run(struct weft__message *message, struct weft__reactor *reacto
     int error;
     struct weft__task *task = weft__task_find(reactor, call->task, &error);
 
-    if (task && !task->ended)
+    if (task)
         hear(call, task, &call->outlook);
     answer(call, &call->heard);
 }
@@ -288,9 +288,9 @@ struct weft__neighbour {
 /* Tasks that stand in for children elsewhere are no load. */
 static uint64_t load_of(const struct weft__reactor *reactor)
 {
-    /* read in this order a task may be counted that has just ended, but none less than none */
-    uint64_t gone = __atomic_load_n(&reactor->stats.tasks_ended, __ATOMIC_ACQUIRE) +
-                    __atomic_load_n(&weft__tasks_of(reactor)->stand_ins, __ATOMIC_ACQUIRE);
+    /* relaxed: a guess, of a moment ago in any case; and never less than none */
+    uint64_t gone = __atomic_load_n(&reactor->stats.tasks_ended, __ATOMIC_RELAXED) +
+                    __atomic_load_n(&weft__tasks_of(reactor)->stand_ins, __ATOMIC_RELAXED);
     uint64_t started = __atomic_load_n(&reactor->stats.tasks_started, __ATOMIC_RELAXED);
 
     return started > gone ? started - gone : 0;
