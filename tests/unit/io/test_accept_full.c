@@ -5,11 +5,14 @@
  * timer ends, peers left hanging, a reserve that is lost or leaks, and a loop that spins.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/memory.h"
+#include "io/accept.h"
 #include "io/io.h"
+#include "reactor/reactor.h"
 #include "support/net.h"
 
 enum { ROOM = 5, HELD_MAX = 100 };
@@ -294,19 +297,18 @@ static void act_close_watching(struct server *server, struct peers *peers)
     ck_assert_uint_eq(weft__io_of(weft__self)->accepts_starved, 0);
 }
 
-static int main_close_watching(void *arg)
+static int close_scene(void (*act)(struct server *server, struct peers *peers))
 {
     rlim_t limit = limit_now();
     struct server server;
     struct peers peers;
 
-    (void)arg;
     open_server(&server, true);
     peers = peers_start(server.port);
     WEFT_SCOPE(scope, .on_error = WEFT_KEEP_GOING) {
         limit_to(limit_for(ROOM));
         ok(weft_spawn(&scope, serve, &server, 0, NULL));
-        act_close_watching(&server, &peers);
+        act(&server, &peers);
     }
     limit_to(limit);
     hang_up(&server, server.count);
@@ -314,9 +316,48 @@ static int main_close_watching(void *arg)
     return 0;
 }
 
+/* Somebody comes as it closes: nobody is accepted any more, whom the close would have to wait for.
+ */
+static int somebody_comes(void *arg)
+{
+    struct weft__acceptor *acceptor = *(struct weft__acceptor **)arg;
+
+    ck_assert_int_eq(acceptor->error, -ECANCELED);
+    ck_assert(weft__op_complete(weft__self, &(struct weft__cqe){.user_data = acceptor->op.id,
+                                                                .result = POLLIN}));
+    return 0;
+}
+
+static void act_close_met(struct server *server, struct peers *peers)
+{
+    struct weft__acceptor *acceptor = weft__io_of(weft__self)->acceptors;
+
+    peers_come(peers, ROOM + 1, ROOM);
+    ck_assert(weft__op_in_flight(&acceptor->op));
+    ok(weft_create_task(somebody_comes, &acceptor, sizeof acceptor, NULL));
+    ok(weft_close(server->listener));
+}
+
+static int main_close_watching(void *arg)
+{
+    (void)arg;
+    return close_scene(act_close_watching);
+}
+
+static int main_close_met(void *arg)
+{
+    (void)arg;
+    return close_scene(act_close_met);
+}
+
 TEST(closed_while_it_watches)
 {
     net_run(main_close_watching);
+}
+
+TEST(closed_while_somebody_comes)
+{
+    net_run(main_close_met);
 }
 
 /* The reserve is a descriptor of the listener's: counted, closed with it, and it does not move. */
@@ -441,5 +482,6 @@ TEST(the_limit_is_that_of_the_arming)
 }
 
 TEST_MAIN("io.accept_full", 30, turned_away, turned_away_without_multishot,
-          a_reserve_lost_is_had_again, closed_while_it_watches, the_reserve_is_counted,
-          no_memory_for_who_turns_away, a_close_ends_the_pause, the_limit_is_that_of_the_arming)
+          a_reserve_lost_is_had_again, closed_while_it_watches, closed_while_somebody_comes,
+          the_reserve_is_counted, no_memory_for_who_turns_away, a_close_ends_the_pause,
+          the_limit_is_that_of_the_arming)

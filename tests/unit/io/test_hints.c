@@ -94,6 +94,52 @@ TEST(plain_receives)
     net_run(main_plain);
 }
 
+/* A receive that the kernel never sees; its completion, made up, does not say whether more is
+   there, as with kinds of sockets that cannot tell. */
+static void answered(int fd, size_t size, int flags, int32_t result)
+{
+    struct receive r = {.fd = fd, .size = size, .flags = flags};
+
+    WEFT_SCOPE(s) {
+        struct weft__cqe cqe = {.result = result};
+        ok(weft_spawn(&s, receive, &r, 0, NULL));
+        while (!weft__ring_queued(&weft__self->ring))
+            ok(weft_yield());
+        cqe.user_data = latest()->user_data;
+        weft__self->ring.sq_tail--;
+        ck_assert(weft__op_complete(weft__self, &cqe));
+    }
+    ck_assert_int_eq(r.result, result);
+}
+
+/* Then memory that was filled, and bytes that were left there on purpose, mean that there is more.
+ */
+static int main_untold(void *arg)
+{
+    int port, here, there, listener = net_listen(&port);
+
+    (void)arg;
+    here = net_plain_connect(port);
+    there = weft_accept(listener, NULL, NULL, 0);
+    ok(there);
+    ok(weft_close(listener));
+    ok(weft_yield());
+    put(here, 12);
+    answered(there, 8, 0, 4);
+    ck_assert_uint_eq(asked(there, 4, 0, 4), WEFT__RECV_POLL_FIRST);
+    answered(there, 4, 0, 4);
+    ck_assert_uint_eq(asked(there, 4, 0, 4), 0);
+    answered(there, 8, MSG_PEEK, 4);
+    ck_assert_uint_eq(asked(there, 4, 0, 4), 0);
+    close(here);
+    return weft_close(there);
+}
+
+TEST(receives_that_are_told_nothing)
+{
+    net_run(main_untold);
+}
+
 /* -- streams ------------------------------------------------------------------------------------
  */
 
@@ -153,5 +199,5 @@ TEST(streams_without_a_pool)
     net_run(main_stream);
 }
 
-TEST_MAIN("io.hints", 30, plain_receives, streams, streams_without_multishot,
-          streams_without_a_pool)
+TEST_MAIN("io.hints", 30, plain_receives, receives_that_are_told_nothing, streams,
+          streams_without_multishot, streams_without_a_pool)

@@ -1,6 +1,7 @@
 /*
- * A reader that receives into its own memory: the armed receive ends for it, and a close ends it.
- * Would catch a reader that never gets its turn, or one that a close leaves waiting.
+ * What an armed receive ends for: a reader that receives into its own memory, and larger buffers.
+ * Would catch a reader that never gets its turn, or one that a close leaves waiting, and a receive
+ * that goes on filling buffers too small for what comes.
  */
 #include <stdlib.h>
 
@@ -93,5 +94,31 @@ TEST(a_cancelled_one_leaves_the_stream_as_it_was)
     net_run(main_cancel);
 }
 
+/* Each piece fills several buffers; the next size is to be had by the receive that is armed, and
+   not only by one that will be some day. */
+static int main_follows(void *arg)
+{
+    static char bytes[16384];
+    weft_stream *stream;
+    int here, there;
+
+    (void)arg;
+    net_pair(&here, &there);
+    ok(weft_stream_open(here, NULL, &stream));
+    for (int i = 0; i < 50 && stream->armed_class == 0; i++) {
+        ok(weft_send_all(there, bytes, sizeof bytes, NULL));
+        for (size_t done = 0; done < sizeof bytes; done += 4096)
+            ok(weft_stream_read_exactly(stream, bytes + done, 4096, NULL));
+    }
+    ck_assert_uint_gt(stream->armed_class, 0);
+    ok(weft_stream_close(stream));
+    return weft_close(there);
+}
+
+TEST(buffers_follow_the_traffic)
+{
+    net_run(main_follows);
+}
+
 TEST_MAIN("io.stream_direct", 10, close_under_a_reader_that_receives,
-          a_cancelled_one_leaves_the_stream_as_it_was)
+          a_cancelled_one_leaves_the_stream_as_it_was, buffers_follow_the_traffic)

@@ -57,6 +57,12 @@ static void count_interrupt(struct weft__wait *wait)
     interrupts++;
 }
 
+static void until_parked(const struct weft__wait *wait)
+{
+    while (!wait->fiber || wait->fiber->wait != wait)
+        ok(weft_sleep(1000));
+}
+
 static int parks(void *arg)
 {
     struct weft__wait *wait = *(struct weft__wait **)arg;
@@ -79,12 +85,12 @@ static int main_interrupts(void *arg)
     (void)arg;
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, parks, &place, sizeof place, OPT(.task = &task)));
-        ok(weft_sleep(1000));
+        until_parked(&wait);
         ok(weft_cancel(task));
         ok(weft_cancel(task));
         ck_assert_int_eq(interrupts, 1);
         weft__fiber_wake(weft__self, &wait);
-        ok(weft_sleep(1000));
+        until_parked(&wait);
         ok(weft_cancel(task));
         ck_assert_int_eq(interrupts, 2);
         weft__fiber_wake(weft__self, &wait);
@@ -130,7 +136,7 @@ static int main_not_ours(void *arg)
             struct request *place = &request;
             weft_task task;
             ok(weft_spawn(&s, asks_nobody, &place, sizeof place, OPT(.task = &task)));
-            ok(weft_sleep(1000));
+            until_parked(&request.operation.wait);
             ck_assert(weft__op_complete(weft__self,
                                         &(struct weft__cqe){.user_data = request.operation.op.id,
                                                             .result = results[i]}));
@@ -143,6 +149,49 @@ static int main_not_ours(void *arg)
 TEST(cancelled_by_the_kernel_itself)
 {
     net_run(main_not_ours);
+}
+
+/* A completion that says more will come is not the end of the wait: the memory is the kernel's yet.
+ */
+static int asks_for_much(void *arg)
+{
+    struct request *request = *(struct request **)arg;
+    struct weft__task *self = weft__task_self();
+    struct weft__sqe sqe;
+
+    ck_assert_ptr_nonnull(weft__operation_begin(self, &request->operation, "test", -1));
+    weft__self->ring.sq_tail--;
+    return weft__operation_wait(self, &request->operation, &sqe);
+}
+
+static int main_more(void *arg)
+{
+    struct request request = {.result = 4}, *place = &request;
+    struct weft__cqe cqe = {.result = 3, .flags = WEFT__CQE_MORE};
+    int result = 0;
+    weft_task task;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, asks_for_much, &place, sizeof place, OPT(.task = &task)));
+        until_parked(&request.operation.wait);
+        cqe.user_data = request.operation.op.id;
+        ck_assert(weft__op_complete(weft__self, &cqe));
+        ok(weft_sleep(1000));
+        ck_assert(weft__op_in_flight(&request.operation.op));
+        ck_assert_ptr_nonnull(request.operation.wait.fiber->wait); /* still there */
+        cqe.result = request.result;
+        cqe.flags = 0;
+        ck_assert(weft__op_complete(weft__self, &cqe));
+        ok(weft_join(task, &result));
+        ck_assert_int_eq(result, 4);
+    }
+    return 0;
+}
+
+TEST(waits_for_the_final_completion)
+{
+    net_run(main_more);
 }
 
 /* -- children elsewhere -------------------------------------------------------------------------
@@ -221,6 +270,39 @@ TEST(dropped_where_there_is_no_room)
 {
     ck_assert_int_eq(weft_run(main_full_there, NULL, 0, RUN_OPT(.reactors = 2, .tasks_max = 4)), 0);
     ck_assert_int_eq(drops, 1);
+}
+
+/* The other reactor has stopped: what the argument owns is let go of here. */
+static int main_gone_there(void *arg)
+{
+    struct weft__peers *real = weft__self->peers;
+    struct weft__peers *peers = malloc(sizeof *peers + 2 * sizeof peers->inboxes[0]);
+    int result, value = 7;
+    weft_task child;
+
+    (void)arg;
+    ck_assert_ptr_nonnull(peers);
+    peers->count = 2;
+    peers->inboxes[0] = weft__self->inbox;
+    peers->inboxes[1] = weft__inbox_new(weft__self, 1, NULL);
+    weft__inbox_close(peers->inboxes[1]);
+    weft__self->peers = peers;
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        ok(weft_spawn(&s, nothing, &value, sizeof value,
+                      OPT(.task = &child, .drop = drop, .reactor = WEFT_ON(1))));
+        ok(weft_join(child, &result));
+        ck_assert_int_eq(result, -ESHUTDOWN);
+        ck_assert_int_eq(drops, 1);
+    }
+    weft__self->peers = real;
+    weft__inbox_release(peers->inboxes[1]);
+    free(peers);
+    return 0;
+}
+
+TEST(dropped_where_nobody_is_left)
+{
+    net_run(main_gone_there);
 }
 
 /* A stack that nobody has is refused here, before anything goes there. */
@@ -402,6 +484,7 @@ TEST(a_child_where_everything_ends)
 }
 
 TEST_MAIN("task.inside", 60, nobody_waits_after_a_drain, interrupted_once_a_wait,
-          cancelled_by_the_kernel_itself, dropped_before_they_ran, dropped_where_there_is_no_room,
-          too_large_a_stack_elsewhere, news_are_told_once, children_on_their_way_count,
-          a_call_to_where_everything_ends, a_child_where_everything_ends)
+          cancelled_by_the_kernel_itself, waits_for_the_final_completion, dropped_before_they_ran,
+          dropped_where_there_is_no_room, dropped_where_nobody_is_left, too_large_a_stack_elsewhere,
+          news_are_told_once, children_on_their_way_count, a_call_to_where_everything_ends,
+          a_child_where_everything_ends)
