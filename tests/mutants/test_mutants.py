@@ -125,7 +125,7 @@ class Project(unittest.TestCase):
         self.git("add", ".")
         self.git("commit", "-m", "x")
         code, said = self.run_tool("--changed", "HEAD")
-        self.assertEqual((code, said), (0, "0 mutants\n"))
+        self.assertEqual((code, said), (0, "0 mutants of files that differ from HEAD\n"))
         (self.root / "x.c").write_text(SOURCE.replace("9", "9 "))
         code, said = self.run_tool("--changed", "HEAD")
         self.assertEqual((code, self.verdicts()), (0, {"1-off": "killed"}), said)

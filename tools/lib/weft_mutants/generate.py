@@ -8,10 +8,10 @@ from weft_mutants import patches
 WATCHERS = {
     "src/reactor/inbox.c": r"model/explore/quick",
     "src/runtime/post.c": r"model/explore/quick",
-    "src/task/call.c": r"unit/task/inside|api-sim/remote",
     "src/reactor/reactor.c": r"unit/runtime/bell_again",
     "src/reactor/reactor.h": r"unit/reactor/op|api-sim/net_(echo|cancel)",
-    "src/task/operation.c": r"cancel-sim/race_operation|api-sim/net_(bad|cancel|echo)",
+    "src/task/operation.c": 
+        r"unit/task/inside|cancel-sim/race_operation|api-sim/net_(bad|cancel|echo)",
     "src/io/stream.c": r"api-sim/stream_(calls|busy|echo)|unit/io/(poison|stream_pool)",
     "src/io/stream_read.c": r"unit/io/stream_direct|api-sim/stream_(calls|echo)",
     "src/io/stream_receive.c": r"unit/io/stream_(direct|pool)|api-sim/stream_(calls|busy|echo)",
@@ -20,7 +20,7 @@ WATCHERS = {
     "src/io/close.c": r"unit/io/fd|api-sim/net_cancel",
     "src/io/fd.c": r"unit/io/(fd|accept)",
 }
-ORDERED = ("src/reactor/inbox.c", "src/runtime/post.c", "src/task/call.c")
+ORDERED = ("src/reactor/inbox.c", "src/runtime/post.c")
 WEAKER = {"seq_cst": ["acq_rel"], "acq_rel": ["acquire", "release"], "acquire": ["relaxed"],
           "release": ["relaxed"]}
 ORDER = re.compile(r"(memory_order_|__ATOMIC_)(seq_cst|acq_rel|acquire|release)\b", re.I)
