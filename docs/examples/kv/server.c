@@ -1,0 +1,77 @@
+/* kv's server: a task for each connection, a line for each request. */
+#include "kv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct conversation {
+    struct kv *kv;
+    int fd;
+};
+
+static int answer(const struct conversation *with, const char *line)
+{
+    ssize_t n = weft_send_all(with->fd, line, strlen(line), NULL);
+
+    return n < 0 ? (int)n : 0;
+}
+
+static int handle(const struct conversation *with, const char *line)
+{
+    char command[8] = "", key[64] = "", value[64] = "", reply[128];
+    int words = sscanf(line, "%7s %63s %63s", command, key, value);
+
+    if (words == 3 && strcmp(command, "SET") == 0) {
+        int error = kv_set(with->kv, key, value);
+        if (error < 0)
+            snprintf(reply, sizeof reply, "ERR %s\n", strerror(-error));
+        else
+            snprintf(reply, sizeof reply, "OK\n");
+    } else if (words == 2 && strcmp(command, "GET") == 0) {
+        const char *found = kv_get(with->kv, key);
+        snprintf(reply, sizeof reply, found ? "VALUE %s\n" : "NONE\n", found);
+    } else {
+        snprintf(reply, sizeof reply, "ERR what?\n");
+    }
+    return answer(with, reply);
+}
+
+static int conversation(void *arg)
+{
+    const struct conversation *with = arg;
+    char buffer[256], *end;
+    size_t have = 0;
+    ssize_t n;
+    int error = 0;
+
+    while (error == 0 && have < sizeof buffer - 1 &&
+           (n = weft_recv(with->fd, buffer + have, sizeof buffer - 1 - have, WEFT_IDLE)) > 0) {
+        have += (size_t)n;
+        buffer[have] = 0;
+        while (error == 0 && (end = strchr(buffer, '\n'))) {
+            *end++ = 0;
+            error = handle(with, buffer);
+            have -= (size_t)(end - buffer);
+            memmove(buffer, end, have + 1);
+        }
+    }
+    weft_close(with->fd);
+    return 0; /* how one peer ended is no failure of the server's */
+}
+
+int kv_serve(struct kv *kv, const char *address)
+{
+    int listener = weft_listen_tcp(address, NULL);
+
+    if (listener < 0)
+        return listener;
+    WEFT_SCOPE(connections, .on_error = WEFT_KEEP_GOING, .max_tasks = 1000) {
+        struct conversation with = {.kv = kv};
+        while ((with.fd = weft_accept(listener, NULL, NULL, 0)) >= 0)
+            if (weft_spawn(&connections, conversation, &with, sizeof with, NULL) < 0)
+                weft_close(with.fd);
+        weft_scope_drain(&connections, weft_after_ms(1000), weft_after_ms(2000));
+    }
+    return weft_close(listener);
+}
