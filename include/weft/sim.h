@@ -45,7 +45,8 @@ struct weft_sim_opt {
      * The plan: words apart by blanks, commas or semicolons, the later ones winning. NULL: "rough".
      *   calm             a well-behaved kernel: everything at once, in order
      *   rough            late, out of order, in small pieces, but nothing fails
-     *   broken           rough, and things fail: errors, resets, no descriptors, clock jumps
+     *   broken           rough, and things fail: errors, resets, no descriptors, clock jumps; a run
+     *                    may be refused its rings and not begin
      *   NAME=ODDS        how often: "1/8", "2%", "never", "always", or parts per million
      *   NAME=LOW..HIGH   a span: of numbers, or of time ("1ms..20ms"); one value is both bounds
      *   OP#N[@WHAT]=R    the N-th request of that kind ("recv", "send", "accept", "connect",
