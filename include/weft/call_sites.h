@@ -12,6 +12,7 @@
 
 #if defined(WEFT_DEBUG) && defined(__GNUC__)
 
+#include <weft/await.h>
 #include <weft/base.h>
 #include <weft/callback.h>
 #include <weft/context.h>
@@ -55,6 +56,70 @@
 #define WEFT_HERE_ __FILE__, __LINE__
 
 WEFT_BEGIN_DECLS
+
+WEFT_AT_(weft_awaitable, weft_coro, (fn, arg, arg_size), weft_task_fn fn, const void *arg,
+    size_t arg_size)
+#define weft_coro(...) weft_coro_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_await_any, (awaitable, result), weft_awaitable awaitable,
+    int64_t *result)
+#define weft_await_any(...) weft_await_any_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_ensure_future, (awaitable), weft_awaitable *awaitable)
+#define weft_ensure_future(...) weft_ensure_future_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_gather, (list, count, results, flags), const weft_awaitable *list,
+    uint32_t count, int64_t *results, uint32_t flags)
+#define weft_gather(...) weft_gather_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_race, (list, count, results), const weft_awaitable *list,
+    uint32_t count, int64_t *results)
+#define weft_race(...) weft_race_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_wait, (list, count, done, until, deadline),
+    const weft_awaitable *list, uint32_t count, bool *done, enum weft_wait_until until,
+    int64_t deadline)
+#define weft_wait(...) weft_wait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_as_completed, (each, list, count), weft_completed **each,
+    const weft_awaitable *list, uint32_t count)
+#define weft_as_completed(...) weft_as_completed_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_completed_next, (each, index, result, deadline), weft_completed *each,
+    uint32_t *index, int64_t *result, int64_t deadline)
+#define weft_completed_next(...) weft_completed_next_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_completed_close, (each), weft_completed *each)
+#define weft_completed_close(...) weft_completed_close_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_wait_for, (awaitable, result, deadline), weft_awaitable awaitable,
+    int64_t *result, int64_t deadline)
+#define weft_wait_for(...) weft_wait_for_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_timeout, (scope, ns), weft_scope *scope, int64_t ns)
+#define weft_timeout(...) weft_timeout_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_timeout_at, (scope, deadline), weft_scope *scope,
+    int64_t deadline)
+#define weft_timeout_at(...) weft_timeout_at_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_timeout_reschedule, (scope, deadline), weft_scope *scope, int64_t deadline)
+#define weft_timeout_reschedule(...) weft_timeout_reschedule_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int64_t, weft_timeout_when, (scope), const weft_scope *scope)
+#define weft_timeout_when(...) weft_timeout_when_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_timeout_expired, (scope), const weft_scope *scope)
+#define weft_timeout_expired(...) weft_timeout_expired_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_all_tasks, (tasks, count_max), weft_task *tasks, uint32_t count_max)
+#define weft_all_tasks(...) weft_all_tasks_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(const char *, weft_task_name, (task), weft_task task)
+#define weft_task_name(...) weft_task_name_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_task_set_name, (task, name), weft_task task, const char *name)
+#define weft_task_set_name(...) weft_task_set_name_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_call_soon, (fn, arg, opt), void (*fn)(void *arg), void *arg,
     const struct weft_call_opt *opt)

@@ -4,6 +4,7 @@
 #ifndef WEFT_WEFT_H
 #define WEFT_WEFT_H
 
+#include <weft/await.h>
 #include <weft/base.h>
 #include <weft/callback.h>
 #include <weft/context.h>

@@ -10,6 +10,7 @@
 #include "base/option.h"
 #include "task/binding.h"
 #include "task/call.h"
+#include "task/coroutine.h"
 #include "task/wait.h"
 
 enum { TASKS_MAX_DEFAULT = 1 << 21 };
@@ -98,7 +99,10 @@ static void wake_joiners(struct weft__task *self)
         joiner->done = true;
         if (joiner->consumes)
             self->kept = false;
-        weft__wake_now(self->reactor, &joiner->wait); /* not if interrupted: it will look at done */
+        if (joiner->ended)
+            joiner->ended(joiner);
+        else
+            weft__wake_now(self->reactor, &joiner->wait); /* not if interrupted: it looks at done */
     }
     self->joiners = NULL;
 }
@@ -131,6 +135,7 @@ static struct weft__context *task_main(void *arg)
         weft__bindings_put(self->bindings);
     if (__builtin_expect(self->holds != NULL, 0))
         abandon_holds(self);
+    weft__coroutines_end(self);
     self->ended = true;
     WEFT__TRACE(reactor, WEFT_TRACE_END, self->fiber.slot, self->result);
     WEFT__COUNT(reactor, tasks_ended);
@@ -463,7 +468,7 @@ int weft_create_task(weft_task_fn fn, const void *arg, size_t arg_size,
 
 /* -- joining -------------------------------------------------------------------------------- */
 
-static bool join_would_deadlock(struct weft__task *self, struct weft__task *task)
+bool weft__task_would_deadlock(struct weft__task *self, struct weft__task *task)
 {
     /* one that has been woken from its join waits for nobody, though it has not run yet */
     for (struct weft__task *t = task; t; t = t->fiber.wait ? t->joins : NULL)
@@ -474,7 +479,16 @@ static bool join_would_deadlock(struct weft__task *self, struct weft__task *task
     return false;
 }
 
-static void joiner_unlink(struct weft__joiner *joiner)
+void weft__joiner_link(struct weft__task *task, struct weft__joiner *joiner)
+{
+    joiner->next = task->joiners;
+    joiner->link = &task->joiners;
+    if (joiner->next)
+        joiner->next->link = &joiner->next;
+    task->joiners = joiner;
+}
+
+void weft__joiner_unlink(struct weft__joiner *joiner)
 {
     *joiner->link = joiner->next;
     if (joiner->next)
@@ -497,18 +511,14 @@ static int join(weft_task handle, int *result, bool consumes)
         error = weft__admit(self);
         if (error < 0)
             return error;
-        if (join_would_deadlock(self, task))
+        if (weft__task_would_deadlock(self, task))
             return weft__misuse(-EDEADLK, "the task would wait for itself");
-        joiner.next = task->joiners;
-        joiner.link = &task->joiners;
-        if (joiner.next)
-            joiner.next->link = &joiner.next;
-        task->joiners = &joiner;
+        weft__joiner_link(task, &joiner);
         self->joins = task;
         error = weft__wait_for_done(self, &joiner.wait, &joiner.done);
         self->joins = NULL;
         if (!joiner.done) {
-            joiner_unlink(&joiner);
+            weft__joiner_unlink(&joiner);
             return error;
         }
     } else {

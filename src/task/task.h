@@ -35,6 +35,7 @@ struct weft__joiner {
     struct weft__wait wait;
     struct weft__joiner *next;
     struct weft__joiner **link;
+    void (*ended)(struct weft__joiner *joiner); /* called instead of waking `wait`, or NULL */
     int32_t result;
     bool done;     /* result is there */
     bool consumes; /* weft_join, not weft_await */
@@ -265,6 +266,11 @@ struct weft__task *weft__task_find(struct weft__reactor *reactor, weft_task hand
    as it is the caller's to use up; any other may run out at any time. */
 int weft__task_not_found(weft_task handle, int error, bool consumed);
 weft_task weft__task_handle(const struct weft__task *task);
+/* Puts a joiner on a task that has not ended, and takes it off again before it has. */
+void weft__joiner_link(struct weft__task *task, struct weft__joiner *joiner);
+void weft__joiner_unlink(struct weft__joiner *joiner);
+/* Could the task never end if `self` waited for it? */
+bool weft__task_would_deadlock(struct weft__task *self, struct weft__task *task);
 /* Gives back the records and stacks of tasks that have ended. */
 void weft__tasks_reap(struct weft__reactor *reactor);
 /* Lets go of an ended task that was kept. */
