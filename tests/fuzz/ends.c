@@ -68,11 +68,14 @@ size_t way_offer(struct end *end, size_t size)
     return size;
 }
 
-/* A call that sends has come back and says that `count` bytes went. */
-void way_moved(struct end *end, size_t count)
+/* A call that sends has come back and says that `count` of `size` bytes went. Some: then an error
+   may have stopped it that the kernel tells nobody (io_send with MSG_WAITALL gives the count
+   instead), and what is read next looks like the end of the stream. */
+void way_moved(struct end *end, size_t count, size_t size)
 {
     const struct end *peer = end->peer == NOBODY ? NULL : &model.ends[end->peer];
 
+    end->failed |= count > 0 && count < size;
     end->out.sent += count;
     if (end->writers == 0)
         end->out.offering = 0;

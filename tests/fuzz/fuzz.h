@@ -305,7 +305,7 @@ unsigned char *way_bytes(const struct end *end);
 int end_new(int fd, bool tcp, bool accepted, uint32_t name);
 void ends_match(int index);
 size_t way_offer(struct end *end, size_t size);
-void way_moved(struct end *end, size_t count);
+void way_moved(struct end *end, size_t count, size_t size);
 void end_received(struct end *end, const void *data, size_t size);
 void end_verify(const struct end *end, const void *data, size_t size);
 void end_of_stream(struct end *end);

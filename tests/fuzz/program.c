@@ -49,15 +49,15 @@ const struct kind kinds[] = {
     {"unlisten", "listener", "", "", step_unlisten, 1},
     {"connect", "listener", "how", "", step_connect, 7},
     {"accept", "listener", "", "", step_accept, 7},
-    {"recv", "end", "size", "how", step_recv, 14},
+    {"recv", "end", "size", "how", step_recv, 18},
     {"send", "end", "size", "how", step_send, 14},
     {"shutdown", "end", "how", "", step_shutdown, 3},
     {"close", "end", "abort", "", step_close, 5},
     {"move", "end", "", "", step_move, 3},
     {"stream", "end", "held", "buffer", step_stream, 10},
-    {"read", "end", "size", "how", step_read, 10},
+    {"read", "end", "size", "how", step_read, 16},
     {"write", "end", "size", "", step_write, 10},
-    {"peek", "end", "meanwhile", "then", step_peek, 12},
+    {"peek", "end", "meanwhile", "then", step_peek, 16},
     {"flush", "end", "", "", step_flush, 2},
     {"post", "reactor", "way", "spawns", step_post, 5},
 };
@@ -89,7 +89,7 @@ static void decode_header(struct program *out, const uint8_t *bytes)
     out->budget_of_one = bytes[1] & 0x80;
     out->seed = 1 + (bytes[2] | (uint64_t)bytes[3] << 8 | (uint64_t)bytes[6] << 16 |
                      (uint64_t)bytes[7] << 24);
-    out->pairs = bytes[4] % 4;
+    out->pairs = bytes[4] % 5;
     out->unix_pairs = bytes[4] & 0x80;
     out->drain_ns = 1000000 + spans[3] / 1000 * (bytes[5] % 4);
     out->cancel_ns = spans[bytes[5] / 4 % 4];

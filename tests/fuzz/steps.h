@@ -7,8 +7,18 @@
 
 #include "fuzz.h"
 
+static inline int reactor_here(void)
+{
+    return (int)weft_reactor_index();
+}
+
+/* A deadline by a number; and did a call end by it? */
+int64_t until_of(uint8_t choice);
+bool is_late(int64_t result, int64_t deadline);
+
 enum end_kind { ANY_END, FD_END, STREAM_END };
 struct end *pick_end(uint8_t choice, enum end_kind kind);
+struct end *pick_reader(uint8_t choice, enum end_kind kind);
 void end_claim(struct end *end, const struct call *call, bool idle);
 int end_flags(const struct end *end);
 int end_close(struct task *task, struct end *end, bool abort);

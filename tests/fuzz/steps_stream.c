@@ -53,7 +53,7 @@ static ssize_t read_as(const struct step *step, weft_stream *stream, void *buffe
 
 int step_read(struct task *task, const struct step *step)
 {
-    struct end *end = pick_end(step->a, STREAM_END);
+    struct end *end = pick_reader(step->a, STREAM_END);
     size_t size = size_of(step->b), done = 0;
     int flags = step->c % READ_WAYS != READ_EXACTLY && step->c & 0x40 ? WEFT_IDLE : 0;
     int64_t deadline = weft_after_ns(span_of(step->b ^ step->c));
@@ -105,7 +105,7 @@ static ssize_t write_logged(struct task *task, struct end *end, const void *data
         broke("a short count, %zd of %zu", n, size);
     if (done > 0)
         end->out.unsure = 0; /* what was given before it has gone */
-    way_moved(end, done);
+    way_moved(end, done, size);
     if (n < 0)
         end_error(end, n, true);
     return n;
@@ -177,7 +177,7 @@ static int give(struct task *task, struct end *from, struct end *to, const void 
     } else {
         consume(from, 0);
     }
-    way_moved(to, n > 0 ? (size_t)n : 0);
+    way_moved(to, n > 0 ? (size_t)n : 0, 0);
     if (n == -EBADF && from->state != END_OPEN)
         return (int)n;
     if (n < 0)
@@ -226,7 +226,7 @@ static int use_view(struct task *task, const struct step *step, struct end *end,
 
 int step_peek(struct task *task, const struct step *step)
 {
-    struct end *end = pick_end(step->a, STREAM_END);
+    struct end *end = pick_reader(step->a, STREAM_END);
     int flags = step->b & 0x40 ? WEFT_IDLE : 0, n;
     const void *data;
     struct call call;
