@@ -151,8 +151,9 @@ static __attribute__((noinline)) ssize_t receive_waitall(struct weft__task *self
     size_t done = 0;
     ssize_t result;
 
+    /* not by the kernel: its second look, behind the first, would find the same bytes again */
     if (flags & (MSG_PEEK | MSG_DONTWAIT | MSG_OOB) || !is_stream(fd))
-        return weft__receive_once(self, operation, fd, record, buffer, size, flags);
+        return weft__receive_once(self, operation, fd, record, buffer, size, flags & ~MSG_WAITALL);
     result = receive_all(self, operation, fd, record, buffer, size, flags & ~MSG_WAITALL, &done);
     if (done == 0)
         return result;
