@@ -60,26 +60,10 @@ void weft__io_stop(struct weft__reactor *reactor)
     }
 }
 
-uint32_t weft__io_pending(const struct weft__reactor *reactor)
-{
-    const struct weft__io *io = weft__io_of(reactor);
-    uint32_t pending = 0;
-
-    if (!io)
-        return 0;
-    for (const struct weft__acceptor *acceptor = io->acceptors; acceptor; acceptor = acceptor->next)
-        pending += weft__op_in_flight(&acceptor->op);
-    for (const struct weft_stream *stream = io->streams; stream; stream = stream->next)
-        pending += weft__op_in_flight(&stream->receive);
-    return pending;
-}
-
 void weft__io_close(struct weft__reactor *reactor)
 {
     struct weft__io *io = weft__io_of(reactor);
 
-    if (!io)
-        return;
     weft__offload_close(io);
     weft__fd_release_all(io);
     weft__fd_table_put();

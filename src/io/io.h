@@ -47,10 +47,7 @@ int weft__io_open(struct weft__reactor *reactor);
  */
 void weft__io_stop(struct weft__reactor *reactor);
 
-/* How many listeners and streams still have a request in flight; the loop turns until it is 0. */
-uint32_t weft__io_pending(const struct weft__reactor *reactor);
-
-/* After that. Frees the rest. */
+/* Once nothing is in flight any more. Frees the rest. */
 void weft__io_close(struct weft__reactor *reactor);
 
 #endif
