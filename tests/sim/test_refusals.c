@@ -29,8 +29,6 @@
 
 /* `told`: whoever asked for it is to get this very error. */
 #define CALLS(CALL)                                                                                \
-    CALL(socket, weft__host_socket, true, (int domain, int type, int protocol),                    \
-         (domain, type, protocol), EMFILE)                                                         \
     CALL(bind, weft__host_bind, true, (int fd, const struct sockaddr *address, socklen_t length),  \
          (fd, address, length), EACCES)                                                            \
     CALL(listen, weft__host_listen, true, (int fd, int backlog), (fd, backlog), ENOBUFS)           \
@@ -70,14 +68,16 @@
          ENOMEM)
 
 #define NUMBER(name, ...) CALL_##name,
-enum call { CALLS(NUMBER) CALL_COUNT, ALLOCATION = CALL_COUNT, RESERVATION, KINDS };
+enum call { CALLS(NUMBER) CALL_socket, CALL_COUNT, ALLOCATION = CALL_COUNT, RESERVATION, KINDS };
 
 #define ENTRY(name, function, told, parameters, arguments, error) {#name, told, -(error)},
 static const struct {
     const char *name;
     bool told;
     int error;
-} calls[KINDS] = {CALLS(ENTRY){"allocation", false, -ENOMEM}, {"reservation", false, -ENOMEM}};
+} calls[KINDS] = {CALLS(ENTRY){"socket", true, -EMFILE},
+                  {"allocation", false, -ENOMEM},
+                  {"reservation", false, -ENOMEM}};
 
 static struct {
     enum call refused;
@@ -85,9 +85,22 @@ static struct {
     unsigned counts[KINDS];
 } now;
 
+static bool no_v6;
+
 static bool refuses(enum call call)
 {
     return ++now.counts[call] == now.at && call == now.refused;
+}
+
+/* The one with a second way to fail. */
+int __real_weft__host_socket(int domain, int type, int protocol);
+int __wrap_weft__host_socket(int domain, int type, int protocol);
+int __wrap_weft__host_socket(int domain, int type, int protocol)
+{
+    if (no_v6 && domain == AF_INET6)
+        return -EAFNOSUPPORT;
+    return refuses(CALL_socket) ? calls[CALL_socket].error
+                                : __real_weft__host_socket(domain, type, protocol);
 }
 
 #define WRAPPER(name, function, told, parameters, arguments, error)                                \
@@ -231,6 +244,47 @@ static int connection(int listener, int port)
     return result;
 }
 
+static void callback(void *arg)
+{
+    (void)arg;
+}
+
+/* What is kept for later: callbacks, posts, a trace. */
+static int keep_small_things(void)
+{
+    weft_inbox *inbox = weft_inbox_here();
+    int result = weft_trace(16);
+
+    if (result >= 0)
+        result = weft_call_soon(callback, NULL, NULL);
+    if (result >= 0)
+        result = weft_call_later(1000, callback, NULL, NULL);
+    if (result >= 0)
+        result = weft_post(inbox, callback, NULL, NULL);
+    if (result >= 0)
+        result = weft_cancel_post(inbox, (weft_task){0, 0});
+    weft_inbox_put(inbox);
+    return result;
+}
+
+static int yields(void *arg)
+{
+    (void)arg;
+    return weft_yield();
+}
+
+/* More than the ready queue has room for at first. */
+static int ready_a_crowd(void)
+{
+    weft_scope scope;
+    int error, result = weft_scope_open(&scope, NULL);
+
+    for (int i = 0; i < 300 && result >= 0; i++)
+        result = weft_spawn(&scope, yields, NULL, 0, NULL);
+    error = weft_scope_close(&scope);
+    return result < 0 ? result : error;
+}
+
 static int everything(void *arg)
 {
     const struct weft_listen_opt v6 = {.size = sizeof v6, .reuse_port = true, .v6_only = true};
@@ -239,6 +293,10 @@ static int everything(void *arg)
     int listener, port, result = listen_and_close("[::1]:0", &v6);
 
     (void)arg;
+    if (result >= 0)
+        result = ready_a_crowd();
+    if (result >= 0)
+        result = keep_small_things();
     if (result >= 0)
         result = listen_and_close("unix:/run/everything", &local);
     if (result < 0)
@@ -264,12 +322,47 @@ static int on_both(void *arg)
 
 static int result_of_run;
 
-static int in_world(void *arg)
+static int run_on_two(void)
 {
     const struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
 
+    return weft_run(on_both, NULL, 0, &opt);
+}
+
+static int turn_loop(weft_loop *loop)
+{
+    int result = weft_loop_create_task(loop, yields, NULL, 0, NULL);
+
+    if (result >= 0)
+        result = weft_loop_call_soon(loop, callback, NULL, NULL);
+    if (result >= 0)
+        result = weft_loop_call_later(loop, 1000, callback, NULL, NULL);
+    return result < 0 ? result : weft_loop_run(loop, everything, NULL, 0);
+}
+
+static int run_in_loop(void)
+{
+    char why[100] = "";
+    const struct weft_run_opt opt = {.size = sizeof opt,
+                                     .stop_on_sigterm = true,
+                                     .error_text = why,
+                                     .error_text_size = sizeof why};
+    weft_loop *loop;
+    int error, result = weft_loop_new(&loop, &opt);
+
+    if (result < 0)
+        return result;
+    result = turn_loop(loop);
+    error = weft_loop_close(loop);
+    return result < 0 ? result : error;
+}
+
+static int (*program)(void);
+
+static int in_world(void *arg)
+{
     (void)arg;
-    result_of_run = weft_run(on_both, NULL, 0, &opt);
+    result_of_run = program();
     ck_assert_uint_eq(weft__sim_world->fds_open, 0);
     return 0;
 }
@@ -317,7 +410,7 @@ static void refuse_each(enum call kind, const char *plan, unsigned count)
 
 static const char *const plans[] = {"calm net.latency=0", "rough net.lost=0 net.latency=0"};
 
-TEST(calls_of_the_host_and_the_ring)
+static void refuse_all(void)
 {
     for (int p = 0; p < 2; p++) {
         unsigned counts[KINDS];
@@ -326,12 +419,13 @@ TEST(calls_of_the_host_and_the_ring)
         ck_assert_int_ge(result_of_run, 0);
         memcpy(counts, now.counts, sizeof counts);
         for (enum call kind = 0; kind < CALL_COUNT; kind++)
-            refuse_each(kind, plans[p], counts[kind]);
+            if (kind != CALL_thread || program == run_on_two)
+                refuse_each(kind, plans[p], counts[kind]);
         refuse_each(RESERVATION, plans[p], counts[RESERVATION]);
     }
 }
 
-TEST(allocations)
+static void refuse_allocations(void)
 {
     uint64_t before = weft__alloc_count();
 
@@ -339,4 +433,62 @@ TEST(allocations)
     refuse_each(ALLOCATION, plans[0], (unsigned)(weft__alloc_count() - before));
 }
 
-TEST_MAIN("sim/refusals", 300, calls_of_the_host_and_the_ring, allocations)
+TEST(calls_of_a_run)
+{
+    program = run_on_two;
+    refuse_all();
+}
+
+TEST(allocations_of_a_run)
+{
+    program = run_on_two;
+    refuse_allocations();
+}
+
+TEST(calls_of_a_loop)
+{
+    program = run_in_loop;
+    refuse_all();
+}
+
+TEST(allocations_of_a_loop)
+{
+    program = run_in_loop;
+    refuse_allocations();
+}
+
+/* -- a system without IPv6
+ * ------------------------------------------------------------------------- */
+
+/* Every address there is are those of IPv4 then; one of IPv6 is refused. */
+static int listen_without_v6(void *arg)
+{
+    int listener, fd;
+    char address[32];
+
+    (void)arg;
+    ck_assert_int_eq(weft_listen_tcp("[::1]:0", NULL), -EAFNOSUPPORT);
+    listener = weft_listen_tcp(":0", NULL);
+    ck_assert_int_ge(listener, 0);
+    snprintf(address, sizeof address, "127.0.0.1:%d", weft_local_port(listener));
+    fd = weft_connect_tcp(address, NULL);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(weft_close(fd), 0);
+    return weft_close(listener);
+}
+
+static int run_without_v6(void)
+{
+    no_v6 = true;
+    return weft_run(listen_without_v6, NULL, 0, NULL);
+}
+
+TEST(without_ipv6)
+{
+    program = run_without_v6;
+    run(plans[0], KINDS, 0);
+    ck_assert_int_eq(result_of_run, 0);
+}
+
+TEST_MAIN("sim/refusals", 300, calls_of_a_run, allocations_of_a_run, calls_of_a_loop,
+          allocations_of_a_loop, without_ipv6)

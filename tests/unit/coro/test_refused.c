@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -83,7 +84,15 @@ int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...)
 {
-    return __real_open(limits ? limits : path, flags);
+    va_list arguments;
+    unsigned mode;
+
+    va_start(arguments, flags);
+    mode = flags & O_CREAT ? va_arg(arguments, unsigned) : 0;
+    va_end(arguments);
+    if (limits && strcmp(path, "/proc/sys/vm/max_map_count") == 0)
+        path = limits;
+    return __real_open(path, flags, mode);
 }
 
 /* ---- the pool ----------------------------------------------------------------------------- */

@@ -1,7 +1,8 @@
 /*
  * What an armed receive ends for: a reader that receives into its own memory, and larger buffers.
- * Would catch a reader that never gets its turn, or one that a close leaves waiting, and a receive
- * that goes on filling buffers too small for what comes.
+ * Would catch a reader that never gets its turn, or one that a close leaves waiting, a receive that
+ * goes on filling buffers too small or too large for what comes, and an end that is said once and
+ * then forgotten.
  */
 #include <stdlib.h>
 
@@ -120,5 +121,100 @@ TEST(buffers_follow_the_traffic)
     net_run(main_follows);
 }
 
+/* Cancelled before the armed receive has ended for it: nothing of its own is under way yet. */
+static int main_cancel_early(void *arg)
+{
+    struct reader reader = {0};
+    weft_task task;
+    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+    int there;
+    char byte;
+
+    (void)arg;
+    open_for_direct(&reader.stream, &there);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, read_large, &reader, 0, &opt));
+        ok(weft_yield());
+        ck_assert_ptr_null(reader.stream->direct);
+        ok(weft_cancel(task));
+        ok(weft_join(task, NULL));
+    }
+    ck_assert_int_eq(reader.result, -ECANCELED);
+    ok(weft_send_all(there, "x", 1, NULL));
+    ck_assert_int_eq(weft_stream_read(reader.stream, &byte, 1, 0), 1);
+    ok(weft_stream_close(reader.stream));
+    return weft_close(there);
+}
+
+TEST(cancelled_before_its_turn)
+{
+    net_run(main_cancel_early);
+}
+
+/* What ended it is said to whoever reads next as well. */
+static void check_end(bool reset, int expected)
+{
+    struct reader reader = {0};
+    int there;
+    char byte;
+
+    open_for_direct(&reader.stream, &there);
+    if (reset)
+        ok(weft_socket_set(there, &(struct weft_socket_opt){.size = sizeof(struct weft_socket_opt),
+                                                            .reset_on_close = true}));
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, read_large, &reader, 0, NULL));
+        until_direct(reader.stream);
+        ok(weft_close(there));
+    }
+    ck_assert_int_eq(reader.result, expected);
+    ck_assert_int_eq(weft_stream_read(reader.stream, &byte, 1, 0), expected);
+    ok(weft_stream_close(reader.stream));
+}
+
+static int main_ends(void *arg)
+{
+    (void)arg;
+    check_end(false, 0);
+    check_end(true, -ECONNRESET);
+    return 0;
+}
+
+TEST(an_end_or_a_reset_is_said_again)
+{
+    net_run(main_ends);
+}
+
+/* Pieces that an eighth of a buffer would have held, one at a time: smaller buffers again. */
+static int main_small(void *arg)
+{
+    static char much[SIZE];
+    weft_stream *stream;
+    int here, there;
+
+    (void)arg;
+    net_pair(&here, &there);
+    ok(weft_stream_open(here, NULL, &stream));
+    for (int i = 0; i < 100 && stream->class == 0; i++) {
+        ok(weft_send_all(there, much, sizeof much, NULL));
+        ck_assert_int_eq(weft_stream_read_exactly(stream, much, sizeof much, NULL), sizeof much);
+    }
+    ck_assert_uint_gt(stream->class, 0);
+    for (int i = 0; i < 200 && stream->class > 0; i++) {
+        ok(weft_send_all(there, "x", 1, NULL));
+        ck_assert_int_eq(weft_stream_read(stream, much, 1, 0), 1);
+    }
+    ck_assert_uint_eq(stream->class, 0);
+    ok(weft_stream_close(stream));
+    return weft_close(there);
+}
+
+TEST(small_pieces_make_small_buffers)
+{
+    net_run(main_small);
+}
+
 TEST_MAIN("io.stream_direct", 10, close_under_a_reader_that_receives,
-          a_cancelled_one_leaves_the_stream_as_it_was, buffers_follow_the_traffic)
+          a_cancelled_one_leaves_the_stream_as_it_was, buffers_follow_the_traffic,
+          cancelled_before_its_turn, an_end_or_a_reset_is_said_again,
+          small_pieces_make_small_buffers)

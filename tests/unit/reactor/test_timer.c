@@ -301,5 +301,19 @@ TEST(where_a_span_begins)
     }
 }
 
+/* A wheel with nothing on it keeps up with the clock: what is armed next fires when it is due. */
+TEST(an_empty_wheel_keeps_up)
+{
+    now_ns = 1000000000;
+    weft__timers_open(&wheel, now_ns);
+    now_ns += INT64_C(3600000000000);
+    ck_assert_uint_eq(weft__timers_run(&wheel, now_ns, 10), 0);
+    arm(&entries[0], now_ns + 5 * TICK_NS);
+    now_ns += 4 * TICK_NS;
+    ck_assert_uint_eq(weft__timers_run(&wheel, now_ns, 10), 0);
+    now_ns += 2 * TICK_NS;
+    ck_assert_uint_eq(weft__timers_run(&wheel, now_ns, 10), 1);
+}
+
 TEST_MAIN("reactor.timer", 60, random_against_a_model, next_leads_there, extremes, a_few_at_a_time,
-          firing_changes_others, one_tick, where_a_span_begins)
+          firing_changes_others, one_tick, where_a_span_begins, an_empty_wheel_keeps_up)
