@@ -220,9 +220,12 @@ void weft__reactor_ring_again(struct weft__reactor *reactor, const struct weft__
     if (cqe->result >= 0 || !reactor->peers || index >= reactor->peers->count)
         return;
     to = reactor->peers->inboxes[index];
+    if (!weft__inbox_visit(to))
+        return; /* it woke for another reason and has closed: the bell's number is anybody's */
     /* it did not ride along after all: who closes that bell waits for this ring of it */
     atomic_fetch_sub_explicit(&to->rung_along, 1, memory_order_relaxed);
     weft__bell_ring(&to->bell);
+    weft__inbox_visit_end(to);
 }
 
 #define COPY(reactor, to, from)                                                                    \

@@ -8,11 +8,15 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 #include <weft/post.h>
 
 #include "reactor/inbox.h"
+#include "reactor/reactor.h"
 
 struct numbered {
     struct weft__message message;
@@ -255,5 +259,36 @@ TEST(bells_and_sleeps)
     weft__inbox_release(shared);
 }
 
+/* A refusal that is heard of after the other reactor has closed rings nothing: its bell's number
+   may be somebody else's by then. */
+TEST(a_refused_bell_of_a_closed_door)
+{
+    struct weft_inbox *inbox = weft__inbox_new(any_reactor(), 0, NULL);
+    struct weft__peers *peers = calloc(1, sizeof *peers + sizeof inbox);
+    struct weft__reactor *reactor = calloc(1, sizeof *reactor);
+    const struct weft__cqe refused = {.user_data = (uint64_t)WEFT__TOKEN_RANG << WEFT__TOKEN_SHIFT,
+                                      .result = -EBADFD};
+    uint64_t count = 0;
+
+    ck_assert(inbox && peers && reactor);
+    peers->count = 1;
+    peers->inboxes[0] = inbox;
+    reactor->peers = peers;
+    inbox->bell = (struct weft__bell){.eventfd = eventfd(0, EFD_NONBLOCK), .ring_fd = -1};
+    atomic_store(&inbox->rung_along, 2);
+    weft__reactor_ring_again(reactor, &refused);
+    ck_assert_int_eq(read(inbox->bell.eventfd, &count, sizeof count), sizeof count);
+    ck_assert_uint_eq(count, 1);
+    ck_assert_uint_eq(atomic_load(&inbox->rung_along), 1);
+    weft__inbox_close(inbox);
+    weft__reactor_ring_again(reactor, &refused);
+    ck_assert_int_eq(read(inbox->bell.eventfd, &count, sizeof count), -1);
+    close(inbox->bell.eventfd);
+    weft__inbox_release(inbox);
+    free(reactor);
+    free(peers);
+}
+
 TEST_MAIN("reactor.inbox", 60, order_and_counts, sleeping_and_waking, closing,
-          posting_to_a_closed_one, closing_waits_for_visitors, very_many, bells_and_sleeps)
+          posting_to_a_closed_one, closing_waits_for_visitors, very_many, bells_and_sleeps,
+          a_refused_bell_of_a_closed_door)
