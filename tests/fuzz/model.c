@@ -86,6 +86,8 @@ static void check_refused(const struct call *call, int flags)
             call_cut(task);
         return;
     }
+    if (weft_cause() == WEFT_CAUSE_NONE && program.faults && !call->before)
+        return; /* the kernel did, for reasons of its own */
     if (!(view.may & cause))
         broke("task %d was refused with cause %d for no known reason (%#x)", task_index(task),
               (int)weft_cause(), view.may);
