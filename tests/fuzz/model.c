@@ -45,13 +45,10 @@ struct call call_begin(struct task *task)
     return call;
 }
 
-/* Somebody was refused: the scopes around it hear of that. */
-static void note_refusal(struct task *task)
+/* Somebody was refused in there: the scopes from this one on outwards, of `t` and of those around
+   it, hear of that. */
+static void refused_inside(int scope, const struct task *t)
 {
-    const struct task *t = task;
-    int scope = task->scope;
-
-    task->refusals++;
     while (t) {
         for (; scope != NOBODY; scope = model.scopes[scope].outer)
             model.scopes[scope].refusals++;
@@ -64,6 +61,12 @@ static void note_refusal(struct task *task)
                                                     : &model.tasks[model.scopes[scope].owner];
         }
     }
+}
+
+static void note_refusal(struct task *task)
+{
+    task->refusals++;
+    refused_inside(task->scope, task);
 }
 
 /* It may have been, and have come back with something else to say. */
@@ -298,7 +301,7 @@ static void check_all_ended(int index)
         if (child->began ? !child->returned : !child->dropped && !child->remote)
             broke("scope %d has closed, and its child %d has not ended", index, i);
         if (!child->began && child->remote)
-            model.scopes[index].refusals++; /* there, or on its way */
+            refused_inside(index, &model.tasks[model.scopes[index].owner]); /* on its way */
         child->end_known = true;
         child->consumed = true; /* its handle is stale */
     }
