@@ -146,12 +146,16 @@ struct weft__sim_place {
     struct weft__sim_inode *directory;
     char name[WEFT__SIM_NAME_MAX + 1]; /* "": the directory itself ("/", "a/.", "..") */
     struct weft__sim_inode *inode;     /* NULL: nothing */
-    bool must_be_directory;            /* a slash at the end */
+    bool slash;                        /* at the end of the path */
+    bool dots;                         /* it ends with ".." */
 };
-/* From `from`, following a link at the end or not. 0, -ENOENT (a directory on the way), -ENOTDIR,
-   -ELOOP, -ENAMETOOLONG. Nothing at the end is no error. */
+/* What a path is for: what it stands for, the last link followed or not; or the name as such, which
+   is to be made, removed or changed, and then a slash at its end says nothing yet. */
+enum weft__sim_walk_for { WEFT__SIM_WHERE, WEFT__SIM_WHERE_FOLLOWED, WEFT__SIM_NAME };
+/* Walks from `from`. 0, -ENOENT (a directory on the way), -ENOTDIR, -ELOOP, -ENAMETOOLONG. Nothing
+   at the end is no error. */
 int weft__sim_walk(struct weft__sim_disk *disk, struct weft__sim_inode *from, const char *path,
-                   bool follow, struct weft__sim_place *place);
+                   enum weft__sim_walk_for what_for, struct weft__sim_place *place);
 /* The name stands for `inode` from now on (NULL: for nothing), as part of call `serial`. */
 void weft__sim_entry_set(struct weft__sim_disk *disk, struct weft__sim_inode *directory,
                          const char *name, struct weft__sim_inode *inode, uint64_t serial,

@@ -184,8 +184,8 @@ int32_t weft__sim_data_write(struct weft__sim_disk *disk, struct weft__sim_inode
         memcpy(to_write(disk, inode, page) + within, from + done, part);
         done += part;
     }
-    if (done == 0 && length > 0)
-        return -ENOSPC;
+    if (done == 0)
+        return length > 0 ? -ENOSPC : 0;
     grow_to(inode, offset + done);
     inode->modified_ns = inode->changed_ns = weft__sim_now(disk->sim);
     weft__sim_disk_changed(disk, inode, (int64_t)done);

@@ -207,7 +207,8 @@ static bool is_itself(struct walk *walk, const char *name)
     return true;
 }
 
-static int step(struct walk *walk, bool follow, struct weft__sim_place *place, bool *over)
+static int step(struct walk *walk, enum weft__sim_walk_for what_for, struct weft__sim_place *place,
+                bool *over)
 {
     bool last, slash;
     size_t length = next_name(walk, place->name, &last, &slash);
@@ -218,7 +219,8 @@ static int step(struct walk *walk, bool follow, struct weft__sim_place *place, b
         return -ENAMETOOLONG;
     if (walk->at->kind != WEFT__SIM_DIRECTORY)
         return -ENOTDIR;
-    place->must_be_directory = slash;
+    place->slash = slash;
+    place->dots = strcmp(place->name, "..") == 0;
     place->directory = walk->at;
     if (is_itself(walk, place->name)) {
         place->name[0] = '\0';
@@ -227,7 +229,8 @@ static int step(struct walk *walk, bool follow, struct weft__sim_place *place, b
     }
     entry = find(&walk->at->now, place->name);
     place->inode = entry ? entry->inode : NULL;
-    if (entry && entry->inode->kind == WEFT__SIM_SYMLINK && (!last || follow || slash)) {
+    if (entry && entry->inode->kind == WEFT__SIM_SYMLINK &&
+        (!last || what_for == WEFT__SIM_WHERE_FOLLOWED || (slash && what_for != WEFT__SIM_NAME))) {
         *over = false;
         return follow_link(walk, entry->inode, slash);
     }
@@ -239,7 +242,7 @@ static int step(struct walk *walk, bool follow, struct weft__sim_place *place, b
 }
 
 int weft__sim_walk(struct weft__sim_disk *disk, struct weft__sim_inode *from, const char *path,
-                   bool follow, struct weft__sim_place *place)
+                   enum weft__sim_walk_for what_for, struct weft__sim_place *place)
 {
     struct walk walk = {.disk = disk, .at = path[0] == '/' ? disk->root : from};
     bool over = false;
@@ -252,8 +255,8 @@ int weft__sim_walk(struct weft__sim_disk *disk, struct weft__sim_inode *from, co
     if (snprintf(walk.rest, sizeof walk.rest, "%s", path) >= WEFT__SIM_PATH_MAX)
         return -ENAMETOOLONG;
     while (error == 0 && !over)
-        error = step(&walk, follow, place, &over);
-    if (error == 0 && place->must_be_directory && place->inode &&
+        error = step(&walk, what_for, place, &over);
+    if (error == 0 && what_for != WEFT__SIM_NAME && place->slash && place->inode &&
         place->inode->kind != WEFT__SIM_DIRECTORY)
         error = -ENOTDIR;
     return error;
@@ -270,10 +273,10 @@ int weft__sim_name_unlink(struct weft__sim_disk *disk, const struct weft__sim_pl
         return -ENOENT;
     if (!directory && (inode->kind == WEFT__SIM_DIRECTORY))
         return -EISDIR;
-    if (directory && inode->kind != WEFT__SIM_DIRECTORY)
+    if ((directory || place->slash) && inode->kind != WEFT__SIM_DIRECTORY)
         return -ENOTDIR;
     if (!place->name[0])
-        return inode == disk->root ? -EBUSY : -EINVAL;
+        return place->dots ? -ENOTEMPTY : inode == disk->root ? -EBUSY : -EINVAL;
     if (directory && inode->now.count > 0)
         return -ENOTEMPTY;
     weft__sim_inode_keep(inode);
@@ -292,8 +295,8 @@ static bool is_within(const struct weft__sim_inode *inode, const struct weft__si
     return inode == directory;
 }
 
-static int may_rename(const struct weft__sim_disk *disk, const struct weft__sim_place *from,
-                      const struct weft__sim_place *to, uint32_t flags)
+static int may_rename(const struct weft__sim_place *from, const struct weft__sim_place *to,
+                      uint32_t flags)
 {
     bool directory;
 
@@ -301,22 +304,23 @@ static int may_rename(const struct weft__sim_disk *disk, const struct weft__sim_
         flags == (RENAME_FLAG_NOREPLACE | RENAME_FLAG_EXCHANGE))
         return -EINVAL;
     if (!from->name[0] || !to->name[0])
-        return flags & RENAME_FLAG_NOREPLACE && !to->name[0] ? -EEXIST : -EBUSY;
+        return from->name[0] && flags & RENAME_FLAG_NOREPLACE ? -EEXIST : -EBUSY;
     if (!from->inode)
         return -ENOENT;
     directory = from->inode->kind == WEFT__SIM_DIRECTORY;
-    if (to->must_be_directory && !directory)
-        return -ENOTDIR;
     if (flags & RENAME_FLAG_NOREPLACE && to->inode)
         return -EEXIST;
     if (flags & RENAME_FLAG_EXCHANGE && !to->inode)
         return -ENOENT;
+    if (flags & RENAME_FLAG_EXCHANGE && to->slash && to->inode->kind != WEFT__SIM_DIRECTORY)
+        return -ENOTDIR;
+    if (!directory && (from->slash || (to->slash && !(flags & RENAME_FLAG_EXCHANGE))))
+        return -ENOTDIR;
     if (directory && is_within(to->directory, from->inode))
         return -EINVAL;
     if (to->inode && to->inode->kind == WEFT__SIM_DIRECTORY &&
         is_within(from->directory, to->inode))
         return flags & RENAME_FLAG_EXCHANGE ? -EINVAL : -ENOTEMPTY;
-    (void)disk;
     if (!to->inode || flags & RENAME_FLAG_EXCHANGE || to->inode == from->inode)
         return 0;
     if (directory && to->inode->kind != WEFT__SIM_DIRECTORY)
@@ -331,7 +335,7 @@ int weft__sim_name_rename(struct weft__sim_disk *disk, const struct weft__sim_pl
 {
     struct weft__sim_inode *inode = from->inode, *replaced = to->inode;
     bool across = from->directory != to->directory;
-    int error = may_rename(disk, from, to, flags);
+    int error = may_rename(from, to, flags);
     uint64_t serial;
 
     if (error < 0 || replaced == inode)

@@ -95,13 +95,13 @@ static struct weft__sim_inode *from_of(struct weft__sim *sim, int dirfd, const c
     return *error == 0 ? inode : NULL;
 }
 
-static int place_of(struct weft__sim *sim, int dirfd, const char *path, bool follow,
-                    struct weft__sim_place *place)
+static int place_of(struct weft__sim *sim, int dirfd, const char *path,
+                    enum weft__sim_walk_for what_for, struct weft__sim_place *place)
 {
     int error;
     struct weft__sim_inode *from = from_of(sim, dirfd, path, &error);
 
-    return error < 0 ? error : weft__sim_walk(weft__sim_disk(sim), from, path, follow, place);
+    return error < 0 ? error : weft__sim_walk(weft__sim_disk(sim), from, path, what_for, place);
 }
 
 /* Whether a name may be made there. */
@@ -135,18 +135,28 @@ static int may_open(const struct weft__sim_place *place, uint64_t flags)
     return flags & O_DIRECTORY && inode->kind != WEFT__SIM_DIRECTORY ? -ENOTDIR : 0;
 }
 
+static enum weft__sim_walk_for what_for(const char *path, uint64_t flags)
+{
+    size_t length = strlen(path);
+
+    if (flags & O_CREAT && (flags & O_EXCL || (length > 0 && path[length - 1] == '/')))
+        return WEFT__SIM_NAME;
+    return flags & O_NOFOLLOW ? WEFT__SIM_WHERE : WEFT__SIM_WHERE_FOLLOWED;
+}
+
 /* Finds or makes what is to be opened, with a reference. */
 static int find_to_open(struct weft__sim *sim, struct weft__sim_request *request,
                         const struct weft__open_how *how, struct weft__sim_inode **inode)
 {
     struct weft__sim_disk *disk = weft__sim_disk(sim);
-    bool exclusive = how->flags & O_CREAT && how->flags & O_EXCL;
     struct weft__sim_place place;
     int error = place_of(sim, request->sqe.fd, text(request->sqe.address),
-                         !(how->flags & O_NOFOLLOW) && !exclusive, &place);
+                         what_for(text(request->sqe.address), how->flags), &place);
 
     if (error < 0)
         return error;
+    if (how->flags & O_CREAT && place.slash && place.name[0])
+        return -EISDIR;
     if (!place.inode && !(how->flags & O_CREAT))
         return -ENOENT;
     if (place.inode) {
@@ -157,7 +167,7 @@ static int find_to_open(struct weft__sim *sim, struct weft__sim_request *request
         *inode = place.inode;
         return 0;
     }
-    error = place.must_be_directory ? -EISDIR : may_make(disk, &place);
+    error = may_make(disk, &place);
     if (error < 0)
         return error;
     *inode = weft__sim_inode_new(disk, WEFT__SIM_REGULAR, (uint32_t)how->mode);
@@ -265,7 +275,9 @@ static int status_of(struct weft__sim_request *request, struct statx *status)
         if (weft__sim_file_is_dead(sim, file))
             return -EIO;
     } else {
-        error = place_of(sim, request->sqe.fd, path, !(flags & AT_SYMLINK_NOFOLLOW), &place);
+        error = place_of(sim, request->sqe.fd, path,
+                         flags & AT_SYMLINK_NOFOLLOW ? WEFT__SIM_WHERE : WEFT__SIM_WHERE_FOLLOWED,
+                         &place);
         if (error < 0 || !place.inode)
             return error < 0 ? error : -ENOENT;
     }
@@ -303,7 +315,7 @@ static int32_t perform_unlink(struct weft__sim_request *request)
 
     if (flags & ~(uint32_t)AT_REMOVEDIR)
         return -EINVAL;
-    error = place_of(sim, request->sqe.fd, path, false, &place);
+    error = place_of(sim, request->sqe.fd, path, WEFT__SIM_NAME, &place);
     if (error < 0)
         return error;
     if (!place.inode && !flags) /* or the name of a Unix socket */
@@ -317,10 +329,8 @@ static int32_t perform_mkdir(struct weft__sim_request *request)
     struct weft__sim_disk *disk = weft__sim_disk(sim);
     struct weft__sim_place place;
     struct weft__sim_inode *inode;
-    int error = place_of(sim, request->sqe.fd, text(request->sqe.address), false, &place);
+    int error = place_of(sim, request->sqe.fd, text(request->sqe.address), WEFT__SIM_NAME, &place);
 
-    if (error == -ENOTDIR && place.inode && place.must_be_directory)
-        error = -EEXIST;
     if (error == 0)
         error = may_make(disk, &place);
     if (error < 0)
@@ -339,13 +349,13 @@ static int32_t perform_symlink(struct weft__sim_request *request)
     const char *target = text(request->sqe.address);
     struct weft__sim_place place;
     struct weft__sim_inode *inode;
-    int error = place_of(sim, request->sqe.fd, text(request->sqe.offset), false, &place);
+    int error = place_of(sim, request->sqe.fd, text(request->sqe.offset), WEFT__SIM_NAME, &place);
 
     if (!target[0])
         return -ENOENT;
     if (error == 0)
         error = may_make(disk, &place);
-    if (error == 0 && place.must_be_directory)
+    if (error == 0 && place.slash)
         error = -ENOENT;
     if (error < 0)
         return error;
@@ -366,15 +376,16 @@ static int32_t perform_link(struct weft__sim_request *request)
 
     if (flags & ~(uint32_t)AT_SYMLINK_FOLLOW)
         return -EINVAL;
-    error = place_of(sim, request->sqe.fd, text(request->sqe.address), flags & AT_SYMLINK_FOLLOW,
-                     &from);
+    error = place_of(sim, request->sqe.fd, text(request->sqe.address),
+                     flags & AT_SYMLINK_FOLLOW ? WEFT__SIM_WHERE_FOLLOWED : WEFT__SIM_WHERE, &from);
     if (error == 0 && !from.inode)
         error = -ENOENT;
     if (error == 0)
-        error = place_of(sim, (int)request->sqe.length, text(request->sqe.offset), false, &to);
+        error =
+            place_of(sim, (int)request->sqe.length, text(request->sqe.offset), WEFT__SIM_NAME, &to);
     if (error == 0)
         error = may_make(disk, &to);
-    if (error == 0 && to.must_be_directory)
+    if (error == 0 && to.slash)
         error = -ENOENT;
     if (error == 0 && from.inode->kind == WEFT__SIM_DIRECTORY)
         error = -EPERM;
@@ -388,10 +399,11 @@ static int32_t perform_rename(struct weft__sim_request *request)
 {
     struct weft__sim *sim = request->ring->sim;
     struct weft__sim_place from, to;
-    int error = place_of(sim, request->sqe.fd, text(request->sqe.address), false, &from);
+    int error = place_of(sim, request->sqe.fd, text(request->sqe.address), WEFT__SIM_NAME, &from);
 
     if (error == 0)
-        error = place_of(sim, (int)request->sqe.length, text(request->sqe.offset), false, &to);
+        error =
+            place_of(sim, (int)request->sqe.length, text(request->sqe.offset), WEFT__SIM_NAME, &to);
     return error < 0
                ? error
                : weft__sim_name_rename(weft__sim_disk(sim), &from, &to, request->sqe.op_flags);
