@@ -176,6 +176,16 @@ static int idles(void *arg)
     ck_assert_int_eq(weft_close(ends[1]), 0);
     return (int)result;
 }
+/* Who calls it is told the same, and why. */
+static int calls_what_idles(void *arg)
+{
+    int result = weft_call(1, idles, NULL, 0);
+
+    (void)arg;
+    ck_assert_int_eq(result, -ESHUTDOWN);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DRAIN);
+    return result;
+}
 static int shut_down(void *arg)
 {
     (void)arg;
@@ -192,7 +202,8 @@ static int idle_main(void *arg)
     (void)arg;
     ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
     ck_assert_int_eq(weft_spawn(&s, idles, NULL, 0, OPT(.reactor = WEFT_ON(1))), 0);
-    wait_for_there(1);
+    ck_assert_int_eq(weft_spawn(&s, calls_what_idles, NULL, 0, NULL), 0);
+    wait_for_there(2);
     ck_assert_int_eq(weft_scope_drain(&s, WEFT_NEVER, WEFT_NEVER), 0);
     ck_assert_uint_eq(weft_scope_errors(&s, &error, 1), 0);
     ck_assert_int_eq(weft_scope_close(&s), 0);

@@ -1,6 +1,8 @@
 /*
  * weft/scope.h, shields: what they keep out, whom they hide, and what is seen when they end.
  */
+#include <string.h>
+
 #include "scope.h"
 
 static int shield_main(void *arg)
@@ -33,31 +35,60 @@ TEST(shields)
     ck_assert_int_eq(run(shield_main), 0);
 }
 
-/* What a shield hid reaches those inside, children too, when it ends. */
+/* What a shield hid reaches those inside, children too, when it ends; whether they were there when
+   it came or not. */
+struct shielded {
+    weft_task task;
+    bool later;     /* the children are spawned when the task has been cancelled */
+    bool cancelled; /* the task has been */
+};
+
+static int note_sleeper(const struct weft_task_info *info, void *context)
+{
+    if (info->waits_for && strcmp(info->waits_for, "sleep") == 0)
+        ++*(int *)context;
+    return 0;
+}
+static int sleepers(void)
+{
+    int found = 0;
+
+    ck_assert_int_eq(weft_tasks_each(note_sleeper, &found), 0);
+    return found;
+}
+
 static int shield_around_children(void *arg)
 {
-    WEFT_SHIELD(weft_after_ms(10))
-        WEFT_SCOPE(s) {
-            if (arg)
-                (void)weft_sleep(2000000);
-            spawn_value(&s, sleeper, 0);
-            spawn_value(&s, parent_of_sleeper, 0);
-        }
+    struct shielded *shielded = *(struct shielded **)arg;
+    weft_scope shield;
+
+    ck_assert_int_eq(weft_shield_open(&shield, weft_after_ms(3600000)), 0);
+    WEFT_SCOPE(s) {
+        while (shielded->later && !shielded->cancelled)
+            ck_assert_int_eq(weft_yield(), 0);
+        spawn_value(&s, sleeper, 0);
+        spawn_value(&s, parent_of_sleeper, 0);
+        while (sleepers() < 2 || !shielded->cancelled)
+            ck_assert_int_eq(weft_sleep(100000), 0);
+        ck_assert_int_eq(weft_scope_reschedule(&shield, weft_after_ms(1)), 0);
+    }
+    (void)weft_scope_close(&shield);
     return 0;
 }
 static int shield_ends_main(void *arg)
 {
-    weft_task task;
-
     (void)arg;
     for (int later = 0; later < 2; later++)
         WEFT_SCOPE(s) {
-            ck_assert_int_eq(weft_spawn(&s, shield_around_children, later ? &task : NULL, 0,
-                                        OPT(.task = &task)),
+            struct shielded shielded = {.later = later}, *place = &shielded;
+            ck_assert_int_eq(weft_spawn(&s, shield_around_children, &place, sizeof place,
+                                        OPT(.task = &shielded.task)),
                              0);
-            ck_assert_int_eq(weft_sleep(1000000), 0);
-            ck_assert_int_eq(weft_cancel(task), 1);
-            ck_assert_int_eq(weft_join(task, NULL), 0);
+            for (int i = 0; i < 5; i++) /* the children wait, if they are to be there */
+                ck_assert_int_eq(weft_yield(), 0);
+            ck_assert_int_eq(weft_cancel(shielded.task), 1);
+            shielded.cancelled = true;
+            ck_assert_int_eq(weft_join(shielded.task, NULL), 0);
         }
     ck_assert_int_eq(count, 4);
     return 0;
