@@ -8,9 +8,11 @@ from weft_mutants import patches
 WATCHERS = {
     "src/reactor/inbox.c": r"model/explore/quick",
     "src/runtime/post.c": r"model/explore/quick",
+    "src/task/future.c": r"model/explore/quick",
+    "src/task/wake.h": r"model/explore/quick",
     "src/reactor/reactor.c": r"unit/runtime/bell_again",
     "src/reactor/reactor.h": r"unit/reactor/op|api-sim/net_(echo|cancel)",
-    "src/task/operation.c": 
+    "src/task/operation.c":
         r"unit/task/inside|cancel-sim/race_operation|api-sim/net_(bad|cancel|echo)",
     "src/io/stream.c": r"api-sim/stream_(calls|busy|echo)|unit/io/(poison|stream_pool)",
     "src/io/stream_read.c": r"unit/io/stream_direct|api-sim/stream_(calls|echo)",
@@ -20,7 +22,7 @@ WATCHERS = {
     "src/io/close.c": r"unit/io/fd|api-sim/net_cancel",
     "src/io/fd.c": r"unit/io/(fd|accept)",
 }
-ORDERED = ("src/reactor/inbox.c", "src/runtime/post.c")
+ORDERED = ("src/reactor/inbox.c", "src/runtime/post.c", "src/task/future.c", "src/task/wake.h")
 WEAKER = {"seq_cst": ["acq_rel"], "acq_rel": ["acquire", "release"], "acquire": ["relaxed"],
           "release": ["relaxed"]}
 ORDER = re.compile(r"(memory_order_|__ATOMIC_)(seq_cst|acq_rel|acquire|release)\b", re.I)
