@@ -12,8 +12,8 @@
 #include "ring/host.h"
 #include "runtime/callback.h"
 #include "runtime/runtime.h"
+#include "runtime/waits.h"
 #include "task/wait.h"
-#include "task/waits.h"
 
 #define DRAIN_NS INT64_C(5000000000)
 #define CANCEL_NS INT64_C(5000000000)

@@ -50,7 +50,7 @@ int weft__lock_take(struct weft__lock *lock, struct weft__task *self, bool inter
         return result;
     result = take_free(lock, self);
     if (result == -EAGAIN)
-        weft__entry_enqueue(&entry, self, "lock", &lock->object, &lock->object.row);
+        weft__entry_enqueue(&entry, self, weft__waits_lock, &lock->object, &lock->object.row);
     weft__object_exit(&lock->object);
     if (result != -EAGAIN)
         return result;
@@ -76,6 +76,19 @@ void weft__lock_give(struct weft__lock *lock, bool dead)
         weft__object_value_set(&lock->object, freed);
     }
     weft__object_leave(&lock->object, &woken);
+}
+
+const char weft__waits_lock[] = "lock";
+
+const struct weft__task *weft__lock_holder(const struct weft__wait *wait)
+{
+    const struct weft__entry *entry =
+        (const struct weft__entry *)((const char *)wait - offsetof(struct weft__entry, wait));
+    const struct weft__lock *lock =
+        (const struct weft__lock *)((const char *)entry->object -
+                                    offsetof(struct weft__lock, object));
+
+    return atomic_load_explicit(&lock->owner, memory_order_relaxed);
 }
 
 /* -- calls ---------------------------------------------------------------------------------- */

@@ -31,4 +31,9 @@ int weft__lock_take(struct weft__lock *lock, struct weft__task *self, bool inter
 /* Gives up what the calling task holds. dead: the next owner is told so. */
 void weft__lock_give(struct weft__lock *lock, bool dead);
 
+/* `what` of who waits for a lock; and who holds it, NULL: nobody just now. For reports, when
+   nothing runs any more. */
+extern const char weft__waits_lock[];
+const struct weft__task *weft__lock_holder(const struct weft__wait *wait);
+
 #endif

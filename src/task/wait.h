@@ -13,7 +13,7 @@ struct weft__sleep {
     int64_t deadline_ns;
 };
 
-/* `what` of waits that are more than their names, and told by these addresses (task/waits.c). */
+/* `what` of waits that are more than their names, and told by these addresses (runtime/waits.c). */
 extern const char weft__waits_sleep[], weft__waits_room[], weft__waits_closing[];
 
 /* How these waits are interrupted: there is nothing in the kernel to ask, so at once. */

@@ -291,6 +291,48 @@ TEST(a_circle_through_two_reactors)
            "    task 2 \"call\": join of task 1 \"main\", since turn # (reactor 0)\n");
 }
 
+struct locks {
+    weft_lock *first, *second;
+};
+
+static int takes_both(void *arg)
+{
+    struct locks *locks = arg;
+
+    ok(weft_lock_acquire(locks->first));
+    ok(weft_yield());
+    return weft_lock_acquire(locks->second);
+}
+
+static int locks_in_two_orders(void *arg)
+{
+    static weft_lock a = WEFT_LOCK_INIT, b = WEFT_LOCK_INIT;
+    struct locks one = {&a, &b}, other = {&b, &a};
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, takes_both, &one, sizeof one, SPAWN(.name = "one")));
+        ok(weft_spawn(&s, takes_both, &other, sizeof other, SPAWN(.name = "other")));
+    }
+    return 0;
+}
+
+TEST(locks_taken_in_two_orders)
+{
+    expect(locks_in_two_orders, 1,
+           "weft-sim: a deadlock: nothing can run, and nothing is due\n"
+           "  thread 1 \"main\" waits for a completion (1), since # s\n"
+           "    reactor 0, in turn #\n"
+           "      scope \"root\": 1 task\n"
+           "        task 1 \"main\": close of scope with 2 children, since turn #\n"
+           "          scope: 2 tasks\n"
+           "            task 2 \"one\": lock held by task 3 \"other\", since turn #\n"
+           "            task 3 \"other\": lock held by task 2 \"one\", since turn #\n"
+           "  a cycle, in which each waits for the next and the last for the first:\n"
+           "    task 2 \"one\": lock held by task 3 \"other\", since turn #\n"
+           "    task 3 \"other\": lock held by task 2 \"one\", since turn #\n");
+}
+
 /* -- other ends ----------------------------------------------------------------------------------
  */
 
@@ -379,5 +421,6 @@ TEST(of_many_tasks_the_first_are_told_and_how_to_see_it_again)
 
 TEST_MAIN("sim/report", 60, two_that_wait_for_each_others_message, a_call_to_another_reactor,
           a_chain_of_joins, a_scope_that_is_full, a_scope_whose_tasks_wait_for_room_in_it,
-          a_circle_through_two_reactors, one_that_spins_while_others_wait,
+          a_circle_through_two_reactors, locks_taken_in_two_orders,
+          one_that_spins_while_others_wait,
           of_many_tasks_the_first_are_told_and_how_to_see_it_again)

@@ -1,9 +1,9 @@
 /*
- * task/waits.h - who waits for what on a reactor, as a tree: for reports of a world that has
+ * runtime/waits.h - who waits for what on a reactor, as a tree: for reports of a world that has
  * stopped.
  */
-#ifndef WEFT_TASK_WAITS_H
-#define WEFT_TASK_WAITS_H
+#ifndef WEFT_RUNTIME_WAITS_H
+#define WEFT_RUNTIME_WAITS_H
 
 #include "ring/ring.h"
 

@@ -1,12 +1,13 @@
 /*
- * task/waits.c - who waits for what; waits.h says for whom.
+ * runtime/waits.c - who waits for what; waits.h says for whom.
  *
  * No recursion and no memory: it may run on the stack of a task, and trees may be deep.
  */
-#include "task/waits.h"
+#include "runtime/waits.h"
 
 #include <stdio.h>
 
+#include "sync/lock.h"
 #include "task/call.h"
 #include "task/task.h"
 #include "task/wait.h"
@@ -79,6 +80,14 @@ static struct weft__scope *closed_by(const struct weft__task *task)
     return scope;
 }
 
+static void put_end_of_sleep(struct line *line, const struct weft__describer *to,
+                             int64_t deadline_ns)
+{
+    put(line, deadline_ns == WEFT_NEVER ? " for ever" : ", for another ");
+    if (deadline_ns != WEFT_NEVER)
+        put_span(line, deadline_ns - to->now_ns);
+}
+
 static void put_call(struct line *line, struct weft__describer *to, const struct weft__task *task)
 {
     const struct weft__task *called;
@@ -93,6 +102,21 @@ static void put_call(struct line *line, struct weft__describer *to, const struct
     put_task(line, called);
     put(line, " there");
     to->waits(to, task, called);
+}
+
+/* A lock is waited for as whoever holds it. */
+static void put_lock(struct line *line, struct weft__describer *to, const struct weft__task *task)
+{
+    const struct weft__task *holder = weft__lock_holder(task->fiber.wait);
+
+    put(line, "lock");
+    if (!holder)
+        return; /* it is being handed over */
+    put(line, " held by ");
+    put_task(line, holder);
+    if (holder->reactor != task->reactor)
+        put(line, " of reactor %u", holder->reactor->index);
+    to->waits(to, task, holder);
 }
 
 static void put_wait(struct line *line, struct weft__describer *to, const struct weft__task *task)
@@ -115,14 +139,12 @@ static void put_wait(struct line *line, struct weft__describer *to, const struct
         put_scope(line, waiter->scope);
         put(line, ", which has %u of %u", waiter->scope->alive, waiter->scope->alive_max);
         to->waits(to, task, waiter->scope);
+    } else if (wait->what == weft__waits_lock) {
+        put_lock(line, to, task);
     } else {
         put(line, "%s", wait->what);
-        if (wait->what == weft__waits_sleep) {
-            int64_t deadline_ns = ((const struct weft__sleep *)wait)->deadline_ns;
-            put(line, deadline_ns == WEFT_NEVER ? " for ever" : ", for another ");
-            if (deadline_ns != WEFT_NEVER)
-                put_span(line, deadline_ns - to->now_ns);
-        }
+        if (wait->what == weft__waits_sleep)
+            put_end_of_sleep(line, to, ((const struct weft__sleep *)wait)->deadline_ns);
         put_call(line, to, task);
     }
     if (wait->fd >= 0)
