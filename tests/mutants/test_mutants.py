@@ -13,7 +13,8 @@ import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PRESETS = {"version": 6, "configurePresets": [
-    {"name": "release", "generator": "Ninja", "cacheVariables": {"CMAKE_BUILD_TYPE": "Release"}}]}
+    {"name": name.lower(), "generator": "Ninja", "cacheVariables": {"CMAKE_BUILD_TYPE": name}}
+    for name in ("Release", "Debug")]}
 BUILD = """cmake_minimum_required(VERSION 3.25)
 project(x LANGUAGES C)
 enable_testing()
@@ -111,6 +112,16 @@ class Project(unittest.TestCase):
         self.assertEqual((code, self.verdicts()),
                          (1, {"1-hang": "killed", "2-comment": "survived"}), said)
         self.assertIn("hang", said)
+
+    def test_two_at_once_try_each_once_whatever_its_build(self):
+        wrong = patch("    return n;", "    return n + 1;")
+        for i in range(3):
+            self.mutant(f"{i}-off.patch", wrong)
+            self.mutant(f"{i}-debug.patch", "# build: debug\n" + wrong)
+        code, said = self.run_tool("-j", "2")
+        self.assertEqual((code, self.verdicts()), (0, {
+            f"{i}-{name}": "killed" for i in range(3) for name in ("off", "debug")}), said)
+        self.assertEqual(said.count(" killed "), 6, said)
 
     def test_a_test_that_fails_anyway_kills_nothing(self):
         self.mutant("1-off.patch", patch("    return n;", "    return n + 1;"))
