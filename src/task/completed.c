@@ -24,9 +24,10 @@ int weft_as_completed(weft_completed **each, const weft_awaitable *list, uint32_
         return weft__outside();
     if (!each)
         return weft__misuse(-EINVAL, "no place for it");
+    weft__give_way(self); /* before the list is looked at: tasks may be gone afterwards */
     error = weft__list_check(self, list, count, true);
     if (error == 0)
-        error = weft__enter(&self);
+        error = weft__admit(self);
     if (error < 0)
         return error;
     made = weft__alloc(sizeof *made);

@@ -11,7 +11,7 @@
 static int begin(struct weft__watches *all, struct weft__task *self, const weft_awaitable *list,
                  uint32_t count, uint32_t needed, const char *what)
 {
-    int error = weft__list_settled(self, list, count) >= needed ? 0 : weft__enter(&self);
+    int error = weft__list_settled(self, list, count) >= needed ? 0 : weft__admit(self);
 
     if (error == 0)
         return weft__watches_begin(all, self, list, count, what);
@@ -45,6 +45,7 @@ int weft_gather(const weft_awaitable *list, uint32_t count, int64_t *results, ui
         return weft__outside();
     if (flags & ~(uint32_t)WEFT_GATHER_KEEP)
         return weft__misuse(-EINVAL, "flags that there are not");
+    weft__give_way(self); /* before the list is looked at: tasks may be gone afterwards */
     result = weft__list_check(self, list, count, true);
     if (result == 0)
         result = begin(&all, self, list, count, count, "gather");
@@ -84,6 +85,7 @@ int weft_race(const weft_awaitable *list, uint32_t count, int64_t *results)
         return weft__outside();
     if (count == 0 || count > INT32_MAX)
         return weft__misuse(-EINVAL, "nobody races, or too many");
+    weft__give_way(self); /* before the list is looked at: tasks may be gone afterwards */
     result = weft__list_check(self, list, count, true);
     if (result == 0)
         result = begin(&all, self, list, count, 1, "race");

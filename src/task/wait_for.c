@@ -116,6 +116,7 @@ int weft_wait_for(weft_awaitable awaitable, int64_t *result, int64_t deadline)
 
     if (!self)
         return weft__outside();
+    weft__give_way(self); /* before it is looked at: a task may be gone afterwards */
     error = weft__list_check(self, &awaitable, 1, true);
     if (error < 0)
         return error;
@@ -124,7 +125,7 @@ int weft_wait_for(weft_awaitable awaitable, int64_t *result, int64_t deadline)
             *result = found;
         return 0;
     }
-    error = weft__enter(&self);
+    error = weft__admit(self);
     if (error < 0) {
         weft__coroutine_used(&awaitable);
         return error;
