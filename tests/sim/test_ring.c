@@ -573,8 +573,35 @@ static int uses_buffers(void *arg)
     return bench_close(&bench);
 }
 
+/* An empty ring is told of when data comes, or, as drawn, before. */
+static int arms_without_buffers(void *arg)
+{
+    struct bench bench;
+    struct weft__buffer_ring buffers;
+    struct weft__sqe *sqe;
+    struct told early;
+
+    bench_open(&bench);
+    ok(weft__buffer_ring_open(&bench.ring, &buffers, 7, 4));
+    sqe = take(&bench.ring);
+    weft__request_recv_multishot(sqe, bench.there, 7, 0);
+    sqe->user_data = 1;
+    early = told(&bench.ring, 1);
+    if (early.result == LOST) {
+        ck_assert_int_eq(send_all(&bench, "late", 4), 4);
+        ck_assert_int_eq(told(&bench.ring, 1).result, -ENOBUFS);
+    } else {
+        ck_assert_int_eq(early.result, -ENOBUFS);
+        ck_assert_uint_eq(early.flags & WEFT__CQE_MORE, 0);
+        ++*(int *)arg;
+    }
+    weft__buffer_ring_close(&bench.ring, &buffers);
+    return bench_close(&bench);
+}
+
 TEST(a_ring_of_buffers_runs_empty)
 {
+    seen_under("calm net.latency=0 buffers.early=1/2", arms_without_buffers);
     seen_under("calm net.latency=0 buffers.none=1/6", uses_buffers);
 }
 
