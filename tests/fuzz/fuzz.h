@@ -27,7 +27,7 @@
  *   causes    weft_cancelled() says nothing that the model knows no reason for, and all that it
  *             knows for certain: explicit cancels, failed siblings, requests, through any depth of
  *             scopes, but not through shields. Then the next suspending call is refused, with that
- *             cause. No sleep outlasts a deadline around it.
+ *             cause. No sleep outlasts a deadline around it, no wait a cancellation for long.
  *   edges     a scope closes when each of its children has ended, with the first failure of one
  *             (FAIL_FAST), -ETIMEDOUT only if its own deadline passed and somebody inside was
  *             refused, -ECANCELED only if something further out is cancelled; a certain
@@ -142,6 +142,7 @@ struct task {
     bool asked_to_end; /* there may be more: posted, or on their way to another reactor */
     bool inherited_must, inherited_may; /* a request made of an ancestor */
     int64_t requested_at, inherited_at;
+    int64_t told_at; /* a request is on its way to it; 0: none, or taken back */
     uint64_t requested_when, inherited_when; /* the same, as serial numbers of events */
     int refusals;                            /* calls answered so */
     bool may_be_refused;                     /* there may be one more */
@@ -164,10 +165,11 @@ struct scope {
     int64_t deadline; /* WEFT_NEVER: none */
     unsigned may;     /* causes it may have been cancelled with, as bits */
     bool must;        /* it was, for certain */
+    unsigned first;   /* by nothing before that, so with this cause, which stays; 0: not known */
     int64_t must_at;
     uint64_t must_when;
     bool draining;
-    int64_t soft, hard;
+    int64_t drain_at, soft, hard;
     int waiting;        /* tasks in a spawn into it */
     int spawned, ended; /* children; those known to have ended */
     int unsure;         /* of those not known to have: whose body has returned */
@@ -258,7 +260,9 @@ struct view {
     bool must;
     int64_t must_since;
     bool drain_may, drain_must;
-    int64_t due_since; /* of the deadlines around it the first to have passed; else WEFT_NEVER */
+    int64_t far_since;   /* of causes behind a message, which arrives some time after */
+    int64_t drain_since; /* when drain_must */
+    int64_t due_since;   /* of the deadlines around it the first to have passed; else WEFT_NEVER */
 };
 struct view view_of(const struct task *task);
 /* ... who has entered `scope`; what was certain at the event `until`. cut: marks the scopes inside
@@ -278,6 +282,7 @@ struct call {
     int before; /* weft_cancelled() */
     bool drained;
     uint64_t when;
+    int64_t begun;
 };
 struct call call_begin(struct task *task);
 int64_t call_end(const struct call *call, int64_t result, int flags);

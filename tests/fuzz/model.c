@@ -12,7 +12,7 @@ int task_index(const struct task *task)
 
 /* -- calls ----------------------------------------------------------------------------------- */
 
-enum { ERRNO_BASE = 1000 };
+enum { ERRNO_BASE = 1000, SOON_NS = 100000000 };
 
 void errno_mark(const struct task *task)
 {
@@ -37,10 +37,13 @@ struct call call_begin(struct task *task)
               call.before, view.may);
     if (view.must && !call.before)
         broke("task %d does not see that it is cancelled (%#x)", task_index(task), view.may);
+    if (!program.faults && !call.before && view.far_since < weft_now() - SOON_NS)
+        broke("task %d has not heard of its cancellation", task_index(task));
     if (call.drained && !view.drain_may)
         broke("task %d sees a drain where there is none", task_index(task));
     if (view.drain_must && !call.drained)
         broke("task %d does not see the drain", task_index(task));
+    call.begun = weft_now();
     errno_mark(task);
     return call;
 }
@@ -99,11 +102,32 @@ static void check_refused(const struct call *call, int flags)
         (void)view_look(task->scope, task, call->when, true);
 }
 
+/* In a world that is slow, but no worse, a wait ends soon after it was told to. */
+static void check_prompt(const struct call *call, int flags)
+{
+    struct view view = view_of(call->task);
+    int64_t told = WEFT_NEVER;
+
+    if (view.must)
+        told = view.must_since;
+    if (view.far_since < told)
+        told = view.far_since;
+    if (view.drain_must && flags & IDLE && view.drain_since < told)
+        told = view.drain_since;
+    if (told < call->begun)
+        told = call->begun;
+    if (weft_now() - SOON_NS > told)
+        broke("task %d was told to end its wait, and took %lld ns", task_index(call->task),
+              (long long)(weft_now() - told));
+}
+
 int64_t call_end(const struct call *call, int64_t result, int flags)
 {
     struct task *task = call->task;
 
     errno_check(task);
+    if (!program.faults && !(flags & NOT_MINE))
+        check_prompt(call, flags);
     if (call->before && !(flags & SETTLED) && result != -ECANCELED)
         broke("task %d is cancelled, and its call came to %lld", task_index(task),
               (long long)result);
@@ -229,9 +253,9 @@ void task_requested(struct task *task)
             struct task *child = &model.tasks[i];
             if (!child->used || child->home != s || child->returned || child->dropped)
                 continue;
-            if (child->remote)
+            if (child->remote) {
                 child->asked_to_end |= !hidden;
-            else if (!hidden && !child->inherited_must) {
+            } else if (!hidden && !child->inherited_must) {
                 child->inherited_may = child->inherited_must = true;
                 child->inherited_at = now;
                 child->inherited_when = ++model.events;
@@ -264,6 +288,10 @@ int scope_new(struct task *owner, bool fail_fast, bool shield, int64_t deadline,
 
 void scope_cancelled(struct scope *scope, enum weft_cause cause)
 {
+    bool hard;
+
+    if (!scope_causes(scope, weft_now(), &hard))
+        scope->first = 1u << cause;
     scope->may |= 1u << cause;
     if (scope->must)
         return;

@@ -179,6 +179,8 @@ int step_drain(struct task *task, const struct step *step)
 
     if (!scope)
         return 0;
+    if (!scope->draining)
+        scope->drain_at = weft_now();
     scope->draining = true;
     scope->soft = scope->soft < soft ? scope->soft : soft;
     scope->hard = scope->hard < hard ? scope->hard : hard;

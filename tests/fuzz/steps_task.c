@@ -383,10 +383,12 @@ int step_cancel(struct task *task, const struct step *step)
         broke("task %d goes on, and cannot be cancelled", task_index(target));
     if (result == 1 && named.ended)
         broke("task %d has ended, and can be cancelled", task_index(target));
-    if (result == 1 && named.stands_in && target->remote)
+    if (result == 1 && named.stands_in && target->remote) {
         target->asked_to_end = true;
-    else if (result == 1)
+        target->told_at = target->told_at ? target->told_at : weft_now();
+    } else if (result == 1) {
         task_requested(target);
+    }
     return result;
 }
 
@@ -403,6 +405,7 @@ int step_uncancel(struct task *task, const struct step *step)
         broke("task %d had %d requests at least, and one taken back leaves %d", task_index(task),
               task->requests, result);
     task->uncancelled |= result >= 0;
+    task->told_at = 0;
     task->requests = result > 0 ? result : 0;
     return result;
 }

@@ -34,7 +34,7 @@ unsigned scope_causes(const struct scope *scope, int64_t now, bool *hard)
         may |= CAUSE(DEADLINE);
     if (scope->draining && now >= scope->soft)
         may |= CAUSE(DRAIN);
-    return may;
+    return scope->first ? scope->first : may;
 }
 
 /* How far the walk has come, and what can be seen from below there. */
@@ -66,8 +66,12 @@ static void sees(struct walk *walk, unsigned may, bool hard)
 
 static void sees_surely(struct walk *walk, int64_t since, uint64_t when)
 {
-    if (!walk->sure || walk->hidden_may || when > walk->until)
+    if (walk->hidden_may || when > walk->until)
         return;
+    if (!walk->sure) {
+        walk->view->far_since = earlier(walk->view->far_since, since);
+        return;
+    }
     if (!walk->view->must || since < walk->view->must_since)
         walk->view->must_since = since;
     walk->view->must = true;
@@ -87,7 +91,10 @@ static void look_at_scope(struct walk *walk, int index)
     walk->view->drain_may |= scope->draining;
     if (root)
         walk->view->drain_may |= model.stopped_at != WEFT_NEVER || model.main_over;
-    walk->view->drain_must |= scope->draining && walk->sure;
+    if (scope->draining && walk->sure) {
+        walk->view->drain_must = true;
+        walk->view->drain_since = earlier(walk->view->drain_since, scope->drain_at);
+    }
     if (walk->sure && !walk->hidden_may && !scope->shield && scope->deadline <= walk->now)
         walk->view->due_since = earlier(walk->view->due_since, scope->deadline);
     if (scope->shield) {
@@ -112,6 +119,8 @@ static void look_at_base(struct walk *walk, const struct task *task, const struc
         sees_surely(walk, task->inherited_at, task->inherited_when);
     if (!task->remote)
         return;
+    if (mine && task->told_at && !walk->hidden_may)
+        walk->view->far_since = earlier(walk->view->far_since, task->told_at);
     /* the root there, where it stands as well; while it is not known which, any */
     look_at_scope(walk, task->reactor == NOBODY ? 0 : task->reactor);
     walk->passed_count--;
@@ -140,7 +149,9 @@ static void walk_up(struct walk *walk, int scope, const struct task *task,
 
 struct view view_look(int scope, const struct task *task, uint64_t until, bool cut)
 {
-    struct view view = {.due_since = WEFT_NEVER};
+    struct view view = {.due_since = WEFT_NEVER,
+                        .far_since = WEFT_NEVER,
+                        .drain_since = WEFT_NEVER};
     struct walk walk = {.view = &view, .now = weft_now(), .until = until, .sure = true, .cut = cut};
 
     walk_up(&walk, scope, task, task);
