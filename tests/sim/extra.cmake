@@ -99,8 +99,8 @@ target_link_options(sim.mechanical PRIVATE -Wl,--wrap=weft__ring_enter
     -Wl,--wrap=weft__host_reserve -Wl,--wrap=weft__host_thread_start)
 
 # A mix of everything, for what needs many steps.
-target_sources(sim.steps PRIVATE sim/mix.c)
-target_sources(sim.audit PRIVATE sim/mix.c)
+target_sources(sim.steps PRIVATE sim/mix.c sim/mix_tasks.c)
+target_sources(sim.audit PRIVATE sim/mix.c sim/mix_tasks.c)
 target_link_options(sim.audit PRIVATE -Wl,--wrap=weft__ring_enter -Wl,--wrap=weft__ring_take_slow)
 
 # Calls of the boundary, and of what a reactor is put together from, that the test refuses.
