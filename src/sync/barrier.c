@@ -4,14 +4,11 @@
  */
 #include "sync/wait_queue.h"
 
-struct barrier {
-    struct weft__object object;
-};
-_Static_assert(sizeof(struct barrier) <= sizeof(struct weft_barrier), "reserved room");
+_Static_assert(sizeof(struct weft__object) <= sizeof(struct weft_barrier), "reserved room");
 
 static struct weft__object *inside(weft_barrier *barrier)
 {
-    return &((struct barrier *)barrier)->object;
+    return (struct weft__object *)barrier;
 }
 
 /* Everybody has come: each is told its place. */

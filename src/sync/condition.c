@@ -7,14 +7,11 @@
  */
 #include "sync/lock.h"
 
-struct condition {
-    struct weft__object object;
-};
-_Static_assert(sizeof(struct condition) <= sizeof(struct weft_condition), "reserved room");
+_Static_assert(sizeof(struct weft__object) <= sizeof(struct weft_condition), "reserved room");
 
 static struct weft__object *inside(weft_condition *condition)
 {
-    return &((struct condition *)condition)->object;
+    return (struct weft__object *)condition;
 }
 
 static int begin(weft_condition *condition, weft_lock *lock, struct weft__task **self)

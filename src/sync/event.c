@@ -3,14 +3,11 @@
  */
 #include "sync/wait_queue.h"
 
-struct event {
-    struct weft__object object;
-};
-_Static_assert(sizeof(struct event) <= sizeof(struct weft_event), "reserved room");
+_Static_assert(sizeof(struct weft__object) <= sizeof(struct weft_event), "reserved room");
 
 static struct weft__object *inside(const weft_event *event)
 {
-    return &((struct event *)(uintptr_t)event)->object;
+    return (struct weft__object *)(uintptr_t)event;
 }
 
 static int no_event(void)

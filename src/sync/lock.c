@@ -38,14 +38,13 @@ static int take_free(struct weft__lock *lock, struct weft__task *self)
     return held(lock, self, value == WEFT__LOCK_DEAD ? -EOWNERDEAD : 0);
 }
 
-int weft__lock_take(struct weft__lock *lock, struct weft__task *self, bool interruptible)
+/* Apart, and never inlined: who need not wait has no use for so large a frame. */
+static __attribute__((noinline)) int take_slowly(struct weft__lock *lock, struct weft__task *self,
+                                                 bool interruptible)
 {
     struct weft__entry entry;
-    int result;
+    int result = weft__object_enter(&lock->object);
 
-    if (weft__object_swap(&lock->object, WEFT__LOCK_FREE, WEFT__LOCK_HELD))
-        return held(lock, self, 0);
-    result = weft__object_enter(&lock->object);
     if (result < 0)
         return result;
     result = take_free(lock, self);
@@ -58,24 +57,37 @@ int weft__lock_take(struct weft__lock *lock, struct weft__task *self, bool inter
     return entry.fate == WEFT__GRANTED ? held(lock, self, result) : result;
 }
 
-void weft__lock_give(struct weft__lock *lock, bool dead)
+inline int weft__lock_take(struct weft__lock *lock, struct weft__task *self, bool interruptible)
 {
-    uint32_t freed = dead ? WEFT__LOCK_DEAD : WEFT__LOCK_FREE;
+    if (__builtin_expect(weft__object_swap(&lock->object, WEFT__LOCK_FREE, WEFT__LOCK_HELD), 1))
+        return held(lock, self, 0);
+    return take_slowly(lock, self, interruptible);
+}
+
+static __attribute__((noinline)) void give_slowly(struct weft__lock *lock, bool dead)
+{
     struct weft__woken woken = {0};
     struct weft__entry *next;
 
-    atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
-    if (weft__object_swap(&lock->object, WEFT__LOCK_HELD, freed) ||
-        weft__object_enter(&lock->object) < 0)
-        return; /* the latter cannot be: its reactor is the holder's */
+    if (weft__object_enter(&lock->object) < 0)
+        return; /* cannot be: its reactor is the holder's */
     next = weft__row_first(&lock->object.row);
     if (next) {
         atomic_store_explicit(&lock->owner, next->task, memory_order_relaxed);
         weft__entry_grant(next, dead ? -EOWNERDEAD : 0, &woken);
     } else {
-        weft__object_value_set(&lock->object, freed);
+        weft__object_value_set(&lock->object, dead ? WEFT__LOCK_DEAD : WEFT__LOCK_FREE);
     }
     weft__object_leave(&lock->object, &woken);
+}
+
+inline void weft__lock_give(struct weft__lock *lock, bool dead)
+{
+    atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
+    if (__builtin_expect(!weft__object_swap(&lock->object, WEFT__LOCK_HELD,
+                                            dead ? WEFT__LOCK_DEAD : WEFT__LOCK_FREE),
+                         0))
+        give_slowly(lock, dead);
 }
 
 const char weft__waits_lock[] = "lock";

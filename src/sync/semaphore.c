@@ -4,14 +4,11 @@
  */
 #include "sync/wait_queue.h"
 
-struct semaphore {
-    struct weft__object object;
-};
-_Static_assert(sizeof(struct semaphore) <= sizeof(struct weft_semaphore), "reserved room");
+_Static_assert(sizeof(struct weft__object) <= sizeof(struct weft_semaphore), "reserved room");
 
 static struct weft__object *inside(const weft_semaphore *semaphore)
 {
-    return &((struct semaphore *)(uintptr_t)semaphore)->object;
+    return (struct weft__object *)(uintptr_t)semaphore;
 }
 
 static int no_semaphore(void)
@@ -19,7 +16,7 @@ static int no_semaphore(void)
     return weft__misuse(-EINVAL, "no semaphore");
 }
 
-/* A shared one, and nobody waits: takes a permit (-1), or gives one (1), if that can be. */
+/* Nobody waits: takes a permit (-1), or gives one (1), if that can be. */
 static bool swap_by(struct weft__object *object, int by)
 {
     uint32_t permits = weft__object_value(object);
@@ -39,21 +36,14 @@ static bool take_one(struct weft__object *object)
     return true;
 }
 
-int weft_semaphore_acquire(weft_semaphore *semaphore)
+/* Apart, and never inlined: who need not wait has no use for so large a frame. */
+static __attribute__((noinline)) int acquire_slowly(struct weft__object *object,
+                                                    struct weft__task *self)
 {
-    struct weft__object *object = inside(semaphore);
     struct weft__entry entry;
-    struct weft__task *self;
     bool taken;
-    int error;
+    int error = weft__object_enter(object);
 
-    if (!semaphore)
-        return no_semaphore();
-    error = weft__sync_begin(&self);
-    if (error == 0 && swap_by(object, -1))
-        return 0;
-    if (error == 0)
-        error = weft__object_enter(object);
     if (error < 0)
         return error;
     taken = take_one(object);
@@ -61,6 +51,19 @@ int weft_semaphore_acquire(weft_semaphore *semaphore)
         weft__entry_enqueue(&entry, self, "semaphore", object, &object->row);
     weft__object_exit(object);
     return taken ? 0 : weft__entry_wait(&entry, true);
+}
+
+int weft_semaphore_acquire(weft_semaphore *semaphore)
+{
+    struct weft__task *self;
+    int error;
+
+    if (!semaphore)
+        return no_semaphore();
+    error = weft__sync_begin(&self);
+    if (error < 0 || __builtin_expect(swap_by(inside(semaphore), -1), 1))
+        return error;
+    return acquire_slowly(inside(semaphore), self);
 }
 
 int weft_semaphore_acquire_nowait(weft_semaphore *semaphore)
@@ -86,17 +89,11 @@ int weft_semaphore_acquire_until(weft_semaphore *semaphore, int64_t deadline)
     WEFT__UNTIL(deadline, weft_semaphore_acquire(semaphore));
 }
 
-int weft_semaphore_release(weft_semaphore *semaphore)
+static __attribute__((noinline)) int release_slowly(struct weft__object *object)
 {
-    struct weft__object *object = inside(semaphore);
     struct weft__woken woken = {0};
-    int error;
+    int error = weft__object_enter(object);
 
-    if (!semaphore)
-        return no_semaphore();
-    if (swap_by(object, 1))
-        return 0;
-    error = weft__object_enter(object);
     if (error < 0)
         return error;
     if (weft__row_first(&object->row))
@@ -107,6 +104,15 @@ int weft_semaphore_release(weft_semaphore *semaphore)
         error = -EINVAL; /* no mistake for sure: a bound may be there to be met */
     weft__object_leave(object, &woken);
     return error;
+}
+
+int weft_semaphore_release(weft_semaphore *semaphore)
+{
+    if (!semaphore)
+        return no_semaphore();
+    if (__builtin_expect(swap_by(inside(semaphore), 1), 1))
+        return 0;
+    return release_slowly(inside(semaphore));
 }
 
 uint32_t weft_semaphore_value(const weft_semaphore *semaphore)

@@ -21,9 +21,9 @@
  * weft__object_leave nothing suspends, allocates or sends, and nobody is woken: those who were
  * granted something are collected, and woken on leaving, when the object is touched no more.
  *
- * The object's state is a value of 32 bits in one word. What a shared object can settle without
- * waiting is settled by changing that word from one value to another (weft__object_swap), which
- * succeeds only while nobody waits and nobody is inside:
+ * The object's state is a value of 32 bits in one word. What can be settled without waiting is
+ * settled by changing that word from one value to another (weft__object_swap), which succeeds only
+ * while nobody waits and nobody is inside:
  *
  *      word:  value (32) | 0 ... | WAITERS | LOCKED          LOCKED: weft__word_lock's
  *
@@ -136,18 +136,26 @@ static inline void weft__object_value_set(struct weft__object *object, uint32_t 
                           memory_order_relaxed);
 }
 
-/* A shared object, on a reactor's thread: changes the value from `from` to `to` if nobody waits and
-   nobody is inside. False: not done, and the caller enters to find out. */
+/* Changes the value from `from` to `to` if nobody waits, nobody is inside, and the caller may touch
+   the object. False: not done, and the caller enters to find out why. */
 static inline bool weft__object_swap(struct weft__object *object, uint32_t from, uint32_t to)
 {
+    const struct weft__reactor *reactor = weft__self;
     uint64_t old = (uint64_t)from << WEFT__VALUE_SHIFT;
+    uint64_t new = (uint64_t)to << WEFT__VALUE_SHIFT;
 
-    /* acquire and release: pairs with itself and with the lock of the word: what one holder did is
-       seen by the next */
-    return weft__object_shared(object) && weft__self &&
-           atomic_compare_exchange_strong_explicit(&object->word, &old,
-                                                   (uint64_t)to << WEFT__VALUE_SHIFT,
-                                                   memory_order_acq_rel, memory_order_relaxed);
+    if (__builtin_expect(!reactor, 0))
+        return false;
+    if (weft__object_shared(object))
+        /* acquire and release: pairs with itself and with the lock of the word: what one holder
+           did is seen by the next */
+        return atomic_compare_exchange_strong_explicit(&object->word, &old, new,
+                                                       memory_order_acq_rel, memory_order_relaxed);
+    if (atomic_load_explicit(&object->home, memory_order_relaxed) != weft__tasks_of(reactor)->id ||
+        atomic_load_explicit(&object->word, memory_order_relaxed) != old || object->row.count)
+        return false;
+    atomic_store_explicit(&object->word, new, memory_order_relaxed);
+    return true;
 }
 
 static inline struct weft__entry *weft__row_first(const struct weft__row *row)
