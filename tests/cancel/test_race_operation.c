@@ -4,8 +4,8 @@
  *
  * With what is not here yet: 16 (open and pipe) comes with files, of 21 the zero-copy send with
  * that; what of them exists is tested. 30, 31, 32 and 34 come with gather and wait, 24 to 26 for
- * wait_for with that, 35 and 36 with locks, 37 with conditions, 38 and 39 with queues, 40 with
- * events, 46 for futures with those, 50 for disks with files.
+ * wait_for with that, 46 for futures with those, 50 for disks with files. 35 to 40 are in
+ * test_race_sync.c.
  */
 #include "race.h"
 
