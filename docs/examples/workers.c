@@ -1,4 +1,4 @@
-/* workers: three tasks that share the work of one queue, and a main that waits until all is done. */
+/* workers: three tasks share the work of one queue, and main waits until all of it is done. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
