@@ -116,6 +116,7 @@ target_link_options(sim.no_room PRIVATE -Wl,--wrap=weft__ring_take_slow)
 
 # Start-up fails where these calls are made.
 set(start_calls weft__ring_open weft__bell_open weft__buffer_ring_open weft__host_thread_start
-    weft__host_reserve weft__host_pin)
+    weft__host_reserve weft__host_pin weft__stack_pool_open weft__overflow_thread_begin
+    weft__ready_open weft__ops_open weft__tasks_open weft__io_open)
 list(TRANSFORM start_calls PREPEND "-Wl,--wrap=")
 target_link_options(sim.start PRIVATE ${start_calls})

@@ -1,7 +1,7 @@
 /*
  * Starting a run when something it needs is refused: the k-th call of the boundary before main
- * begins fails, for every k, with every error that is legal for it; and by the knobs of a plan, any
- * number at once.
+ * begins, or the k-th part of a reactor, fails, for every k, with every error that is legal for it;
+ * and by the knobs of a plan, any number at once.
  *
  * Would catch: an error of start-up that is not the one documented, or not the one met; a ring, a
  * thread, a bell, a descriptor, memory or a mapping left behind by a run that never began; a run
@@ -9,10 +9,12 @@
  */
 #include <stdlib.h>
 
+#include "io/io.h"
 #include "ring/host.h"
 #include "ring/ring.h"
 #include "sim/world.h"
 #include "simulate.h"
+#include "task/task.h"
 
 enum { RESULT = 7, REACTORS = 3, SEEDS = 400 };
 
@@ -68,6 +70,20 @@ WRAPPED(int, weft__buffer_ring_open, false, error,
         (struct weft__ring * ring, struct weft__buffer_ring *buffers, uint16_t group,
          uint32_t count),
         (ring, buffers, group, count), -ENOMEM)
+
+/* What a reactor is put together from, besides. */
+WRAPPED(int, weft__stack_pool_open, true, error,
+        (struct weft__stack_pool * pool, const struct weft__stack_pool_opt *opt), (pool, opt),
+        -ENOMEM)
+WRAPPED(int, weft__overflow_thread_begin, true, error, (struct weft__overflow_thread * thread),
+        (thread), -ENOMEM)
+WRAPPED(int, weft__ready_open, true, error, (struct weft__ready * ready), (ready), -ENOMEM)
+WRAPPED(int, weft__ops_open, true, error, (struct weft__ops * ops, struct weft__timers *timers),
+        (ops, timers), -ENOMEM)
+WRAPPED(int, weft__tasks_open, true, error,
+        (struct weft__reactor * reactor, uint64_t generation_first, uint32_t alive_max),
+        (reactor, generation_first, alive_max), -ENOMEM)
+WRAPPED(int, weft__io_open, true, error, (struct weft__reactor * reactor), (reactor), -ENOMEM)
 
 /* -- one start -----------------------------------------------------------------------------------
  */
