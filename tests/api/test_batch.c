@@ -33,38 +33,86 @@ static bool tells_of_more(void)
     return !mask || !strstr(mask, "taskrun_flag");
 }
 
+/* One that has nothing to receive all the while. */
+static int wait_idly(void *arg)
+{
+    char byte;
+
+    return weft_recv(*(int *)arg, &byte, 1, 0) == -ECANCELED ? 0 : -EPROTO;
+}
+
+static void open_one(int *here, int *there)
+{
+    int pair[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    *here = pair[0];
+    *there = pair[1];
+}
+
 /* Sockets are written to behind the reactor's back, so that all are ready when it next looks. */
-static int main_together(void *arg)
+static void together(weft_scope *scope)
 {
     struct reader readers[COUNT];
     int peers[COUNT];
 
-    (void)arg;
-    WEFT_SCOPE(s) {
-        for (int i = 0; i < COUNT; i++) {
-            int pair[2];
-            struct reader *reader = &readers[i];
-            ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-            readers[i].fd = pair[0];
-            peers[i] = pair[1];
-            ok(weft_spawn(&s, read_one, &reader, sizeof reader, NULL));
-        }
-        ok(weft_sleep(5000000)); /* each has its receive in the kernel */
-        for (int i = 0; i < COUNT; i++)
-            ck_assert_int_eq(write(peers[i], "x", 1), 1);
+    for (int i = 0; i < COUNT; i++) {
+        struct reader *reader = &readers[i];
+        open_one(&reader->fd, &peers[i]);
+        ok(weft_spawn(scope, read_one, &reader, sizeof reader, NULL));
     }
+    ok(weft_sleep(5000000)); /* each has its receive in the kernel */
+    for (int i = 0; i < COUNT; i++)
+        ck_assert_int_eq(write(peers[i], "x", 1), 1);
+    while (weft_scope_tasks(scope) > 0)
+        ok(weft_sleep(100000));
     for (int i = 0; i < COUNT; i++) {
         if (tells_of_more())
             ck_assert_uint_eq(readers[i].turn, readers[0].turn);
         ok(weft_close(readers[i].fd));
         ck_assert_int_eq(close(peers[i]), 0);
     }
+}
+
+static int main_together(void *arg)
+{
+    (void)arg;
+    WEFT_SCOPE(s)
+        together(&s);
     return 0;
 }
 
 TEST(one_batch)
 {
     net_run(main_together);
+}
+
+/* The same where so many are in flight that what completions touch is fetched ahead, for a part of
+   the batch at a time. */
+static int main_among_many(void *arg)
+{
+    static int idle[MANY], peers[MANY];
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        for (int i = 0; i < MANY; i++) {
+            open_one(&idle[i], &peers[i]);
+            ok(weft_spawn(&s, wait_idly, &idle[i], sizeof idle[i], NULL));
+        }
+        WEFT_SCOPE(t)
+            together(&t);
+        weft_scope_cancel(&s);
+    }
+    for (int i = 0; i < MANY; i++) {
+        ok(weft_close(idle[i]));
+        ck_assert_int_eq(close(peers[i]), 0);
+    }
+    return 0;
+}
+
+TEST(one_batch_among_many)
+{
+    net_run(main_among_many);
 }
 
 /* -- with many in flight ---------------------------------------------------------------------- */
@@ -138,4 +186,4 @@ TEST(many_in_flight)
     net_run(main_many);
 }
 
-TEST_MAIN("batch", 30, one_batch, many_in_flight)
+TEST_MAIN("batch", 30, one_batch, one_batch_among_many, many_in_flight)

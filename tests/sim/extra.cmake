@@ -21,7 +21,7 @@ set(skip_stats counters) # a thread spins and never comes to a call of the bound
 set(skip_time times)     # compares with the real clock
 
 # ... in no rough one: they count requests, or pieces as a well-behaved kernel cuts them
-set(rough_batch one_batch)
+set(rough_batch one_batch one_batch_among_many)
 set(rough_net_cancel costs_of_a_cancel)
 
 # Blocking peers and their threads are part of that world, too: plain.c.
