@@ -77,7 +77,7 @@ static void waiting_nonblocking(struct contract *c)
 static void full(struct contract *c)
 {
     int ends[2];
-    struct weft__ring *ring = piped(c, ends, 0);
+    struct weft__ring *ring = piped(c, ends, O_NONBLOCK);
     int32_t n = wrote(c, ring, ends[1], big, BIG);
 
     contract_say(c, "%s", n == 65536 ? "as much as fits" : n == BIG ? "all" : "part");
@@ -85,6 +85,24 @@ static void full(struct contract *c)
     contract_say(c, "%s", contract_silent(c, ring, WRITE) ? "then it waits" : "and more");
     contract_say(c, "%s", was_read(c, ring, ends[0], big, BIG) == n ? "all came" : "part came");
     contract_say_result(c, "write", contract_wait(c, ring, WRITE).result);
+}
+
+/* Without O_NONBLOCK an older kernel has a worker wait for the whole of it. */
+static void more_than_fits(struct contract *c)
+{
+    int ends[2];
+    struct weft__ring *ring = piped(c, ends, 0);
+    int32_t came = 0, n;
+
+    CONTRACT_ASK(c, ring, WRITE, write, ends[1], big, BIG, WEFT__OFFSET_CURRENT);
+    if (contract_silent(c, ring, WRITE)) {
+        contract_say(c, "waits");
+        while (came < BIG && (n = was_read(c, ring, ends[0], big, BIG)) > 0)
+            came += n;
+        contract_say(c, "%s", contract_wait(c, ring, WRITE).result == BIG ? "all" : "part");
+    } else {
+        contract_say(c, "part");
+    }
 }
 
 static void the_end(struct contract *c)
@@ -143,7 +161,7 @@ static void a_cancel_ends_who_reads(struct contract *c)
 static void a_cancel_ends_who_writes(struct contract *c)
 {
     int ends[2];
-    struct weft__ring *ring = piped(c, ends, 0);
+    struct weft__ring *ring = piped(c, ends, O_NONBLOCK);
     int32_t said = 0, n = wrote(c, ring, ends[1], big, BIG);
 
     CONTRACT_ASK(c, ring, WRITE, write, ends[1], big, ATOMIC, WEFT__OFFSET_CURRENT);
@@ -195,6 +213,13 @@ const struct contract_check contract_pipes[] = {
      full,
      0,
      {ANSWER("as much as fits, then it waits, all came, write 1")}},
+    {"pipes/more-than-fits",
+     "A write of more than fits is short, or waits until all has gone.",
+     "include/weft/fd.h",
+     more_than_fits,
+     0,
+     {ANSWER("part", .since = CONTRACT_KERNEL(6, 2)),
+      ANSWER("waits, all", .before = CONTRACT_KERNEL(6, 12))}},
     {"pipes/small-ones-are-whole",
      "Up to PIPE_BUF bytes go whole or not yet.",
      "include/weft/fd.h",
