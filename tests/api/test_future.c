@@ -24,8 +24,8 @@ static int run_one(weft_task_fn fn)
 /* -- settling once ------------------------------------------------------------------------------
  */
 
-static _Atomic(int) dropped;
-static _Atomic(int64_t) last_dropped;
+static int dropped;
+static int64_t last_dropped;
 static void drop_value(int64_t value)
 {
     __atomic_add_fetch(&dropped, 1, __ATOMIC_RELAXED);
@@ -433,7 +433,7 @@ TEST(callback_of_a_reactor_that_stopped)
 }
 
 /* Many settle, one has: race 46's plain half. */
-static _Atomic(int) settled;
+static int settled;
 static void *settles_if_first(void *arg)
 {
     int64_t number = (int64_t)(intptr_t)arg;
