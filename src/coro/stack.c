@@ -511,7 +511,7 @@ bool weft__stack_slot_of(const struct weft__stack_pool *pool, const void *addr, 
 {
     uintptr_t a = (uintptr_t)addr, slab = (uintptr_t)pool->slab;
 
-    if (!slab || a < slab || a - slab >= pool->slab_size)
+    if (a - slab >= pool->slab_size) /* an address below wraps round */
         return false;
     /* the classes fill the slab: it lies in one of them */
     for (const struct weft__stack_class *c = pool->class_of;; c++) {

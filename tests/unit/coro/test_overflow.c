@@ -249,7 +249,7 @@ static void describe_badly(void *arg, struct weft__overflow_report *report)
     (void)arg;
     memset(name, 'n', sizeof name - 1);
     name[3] = '\n';
-    name[4] = '\033';
+    name[4] = '\177';
     report->name = name;
     report->function_name = "serve";
 }
