@@ -21,7 +21,7 @@ class Line:
     def __init__(self):
         self.function = None
         self.count = 0
-        self.ways = {}  # (function, number of ways out, which of that size): how often each was taken
+        self.ways = {}  # (function, ways out, which of that size): how often each was taken
 
     def branches(self):
         return [count for counts in self.ways.values() for count in counts]
@@ -44,8 +44,9 @@ def forget(build):
 
 
 def ask_gcov(note):
-    said = subprocess.run(["gcov", "--stdout", "--json-format", "--branch-probabilities", str(note)],
-                          check=True, capture_output=True, text=True, cwd=note.parent)
+    said = subprocess.run(
+        ["gcov", "--stdout", "--json-format", "--branch-probabilities", str(note)],
+        check=True, capture_output=True, text=True, cwd=note.parent)
     return [json.loads(text) for text in said.stdout.splitlines() if text.startswith("{")]
 
 
@@ -61,7 +62,7 @@ def layer_of(path, root):
 def add(files, root, folder, report):
     for file in report["files"]:
         path = pathlib.Path(os.path.normpath(pathlib.Path(folder, file["file"])))
-        if not layer_of(path, root) or not path.exists():  # a source that is gone has left its notes
+        if not layer_of(path, root) or not path.exists():  # gone, and its notes are still there
             continue
         lines = files[path.relative_to(root)]
         seen = collections.Counter()
@@ -96,10 +97,11 @@ def read(root, build):
 
 
 class Excuse:
-    """`FUNCTION [what the line says]: why`, under the name of its file; `FUNCTION ~: why` of what is
-    executed in some runs, as threads happen to meet."""
+    """`FUNCTION [what the line says]: why`, under the name of its file; `FUNCTION ~: why` of what
+    is executed in some runs, as threads happen to meet."""
 
-    form = re.compile(r"(?P<function>\w+|\*)(?: \[(?P<words>.*?)\])?(?P<sometimes> ~)?: (?P<why>\S.*)")
+    form = re.compile(r"(?P<function>\w+|\*)(?: \[(?P<words>.*?)\])?(?P<sometimes> ~)?"
+                      r": (?P<why>\S.*)")
 
     def __init__(self, path, match, number):
         self.path, self.number = path, number
