@@ -31,17 +31,37 @@ static void on_fatal(const char *what, void *context)
     test_save_coverage();
 }
 
+static int connect_here(int *listener)
+{
+    char address[32];
+
+    *listener = weft_listen_tcp("127.0.0.1:0", NULL);
+    ok(*listener);
+    snprintf(address, sizeof address, "127.0.0.1:%d", weft_local_port(*listener));
+    return weft_connect_tcp(address, NULL);
+}
+
 static int sleeps(void *arg)
 {
     (void)arg;
     return weft_sleep(1000000);
 }
 
+/* What is lost wakes nobody: the loss comes out when the loop wakes for another reason. */
+static int connects(void *arg)
+{
+    int listener;
+
+    (void)arg;
+    ok(weft_create_task(sleeps, NULL, 0, NULL));
+    return connect_here(&listener);
+}
+
 /* The status of a process in which a completion is lost. */
 static int lose(void (*hook)(const char *what, void *context))
 {
     struct world world = {.plan = "calm enter.lost=always",
-                          .task = sleeps,
+                          .task = connects,
                           .run = {.on_fatal = hook, .context = told},
                           .fails = true};
     pid_t child = fork();
@@ -75,23 +95,18 @@ TEST(a_lost_completion_is_fatal_and_said)
 /* -- requests that never end ---------------------------------------------------------------------
  */
 
-/* Ends with a receive armed that nobody reads from: the run is to end it. */
+/* Ends with a receive armed that nobody reads from, and a listener: the run is to end both. */
 static int leave_stream(void *arg)
 {
-    int listener = weft_listen_tcp("127.0.0.1:0", NULL), here, there;
+    int listener, here = connect_here(&listener), there;
     weft_stream *stream;
     const void *data;
     size_t size;
-    char address[32];
 
     (void)arg;
-    ok(listener);
-    snprintf(address, sizeof address, "127.0.0.1:%d", weft_local_port(listener));
-    here = weft_connect_tcp(address, NULL);
     ok(here);
     there = weft_accept(listener, NULL, NULL, 0);
     ok(there);
-    ok(weft_close(listener));
     ok(weft_stream_open(there, NULL, &stream));
     ok(weft_send_all(here, "x", 1, NULL));
     ck_assert_int_eq(weft_stream_peek(stream, &data, &size, 0), 1);
