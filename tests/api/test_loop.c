@@ -222,7 +222,9 @@ TEST(held_at_the_close)
         weft_loop *loop = new_loop(RUN_OPT(.on_leftover = name_leftover, .cancel_ns = 20 * MS));
 
         ck_assert_int_eq(weft_loop_create_task(loop, stubborn, NULL, 0, NULL), 0);
-        _exit(weft_loop_close(loop) == -ETIMEDOUT ? named : 1);
+        int result = weft_loop_close(loop);
+        test_save_coverage();
+        _exit(result == -ETIMEDOUT ? named : 1);
     }
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert(WIFEXITED(status));

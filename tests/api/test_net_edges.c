@@ -136,6 +136,7 @@ static int main_messages(void *arg)
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
     ck_assert_int_eq(weft_send(ends[0], "ab", 2, 0), 2);
     ck_assert_int_eq(weft_recv(ends[1], bytes, sizeof bytes, MSG_WAITALL), 2);
+    ck_assert_int_eq(weft_accept(ends[1], NULL, NULL, 0), -EINVAL); /* as of any that listens not */
     ok(weft_close(ends[0]));
     ok(weft_close(ends[1]));
     ck_assert_int_eq(weft_recv(null, bytes, 1, MSG_WAITALL), -ENOTSOCK);
@@ -165,6 +166,37 @@ static int main_no_descriptor(void *arg)
 TEST(no_descriptor)
 {
     net_run(main_no_descriptor);
+}
+
+static int receive_one(void *arg)
+{
+    char byte;
+
+    return (int)weft_recv(*(int *)arg, &byte, 1, 0);
+}
+
+/* One reader at a time, whatever it is that reads; and who connects takes both sides. */
+static int main_busy(void *arg)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    int here, there;
+
+    (void)arg;
+    net_pair(&here, &there);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, receive_one, &here, sizeof here, NULL));
+        ok(weft_yield());
+        ck_assert_int_eq(weft_accept(here, NULL, NULL, 0), -EBUSY);
+        ck_assert_int_eq(weft_connect(here, (struct sockaddr *)&address, sizeof address), -EBUSY);
+        ck_assert_int_eq(weft_fd_move(here), -EBUSY);
+        ok(weft_send_all(there, "x", 1, NULL));
+    }
+    ok(weft_close(here));
+    return weft_close(there);
+}
+TEST(a_reader_in_the_way)
+{
+    net_run(main_busy);
 }
 
 static int port_in_use;
@@ -266,6 +298,6 @@ TEST(names_that_programs_count_on)
 }
 
 TEST_MAIN("api.net_edges", 30, options_arrive, all_that_never_comes, a_reset_in_the_middle_of_all,
-          all_of_a_message, no_descriptor, cancelled_while_the_address_is_in_use,
-          an_abstract_name_with_a_mode, outside_of_a_task, in_a_callback,
-          names_that_programs_count_on)
+          all_of_a_message, no_descriptor, a_reader_in_the_way,
+          cancelled_while_the_address_is_in_use, an_abstract_name_with_a_mode, outside_of_a_task,
+          in_a_callback, names_that_programs_count_on)

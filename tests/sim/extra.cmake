@@ -108,7 +108,7 @@ set(refusable socket bind listen getsockname getpeername setsockopt getsockopt f
     thread_start reserve)
 list(TRANSFORM refusable PREPEND "-Wl,--wrap=weft__host_")
 foreach(call ring_open bell_open buffer_ring_open ring_file_hold overflow_install
-    overflow_thread_begin stack_pool_open)
+    overflow_thread_begin stack_pool_open stack_take_fresh)
     list(APPEND refusable "-Wl,--wrap=weft__${call}")
 endforeach()
 target_link_options(sim.refusals PRIVATE ${refusable})

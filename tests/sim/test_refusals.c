@@ -63,6 +63,9 @@
     CALL(handlers, weft__overflow_install, true, (void), (), EPERM)                                \
     CALL(signal_stack, weft__overflow_thread_begin, true, (struct weft__overflow_thread * thread), \
          (thread), ENOMEM)                                                                         \
+    CALL(stack, weft__stack_take_fresh, true,                                                      \
+         (struct weft__stack_pool * pool, unsigned index, uint32_t *slot), (pool, index, slot),    \
+         ENOMEM)                                                                                   \
     CALL(stacks, weft__stack_pool_open, true,                                                      \
          (struct weft__stack_pool * pool, const struct weft__stack_pool_opt *opt), (pool, opt),    \
          ENOMEM)
