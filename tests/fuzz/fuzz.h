@@ -275,8 +275,9 @@ struct view view_of_scope(const struct scope *scope, uint64_t until);
 
 /* Around each call that suspends. SETTLED: it may answer without looking at cancellations; UNDER:
    what it works on may be closed meanwhile, by somebody else; IDLE: a drain may end it; NOT_MINE:
-   -ECANCELED and -ESHUTDOWN may be said of the scope and not of the caller. */
-enum { PLAIN = 0, SETTLED = 1, UNDER = 2, IDLE = 4, NOT_MINE = 8 };
+   -ECANCELED and -ESHUTDOWN may be said of the scope and not of the caller; SLOW: it ends when
+   somebody else has, whatever the caller is told. */
+enum { PLAIN = 0, SETTLED = 1, UNDER = 2, IDLE = 4, NOT_MINE = 8, SLOW = 16 };
 struct call {
     struct task *task;
     int before; /* weft_cancelled() */
@@ -287,6 +288,8 @@ struct call {
 struct call call_begin(struct task *task);
 int64_t call_end(const struct call *call, int64_t result, int flags);
 void call_cut(struct task *task);
+/* Somebody was told at `told` to end a wait begun at `begun`: did he, within a reasonable time? */
+void check_soon(const struct task *task, int64_t told, int64_t begun);
 
 int task_index(const struct task *task);
 /* errno is the task's own: set before a call that suspends, checked after it. */

@@ -102,6 +102,15 @@ static void check_refused(const struct call *call, int flags)
         (void)view_look(task->scope, task, call->when, true);
 }
 
+void check_soon(const struct task *task, int64_t told, int64_t begun)
+{
+    int64_t since = told > begun ? told : begun;
+
+    if (!program.faults && weft_now() - SOON_NS > since)
+        broke("task %d was told to end its wait, and took %lld ns", task_index(task),
+              (long long)(weft_now() - since));
+}
+
 /* In a world that is slow, but no worse, a wait ends soon after it was told to. */
 static void check_prompt(const struct call *call, int flags)
 {
@@ -114,11 +123,7 @@ static void check_prompt(const struct call *call, int flags)
         told = view.far_since;
     if (view.drain_must && flags & IDLE && view.drain_since < told)
         told = view.drain_since;
-    if (told < call->begun)
-        told = call->begun;
-    if (weft_now() - SOON_NS > told)
-        broke("task %d was told to end its wait, and took %lld ns", task_index(call->task),
-              (long long)(weft_now() - told));
+    check_soon(call->task, told, call->begun);
 }
 
 int64_t call_end(const struct call *call, int64_t result, int flags)
@@ -126,7 +131,7 @@ int64_t call_end(const struct call *call, int64_t result, int flags)
     struct task *task = call->task;
 
     errno_check(task);
-    if (!program.faults && !(flags & NOT_MINE))
+    if (!(flags & SLOW))
         check_prompt(call, flags);
     if (call->before && !(flags & SETTLED) && result != -ECANCELED)
         broke("task %d is cancelled, and its call came to %lld", task_index(task),

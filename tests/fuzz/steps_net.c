@@ -98,7 +98,8 @@ static ssize_t receive(int way, int fd, void *buffer, size_t size, int flags, in
 
 static int recv_flags(const struct step *step)
 {
-    static const int flags[] = {0, WEFT_IDLE, MSG_WAITALL, MSG_DONTWAIT, MSG_PEEK, 0, 0, 0};
+    static const int flags[] = {0,        WEFT_IDLE, MSG_WAITALL, MSG_DONTWAIT,
+                                MSG_PEEK, 0,         WEFT_IDLE,   WEFT_IDLE};
 
     return step->c % RECV_WAYS == RECV_EXACTLY ? 0 : flags[step->c / RECV_WAYS % 8];
 }

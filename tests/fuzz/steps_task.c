@@ -127,6 +127,7 @@ static int spawn(struct spawning *s, int arg_choice)
     struct task_arg arg;
     size_t size = arg_fill(&arg, s->child, arg_choice);
     struct call call = call_begin(s->task);
+    struct view place;
     int result;
 
     s->scope->waiting += !s->nowait;
@@ -135,6 +136,8 @@ static int spawn(struct spawning *s, int arg_choice)
                          : weft_spawn(s->scope->scope, task_main, &arg, size, &s->opt);
     s->scope->waiting -= !s->nowait;
     call_end(&call, result, NOT_MINE);
+    place = view_of_scope(s->scope, UINT64_MAX);
+    check_soon(s->task, place.must ? place.must_since : WEFT_NEVER, call.begun);
     s->child->asked = false;
     if (result == 0)
         spawned(s, &call);
@@ -217,7 +220,7 @@ int step_call(struct task *task, const struct step *step)
     size = arg_fill(&arg, child, step->c);
     call = call_begin(task);
     result = weft_call((uint32_t)to, task_main, &arg, size);
-    call_end(&call, result, NOT_MINE | (call.before ? PLAIN : SETTLED));
+    call_end(&call, result, NOT_MINE | SLOW | (call.before ? PLAIN : SETTLED));
     if (weft_cancelled() || result == -ESHUTDOWN)
         call_cut(task); /* through the one called */
     if (child->began && !child->returned)
