@@ -3,6 +3,7 @@
  * answer about an old one never touches its new owner.
  */
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -167,5 +168,37 @@ TEST(closed_behind_our_back)
     net_run(main_behind_our_back);
 }
 
+/* A close asks for the end of what uses the descriptor beside others, and does not just wait. */
+static int syncs(void *arg)
+{
+    int result = weft_fsync(*(int *)arg);
+
+    ck_assert(result == 0 || result == -ECANCELED);
+    return 0;
+}
+
+static int main_used(void *arg)
+{
+    int fd = memfd_create("used", MFD_CLOEXEC);
+    uint64_t before;
+
+    (void)arg;
+    ok(fd);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, syncs, &fd, sizeof fd, NULL));
+        while (!weft__io_of(weft__self)->uses)
+            ok(weft_yield());
+        before = net_stats().cancels_sent;
+        ok(weft_close(fd)); /* the request has not even been submitted */
+        ck_assert_uint_eq(net_stats().cancels_sent, before + 1);
+    }
+    return 0;
+}
+
+TEST(closed_under_a_use)
+{
+    net_run(main_used);
+}
+
 TEST_MAIN("fd", 10, first_use_owns, number_reused_before_the_close_returns, poisoned,
-          beyond_the_table, closed_without_a_slot, closed_behind_our_back)
+          beyond_the_table, closed_without_a_slot, closed_behind_our_back, closed_under_a_use)

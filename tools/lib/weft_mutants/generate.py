@@ -20,7 +20,7 @@ WATCHERS = {
     "src/io/stream_give.c": r"api-sim/stream_(give|calls)",
     "src/io/accept.c": r"unit/io/accept(_full)?|api-sim/net_accept",
     "src/io/close.c": r"unit/io/fd|api-sim/net_cancel",
-    "src/io/fd.c": r"unit/io/(fd|accept)|api-sim/file_cancel|api/file_cancel",
+    "src/io/fd.c": r"unit/io/(fd|accept)",
 }
 ORDERED = ("src/reactor/inbox.c", "src/runtime/post.c", "src/task/future.c", "src/task/wake.h")
 WEAKER = {"seq_cst": ["acq_rel"], "acq_rel": ["acquire", "release"], "acquire": ["relaxed"],
