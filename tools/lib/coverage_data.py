@@ -59,11 +59,17 @@ def layer_of(path, root):
     return parts[0] if parts[0] in LAYERS else None
 
 
-def add(files, root, folder, report):
+class Stale(RuntimeError):
+    """A source has changed since it was compiled: its lines are not where gcov says."""
+
+
+def add(files, root, folder, report, compiled_at):
     for file in report["files"]:
         path = pathlib.Path(os.path.normpath(pathlib.Path(folder, file["file"])))
         if not layer_of(path, root) or not path.exists():  # gone, and its notes are still there
             continue
+        if path.stat().st_mtime > compiled_at:
+            raise Stale(f"{path.relative_to(root)} has changed since the run: tools/coverage again")
         lines = files[path.relative_to(root)]
         seen = collections.Counter()
         for entry in file["lines"]:
@@ -83,9 +89,9 @@ def read(root, build):
     """{path of a source: {line number: Line}}"""
     files = collections.defaultdict(lambda: collections.defaultdict(Line))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for reports in pool.map(ask_gcov, notes(build)):
+        for note, reports in zip(notes(build), pool.map(ask_gcov, notes(build))):
             for report in reports:
-                add(files, root, report["current_working_directory"], report)
+                add(files, root, report["current_working_directory"], report, note.stat().st_mtime)
     for path, lines in files.items():
         text = (root / path).read_text().splitlines()
         for number in [n for n in lines if "__builtin_unreachable()" in text[n - 1]]:
