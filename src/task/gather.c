@@ -33,6 +33,12 @@ static uint32_t tell_results(const struct weft__watches *all, int64_t *results)
     return failed;
 }
 
+/* Why the others are cancelled: what cut the caller, so that it is told that cause in the end. */
+static enum weft_cause cause_of(const struct weft__task *self, bool cut, enum weft_cause otherwise)
+{
+    return cut ? (enum weft_cause)self->visible : otherwise;
+}
+
 int weft_gather(const weft_awaitable *list, uint32_t count, int64_t *results, uint32_t flags)
 {
     struct weft__task *self = weft__task_self();
@@ -54,7 +60,7 @@ int weft_gather(const weft_awaitable *list, uint32_t count, int64_t *results, ui
     all.error_is_enough = !keep;
     cut = !weft__watches_wait(&all, self, true);
     if (cut || all.done < count)
-        weft__watches_cancel(&all, self, cut ? WEFT_CAUSE_CANCEL : WEFT_CAUSE_SIBLING);
+        weft__watches_cancel(&all, self, cause_of(self, cut, WEFT_CAUSE_SIBLING));
     failed = tell_results(&all, results);
     if (cut && failed > 0)
         result = weft__task_refuse(self);
@@ -93,7 +99,7 @@ int weft_race(const weft_awaitable *list, uint32_t count, int64_t *results)
         return result;
     all.wanted = 1;
     cut = !weft__watches_wait(&all, self, true);
-    weft__watches_cancel(&all, self, WEFT_CAUSE_CANCEL);
+    weft__watches_cancel(&all, self, cause_of(self, cut, WEFT_CAUSE_CANCEL));
     tell_results(&all, results);
     result = winner(&all, cut);
     if (result < 0)

@@ -222,6 +222,43 @@ TEST(cancelled_with_all_it_owns)
     run(main_cancelled);
 }
 
+/* Cut by a deadline around it: that is the cause, for the children as for the caller, and the edge
+   is the one that says -ETIMEDOUT. */
+static int child_cause;
+static int looks_at_cause(void *arg)
+{
+    int error = weft_sleep(LONG_NS);
+
+    (void)arg;
+    child_cause = (int)weft_cause();
+    return error;
+}
+static int main_deadline(void *arg)
+{
+    weft_awaitable list[2];
+    weft_scope scope;
+
+    (void)arg;
+    for (int racing = 0; racing < 2; racing++) {
+        child_cause = 0;
+        ok(weft_timeout(&scope, MS));
+        list[0] = weft_coro(looks_at_cause, NULL, 0);
+        list[1] = weft_coro(looks_at_cause, NULL, 0);
+        ck_assert_int_eq(racing ? weft_race(list, 2, NULL) : weft_gather(list, 2, NULL, 0),
+                         -ECANCELED);
+        ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DEADLINE);
+        ck_assert(child_cause == 0 ||
+                  child_cause == WEFT_CAUSE_DEADLINE); /* 0: due before it ran */
+        ck_assert_int_eq(weft_scope_close(&scope), -ETIMEDOUT);
+        ck_assert_int_eq(weft_cancelled(), 0);
+    }
+    return 0;
+}
+TEST(cut_by_a_deadline)
+{
+    run(main_deadline);
+}
+
 /* Cancelled, but all have ended with values: they win, and the cancellation is still there. */
 static int gathers_stubborn(void *arg)
 {
@@ -395,6 +432,6 @@ TEST(no_room_for_a_coroutine)
 }
 
 TEST_MAIN("gather", 60, results_in_order, first_error_cancels_and_joins, keeping_counts_failures,
-          child_ended_by_cancel, cancelled_with_all_it_owns, values_win_over_a_cancellation,
-          settled_is_unchecked, race_has_one_winner, race_cancelled, mistakes,
-          no_room_for_a_coroutine)
+          child_ended_by_cancel, cancelled_with_all_it_owns, cut_by_a_deadline,
+          values_win_over_a_cancellation, settled_is_unchecked, race_has_one_winner, race_cancelled,
+          mistakes, no_room_for_a_coroutine)
