@@ -236,7 +236,9 @@ int weft_stop_post(weft_inbox *inbox)
         return weft__misuse(-EINVAL, "no inbox");
     if (weft__host_forked())
         return -ENOTSUP;
-    if (!atomic_compare_exchange_strong(&inbox->stop_sent, &unsent, 1))
+    /* relaxed: it only picks who pushes, and the push orders the rest */
+    if (!atomic_compare_exchange_strong_explicit(&inbox->stop_sent, &unsent, 1,
+                                                 memory_order_relaxed, memory_order_relaxed))
         return weft__inbox_closed(inbox) ? -ESHUTDOWN : 0;
     return weft__inbox_send(inbox, &inbox->stop);
 }
