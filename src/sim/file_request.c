@@ -188,7 +188,8 @@ static int32_t perform_open(struct weft__sim_request *request)
     if ((how->flags & O_TMPFILE) == O_TMPFILE)
         return -EOPNOTSUPP;
     if ((how->flags & O_ACCMODE) == O_ACCMODE || how->resolve ||
-        (how->flags & O_CREAT && how->flags & O_DIRECTORY))
+        (how->flags & O_CREAT && how->flags & O_DIRECTORY) ||
+        (how->mode && !(how->flags & O_CREAT)))
         return -EINVAL;
     /* as the kernel: the number first */
     if (!weft__sim_fd_available(sim) || weft__sim_chance(sim, &request->dice, WEFT__SIM_FD_NONE))

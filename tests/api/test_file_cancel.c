@@ -290,6 +290,7 @@ static int main_closed_under_many(void *arg)
             for (int i = 0; i < turns; i++)
                 ok(weft_yield());
             same(weft_close(uses.fd), 0);
+            same(uses.under_way, 0);
         }
         same(uses.ended, 20);
     }

@@ -528,6 +528,30 @@ TEST(an_error_nobody_heard_of_waits)
     same(world_run(&world), 0);
 }
 
+/* A signal that the program does not know of is no reason to stop. */
+static int interrupted(void *arg)
+{
+    char bytes[3];
+    int fd = weft_open("/tmp/a", O_RDWR | O_CREAT, 0600);
+
+    (void)arg;
+    ok(fd);
+    same(weft_pwrite_all(fd, "abc", 3, 0, NULL), 3);
+    same(weft_pread_exactly(fd, bytes, 3, 0, NULL), 3);
+    ck_assert_mem_eq(bytes, "abc", 3);
+    same(weft_pwrite(fd, "abc", 3, 0), -EINTR); /* one request tells what it got */
+    return weft_close(fd);
+}
+
+TEST(an_interruption_is_tried_again)
+{
+    struct world world = {.seed = 1,
+                          .plan = "calm write#1@file=EINTR read#1@file=EINTR write#3@file=EINTR",
+                          .task = interrupted};
+
+    same(world_run(&world), 0);
+}
+
 /* -- space ---------------------------------------------------------------------------------- */
 
 static int fill_up(void *arg)
@@ -619,5 +643,6 @@ TEST_MAIN("disk", 120, only_what_was_synced_stays, a_rename_is_undone_unless_its
           replacing_a_value_safely_survives_every_crash,
           replacing_a_value_without_a_sync_is_found_out, without_power_nothing_works,
           without_power_nobody_is_reached, a_sync_that_fails_is_told_once_and_nothing_is_kept,
-          what_is_written_again_is_kept, an_error_nobody_heard_of_waits, the_disk_is_full,
-          a_seed_says_it_all, everything_that_is_said_comes_up)
+          what_is_written_again_is_kept, an_error_nobody_heard_of_waits,
+          an_interruption_is_tried_again, the_disk_is_full, a_seed_says_it_all,
+          everything_that_is_said_comes_up)
