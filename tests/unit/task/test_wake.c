@@ -142,6 +142,30 @@ TEST(given_and_cancelled)
     ck_assert_int_eq(weft_run(main_both, NULL, 0, RUN_OPT(.reactors = 1)), 0);
 }
 
+/* The row by itself: who was taken out, alone or with all, stands in it no more, and cannot leave a
+   second time. */
+TEST(taken_out_is_out)
+{
+    struct weft__waiters row = {NULL, NULL};
+    struct weft__waiter waiters[4] = {{.value = 0}};
+    struct weft__waiter *chain;
+
+    for (int i = 0; i < 4; i++)
+        weft__waiters_put(&row, &waiters[i]);
+    ck_assert_ptr_eq(weft__waiters_take(&row), &waiters[0]);
+    ck_assert(!weft__waiters_leave(&row, &waiters[0]));
+    ck_assert(weft__waiters_leave(&row, &waiters[2]));
+    ck_assert(!weft__waiters_leave(&row, &waiters[2]));
+    chain = weft__waiters_take_all(&row);
+    ck_assert_ptr_eq(chain, &waiters[1]);
+    ck_assert_ptr_eq(chain->next, &waiters[3]);
+    ck_assert_ptr_null(chain->next->next);
+    ck_assert(!weft__waiters_leave(&row, &waiters[1]));
+    ck_assert(!weft__waiters_leave(&row, &waiters[3]));
+    ck_assert_ptr_null(weft__waiters_take(&row));
+    ck_assert_ptr_null(weft__waiters_take_all(&row));
+}
+
 /* -- across reactors and threads ----------------------------------------------------------------
  */
 
@@ -292,4 +316,5 @@ TEST(no_permit_is_lost)
     ck_assert_int_eq(weft_run(main_conserved, NULL, 0, RUN_OPT(.reactors = 2)), 0);
 }
 
-TEST_MAIN("wake", 60, first_come_first_served, given_and_cancelled, crowd, no_permit_is_lost)
+TEST_MAIN("wake", 60, first_come_first_served, given_and_cancelled, taken_out_is_out, crowd,
+          no_permit_is_lost)
