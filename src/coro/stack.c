@@ -323,6 +323,7 @@ static bool prefers_fresh(const struct weft__stack_class *c)
     return weft__rare(WEFT__RARE_STACK) && c->slot_fresh < c->slot_end;
 }
 
+#ifdef WEFT_RARE
 /* Read it may be: a handle of a task that is gone leads there, and finds nothing. With the guard,
  * so that neighbours become one mapping again. */
 void weft__stack_retire(struct weft__stack_pool *pool, unsigned index)
@@ -335,6 +336,7 @@ void weft__stack_retire(struct weft__stack_pool *pool, unsigned index)
     mprotect(low - guard_size, c->size + guard_size, PROT_READ);
     c->cold_count = c->free_count;
 }
+#endif
 
 static int revive(struct weft__stack_pool *pool, struct weft__stack_class *c, uint32_t slot)
 {

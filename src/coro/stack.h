@@ -130,7 +130,14 @@ int weft__stack_take_fresh(struct weft__stack_pool *pool, unsigned index, uint32
 void weft__stack_give_slow(struct weft__stack_pool *pool, unsigned index);
 /* In builds in which no stack is used twice (base/rare.h): the slot given back last holds no memory
  * from here on, and nobody can write there. */
+#ifdef WEFT_RARE
 void weft__stack_retire(struct weft__stack_pool *pool, unsigned index);
+#else
+static inline void weft__stack_retire(struct weft__stack_pool *pool, unsigned index)
+{
+    (void)pool, (void)index;
+}
+#endif
 
 /* Slots handed out now. Counted when asked, not when taken: two more updates of memory are a third
  * of what a take and a give cost. */

@@ -84,7 +84,8 @@ void race_picks_given(void);
 /* The main task: the body once, and what must hold after it. */
 int race_main(void *body);
 /* How many runs it is to have besides the enumerated ones: a thousand, a hundred thousand under
-   WEFT_LONG, or WEFT_RACE_SEEDS; of that, its part. */
+   WEFT_LONG, or WEFT_RACE_SEEDS; of that, its part. With WEFT_RACE_SAMPLE set nothing is
+   enumerated, and not every outcome need come up. */
 uint64_t race_count(const struct race *race);
 void race_options(const struct race *race, struct weft_run_opt *opt);
 /* All runs of this race; in race_real.c or race_sim.c. */

@@ -103,7 +103,7 @@ void race_runs(const struct race *race)
                  getenv("WEFT_SIM_PLAN") ? getenv("WEFT_SIM_PLAN") : "rough");
         return;
     }
-    if (race->orders)
+    if (race->orders && !getenv("WEFT_RACE_SAMPLE"))
         run_orders(race);
     race_picks_given(); /* none: they are drawn from here on */
     for (uint64_t i = 1; i <= count; i++) {

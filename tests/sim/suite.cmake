@@ -1,0 +1,54 @@
+# The suite of the interface, tests/api/test_*.c, as it runs on the simulated kernel: what of it does
+# not run there, case by case, and what it takes to link it. For extra.cmake, and for those who run it
+# otherwise still: ../rare, ../memcheck and ../cross.
+file(GLOB api_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/api/test_*.c)
+
+# ... in no simulated world
+set(skip_net_bad
+    stale_unix_socket    # looks at the socket's file by stat(2)
+    bad_descriptors      # receives on a descriptor of a real file
+    no_descriptors_left) # its peers are another process
+set(skip_net_edges all_of_a_message) # needs a socket of packets
+set(skip_misuse_io streams) # needs a socket of packets
+set(skip_loop
+    in_an_epoll_loop)    # there is none in a simulated world
+set(skip_post
+    slots_and_signals    # sends real signals to a real thread
+    soft_limit)          # main spins and never comes to a call of the boundary
+set(skip_runtime
+    all_cpus             # narrows the real thread's affinity
+    io_uring_forbidden)  # forbids a system call that is not made
+set(skip_stats counters) # a thread spins and never comes to a call of the boundary
+set(skip_time times)     # compares with the real clock
+
+# ... in no rough one: they count requests, or pieces as a well-behaved kernel cuts them
+set(rough_batch one_batch one_batch_among_many)
+set(rough_net_cancel costs_of_a_cancel)
+
+# The calls of plain peers that sim/plain.c answers.
+set(plain_calls recv send read write socket bind listen getsockname setsockopt getsockopt shutdown
+    close connect accept socketpair pipe unlink poll fcntl nanosleep pthread_create pthread_join)
+list(TRANSFORM plain_calls PREPEND "-Wl,--wrap=")
+
+# Where running is slow, or done several times: files that take the rough plan, too; the others do with
+# WEFT_LONG=1. And cases that wait for that where it is very slow.
+set(rough_anyway batch cancel net_accept net_bad net_cancel post remote scope scope_more stream_busy
+    stream_calls stream_give task)
+set(long_net_peer never_reads resets_midway) # 32 MiB through the simulated network
+set(long_runtime tasks_that_hold)            # spins until its time is over
+
+# weft_suite_test(TEST LABEL NAME SKIP SKIP_SHORT ENVIRONMENT COMMAND...), NAME being the file's.
+function(weft_suite_test test label name skip skip_short environment)
+    set(when long)
+    if(name IN_LIST rough_anyway)
+        set(when always)
+    endif()
+    list(JOIN skip "," skip)
+    list(JOIN skip_short "," skip_short)
+    list(JOIN rough_${name} "," skip_rough)
+    add_test(NAME ${test} COMMAND ${PROJECT_SOURCE_DIR}/tests/sim/both_plans.sh
+        ${when} "${skip}" "${skip_rough}" "${skip_short}" ${ARGN})
+    math(EXPR seconds "900 * ${timeout_factor}")
+    set_tests_properties(${test} PROPERTIES LABELS ${label} TIMEOUT ${seconds}
+        ENVIRONMENT "CK_TIMEOUT_MULTIPLIER=20;${environment}")
+endfunction()
