@@ -175,10 +175,11 @@ struct scope {
     int unsure;         /* of those not known to have: whose body has returned */
     int errors;         /* children known to have failed */
     int first_error;
-    bool blurred; /* a child ended at a time, or with a result, that is not known */
-    int refusals; /* of anybody inside */
-    bool cut;     /* somebody inside was refused for a certain cause further out */
-    int defers[4], defer_count;
+    bool blurred;  /* a child ended at a time, or with a result, that is not known */
+    int refusals;  /* of anybody inside */
+    bool cut;      /* somebody inside was refused for a certain cause further out */
+    bool cleaning; /* its clean-up actions have begun */
+    int defer_count;
 };
 
 struct way {           /* the bytes one end sends */

@@ -216,10 +216,12 @@ static void cleans_up(void *arg)
         scope_closed(task, NO_RESULT);
     if (defer->ran++ || defer->position != --scope->defer_count)
         broke("clean-up action %d of scope %d runs out of order", defer->position, defer->scope);
-    for (int i = 0; i < model.task_count; i++)
+    /* while one of them waits there may come new children */
+    for (int i = 0; i < model.task_count && !scope->cleaning; i++)
         if (model.tasks[i].used && model.tasks[i].home == defer->scope && model.tasks[i].began &&
             !model.tasks[i].returned)
             broke("scope %d cleans up, and its child %d has not ended", defer->scope, i);
+    scope->cleaning = true;
     shield = scope_new(task, false, true, weft_after_ms(DEFER_BOUND_MS), 0);
     model.scopes[shield].scope = NULL;
     if (defer->sleeps) {
