@@ -221,9 +221,11 @@ int step_shutdown(struct task *task, const struct step *step)
     struct end *end = pick_end(step->a, ANY_END);
     int which = end && end->stream ? SHUT_WR : how[step->b % 5], result;
     struct call call;
+    uint64_t sent;
 
     if (!end)
         return 0;
+    sent = end->out.sent;
     call = call_begin(task);
     end_claim(end, &call, false);
     end->shut_out |= !call.before && which != SHUT_RD; /* or it may have been, in the end */
@@ -232,8 +234,8 @@ int step_shutdown(struct task *task, const struct step *step)
     result = end->stream ? weft_stream_shutdown(end->stream) : weft_shutdown(end->fd, which);
     end->flushers--;
     call_end(&call, result, end_flags(end));
-    if (result == 0 && end->stream && end->writers == 0)
-        end->out.unsure = 0;
+    if (result == 0 && end->stream && end->writers == 0 && end->out.sent == sent)
+        end->out.unsure = 0; /* nothing was given meanwhile */
     if (result < 0)
         end_error(end, result, true);
     return result;
@@ -269,7 +271,8 @@ int end_close(struct task *task, struct end *end, bool abort)
     end->state = END_CLOSED;
     if (was && weft_cancelled())
         call_cut(task); /* while it waited for what was given */
-    if (was && !abort && !program.faults && end->writers == 0 && !weft_cancelled())
+    if (was && !abort && !program.faults && end->writers == 0 && !weft_cancelled() &&
+        !end->shut_out)
         end->out.unsure = 0;
     return result;
 }

@@ -123,16 +123,18 @@ int step_flush(struct task *task, const struct step *step)
 {
     struct end *end = pick_end(step->a, STREAM_END);
     struct call call;
+    uint64_t sent;
     int result;
 
     if (!end)
         return 0;
+    sent = end->out.sent;
     call = call_begin(task);
     end->flushers++;
     result = weft_stream_drain(end->stream);
     end->flushers--;
     call_end(&call, result, end_flags(end));
-    if (result == 0 && end->writers == 0)
+    if (result == 0 && end->writers == 0 && end->out.sent == sent)
         end->out.unsure = 0;
     if (result < 0)
         end_error(end, result, true);
