@@ -42,8 +42,8 @@
 #endif
 
 #ifdef __has_include
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
 #define WEFT__SAN_VALGRIND 1
 #endif
 #endif
@@ -223,6 +223,12 @@ WEFT__SAN_INLINE void weft__san_stack_deregister(unsigned id)
     VALGRIND_STACK_DEREGISTER(id);
 }
 
+/* What lay below the last frame that ended there counts as nobody's: it is to be written again. */
+WEFT__SAN_INLINE void weft__san_stack_reuse(void *low, void *top)
+{
+    (void)VALGRIND_MAKE_MEM_UNDEFINED(low, (char *)top - (char *)low);
+}
+
 /* Around a look at memory that may never have been written. */
 WEFT__SAN_INLINE void weft__san_look_begin(void)
 {
@@ -254,6 +260,12 @@ WEFT__SAN_INLINE void weft__san_stack_deregister(unsigned id)
 
 #define weft__san_look_begin() ((void)0)
 #define weft__san_look_end() ((void)0)
+
+WEFT__SAN_INLINE void weft__san_stack_reuse(void *low, void *top)
+{
+    (void)low;
+    (void)top;
+}
 
 #endif
 

@@ -116,6 +116,15 @@ static size_t copy_held(struct weft_stream *stream, char *buffer, size_t size)
     return copied;
 }
 
+/* After a wait of the same call: a cancellation, or a drain, may have come meanwhile. */
+static ssize_t read_admitted(struct weft__task *self, struct weft_stream *stream, void *buffer,
+                             size_t size, int flags)
+{
+    int error = weft__admit_again(self, (flags & WEFT_IDLE) != 0);
+
+    return error < 0 ? error : read_direct(self, stream, buffer, size, flags);
+}
+
 /* The pool is empty, and those who hold its buffers may not read for a long time. */
 static __attribute__((noinline)) ssize_t read_starved(struct weft__task *self,
                                                       struct weft_stream *stream, void *buffer,
@@ -125,7 +134,7 @@ static __attribute__((noinline)) ssize_t read_starved(struct weft__task *self,
 
     weft__stream_feed(stream);
     stream->to_memory = true; /* nothing is to be armed beside it */
-    result = read_direct(self, stream, buffer, size, flags);
+    result = read_admitted(self, stream, buffer, size, flags);
     stream->to_memory = false;
     return result;
 }
@@ -141,7 +150,7 @@ static inline __attribute__((always_inline)) ssize_t read_some(struct weft__task
         if (result < 0)
             return result;
         if (wants_direct(stream, size) && !weft__op_in_flight(&stream->receive) && !stream->closing)
-            return read_direct(self, stream, buffer, size, flags);
+            return read_admitted(self, stream, buffer, size, flags);
     }
     if (stream->head)
         weft__reactor_spend(self->reactor);

@@ -84,6 +84,8 @@ static int begin(struct weft_stream *stream, struct weft__op *op, struct weft__t
     if (__builtin_expect(error < 0 || !stream->giving, 1))
         return error;
     error = weft__stream_wait_given(*self, stream);
+    if (error == 0)
+        error = weft__admit(*self); /* cancelled meanwhile, and more to wait for */
     if (error < 0)
         weft__stream_end_write(stream);
     return error;

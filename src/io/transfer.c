@@ -54,6 +54,10 @@ static __attribute__((noinline)) int32_t look(struct weft__task *self,
                                               struct weft__fd *record, void *buffer, size_t size,
                                               int flags)
 {
+    int error = weft__admit_again(self, (flags & WEFT_IDLE) != 0);
+
+    if (error < 0)
+        return error;
     record->flags |= WEFT__FD_EXPECT;
     return weft__receive_once(self, operation, fd, record, buffer, size, flags);
 }

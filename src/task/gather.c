@@ -33,6 +33,17 @@ static uint32_t tell_results(const struct weft__watches *all, int64_t *results)
     return failed;
 }
 
+/*
+ * Waits. False: the caller was cut, which has not been delivered. What cuts it cuts what it owns as
+ * well, in whatever order, so an error that comes with a cancellation of the caller is that.
+ */
+static bool wait_uncut(struct weft__watches *all, struct weft__task *self)
+{
+    if (weft__watches_enough(all))
+        return true;
+    return weft__watches_wait(all, self, true) && !(self->visible && all->first_error < 0);
+}
+
 /* Why the others are cancelled: what cut the caller, so that it is told that cause in the end. */
 static enum weft_cause cause_of(const struct weft__task *self, bool cut, enum weft_cause otherwise)
 {
@@ -58,7 +69,7 @@ int weft_gather(const weft_awaitable *list, uint32_t count, int64_t *results, ui
     if (result < 0)
         return result;
     all.error_is_enough = !keep;
-    cut = !weft__watches_wait(&all, self, true);
+    cut = !wait_uncut(&all, self);
     if (cut || all.done < count)
         weft__watches_cancel(&all, self, cause_of(self, cut, WEFT_CAUSE_SIBLING));
     failed = tell_results(&all, results);
@@ -98,7 +109,7 @@ int weft_race(const weft_awaitable *list, uint32_t count, int64_t *results)
     if (result < 0)
         return result;
     all.wanted = 1;
-    cut = !weft__watches_wait(&all, self, true);
+    cut = !wait_uncut(&all, self);
     weft__watches_cancel(&all, self, cause_of(self, cut, WEFT_CAUSE_CANCEL));
     tell_results(&all, results);
     result = winner(&all, cut);

@@ -268,6 +268,8 @@ int weft__task_start(struct weft__reactor *reactor, struct weft__scope *home, we
         weft__ready_release(&reactor->ready);
         return error == -E2BIG ? weft__misuse(error, "a stack larger than there are") : error;
     }
+    if (__builtin_expect(reactor->stacks.valgrind_ids != NULL, 0))
+        weft__san_stack_reuse(stack.low, stack.top);
     task = record_at(stack.top);
     record_init(task, reactor, fn, opt);
     task->fiber.slot = stack.slot;

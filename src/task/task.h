@@ -237,6 +237,15 @@ static inline int weft__enter_idle(struct weft__task **self)
     return error;
 }
 
+/* Before a further wait of a call that has waited already: who was woken may be cancelled, or, if
+   that wait is idle, told to drain, before he runs; nobody interrupts him for that again. */
+static inline int weft__admit_again(struct weft__task *task, bool idle)
+{
+    if (__builtin_expect(task->visible != 0, 0))
+        return weft__task_refuse(task);
+    return __builtin_expect(idle && task->draining, 0) ? weft__task_refuse_idle(task) : 0;
+}
+
 /* -- inside the layer ---------------------------------------------------------------------- */
 
 /* Spawns without looking at limits or at the caller's state. `size` bytes are copied. */

@@ -19,7 +19,9 @@ void weft__wait_interrupt(struct weft__wait *wait)
 int weft__wait_for_done(struct weft__task *self, struct weft__wait *wait, const bool *done)
 {
     wait->interrupt = weft__wait_interrupt;
-    weft__fiber_park(self->reactor, wait);
+    if (!self->visible) /* else cancelled since the call began, while it waited for something else
+                         */
+        weft__fiber_park(self->reactor, wait);
     /* without giving way: what is handed over before the caller has unlinked itself would be taken
        after all, and the refusal noted for nothing */
     return *done ? 0 : weft__task_note_refusal(self);

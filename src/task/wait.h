@@ -21,7 +21,8 @@ void weft__wait_interrupt(struct weft__wait *wait);
 
 /*
  * Parks the task until weft__wake_now is called on `wait` (zeroed, with .what and .fd set).
- * interruptible: a cancellation (idle: or a drain) ends it too.
+ * interruptible: a cancellation (idle: or a drain) ends it too; one that came since the call began,
+ * while it waited for something else, keeps it from parking.
  * Returns 0 when woken, -ECANCELED or -ESHUTDOWN when interrupted; then nobody will wake it again,
  * and it is for the caller to unlink what pointed at it.
  */
@@ -30,6 +31,8 @@ static inline __attribute__((always_inline)) int weft__wait_for_wake(struct weft
                                                                      bool interruptible)
 {
     wait->interrupt = interruptible ? weft__wait_interrupt : NULL;
+    if (__builtin_expect(interruptible && (self->visible || (wait->idle && self->draining)), 0))
+        return weft__admit_again(self, wait->idle);
     weft__fiber_park(self->reactor, wait);
     if (__builtin_expect(!wait->interrupted, 1))
         return 0;

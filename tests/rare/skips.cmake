@@ -22,9 +22,12 @@ set(yield_task
     cycles_of_joins                       # a task joins one that is spawned after it
     yield_is_fair)                        # counts what runs between two calls
 set(yield_wait wait_for_owns cycle)       # cancelled, or joined, before what it waits for has begun
+set(yield_race_future race_41)             # settled and cancelled before it has come to its wait
 set(yield_race_task race_42)              # the other one has ended when it is cancelled
+set(yield_io.accept_full closed_while_somebody_comes) # who closes is not in the close yet
 set(yield_io.stream_give users_of_a_buffer) # given and not sent yet
-set(yield_task.inside children_on_their_way_count) # spawned elsewhere, and not started yet
+set(yield_task.inside dropped_before_they_ran # cancelled when they have begun
+    children_on_their_way_count) # spawned elsewhere, and not started yet
 
 # Everything bounded is of the smallest size. What these do is count.
 set(queue_batch one_batch one_batch_among_many) # a batch is one completion
@@ -33,6 +36,7 @@ set(queue_net_accept
     costs_of_a_connection)                # the table of operations grows meanwhile
 set(queue_net_echo costs_of_a_message)    # as above; and a request that finds no room is an enter more
 set(queue_stream_echo costs_of_a_message)
+set(queue_stream_give all)                # a view of all the pieces takes a second buffer
 set(queue_wait wait_for_owns)             # what is due together happens in one turn
 set(queue_race_net
     race_18 race_21 race_53)              # the pool's watch, of some microseconds, is a timer left

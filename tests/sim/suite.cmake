@@ -32,10 +32,15 @@ list(TRANSFORM plain_calls PREPEND "-Wl,--wrap=")
 
 # Where running is slow, or done several times: files that take the rough plan, too; the others do with
 # WEFT_LONG=1. And cases that wait for that where it is very slow.
-set(rough_anyway batch cancel net_accept net_bad net_cancel post remote scope scope_more stream_busy
-    stream_calls stream_give task)
+set(rough_anyway batch net_cancel scope
+    stream_calls task)
 set(long_net_peer never_reads resets_midway) # 32 MiB through the simulated network
 set(long_runtime tasks_that_hold)            # spins until its time is over
+set(long_loop held_at_the_close)             # likewise
+set(long_stream_echo large_pieces small_pieces fixed_sizes_and_small_caps) # megabytes
+set(long_pipe bytes_in_order waiting)        # likewise
+set(long_callback threadsafe thousands_ready_half_of_them_cancelled)
+set(long_post stop_while_64_threads_post from_other_threads)
 
 # weft_suite_test(TEST LABEL NAME SKIP SKIP_SHORT ENVIRONMENT COMMAND...), NAME being the file's.
 function(weft_suite_test test label name skip skip_short environment)
