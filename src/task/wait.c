@@ -19,8 +19,7 @@ void weft__wait_interrupt(struct weft__wait *wait)
 int weft__wait_for_done(struct weft__task *self, struct weft__wait *wait, const bool *done)
 {
     wait->interrupt = weft__wait_interrupt;
-    if (!self->visible) /* else cancelled since the call began, while it waited for something else
-                         */
+    if (!self->visible) /* else cancelled in an earlier wait of the same call */
         weft__fiber_park(self->reactor, wait);
     /* without giving way: what is handed over before the caller has unlinked itself would be taken
        after all, and the refusal noted for nothing */

@@ -151,6 +151,36 @@ TEST(cancelled_before_its_turn)
     net_run(main_cancel_early);
 }
 
+/* Cancelled when the armed receive has ended, and before the reader ran: it has been woken, and
+   goes on to a receive of its own, which nobody would interrupt any more. Would catch a hang. */
+static int main_cancel_between(void *arg)
+{
+    struct reader reader = {0};
+    weft_task task;
+    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+    int there;
+
+    (void)arg;
+    open_for_direct(&reader.stream, &there);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, read_large, &reader, 0, &opt));
+        ok(weft_yield());
+        while (
+            weft__op_in_flight(&reader.stream->receive)) /* stands before the reader in the queue */
+            ok(weft_yield());
+        ok(weft_cancel(task));
+        ok(weft_join(task, NULL));
+    }
+    ck_assert_int_eq(reader.result, -ECANCELED);
+    ok(weft_stream_close(reader.stream));
+    return weft_close(there);
+}
+
+TEST(cancelled_between_its_two_waits)
+{
+    net_run(main_cancel_between);
+}
+
 /* What ended it is said to whoever reads next as well. */
 static void check_end(bool reset, int expected)
 {
@@ -216,5 +246,5 @@ TEST(small_pieces_make_small_buffers)
 
 TEST_MAIN("io.stream_direct", 10, close_under_a_reader_that_receives,
           a_cancelled_one_leaves_the_stream_as_it_was, buffers_follow_the_traffic,
-          cancelled_before_its_turn, an_end_or_a_reset_is_said_again,
-          small_pieces_make_small_buffers)
+          cancelled_before_its_turn, cancelled_between_its_two_waits,
+          an_end_or_a_reset_is_said_again, small_pieces_make_small_buffers)
