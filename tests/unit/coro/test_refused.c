@@ -23,6 +23,17 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
+/* The thread sanitizer's own beginning goes through these calls, when nothing is ready to be told.
+ */
+#if defined(__has_attribute)
+#if __has_attribute(disable_sanitizer_instrumentation)
+#define UNTOLD __attribute__((disable_sanitizer_instrumentation))
+#endif
+#endif
+#ifndef UNTOLD
+#define UNTOLD
+#endif
+
 /* The `at`-th call from now fails, and those after it as long as `count` says. */
 struct refusal {
     int at, count, error;
@@ -30,7 +41,7 @@ struct refusal {
 static struct refusal mprotects, guards, mincores, sigactions, sigaltstacks;
 static const char *limits; /* opened in the place of the file of /proc; NULL: that itself */
 
-static int refused(struct refusal *refusal)
+static UNTOLD int refused(struct refusal *refusal)
 {
     if (refusal->at > 1) {
         refusal->at--;
@@ -45,14 +56,14 @@ static int refused(struct refusal *refusal)
 
 int __real_mprotect(void *at, size_t size, int protection);
 int __wrap_mprotect(void *at, size_t size, int protection);
-int __wrap_mprotect(void *at, size_t size, int protection)
+UNTOLD int __wrap_mprotect(void *at, size_t size, int protection)
 {
     return refused(&mprotects) < 0 ? -1 : __real_mprotect(at, size, protection);
 }
 
 int __real_madvise(void *at, size_t size, int advice);
 int __wrap_madvise(void *at, size_t size, int advice);
-int __wrap_madvise(void *at, size_t size, int advice)
+UNTOLD int __wrap_madvise(void *at, size_t size, int advice)
 {
     if (advice == MADV_GUARD_INSTALL && refused(&guards) < 0)
         return -1;
@@ -61,28 +72,28 @@ int __wrap_madvise(void *at, size_t size, int advice)
 
 int __real_mincore(void *at, size_t size, unsigned char *pages);
 int __wrap_mincore(void *at, size_t size, unsigned char *pages);
-int __wrap_mincore(void *at, size_t size, unsigned char *pages)
+UNTOLD int __wrap_mincore(void *at, size_t size, unsigned char *pages)
 {
     return refused(&mincores) < 0 ? -1 : __real_mincore(at, size, pages);
 }
 
 int __real_sigaction(int number, const struct sigaction *action, struct sigaction *old);
 int __wrap_sigaction(int number, const struct sigaction *action, struct sigaction *old);
-int __wrap_sigaction(int number, const struct sigaction *action, struct sigaction *old)
+UNTOLD int __wrap_sigaction(int number, const struct sigaction *action, struct sigaction *old)
 {
     return refused(&sigactions) < 0 ? -1 : __real_sigaction(number, action, old);
 }
 
 int __real_sigaltstack(const stack_t *stack, stack_t *old);
 int __wrap_sigaltstack(const stack_t *stack, stack_t *old);
-int __wrap_sigaltstack(const stack_t *stack, stack_t *old)
+UNTOLD int __wrap_sigaltstack(const stack_t *stack, stack_t *old)
 {
     return refused(&sigaltstacks) < 0 ? -1 : __real_sigaltstack(stack, old);
 }
 
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...)
+UNTOLD int __wrap_open(const char *path, int flags, ...)
 {
     va_list arguments;
     unsigned mode;
