@@ -218,6 +218,7 @@ static void record_init(struct weft__task *task, struct weft__reactor *reactor, 
     task->refused_from_home = false;
     task->ended = false;
     task->kept = opt && opt->task;
+    task->stays = 0;
     task->delivered = false;
 }
 
