@@ -38,7 +38,8 @@ breaks 'open#2=EMFILE' files/opening 'not made'
 breaks 'write#1=short' files/offsets-and-positions 'write 1'
 breaks 'fsync#1=EIO' files/syncing 'file -EIO'
 breaks 'rename#1=ENOSPC' files/names 'rename -ENOSPC'
-breaks 'read#1=hang' pipes/waiting 'no completion came'
+# (under the address sanitizer the kernel sees that the memory it was lent has gone)
+breaks 'read#1=hang' pipes/waiting 'no completion came\|the world ended'
 breaks 'recv#1=hang' buffers/the-end 'no completion came'
 [ $missed = 0 ] && echo 'all were noticed'
 exit $missed
