@@ -73,12 +73,16 @@ static inline void weft__ready_push_callback(struct weft__ready *ready,
 }
 
 /* Leaves an empty place where `callback` stands, which was pushed when the tail was `place`. The
-   place goes when it comes to the head. */
+   place goes when it comes to the head. Where the order is drawn it may stand anywhere; looked for
+   from the head, since behind it are those that have run. */
 static inline void weft__ready_forget(struct weft__ready *ready, uint32_t place,
                                       const struct weft__callback *callback)
 {
-    while (ready->entries[place & ready->mask] != ((uintptr_t)callback | WEFT__READY_CALLBACK))
-        place++; /* never, but where the order is drawn */
+    if (weft__rare(WEFT__RARE_ORDER))
+        place = ready->head;
+    while (weft__rare(WEFT__RARE_ORDER) &&
+           ready->entries[place & ready->mask] != ((uintptr_t)callback | WEFT__READY_CALLBACK))
+        place++;
     ready->entries[place & ready->mask] = WEFT__READY_CALLBACK;
 }
 
