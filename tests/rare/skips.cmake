@@ -25,7 +25,8 @@ set(yield_wait wait_for_owns cycle)       # cancelled, or joined, before what it
 set(yield_race_future race_41)             # settled and cancelled before it has come to its wait
 set(yield_race_task race_42)              # the other one has ended when it is cancelled
 set(yield_io.accept_full closed_while_somebody_comes) # who closes is not in the close yet
-set(yield_io.stream_give users_of_a_buffer) # given and not sent yet
+set(yield_io.stream_give cancelled_between_two_waits # it has begun to write
+    users_of_a_buffer) # given and not sent yet
 set(yield_task.inside dropped_before_they_ran # cancelled when they have begun
     children_on_their_way_count) # spawned elsewhere, and not started yet
 
@@ -67,6 +68,7 @@ set(order_scope_edge errors)              # "newest first"
 set(order_stats tasks)                    # by when all have come to their wait
 set(order_stream_calls close_while_cancelled_and_twice) # which of two that close is the second
 set(order_stream_busy what_is_held_is_not_taken_in_one_turn) # how often another one runs meanwhile
+set(order_io.stream_give cancelled_between_two_waits) # who runs before whom
 set(order_sync_barrier readers_and_writers)
 set(order_sync_condition notify owner_ends)
 set(order_sync_event set_and_cleared permits)

@@ -174,5 +174,47 @@ TEST(users_of_a_buffer)
     net_run(main_users);
 }
 
+/* A write that waited for what was given, and was cancelled when that had been sent and before it
+   ran: nothing of its own goes out. Would catch a send that nobody can interrupt any more. */
+static int writes(void *arg)
+{
+    size_t done = 1;
+    ssize_t result = weft_stream_write(arg, "too late", 8, &done);
+
+    ck_assert_int_eq(done, 0);
+    return (int)result;
+}
+
+static int main_cancelled_between(void *arg)
+{
+    struct pair pair;
+    weft_task task;
+    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+    int result = 0;
+    char byte;
+
+    (void)arg;
+    open_pair(&pair);
+    WEFT_SCOPE(s) {
+        ck_assert_int_eq(weft_stream_give(pair.stream, pair.stream, view(&pair, "given")), 5);
+        ok(weft_spawn(&s, writes, pair.stream, 0, &opt));
+        ok(weft_yield());
+        while (pair.stream->given) /* stands before the writer in the queue */
+            ok(weft_yield());
+        ck_assert_int_eq(weft_cancel(task), 1);
+        ok(weft_join(task, &result));
+    }
+    ck_assert_int_eq(result, -ECANCELED);
+    expect(&pair, "given");
+    ck_assert_int_eq(weft_recv(pair.fd, &byte, 1, MSG_DONTWAIT), -EAGAIN);
+    close_pair(&pair);
+    return 0;
+}
+
+TEST(cancelled_between_two_waits)
+{
+    net_run(main_cancelled_between);
+}
+
 TEST_MAIN("io.stream_give", 30, no_request_to_be_had, sent_in_part, given_without_a_pool,
-          users_of_a_buffer)
+          users_of_a_buffer, cancelled_between_two_waits)
