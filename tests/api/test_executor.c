@@ -156,6 +156,8 @@ static int cancel_main(void *arg)
         ck_assert_int_eq(result, 1);
     }
     ck_assert_int_eq(atomic_load(&begun), 1);
+    /* the line behind the one that was taken back goes on */
+    ck_assert_int_eq(weft_run_in_executor(one_thread, holds, NULL), 7);
     return weft_executor_close(one_thread);
 }
 /* Catches: a running call whose result is lost, or whose frame is left; a waiting one that is
