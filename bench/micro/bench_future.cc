@@ -9,17 +9,12 @@
  *   ours_ns, plain_ns   per round
  *   ratio               ours to plain
  */
-#include <benchmark/benchmark.h>
-
-#include <chrono>
-#include <cstdlib>
-
-#include <weft/weft.h>
+#include "beside.h"
 
 namespace
 {
 
-constexpr int slice = 1000;
+using namespace beside;
 
 struct plain_future {
     bool done;
@@ -43,42 +38,6 @@ struct plain_future {
         done = false;
     }
 };
-
-void must(bool fine)
-{
-    if (!fine)
-        std::abort();
-}
-
-template <typename Work>
-double nanoseconds(Work work)
-{
-    auto begin = std::chrono::steady_clock::now();
-    for (int i = 0; i < slice; i++)
-        work();
-    return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin)
-        .count();
-}
-
-void tell(benchmark::State &state, double ours_ns, double plain_ns)
-{
-    double rounds = static_cast<double>(state.iterations()) * slice;
-
-    state.counters["ours_ns"] = ours_ns / rounds;
-    state.counters["plain_ns"] = plain_ns / rounds;
-    state.counters["ratio"] = ours_ns / plain_ns;
-}
-
-/* Runs `body` as the main task of one reactor. */
-template <typename Body>
-void in_task(Body body)
-{
-    auto main = [](void *arg) {
-        (*static_cast<Body *>(arg))();
-        return 0;
-    };
-    must(weft_run(main, &body, 0, nullptr) == 0);
-}
 
 void settled(benchmark::State &state)
 {

@@ -9,18 +9,14 @@
  * handed_over is a pair of semaphores between two tasks, beside two that only yield: what is added
  * to a switch by waiting for something.
  */
-#include <benchmark/benchmark.h>
+#include "beside.h"
 
-#include <chrono>
-#include <cstdlib>
 #include <cstring>
-
-#include <weft/weft.h>
 
 namespace
 {
 
-constexpr int slice = 1000;
+using namespace beside;
 
 /* -- the plain ones ------------------------------------------------------------------------- */
 
@@ -73,12 +69,6 @@ struct plain_queue {
     }
 };
 
-void must(bool fine)
-{
-    if (!fine)
-        std::abort();
-}
-
 /* The compiler has to take it that others see and change what is there. */
 void escape(void *object)
 {
@@ -86,25 +76,6 @@ void escape(void *object)
 }
 
 /* -- measuring ------------------------------------------------------------------------------ */
-
-template <typename Work>
-double nanoseconds(Work work)
-{
-    auto begin = std::chrono::steady_clock::now();
-    for (int i = 0; i < slice; i++)
-        work();
-    return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin)
-        .count();
-}
-
-void tell(benchmark::State &state, double ours_ns, double plain_ns)
-{
-    double pairs = static_cast<double>(state.iterations()) * slice;
-
-    state.counters["ours_ns"] = ours_ns / pairs;
-    state.counters["plain_ns"] = plain_ns / pairs;
-    state.counters["ratio"] = ours_ns / plain_ns;
-}
 
 template <typename Ours, typename Plain>
 void side_by_side(benchmark::State &state, Ours ours, Plain plain)
@@ -116,17 +87,6 @@ void side_by_side(benchmark::State &state, Ours ours, Plain plain)
         plain_ns += nanoseconds(plain);
     }
     tell(state, ours_ns, plain_ns);
-}
-
-/* Runs `body` as the main task of one reactor. */
-template <typename Body>
-void in_task(Body body)
-{
-    auto main = [](void *arg) {
-        (*static_cast<Body *>(arg))();
-        return 0;
-    };
-    must(weft_run(main, &body, 0, nullptr) == 0);
 }
 
 bool is_shared(const benchmark::State &state)

@@ -3,46 +3,12 @@
  * before all have ended, an error or a cancellation that is lost, a result that is thrown away
  * because a cancellation came too, and waiters left behind in tasks and futures.
  */
-#include <weft/weft.h>
-
-#include "support/misuse.h"
-#include "support/net.h"
-
-#define OPT(...) (&(struct weft_spawn_opt){.size = sizeof(struct weft_spawn_opt), __VA_ARGS__})
+#include "work.h"
 
 static void run(weft_task_fn fn)
 {
     net_run(fn);
 }
-
-/* What a worker is to do: sleep, in a shield or not, and end with a result; or with what cut it. */
-struct work {
-    int64_t ns;
-    int result;
-    bool shielded;
-};
-static int begun, ended, cut;
-static int works(void *arg)
-{
-    struct work *work = arg;
-    int error = 0;
-
-    begun++;
-    if (work->shielded)
-        WEFT_SHIELD(weft_after_ms(100000))
-            error = weft_sleep(work->ns);
-    else
-        error = weft_sleep(work->ns);
-    ended++;
-    cut += error < 0;
-    return error < 0 ? error : work->result;
-}
-#define MS INT64_C(1000000)
-#define LONG_NS (INT64_C(100000) * MS)
-static const struct work one = {3 * MS, 1, false}, two = {1 * MS, 2, false},
-                         fails = {1 * MS, -ENOENT, false}, never = {LONG_NS, 9, false},
-                         stubborn = {4 * MS, 5, true};
-#define CORO(work) weft_coro(works, &(work), sizeof(work))
 
 /* -- gather -------------------------------------------------------------------------------------
  */

@@ -3,45 +3,10 @@
  * says -ETIMEDOUT; results out of the order of coming; a timeout told before the inner work has
  * ended, or in place of its result; a cancellation that a timeout eats.
  */
-#include <weft/weft.h>
+#include "work.h"
 
-#include "support/misuse.h"
-#include "support/net.h"
-
-#define OPT(...) (&(struct weft_spawn_opt){.size = sizeof(struct weft_spawn_opt), __VA_ARGS__})
-#define MS INT64_C(1000000)
-#define LONG_NS (INT64_C(100000) * MS)
-
-struct work {
-    int64_t ns;
-    int result;
-    bool shielded;
-    int instead; /* what it ends with when it is cut; 0: what cut it */
-};
-static int begun, ended, cut;
-static int works(void *arg)
-{
-    struct work *work = arg;
-    int error = 0;
-
-    begun++;
-    if (work->shielded)
-        WEFT_SHIELD(weft_after_ms(100000))
-            error = weft_sleep(work->ns);
-    else
-        error = weft_sleep(work->ns);
-    ended++;
-    cut += error < 0;
-    if (error < 0)
-        return work->instead ? work->instead : error;
-    return work->result;
-}
-static struct work one = {.ns = 3 * MS, .result = 1}, two = {.ns = 1 * MS, .result = 2},
-                   fails = {.ns = 1 * MS, .result = -ENOENT}, never = {.ns = LONG_NS, .result = 9},
-                   stubborn = {.ns = 4 * MS, .result = 5, .shielded = true},
-                   swallows = {.ns = LONG_NS, .result = 9, .instead = 4},
+static struct work swallows = {.ns = LONG_NS, .result = 9, .instead = 4},
                    breaks = {.ns = LONG_NS, .result = 9, .instead = -EPIPE};
-#define CORO(work) weft_coro(works, &(work), sizeof(work))
 
 static weft_awaitable task_of(weft_scope *scope, const struct work *work)
 {
