@@ -585,6 +585,10 @@ WEFT_NODISCARD WEFT_AT_(int, weft_stream_open, (fd, opt, stream), int fd,
 WEFT_AT_(int, weft_stream_fd, (stream), const weft_stream *stream)
 #define weft_stream_fd(...) weft_stream_fd_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_AT_(int, weft_stream_get_extra_info, (stream, info, info_size), const weft_stream *stream,
+    struct weft_stream_info *info, size_t info_size)
+#define weft_stream_get_extra_info(...) weft_stream_get_extra_info_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_AT_(ssize_t, weft_stream_read, (stream, buffer, size, flags), weft_stream *stream,
     void *buffer, size_t size, int flags)
 #define weft_stream_read(...) weft_stream_read_at_(WEFT_HERE_, __VA_ARGS__)
@@ -597,6 +601,18 @@ WEFT_AT_(ssize_t, weft_stream_read_exactly, (stream, buffer, size, done), weft_s
     void *buffer, size_t size, size_t *done)
 #define weft_stream_read_exactly(...) weft_stream_read_exactly_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_AT_(ssize_t, weft_stream_read_until, (stream, delimiter, delimiter_size, buffer, size, flags),
+    weft_stream *stream, const void *delimiter, size_t delimiter_size, void *buffer, size_t size,
+    int flags)
+#define weft_stream_read_until(...) weft_stream_read_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_stream_read_line, (stream, line, size, flags), weft_stream *stream,
+    char *line, size_t size, int flags)
+#define weft_stream_read_line(...) weft_stream_read_line_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_stream_at_eof, (stream), const weft_stream *stream)
+#define weft_stream_at_eof(...) weft_stream_at_eof_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_AT_(int, weft_stream_peek, (stream, data, size, flags), weft_stream *stream, const void **data,
     size_t *size, int flags)
 #define weft_stream_peek(...) weft_stream_peek_at_(WEFT_HERE_, __VA_ARGS__)
@@ -607,6 +623,21 @@ WEFT_AT_(int, weft_stream_consume, (stream, size), weft_stream *stream, size_t s
 WEFT_AT_(ssize_t, weft_stream_write, (stream, buffer, size, done), weft_stream *stream,
     const void *buffer, size_t size, size_t *done)
 #define weft_stream_write(...) weft_stream_write_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_stream_writev, (stream, vectors, count, done), weft_stream *stream,
+    const struct iovec *vectors, int count, size_t *done)
+#define weft_stream_writev(...) weft_stream_writev_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_stream_write_nowait, (stream, buffer, size), weft_stream *stream,
+    const void *buffer, size_t size)
+#define weft_stream_write_nowait(...) weft_stream_write_nowait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_stream_write_pending, (stream), const weft_stream *stream)
+#define weft_stream_write_pending(...) weft_stream_write_pending_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_stream_set_write_limits, (stream, high, low), weft_stream *stream, uint32_t high,
+    uint32_t low)
+#define weft_stream_set_write_limits(...) weft_stream_set_write_limits_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_stream_give, (to, from, size), weft_stream *to, weft_stream *from,
     size_t size)

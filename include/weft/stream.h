@@ -16,6 +16,8 @@
 #ifndef WEFT_STREAM_H
 #define WEFT_STREAM_H
 
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <weft/base.h>
 #include <weft/net.h>
 
@@ -43,6 +45,22 @@ WEFT_API WEFT_NODISCARD int weft_stream_open(int fd, const struct weft_stream_op
 /* The descriptor, for options and addresses; not for reading, writing or closing. */
 WEFT_API int weft_stream_fd(const weft_stream *stream);
 
+enum weft_stream_kind { WEFT_STREAM_TCP = 1, WEFT_STREAM_UNIX, WEFT_STREAM_PIPE };
+
+struct weft_stream_info {
+    int fd;
+    int kind;            /* enum weft_stream_kind */
+    socklen_t peer_size; /* of the addresses, in bytes; 0: it has none, or none any more */
+    socklen_t local_size;
+    struct sockaddr_storage peer;
+    struct sockaddr_storage local;
+};
+
+/* Who is at the other end, and where this one is. info_size: sizeof *info. Never suspends. Returns
+   0; -EINVAL; -EBADF it is being closed. */
+WEFT_API int weft_stream_get_extra_info(const weft_stream *stream, struct weft_stream_info *info,
+                                        size_t info_size);
+
 /*
  * Up to `size` bytes, at least one unless the end came: 0. flags: 0 or WEFT_IDLE.
  * Returns the count; -ECONNRESET, ... after what came before it was read; -ECANCELED.
@@ -55,6 +73,30 @@ WEFT_API ssize_t weft_stream_read_until_time(weft_stream *stream, void *buffer, 
 /* Exactly `size` bytes or a negative errno, -ENODATA at the end; *done (NULL allowed) how many. */
 WEFT_API ssize_t weft_stream_read_exactly(weft_stream *stream, void *buffer, size_t size,
                                           size_t *done) WEFT_SUSPENDS;
+
+/*
+ * Up to and with the first `delimiter` (delimiter_size bytes, at least one), at most `size` bytes.
+ * All or nothing: on any error the stream is as it was, and what has come can be read otherwise.
+ * flags: 0 or WEFT_IDLE, which holds until the first byte is there: a drain does not cut a message
+ * in two. What is held may exceed held_max meanwhile, up to twice `size`.
+ * Returns the count, the delimiter's bytes included; -EMSGSIZE the delimiter does not end within
+ * `size` bytes; -ENODATA the end of the stream came before it, whether or not bytes are left;
+ * -ECONNRESET, ...; -ENOMEM; -ECANCELED.
+ */
+WEFT_API ssize_t weft_stream_read_until(weft_stream *stream, const void *delimiter,
+                                        size_t delimiter_size, void *buffer, size_t size,
+                                        int flags) WEFT_SUSPENDS;
+
+/*
+ * The same for a line: up to and with '\n', and a '\0' behind it; so a line has at most size - 1
+ * bytes. Returns its length, the '\n' counted; errors as weft_stream_read_until. A last line that
+ * does not end is none: -ENODATA, and weft_stream_read gives it.
+ */
+WEFT_API ssize_t weft_stream_read_line(weft_stream *stream, char *line, size_t size,
+                                       int flags) WEFT_SUSPENDS;
+
+/* 1 when the peer has ended and everything was read, else 0. Never suspends. */
+WEFT_API int weft_stream_at_eof(const weft_stream *stream);
 
 /*
  * Lends the bytes at the head of the stream: *data points at *size contiguous bytes (at least one)
@@ -72,6 +114,28 @@ WEFT_API int weft_stream_consume(weft_stream *stream, size_t size);
 /* All bytes or a negative errno; *done (NULL allowed) how many were handed to the kernel. */
 WEFT_API ssize_t weft_stream_write(weft_stream *stream, const void *buffer, size_t size,
                                    size_t *done) WEFT_SUSPENDS;
+WEFT_API ssize_t weft_stream_writev(weft_stream *stream, const struct iovec *vectors, int count,
+                                    size_t *done) WEFT_SUSPENDS;
+
+/*
+ * Copies the bytes and has them sent behind what was given and written before, as far as the peer
+ * takes them; does not wait for that, and may be called in callbacks, too. What the peer has not
+ * taken stays in memory: whoever writes so calls weft_stream_drain, or looks at
+ * weft_stream_write_pending. That they could not be sent is said by the next call that writes.
+ * Returns `size`; -EPIPE, -ECONNRESET, ... of what was written before; -ENOBUFS more than 1 GiB
+ * would wait; -ENOMEM; -EBUSY a task is inside a call that writes; -EBADF.
+ */
+WEFT_API ssize_t weft_stream_write_nowait(weft_stream *stream, const void *buffer, size_t size);
+
+/* How many bytes given or written without waiting have not been handed to the kernel yet. */
+WEFT_API ssize_t weft_stream_write_pending(const weft_stream *stream);
+
+/*
+ * When weft_stream_drain waits: with more than `high` bytes pending, until no more than `low` are.
+ * 0 and 0, as at first: with any, until all have been handed to the kernel.
+ * Returns 0; -EINVAL low > high; -ENOMEM.
+ */
+WEFT_API int weft_stream_set_write_limits(weft_stream *stream, uint32_t high, uint32_t low);
 
 /*
  * Gives the first `size` bytes of the view lent by `from` away, to be sent to `to` from where they
@@ -88,8 +152,9 @@ WEFT_API ssize_t weft_stream_write(weft_stream *stream, const void *buffer, size
 WEFT_API ssize_t weft_stream_give(weft_stream *to, weft_stream *from, size_t size) WEFT_SUSPENDS;
 
 /*
- * Waits until what was given to the stream has been handed to the kernel. Writing, shutting down
- * and closing do so by themselves.
+ * Waits until what was given to the stream, or written without waiting, has been handed to the
+ * kernel, or as far as weft_stream_set_write_limits says. Writing, shutting down and closing wait
+ * for all of it by themselves.
  * Returns 0; -EPIPE, -ECONNRESET, ... when it could not be sent; -EBUSY another task is writing;
  * -ECANCELED.
  */

@@ -153,6 +153,7 @@ void weft__stream_destroy(struct weft_stream *stream)
         record->stream = NULL;
         record->sides[WEFT__READER] = record->sides[WEFT__WRITER] = NULL;
     }
+    weft__free(stream->outbox);
     weft__free(stream);
 }
 
@@ -177,7 +178,7 @@ static void flush(struct weft__task *self, struct weft_stream *stream)
     if (self->visible || weft__stream_begin_write(stream, &op) < 0)
         return;
     stream->flushing = true;
-    (void)weft__stream_wait_given(self, stream); /* closing it says no more of that */
+    (void)weft__stream_wait_given(self, stream, 0); /* closing it says no more of that */
     weft__stream_end_write(stream);
 }
 

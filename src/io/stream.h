@@ -40,6 +40,7 @@ struct weft_stream {
     uint32_t held_max;
     uint32_t lent;       /* bytes of the view */
     int32_t write_error; /* why what was given could not be sent; stays */
+    uint32_t hunted;     /* so many bytes more the reader wants held, whatever held_max says */
     uint8_t class;       /* of the buffers wanted */
     uint8_t armed_class; /* of the group the armed receive takes from */
     uint8_t full;        /* buffers filled to the brim, in a row */
@@ -73,15 +74,43 @@ struct weft_stream {
     struct weft__op *direct;      /* the reader's own receive, or NULL */
     struct weft__buffer *filling; /* what a receive without a pool fills, or NULL */
     struct weft__starved starved;
-    struct weft__timer retry; /* when no request could be had */
+    struct weft__timer retry;    /* when no request could be had */
+    struct weft__outbox *outbox; /* NULL until something is written behind what is not sent yet */
 };
 _Static_assert(offsetof(struct weft_stream, give) <= 128, "two lines");
 _Static_assert(offsetof(struct weft_stream, record) <= 192, "three");
 
+/* What waits behind what is being sent, written by who did not wait: stream_queue.c. */
+struct weft__outbox {
+    struct weft__buffer *head; /* on the heap, oldest first */
+    struct weft__buffer *tail;
+    uint32_t queued; /* bytes in them */
+    uint32_t level;  /* the writer waits until no more than this is pending */
+    uint32_t high;   /* more than this pending: a drain waits */
+    uint32_t low;    /* until then */
+};
+
+/* Makes the outbox if there is none. 0 or -ENOMEM. */
+int weft__stream_outbox(struct weft_stream *stream);
+/* The next buffer to be sent, its bytes no longer queued; NULL: none. */
+struct weft__buffer *weft__stream_next_queued(struct weft_stream *stream);
+void weft__stream_drop_queued(struct weft_stream *stream);
+/* Copies the bytes and has them sent. 0 or a negative errno. No task is writing. */
+int weft__stream_queue(struct weft_stream *stream, const void *bytes, size_t size);
+
 /* stream_give.c */
 void weft__stream_init_give(struct weft_stream *stream);
-/* Waits, as the writer, until what was given has been sent. 0, why it could not be, -ECANCELED. */
-int weft__stream_wait_given(struct weft__task *self, struct weft_stream *stream);
+/* Sends the buffer, a user of which is the sending. Nothing is being sent. */
+void weft__stream_send_buffer(struct weft_stream *stream, struct weft__buffer *buffer);
+/* Bytes given, or queued, that the kernel has not taken yet. */
+static inline size_t weft__stream_pending(const struct weft_stream *stream)
+{
+    return (stream->given ? stream->given_length : 0) +
+           (stream->outbox ? (size_t)stream->outbox->queued : 0);
+}
+/* Waits, as the writer, until no more than `level` bytes of what was given are pending. 0, why they
+   could not be sent, -ECANCELED. */
+int weft__stream_wait_given(struct weft__task *self, struct weft_stream *stream, uint32_t level);
 /* Tries again to send what was given, if no request could be had for it. */
 void weft__stream_retry_give(struct weft_stream *stream);
 /* Asks for the end of it; true when nothing of it is in flight. */
@@ -107,6 +136,16 @@ bool weft__stream_end(struct weft_stream *stream);
 bool weft__stream_is_large(const struct weft_stream *stream);
 /* Decides by the size of a direct receive whether to go on so. */
 void weft__stream_note_direct(struct weft_stream *stream, uint32_t count);
+
+/* stream_read.c: the reader's side, for who reads otherwise. */
+int weft__stream_begin_read(struct weft_stream *stream, int flags, struct weft__task **self);
+void weft__stream_end_read(struct weft_stream *stream);
+/* Waits until more is held than was, up to `room` bytes beyond held_max. 1; 0 at the end of the
+   stream; a negative errno. */
+int weft__stream_wait_more(struct weft__task *self, struct weft_stream *stream, size_t room,
+                           int flags);
+/* Copies `size` bytes that are held, and takes them. */
+void weft__stream_copy(struct weft_stream *stream, void *buffer, size_t size);
 
 /* stream_write.c: takes the writer's side with an idle operation, and lets it go. */
 int weft__stream_begin_write(struct weft_stream *stream, struct weft__op *op);

@@ -13,6 +13,8 @@
  * in order and a peer that does not read holds one buffer. The task that gave is switched to once
  * less a message than one that writes.
  *
+ * What was written without waiting (stream_queue.c) follows when it has been sent.
+ *
  * What always holds: while `given` stands the buffer is the send's too, and nothing but the send's
  * final completion (or, when there was no request to be had, the end of the stream) lets it go.
  */
@@ -47,6 +49,28 @@ void weft__stream_retry_give(struct weft_stream *stream)
         send_given(stream);
 }
 
+void weft__stream_send_buffer(struct weft_stream *stream, struct weft__buffer *buffer)
+{
+    stream->given = buffer;
+    stream->given_offset = buffer->offset;
+    stream->given_length = buffer->length;
+    stream->giving = true;
+    send_given(stream);
+}
+
+/* What was written behind it comes next, unless nothing can be sent any more. */
+static __attribute__((noinline)) void go_on(struct weft_stream *stream)
+{
+    struct weft__buffer *next = NULL;
+
+    if (stream->closing || stream->write_error < 0)
+        weft__stream_drop_queued(stream);
+    else
+        next = weft__stream_next_queued(stream);
+    if (next)
+        weft__stream_send_buffer(stream, next);
+}
+
 static void let_go(struct weft_stream *stream)
 {
     struct weft__buffer *buffer = stream->given;
@@ -54,7 +78,10 @@ static void let_go(struct weft_stream *stream)
     stream->given = NULL;
     stream->giving = stream->write_error < 0;
     weft__buffers_give(stream->io->buffers, buffer);
-    if (stream->give.waiter)
+    if (__builtin_expect(stream->outbox != NULL, 0))
+        go_on(stream);
+    if (stream->give.waiter &&
+        (!stream->outbox || weft__stream_pending(stream) <= stream->outbox->level))
         weft__wake_now(stream->io->reactor, stream->give.waiter);
 }
 
@@ -93,15 +120,19 @@ bool weft__stream_end_give(struct weft_stream *stream)
         weft__wake_now(stream->io->reactor, stream->give.waiter);
     if (stream->given && !weft__op_in_flight(&stream->give))
         let_go(stream);
+    weft__stream_drop_queued(stream);
     return !stream->given;
 }
 
-static int wait_given(struct weft__task *self, struct weft_stream *stream, struct weft__wait *wait)
+static int wait_given(struct weft__task *self, struct weft_stream *stream, struct weft__wait *wait,
+                      uint32_t level)
 {
     int error = 0;
 
     stream->give.waiter = wait;
-    if (stream->given && !stream->closing)
+    if (stream->outbox)
+        stream->outbox->level = level;
+    if (weft__stream_pending(stream) > level && !stream->closing)
         error = weft__wait_for_wake(self, wait, true);
     stream->give.waiter = NULL;
     if (stream->closing)
@@ -111,11 +142,11 @@ static int wait_given(struct weft__task *self, struct weft_stream *stream, struc
     return error < 0 ? error : stream->write_error;
 }
 
-int weft__stream_wait_given(struct weft__task *self, struct weft_stream *stream)
+int weft__stream_wait_given(struct weft__task *self, struct weft_stream *stream, uint32_t level)
 {
     struct weft__wait wait = {.what = "write", .fd = stream->fd};
 
-    return wait_given(self, stream, &wait);
+    return wait_given(self, stream, &wait, level);
 }
 
 /* -- the calls ------------------------------------------------------------------------------ */
@@ -149,7 +180,7 @@ static __attribute__((noinline)) int wait_turn(struct weft__task *self, struct w
     from->reading = true;
     from->receive.waiter = &wait;
     do
-        error = wait_given(self, to, &wait);
+        error = wait_given(self, to, &wait, 0);
     while (error == 0 && to->given && !from->closing);
     from->receive.waiter = NULL;
     from->reading = false;
@@ -198,7 +229,10 @@ int weft_stream_drain(weft_stream *stream)
         error = weft__stream_begin_write(stream, &op);
     if (error < 0)
         return error;
-    error = weft__stream_wait_given(self, stream);
+    if (stream->outbox && weft__stream_pending(stream) <= stream->outbox->high)
+        error = stream->write_error;
+    else
+        error = weft__stream_wait_given(self, stream, stream->outbox ? stream->outbox->low : 0);
     weft__stream_end_write(stream);
     weft__reactor_spend(self->reactor);
     return error;

@@ -243,6 +243,50 @@ ssize_t weft_stream_read_exactly(weft_stream *stream, void *buffer, size_t size,
     return result;
 }
 
+/* -- for those who want more before they take any (stream_until.c) --------------------------- */
+
+int weft__stream_begin_read(struct weft_stream *stream, int flags, struct weft__task **self)
+{
+    return begin(stream, flags, self);
+}
+
+void weft__stream_end_read(struct weft_stream *stream)
+{
+    stream->hunted = 0;
+    end(stream);
+}
+
+void weft__stream_copy(struct weft_stream *stream, void *buffer, size_t size)
+{
+    (void)copy_held(stream, buffer, size);
+}
+
+/* Nobody but the reader takes from the list: more has come when its tail is another, or longer. */
+int weft__stream_wait_more(struct weft__task *self, struct weft_stream *stream, size_t room,
+                           int flags)
+{
+    const struct weft__buffer *tail = stream->head ? stream->tail : NULL;
+    uint32_t length = tail ? tail->length : 0;
+    int error = 0;
+
+    while (!stream->head || (stream->tail == tail && tail->length == length)) {
+        if (stream->closing)
+            return -ECANCELED;
+        if (stream->error < 0 || stream->ended)
+            return why_over(self, stream);
+        stream->to_memory = false;
+        stream->hunted = room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
+        if (!stream->desperate)
+            weft__stream_arm(stream);
+        else if (weft__stream_arm_plain(stream) < 0 && !stream->filling)
+            return -ENOMEM;
+        error = park(self, stream, flags);
+        if (error < 0)
+            return error;
+    }
+    return 1;
+}
+
 /* -- views ---------------------------------------------------------------------------------- */
 
 static inline __attribute__((always_inline)) int wait_for_view(struct weft__task *self,

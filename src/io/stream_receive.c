@@ -59,13 +59,14 @@ static bool put_elsewhere(struct weft_stream *stream, const struct weft__buffer 
     struct weft__buffer *tail = stream->head ? stream->tail : NULL;
     struct weft__buffer *copy;
 
-    if (tail && length <= COPY_SIZE_MAX && length <= room_behind(tail)) {
+    if (tail && (length <= COPY_SIZE_MAX || stream->hunted > 0) && length <= room_behind(tail)) {
         weft__buffer_filled(tail, length);
         memcpy(tail->data + tail->offset + tail->length, buffer->data, length);
         tail->length += length;
         return true;
     }
-    if (stream->receive.waiter || !weft__buffers_scarce(stream->io->buffers, buffer->class))
+    if (stream->receive.waiter || buffer->class == WEFT__BUFFER_HEAP ||
+        !weft__buffers_scarce(stream->io->buffers, buffer->class))
         return false;
     copy = weft__buffers_heap(length);
     if (!copy)
@@ -154,10 +155,11 @@ static void append(struct weft_stream *stream, struct weft__buffer *buffer, uint
     WEFT__COUNT_BY(reactor_of(stream), bytes_received, length);
     if (!stream->fixed && buffer->class == stream->class)
         follow_traffic(stream, buffer->size, length);
-    if (buffer->class != WEFT__BUFFER_HEAP && put_elsewhere(stream, buffer, length))
-        weft__buffers_give(stream->io->buffers, buffer);
+    if (put_elsewhere(stream, buffer, length))
+        give(stream, buffer);
     else
         hold(stream, buffer, length);
+    stream->hunted -= length < stream->hunted ? length : stream->hunted;
 }
 
 static struct weft__buffer *buffer_of(struct weft_stream *stream, uint32_t flags)
@@ -227,7 +229,7 @@ static void completed(struct weft__op *op, int32_t result, uint32_t flags)
         weft__wake_now(reactor_of(stream), stream->receive.waiter);
     if (!(flags & WEFT__CQE_MORE))
         settle(stream, result);
-    else if (stream->held >= stream->held_max)
+    else if (stream->held >= stream->held_max && stream->hunted == 0)
         weft__op_cancel(reactor_of(stream), op);
 }
 
@@ -273,13 +275,14 @@ static int arm_from_pool(struct weft_stream *stream)
     return 0;
 }
 
-/* A stream that lags is armed again when half of what it may hold has been read. */
+/* A stream that lags is armed again when half of what it may hold has been read, or its reader
+   wants more before it reads any. */
 static bool should_pause(struct weft_stream *stream)
 {
     uint32_t limit = stream->paused ? stream->held_max / 2 : stream->held_max - 1;
     bool was_paused = stream->paused;
 
-    stream->paused = stream->held > limit;
+    stream->paused = stream->held > limit && stream->hunted == 0;
     if (stream->paused && !was_paused)
         WEFT__COUNT(reactor_of(stream), recv_pauses);
     return stream->paused;
@@ -307,7 +310,7 @@ int weft__stream_arm(struct weft_stream *stream)
     if (reactor->ring.features & WEFT__FEATURE_BUFFER_RING &&
         weft__buffers_prepare(stream->io->buffers, stream->class) == 0)
         error = arm_from_pool(stream);
-    else if (stream->head)
+    else if (stream->head && stream->hunted == 0)
         return 0;
     else
         error = arm_plain(stream);

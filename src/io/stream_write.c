@@ -2,6 +2,8 @@
  * io/stream_write.c - the writer's side of a stream. One task at a time; what it writes is sent
  * from its own memory, by one request as a rule.
  */
+#include <limits.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "io/stream.h"
@@ -15,7 +17,8 @@
 static inline __attribute__((always_inline)) int32_t send_once(struct weft__task *self,
                                                                struct weft_stream *stream,
                                                                struct weft__operation *operation,
-                                                               const char *buffer, size_t size)
+                                                               const char *buffer, size_t size,
+                                                               uint32_t more)
 {
     struct weft__sqe *sqe = weft__operation_begin(self, operation, "write", stream->fd);
     int32_t result;
@@ -27,7 +30,7 @@ static inline __attribute__((always_inline)) int32_t send_once(struct weft__task
         weft__operation_hold(operation);
     } else {
         weft__request_send(sqe, stream->fd, buffer, weft__size_once(size),
-                           MSG_NOSIGNAL | MSG_WAITALL);
+                           MSG_NOSIGNAL | MSG_WAITALL | more);
         if (stream->held_file)
             sqe->flags = WEFT__SQE_FIXED_FILE;
     }
@@ -42,7 +45,7 @@ static inline __attribute__((always_inline)) ssize_t send_all(struct weft__task 
                                                               struct weft_stream *stream,
                                                               struct weft__operation *operation,
                                                               const char *buffer, size_t size,
-                                                              size_t *done)
+                                                              uint32_t more, size_t *done)
 {
     while (*done < size) {
         int32_t n;
@@ -50,7 +53,7 @@ static inline __attribute__((always_inline)) ssize_t send_all(struct weft__task 
             return weft__task_refuse(self);
         if (__builtin_expect(stream->closing, 0))
             return -ECANCELED;
-        n = send_once(self, stream, operation, buffer + *done, size - *done);
+        n = send_once(self, stream, operation, buffer + *done, size - *done, more);
         if (n < 0)
             return n;
         *done += (size_t)n;
@@ -83,7 +86,7 @@ static int begin(struct weft_stream *stream, struct weft__op *op, struct weft__t
         error = weft__stream_begin_write(stream, op);
     if (__builtin_expect(error < 0 || !stream->giving, 1))
         return error;
-    error = weft__stream_wait_given(*self, stream);
+    error = weft__stream_wait_given(*self, stream, 0);
     if (error == 0)
         error = weft__admit(*self); /* cancelled meanwhile, and more to wait for */
     if (error < 0)
@@ -106,7 +109,99 @@ ssize_t weft_stream_write(weft_stream *stream, const void *buffer, size_t size, 
     if (__builtin_expect(result < 0, 0))
         return result;
     weft__stream_count_write(stream);
-    result = send_all(self, stream, &operation, buffer, size, &sent);
+    result = send_all(self, stream, &operation, buffer, size, 0, &sent);
+    weft__stream_end_write(stream);
+    if (done)
+        *done = sent;
+    return result;
+}
+
+/* -- in pieces ------------------------------------------------------------------------------ */
+
+enum { GATHER_SIZE = 1024 }; /* smaller ones are put together, on the stack */
+
+struct pieces {
+    const struct iovec *next, *end;
+    char together[GATHER_SIZE];
+};
+
+/* What is sent next: one large piece where it lies, or small ones copied together. */
+static struct iovec next_piece(struct pieces *pieces)
+{
+    struct iovec piece = {.iov_base = pieces->together};
+
+    if (pieces->next->iov_len >= GATHER_SIZE)
+        return *pieces->next++;
+    for (; pieces->next < pieces->end; pieces->next++) {
+        size_t size = pieces->next->iov_len;
+        if (size > GATHER_SIZE - piece.iov_len)
+            break;
+        if (size > 0)
+            memcpy(pieces->together + piece.iov_len, pieces->next->iov_base, size);
+        piece.iov_len += size;
+    }
+    return piece;
+}
+
+static __attribute__((noinline)) ssize_t send_pieces(struct weft__task *self,
+                                                     struct weft_stream *stream,
+                                                     struct weft__operation *operation,
+                                                     const struct iovec *vectors, int count,
+                                                     size_t *done)
+{
+    struct pieces pieces = {.next = vectors, .end = vectors + count};
+    ssize_t result = 0;
+
+    /* behind the last byte nothing is announced, which would keep it from leaving */
+    while (pieces.end > vectors && pieces.end[-1].iov_len == 0)
+        pieces.end--;
+    while (pieces.next < pieces.end && result >= 0) {
+        struct iovec piece = next_piece(&pieces);
+        uint32_t more = pieces.next < pieces.end ? MSG_MORE : 0;
+        size_t sent = 0;
+        if (self->visible && *done > 0)
+            return weft__task_refuse(self);
+        result = send_all(self, stream, operation, piece.iov_base, piece.iov_len, more, &sent);
+        *done += sent;
+    }
+    return result < 0 ? result : (ssize_t)*done;
+}
+
+/* 0; or what is wrong with them. */
+static int check_vectors(const struct iovec *vectors, int count)
+{
+    size_t total = 0;
+
+    if (count < 0 || count > IOV_MAX)
+        return weft__misuse(-EINVAL, "so many pieces there cannot be");
+    if (!vectors && count > 0)
+        return weft__misuse(-EFAULT, "NULL for memory that is needed");
+    for (int i = 0; i < count; i++) {
+        if (!vectors[i].iov_base && vectors[i].iov_len > 0)
+            return weft__misuse(-EFAULT, "NULL for memory that is needed");
+        if (vectors[i].iov_len > SSIZE_MAX - total)
+            return weft__misuse(-EINVAL, "more bytes than a result can say");
+        total += vectors[i].iov_len;
+    }
+    return 0;
+}
+
+ssize_t weft_stream_writev(weft_stream *stream, const struct iovec *vectors, int count,
+                           size_t *done)
+{
+    struct weft__operation operation;
+    struct weft__task *self;
+    size_t sent = 0;
+    ssize_t result = check_vectors(vectors, count);
+
+    if (done)
+        *done = 0;
+    if (result == 0)
+        result = begin(stream, &operation.op, &self);
+    if (result < 0)
+        return result;
+    weft__stream_count_write(stream);
+    result = send_pieces(self, stream, &operation, vectors, count, &sent);
     weft__stream_end_write(stream);
     if (done)
         *done = sent;
