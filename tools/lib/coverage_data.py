@@ -103,17 +103,21 @@ def read(root, build):
 
 
 class Excuse:
-    """`FUNCTION [what the line says]: why`, under the name of its file; `FUNCTION ~: why` of what
-    is executed in some runs, as threads happen to meet."""
+    """`FUNCTION [words of the line]: why`, under the name of its file; `FUNCTION ~: why` of what is
+    executed in some runs, as threads happen to meet."""
 
-    form = re.compile(r"(?P<function>\w+|\*)(?: \[(?P<words>.*?)\])?(?P<sometimes> ~)?"
+    form = re.compile(r"(?P<function>\w+|\*)(?: \[(?P<words>.*?)\](?= ~|: ))?(?P<sometimes> ~)?"
                       r": (?P<why>\S.*)")
 
     def __init__(self, path, match, number):
         self.path, self.number = path, number
         self.function, self.words = match["function"], match["words"]
         self.sometimes, self.why = bool(match["sometimes"]), match["why"]
-        self.used = False
+        self.there = False  # such a line
+        self.used = False  # it is not covered in full
+
+    def name(self):
+        return self.function + (f" [{self.words}]" if self.words else "")
 
     def covers(self, path, line, text):
         return (path == self.path and self.function in ("*", line.function) and
