@@ -41,6 +41,11 @@
 /* Marks a prototype: the call may suspend the calling task. For readers and for checkers. */
 #define WEFT_SUSPENDS
 
+/* In the flags of weft_recv, weft_accept, weft_select and others: nothing is under way here, so a
+   drain may end the wait with -ESHUTDOWN. Shares the word with MSG_* and SOCK_* and collides with
+   none of them. */
+#define WEFT_IDLE 0x00800000
+
 /* Why a call answered -ECANCELED, -ETIMEDOUT or -ESHUTDOWN; see weft_cause(). */
 enum weft_cause {
     WEFT_CAUSE_NONE = 0, /* the code came from the kernel or from the peer */

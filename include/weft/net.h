@@ -22,10 +22,6 @@
 
 WEFT_BEGIN_DECLS
 
-/* In the flags of weft_recv and weft_accept: nothing is under way here, so a drain may end the wait
-   with -ESHUTDOWN. Shares the word with MSG_* and SOCK_* and collides with none of them. */
-#define WEFT_IDLE 0x00800000
-
 /* Options of a socket by name. A zero leaves the kernel's default. */
 struct weft_socket_opt {
     size_t size;              /* sizeof(struct weft_socket_opt) */

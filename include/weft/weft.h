@@ -19,6 +19,7 @@
 #include <weft/queue.h>
 #include <weft/runtime.h>
 #include <weft/scope.h>
+#include <weft/select.h>
 #include <weft/stats.h>
 #include <weft/stream.h>
 #include <weft/sync.h>

@@ -1,7 +1,7 @@
 /*
  * sync/event.c - the event. Its value is 1 while it is set, else 0; who waits finds it clear.
  */
-#include "sync/wait_queue.h"
+#include "sync/select.h"
 
 _Static_assert(sizeof(struct weft__object) <= sizeof(struct weft_event), "reserved room");
 
@@ -42,6 +42,33 @@ int weft_event_wait(weft_event *event)
 int weft_event_wait_until(weft_event *event, int64_t deadline)
 {
     WEFT__UNTIL(deadline, weft_event_wait(event));
+}
+
+int weft__event_try(weft_event *event)
+{
+    int result = weft__object_enter(inside(event));
+
+    if (result < 0)
+        return result;
+    result = weft__object_value(inside(event)) != 0;
+    weft__object_exit(inside(event));
+    return result;
+}
+
+int weft__event_link(weft_event *event, struct weft__entry *entry)
+{
+    struct weft__object *object = inside(event);
+    int result = weft__object_enter(object);
+
+    if (result < 0)
+        return result;
+    entry->result = 0;
+    if (weft__object_value(object))
+        result = weft__waiter_claim(&entry->waiter);
+    else
+        weft__entry_link(entry, object, &object->row);
+    weft__object_exit(object);
+    return result;
 }
 
 static int change(weft_event *event, uint32_t value)

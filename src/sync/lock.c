@@ -3,6 +3,8 @@
  */
 #include "sync/lock.h"
 
+#include "sync/select.h"
+
 static struct weft__lock *inside(const weft_lock *lock)
 {
     return (struct weft__lock *)(uintptr_t)lock;
@@ -71,7 +73,7 @@ static __attribute__((noinline)) void give_slowly(struct weft__lock *lock, bool 
 
     if (weft__object_enter(&lock->object) < 0)
         return; /* cannot be: its reactor is the holder's */
-    next = weft__row_first(&lock->object.row);
+    next = weft__row_claim(&lock->object.row);
     if (next) {
         atomic_store_explicit(&lock->owner, next->task, memory_order_relaxed);
         weft__entry_grant(next, dead ? -EOWNERDEAD : 0, &woken);
@@ -151,6 +153,29 @@ int weft_lock_acquire_nowait(weft_lock *public_lock)
     result = take_free(lock, self);
     weft__object_exit(&lock->object);
     return result;
+}
+
+int weft__lock_link(weft_lock *public_lock, struct weft__entry *entry)
+{
+    struct weft__lock *lock = inside(public_lock);
+    int result = weft__object_enter(&lock->object);
+
+    if (result < 0)
+        return result;
+    if (weft__object_value(&lock->object) == WEFT__LOCK_HELD) {
+        weft__entry_link(entry, &lock->object, &lock->object.row);
+    } else {
+        result = weft__waiter_claim(&entry->waiter);
+        if (result)
+            entry->result = take_free(lock, entry->task);
+    }
+    weft__object_exit(&lock->object);
+    return result;
+}
+
+int weft__lock_linked(weft_lock *lock, struct weft__entry *entry)
+{
+    return held(inside(lock), entry->task, entry->result);
 }
 
 int weft_lock_acquire_until(weft_lock *lock, int64_t deadline)

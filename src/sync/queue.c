@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "sync/select.h"
 #include "sync/store.h"
 #include "sync/wait_queue.h"
 
@@ -34,7 +35,7 @@ static struct queue *inside(weft_queue *queue)
 
 /* -- entering ------------------------------------------------------------------------------- */
 
-static int arguments(const weft_queue *queue, const void *item)
+int weft__queue_check(const weft_queue *queue, const void *item)
 {
     if (!queue || !item)
         return weft__misuse(-EINVAL, "no queue, or no item");
@@ -47,7 +48,7 @@ static int arguments(const weft_queue *queue, const void *item)
 
 static int begin(weft_queue *queue, const void *item, bool wait, struct weft__task **self)
 {
-    int error = arguments(queue, item);
+    int error = weft__queue_check(queue, item);
 
     return error == 0 && wait ? weft__sync_begin(self) : error;
 }
@@ -92,10 +93,11 @@ enum { NEEDS_ROOM = 1 };
 static int put_now(weft_queue *queue, const void *item, struct weft__woken *woken)
 {
     struct queue *q = inside(queue);
-    struct weft__entry *getter = weft__row_first(&q->object.row);
+    struct weft__entry *getter;
 
     if (q->shut)
         return -ESHUTDOWN;
+    getter = weft__row_claim(&q->object.row);
     if (getter) {
         memcpy(getter->item, item, queue->item_size);
         weft__entry_grant(getter, 0, woken);
@@ -141,6 +143,40 @@ static int put(weft_queue *queue, const void *item, bool wait)
     return result == -EAGAIN && wait ? weft__entry_wait(&entry, true) : result;
 }
 
+/* Once it has claimed its turn a put must not find that there is no memory: room is made before,
+   unless a getter that waits for nothing else is there to take the item. */
+int weft__queue_link_put(weft_queue *queue, struct weft__entry *entry)
+{
+    struct queue *q = inside(queue);
+    const struct weft__entry *getter;
+    struct weft__woken woken = {0};
+    uint32_t capacity;
+    int result = enter(queue);
+
+    while (result == 0) {
+        getter = weft__row_first(&q->object.row);
+        capacity = q->store.capacity;
+        if (!q->shut && queue->max && q->store.count >= queue->max) {
+            weft__entry_link(entry, &q->object, &q->putters);
+            break;
+        }
+        if (q->shut || q->store.count < capacity || (getter && !getter->waiter.claim)) {
+            result = weft__waiter_claim(&entry->waiter);
+            if (result)
+                entry->result = put_now(queue, entry->item, &woken);
+            break;
+        }
+        weft__object_exit(&q->object);
+        entry->result = grow(queue, capacity);
+        if (entry->result < 0)
+            return weft__waiter_claim(&entry->waiter);
+        result = enter(queue);
+    }
+    if (result >= 0)
+        weft__object_leave(&q->object, &woken);
+    return result;
+}
+
 int weft_queue_put(weft_queue *queue, const void *item)
 {
     return put(queue, item, true);
@@ -162,11 +198,12 @@ int weft_queue_put_until(weft_queue *queue, const void *item, int64_t deadline)
 static int get_now(weft_queue *queue, void *item, struct weft__woken *woken)
 {
     struct queue *q = inside(queue);
-    struct weft__entry *putter = weft__row_first(&q->putters);
+    struct weft__entry *putter;
 
     if (q->store.count == 0)
         return q->shut ? -ESHUTDOWN : -EAGAIN;
     weft__store_pop(&q->store, queue, item);
+    putter = weft__row_claim(&q->putters);
     if (putter) {
         weft__store_push(&q->store, queue, putter->item);
         q->unfinished++;
@@ -194,6 +231,25 @@ static int get(weft_queue *queue, void *item, bool wait)
     }
     weft__object_leave(&q->object, &woken);
     return result == -EAGAIN && wait ? weft__entry_wait(&entry, true) : result;
+}
+
+int weft__queue_link_get(weft_queue *queue, struct weft__entry *entry)
+{
+    struct queue *q = inside(queue);
+    struct weft__woken woken = {0};
+    int result = enter(queue);
+
+    if (result < 0)
+        return result;
+    if (q->store.count == 0 && !q->shut) {
+        weft__entry_link(entry, &q->object, &q->object.row);
+    } else {
+        result = weft__waiter_claim(&entry->waiter);
+        if (result)
+            entry->result = get_now(queue, entry->item, &woken);
+    }
+    weft__object_leave(&q->object, &woken);
+    return result;
 }
 
 int weft_queue_get(weft_queue *queue, void *item)

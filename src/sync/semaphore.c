@@ -2,7 +2,7 @@
  * sync/semaphore.c - the semaphore. Its value is the permits to be had, its limit the most there
  * may be; who waits finds none.
  */
-#include "sync/wait_queue.h"
+#include "sync/select.h"
 
 _Static_assert(sizeof(struct weft__object) <= sizeof(struct weft_semaphore), "reserved room");
 
@@ -84,6 +84,25 @@ int weft_semaphore_acquire_nowait(weft_semaphore *semaphore)
     return taken ? 0 : -EAGAIN;
 }
 
+int weft__semaphore_link(weft_semaphore *semaphore, struct weft__entry *entry)
+{
+    struct weft__object *object = inside(semaphore);
+    int result = weft__object_enter(object);
+
+    if (result < 0)
+        return result;
+    entry->result = 0;
+    if (weft__object_value(object) == 0) {
+        weft__entry_link(entry, object, &object->row);
+    } else {
+        result = weft__waiter_claim(&entry->waiter);
+        if (result)
+            take_one(object);
+    }
+    weft__object_exit(object);
+    return result;
+}
+
 int weft_semaphore_acquire_until(weft_semaphore *semaphore, int64_t deadline)
 {
     WEFT__UNTIL(deadline, weft_semaphore_acquire(semaphore));
@@ -92,12 +111,14 @@ int weft_semaphore_acquire_until(weft_semaphore *semaphore, int64_t deadline)
 static __attribute__((noinline)) int release_slowly(struct weft__object *object)
 {
     struct weft__woken woken = {0};
+    struct weft__entry *next;
     int error = weft__object_enter(object);
 
     if (error < 0)
         return error;
-    if (weft__row_first(&object->row))
-        weft__entry_grant(weft__row_first(&object->row), 0, &woken);
+    next = weft__row_claim(&object->row);
+    if (next)
+        weft__entry_grant(next, 0, &woken);
     else if (weft__object_value(object) < object->limit)
         weft__object_value_set(object, weft__object_value(object) + 1);
     else

@@ -51,13 +51,23 @@ void weft__entry_grant(struct weft__entry *entry, int32_t result, struct weft__w
     woken->last = &entry->waiter;
 }
 
+struct weft__entry *weft__row_claim_slowly(struct weft__row *row)
+{
+    struct weft__entry *entry;
+
+    while ((entry = weft__row_first(row)) && !weft__waiter_claim(&entry->waiter))
+        take_out(entry);
+    return entry;
+}
+
 uint64_t weft__row_grant(struct weft__row *row, uint64_t count_max, int32_t result,
                          struct weft__woken *woken)
 {
+    struct weft__entry *entry;
     uint64_t count = 0;
 
-    for (; count < count_max && weft__row_first(row); count++)
-        weft__entry_grant(weft__row_first(row), result, woken);
+    for (; count < count_max && (entry = weft__row_claim(row)); count++)
+        weft__entry_grant(entry, result, woken);
     return count;
 }
 
@@ -82,17 +92,32 @@ static void interrupted(struct weft__wait *wait)
         weft__wake_now(weft__self, wait);
 }
 
+void weft__entry_link(struct weft__entry *entry, struct weft__object *object, struct weft__row *row)
+{
+    entry->object = object;
+    entry->row = row;
+    entry->fate = WEFT__QUEUED;
+    weft__waiters_put(&row->waiters, &entry->waiter);
+    row->count++;
+}
+
+void weft__entry_leave(struct weft__entry *entry)
+{
+    struct weft__object *object = entry->object;
+
+    if (weft__object_shared(object))
+        (void)weft__word_lock(&object->word);
+    take_out(entry);
+    weft__object_exit(object);
+}
+
 void weft__entry_enqueue(struct weft__entry *entry, struct weft__task *self, const char *what,
                          struct weft__object *object, struct weft__row *row)
 {
     entry->wait = (struct weft__wait){.what = what, .fd = -1};
     entry->task = self;
-    entry->object = object;
-    entry->row = row;
-    entry->fate = WEFT__QUEUED;
     weft__waiter_init(&entry->waiter, &entry->wait);
-    weft__waiters_put(&row->waiters, &entry->waiter);
-    row->count++;
+    weft__entry_link(entry, object, row);
 }
 
 int weft__entry_wait(struct weft__entry *entry, bool interruptible)

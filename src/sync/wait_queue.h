@@ -163,9 +163,28 @@ static inline struct weft__entry *weft__row_first(const struct weft__row *row)
     return (struct weft__entry *)row->waiters.first;
 }
 
+/* For who has entered: the first of the row that is to have what comes, and must be granted it;
+   NULL: there is none. On the way those leave the row that were given something elsewhere. */
+struct weft__entry *weft__row_claim_slowly(struct weft__row *row);
+static inline struct weft__entry *weft__row_claim(struct weft__row *row)
+{
+    struct weft__entry *entry = weft__row_first(row);
+
+    if (__builtin_expect(!entry || !entry->waiter.claim, 1))
+        return entry;
+    return weft__row_claim_slowly(row);
+}
+
 /* For who has entered: the last in the row from now on. The caller leaves, and waits. */
 void weft__entry_enqueue(struct weft__entry *entry, struct weft__task *self, const char *what,
                          struct weft__object *object, struct weft__row *row);
+
+/* The same for one whose waiter and task are set already: it waits for other things too (select.h).
+ */
+void weft__entry_link(struct weft__entry *entry, struct weft__object *object,
+                      struct weft__row *row);
+/* Takes such a one out, unless it is out already. */
+void weft__entry_leave(struct weft__entry *entry);
 
 /* Parks until it is granted or, if that is allowed, interrupted. `result`, or -ECANCELED. */
 int weft__entry_wait(struct weft__entry *entry, bool interruptible);

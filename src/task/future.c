@@ -224,6 +224,7 @@ int weft__future_settle(struct weft_future *future, int64_t result)
     chain = weft__waiters_take_all(&future->waiters);
     for (struct weft__waiter *waiter = chain; waiter; waiter = waiter->next) {
         waiter->value = result;
+        (void)weft__waiter_claim(waiter); /* lost or won, it is told */
         if (is_callback(waiter)) /* now, as the caller's own reference may be the only one */
             weft_future_retain(future);
     }

@@ -144,6 +144,7 @@ struct weft__tasks {
     uint64_t stand_ins;      /* tasks that only wait for a remote child; read by other reactors */
     struct weft__neighbour *neighbours; /* by index of reactor; made when first asked for */
     uint32_t spawned_on;                /* the last answer to WEFT_LEAST_LOADED */
+    uint32_t draws;                     /* of WEFT_SELECT_FAIR */
 };
 
 /* At most `alive_max` tasks at one time; 0: 2^21. */

@@ -72,13 +72,37 @@ static inline void weft__word_unlock(_Atomic(uint64_t) *word, uint64_t value)
 
 /* -- waiters ------------------------------------------------------------------------------- */
 
+/*
+ * What several waiters of one task have in common when only one of them is to be given what it
+ * waits for: whoever would give it something claims it first, and leaves the waiter out when
+ * somebody else was quicker. Never NULL again once it is claimed. It lies in the waiting task's
+ * frame and is there as long as one of its waiters is queued.
+ */
+struct weft__claim {
+    _Atomic(const void *) by; /* the waiter that claimed; or what the task has put there itself */
+};
+
+static inline bool weft__claim_take(struct weft__claim *claim, const void *by)
+{
+    const void *nobody = NULL;
+
+    /* acquire and release: who comes second sees what the first one did before */
+    return atomic_compare_exchange_strong_explicit(&claim->by, &nobody, by, memory_order_acq_rel,
+                                                   memory_order_acquire);
+}
+static inline const void *weft__claim_taken(const struct weft__claim *claim)
+{
+    return atomic_load_explicit(&claim->by, memory_order_acquire); /* as above */
+}
+
 struct weft__waiter {
     struct weft__message message; /* first; its `run` is what arriving means */
     struct weft__waiter *next;    /* in the queue; or in a chain that was taken out */
     struct weft__waiter *before;
-    bool queued;             /* under the object's lock */
-    struct weft_inbox *home; /* whom to tell; set by who waits, read by who wakes */
-    struct weft__wait *wait; /* its task parks on it; may serve several waiters. NULL: no task */
+    bool queued;               /* under the object's lock */
+    struct weft_inbox *home;   /* whom to tell; set by who waits, read by who wakes */
+    struct weft__wait *wait;   /* its task parks on it; may serve several waiters. NULL: no task */
+    struct weft__claim *claim; /* NULL: it waits for this alone */
     int64_t value; /* what it is given: the object's, before it wakes; then the waiter's */
     bool arrived;  /* its own reactor's; not in one word with `queued` */
 };
@@ -88,6 +112,13 @@ struct weft__waiters {
     struct weft__waiter *first;
     struct weft__waiter *last;
 };
+
+/* Is it to have what it waits for? Asked once, by who has entered the object, and is then bound to
+   take it out and wake it. */
+static inline bool weft__waiter_claim(struct weft__waiter *waiter)
+{
+    return __builtin_expect(!waiter->claim, 1) || weft__claim_take(waiter->claim, waiter);
+}
 
 /* A waiter of the calling task, which will park on `wait`. */
 void weft__waiter_init(struct weft__waiter *waiter, struct weft__wait *wait);

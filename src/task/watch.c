@@ -90,6 +90,8 @@ static void watch_done(struct weft__watch *watch, int64_t result)
     all->done++;
     if (result < 0 && all->first_error == 0)
         all->first_error = result;
+    if (all->on_done)
+        all->on_done(all, watch);
     if (weft__watches_enough(all))
         weft__wake_now(weft__self, &all->wait);
 }
@@ -127,6 +129,7 @@ static void watch_future(struct weft__watch *watch, struct weft_future *future)
     watch->future = weft_future_retain(future);
     weft__waiter_init(&watch->waiter, &watch->all->wait);
     watch->waiter.message.run = future_settled;
+    watch->waiter.claim = watch->all->claim;
     watch->state = WEFT__WATCH_ON;
     if (!weft__future_enter(future, &watch->waiter))
         watch_done(watch, future->result);
@@ -151,47 +154,60 @@ static void watch_coroutine(struct weft__watch *watch, struct weft__task *self,
 
 /* -- all of them ---------------------------------------------------------------------------- */
 
-static int scope_begin(struct weft__watches *all, const weft_awaitable *list, const char *what)
+static bool has_coroutine(const weft_awaitable *list, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (list[i].kind == WEFT_AWAITABLE_COROUTINE)
+            return true;
+    return false;
+}
+
+int weft__watches_open(struct weft__watches *all, uint32_t count, bool scoped, const char *what)
 {
     struct weft_scope_opt opt = {.size = sizeof opt, .on_error = WEFT_KEEP_GOING, .name = what};
     int error = 0;
-
-    for (uint32_t i = 0; i < all->count && !all->scoped && error == 0; i++)
-        if (list[i].kind == WEFT_AWAITABLE_COROUTINE) {
-            error = weft_scope_open(&all->scope, &opt);
-            all->scoped = error == 0;
-        }
-    return error;
-}
-
-int weft__watches_begin(struct weft__watches *all, struct weft__task *self,
-                        const weft_awaitable *list, uint32_t count, const char *what)
-{
-    int error;
 
     all->wait = (struct weft__wait){.what = what, .fd = -1};
     all->watch = all->in_frame;
     all->count = all->wanted = count;
     all->done = 0;
-    all->error_is_enough = all->scoped = false;
+    all->error_is_enough = false;
     all->first_error = 0;
+    all->claim = NULL;
+    all->on_done = NULL;
     all->first_done = NULL;
     all->done_tail = &all->first_done;
     if (count > WEFT__WATCHES_IN_FRAME)
         all->watch = weft__calloc(count, sizeof *all->watch);
     if (!all->watch)
         return -ENOMEM;
-    error = scope_begin(all, list, what);
-    for (uint32_t i = 0; i < count && error == 0; i++) {
-        struct weft__watch *watch = &all->watch[i];
-        *watch = (struct weft__watch){.all = all, .shielded = list[i].shielded};
-        if (list[i].kind == WEFT_AWAITABLE_FUTURE)
-            watch_future(watch, list[i].future);
-        else if (list[i].kind == WEFT_AWAITABLE_TASK)
-            watch_task(watch, self, list[i].task);
-        else
-            watch_coroutine(watch, self, &list[i]);
-    }
+    if (scoped)
+        error = weft_scope_open(&all->scope, &opt);
+    all->scoped = scoped && error == 0;
+    return error;
+}
+
+void weft__watches_add(struct weft__watches *all, uint32_t index, struct weft__task *self,
+                       const weft_awaitable *awaitable)
+{
+    struct weft__watch *watch = &all->watch[index];
+
+    *watch = (struct weft__watch){.all = all, .shielded = awaitable->shielded};
+    if (awaitable->kind == WEFT_AWAITABLE_FUTURE)
+        watch_future(watch, awaitable->future);
+    else if (awaitable->kind == WEFT_AWAITABLE_TASK)
+        watch_task(watch, self, awaitable->task);
+    else
+        watch_coroutine(watch, self, awaitable);
+}
+
+int weft__watches_begin(struct weft__watches *all, struct weft__task *self,
+                        const weft_awaitable *list, uint32_t count, const char *what)
+{
+    int error = weft__watches_open(all, count, has_coroutine(list, count), what);
+
+    for (uint32_t i = 0; i < count && error == 0; i++)
+        weft__watches_add(all, i, self, &list[i]);
     return error;
 }
 

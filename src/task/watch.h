@@ -47,10 +47,12 @@ struct weft__watches {
     struct weft__watch *watch; /* in the order of the list */
     uint32_t count;
     uint32_t done;
-    uint32_t wanted;      /* so many done are enough */
-    bool error_is_enough; /* and so is one error */
-    bool scoped;          /* `scope` is open */
-    int64_t first_error;  /* the first in time; 0: none */
+    uint32_t wanted;           /* so many done are enough */
+    bool error_is_enough;      /* and so is one error */
+    bool scoped;               /* `scope` is open */
+    int64_t first_error;       /* the first in time; 0: none */
+    struct weft__claim *claim; /* of a select, some of whose cases these are; or NULL */
+    void (*on_done)(struct weft__watches *all, struct weft__watch *watch); /* likewise */
     struct weft__watch *first_done;
     struct weft__watch **done_tail;
     struct weft_scope scope; /* of the coroutines */
@@ -66,6 +68,11 @@ bool weft__awaitable_peek(struct weft__task *self, const weft_awaitable *awaitab
 /* How many of them are settled. */
 uint32_t weft__list_settled(struct weft__task *self, const weft_awaitable *list, uint32_t count);
 
+/* Prepares to watch `count` things, coroutines among them if `scoped`. 0, or -ENOMEM, and nothing
+   is to be undone. Then each is added, as one of a good list. */
+int weft__watches_open(struct weft__watches *all, uint32_t count, bool scoped, const char *what);
+void weft__watches_add(struct weft__watches *all, uint32_t index, struct weft__task *self,
+                       const weft_awaitable *awaitable);
 /* Begins to watch a good list; spawns its coroutines into a scope of their own. 0, or -ENOMEM, and
    nothing is to be undone. What cannot be spawned is done, with the error. */
 int weft__watches_begin(struct weft__watches *all, struct weft__task *self,
