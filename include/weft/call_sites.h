@@ -27,6 +27,7 @@
 #include <weft/queue.h>
 #include <weft/runtime.h>
 #include <weft/scope.h>
+#include <weft/select.h>
 #include <weft/stats.h>
 #include <weft/stream.h>
 #include <weft/sync.h>
@@ -559,6 +560,20 @@ WEFT_AT_(weft_scope *, weft_shield_enter_, (scope, deadline), weft_scope *scope,
 WEFT_NODISCARD WEFT_AT_(int, weft_shield_open, (scope, deadline), weft_scope *scope,
     int64_t deadline)
 #define weft_shield_open(...) weft_shield_open_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_recv_, (arg), void *arg)
+#define weft_case_recv_(...) weft_case_recv__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_accept_, (arg), void *arg)
+#define weft_case_accept_(...) weft_case_accept__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_select, (cases, count, flags), weft_case *cases, uint32_t count,
+    uint32_t flags)
+#define weft_select(...) weft_select_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_select_nowait, (cases, count, flags), weft_case *cases,
+    uint32_t count, uint32_t flags)
+#define weft_select_nowait(...) weft_select_nowait_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_stats, (stats, size), struct weft_stats *stats, size_t size)
 #define weft_stats(...) weft_stats_at_(WEFT_HERE_, __VA_ARGS__)

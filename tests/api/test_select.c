@@ -863,7 +863,49 @@ TEST(across_reactors)
     is(weft_run(across_main, NULL, 0, &opt), 0);
 }
 
+/* Settles the future and puts an item, one after the other. */
+static int readies_both(void *arg)
+{
+    int item = 1;
+
+    if (*(int *)arg)
+        is(weft_queue_put_nowait(&queue, &item), 0);
+    is(weft_future_set_result(future, 7), 0);
+    if (!*(int *)arg)
+        is(weft_queue_put_nowait(&queue, &item), 0);
+    return 0;
+}
+static int first_across_main(void *arg)
+{
+    (void)arg;
+    of_shared_kind = true;
+    begin();
+    for (int round = 0; round < 40; round++) {
+        int item_first = round % 2;
+        WEFT_SCOPE(s) {
+            struct weft_spawn_opt opt = {.size = sizeof opt, .reactor = WEFT_ON(1)};
+            weft_task task = sync_start_until(&s, selects_future, 0, "select");
+            is(weft_spawn(&s, readies_both, &item_first, sizeof item_first, &opt), 0);
+            is(sync_result(task), !item_first);
+        }
+        is(weft_queue_count(&queue), !item_first);
+        if (!item_first)
+            is(take(&queue), 1);
+        is(weft_future_reset(future), 0);
+    }
+    end();
+    return 0;
+}
+/* The first that is ready wins, also when both are made so on another reactor, before word of the
+   first has come. */
+TEST(first_across_reactors)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
+
+    is(weft_run(first_across_main, NULL, 0, &opt), 0);
+}
+
 TEST_MAIN("select", 30, ready_at_once, waits_for_each, needs_no_memory, second_goes_to_the_next,
           futures_and_tasks, shut_down, many_cases, puts_into_a_queue_that_grows, fairness,
           cancelled, drained, operations, bytes_are_told_or_there, coroutines, mistakes,
-          across_reactors)
+          across_reactors, first_across_reactors)
