@@ -140,7 +140,7 @@ WEFT_API int weft_socket_set(int fd, const struct weft_socket_opt *opt);
 
 /*
  * Lets another reactor use the descriptor: the next one to use it owns it. -EBUSY while something
- * is in flight on it.
+ * is in flight on it. What a receive with MSG_WAITALL has to say with the next call goes along.
  */
 WEFT_API int weft_fd_move(int fd);
 

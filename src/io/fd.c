@@ -64,9 +64,11 @@ void weft__fd_table_put(void)
     unlock_table();
 }
 
-/* The record has just become ours: whatever stood in it is nobody's. */
+/* The record has just become ours: whatever stood in it is nobody's, unless it was handed over. */
 static void reset(struct weft__io *io, int fd, struct weft__fd *record)
 {
+    if (!(record->flags & WEFT__FD_MOVED))
+        record->trouble = 0;
     record->sides[WEFT__READER] = NULL;
     record->sides[WEFT__WRITER] = NULL;
     record->acceptor = NULL;
@@ -74,7 +76,6 @@ static void reset(struct weft__io *io, int fd, struct weft__fd *record)
     record->closer = NULL;
     record->flags = 0;
     record->identity = 0;
-    record->trouble = 0;
     record->uses = 0;
     if ((uint32_t)fd > io->fd_high)
         io->fd_high = (uint32_t)fd;
@@ -129,6 +130,7 @@ int weft__fd_adopt(struct weft__io *io, int fd)
     while (!atomic_compare_exchange_weak_explicit(&record->owner, &word, next_word(word, io->id),
                                                   memory_order_acquire, memory_order_relaxed))
         ;
+    record->flags = 0; /* another file */
     reset(io, fd, record);
     return 0;
 }
@@ -166,6 +168,12 @@ void weft__fd_forget(struct weft__io *io, struct weft__fd *record)
     if ((uint32_t)word == io->id && !record->sides[WEFT__READER] && !record->sides[WEFT__WRITER] &&
         !record->uses)
         give_back(record, word);
+}
+
+void weft__fd_hand_over(struct weft__io *io, struct weft__fd *record)
+{
+    record->flags |= WEFT__FD_MOVED;
+    weft__fd_forget(io, record);
 }
 
 void weft__fd_uses_cancel(struct weft__io *io, int fd)

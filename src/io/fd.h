@@ -36,6 +36,7 @@ enum {
     WEFT__FD_KNOWN = 1 << 2,    /* of what kind it is has been asked: the two that follow */
     WEFT__FD_SEEKS = 1 << 3,    /* it has a position: can be read at an offset */
     WEFT__FD_SOCKET = 1 << 4,
+    WEFT__FD_MOVED = 1 << 5, /* handed over: whoever claims it next is told of the trouble */
 };
 
 /* A request on a descriptor beside any number of others: at an offset, of the file as a whole, or
@@ -135,6 +136,15 @@ static inline void weft__fd_leave(struct weft__io *io, struct weft__fd *record,
         weft__fd_wake_closer(io, record);
 }
 
+/* What an earlier receive had met besides its bytes: it is said once. */
+static inline int weft__fd_take_trouble(struct weft__fd *record)
+{
+    int error = record->trouble;
+
+    record->trouble = 0;
+    return error;
+}
+
 /* The record is found: the use of it begins, with an operation that is idle so far. */
 static inline void weft__fd_use_begin(struct weft__io *io, struct weft__fd *record, int fd,
                                       struct weft__fd_use *use, struct weft__op *op)
@@ -189,8 +199,10 @@ void weft__fd_discard(struct weft__io *io, int fd);
 
 /* Nothing may be in flight from here on. */
 void weft__fd_poison(struct weft__fd *record);
-/* The kernel does not know the number: whoever uses it next claims it. */
+/* Whoever uses the number next claims it: the kernel does not know it, or ... */
 void weft__fd_forget(struct weft__io *io, struct weft__fd *record);
+/* ... it is handed over; the kernel says some things once, and those go along. */
+void weft__fd_hand_over(struct weft__io *io, struct weft__fd *record);
 
 /* Is this reactor closing it already? */
 bool weft__fd_closes_here(const struct weft__io *io, int fd);

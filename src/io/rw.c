@@ -185,7 +185,12 @@ static inline __attribute__((always_inline)) ssize_t here(int fd, const char *wh
     result = weft__fd_enter(io, fd, side, &operation.op, &mover.record);
     if (__builtin_expect(result < 0, 0))
         return result;
-    result = done ? move_all(&mover, vectors, count, done) : move(&mover, vectors, count);
+    if (__builtin_expect(mover.record->trouble != 0 && !writes, 0)) {
+        mover.self->cause = WEFT_CAUSE_NONE;
+        result = weft__fd_take_trouble(mover.record);
+    } else {
+        result = done ? move_all(&mover, vectors, count, done) : move(&mover, vectors, count);
+    }
     weft__fd_leave(io, mover.record, side, &operation.op);
     if (__builtin_expect(result == -EBADF, 0))
         weft__fd_forget(io, mover.record);

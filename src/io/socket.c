@@ -138,7 +138,7 @@ int weft_fd_move(int fd)
         return weft__fd_held(record); /* no mistake: it may be asked until nothing is in flight */
     if (record->uses)
         return -EBUSY;
-    weft__fd_forget(weft__io_of(self->reactor), record);
+    weft__fd_hand_over(weft__io_of(self->reactor), record);
     return 0;
 }
 

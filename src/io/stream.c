@@ -65,6 +65,9 @@ static struct weft_stream *create(struct weft__io *io, int fd, struct weft__fd *
         stream->next->link = &stream->next;
     io->streams = stream;
     record->stream = stream;
+    stream->error = weft__fd_take_trouble(record); /* said once: the kernel knows of no more */
+    if (stream->error == -ENOMEM)
+        stream->error = 0; /* there was no request to be had: the connection has nothing */
     record->sides[WEFT__READER] = record->sides[WEFT__WRITER] = &stream->receive;
     return stream;
 }

@@ -166,14 +166,10 @@ static __attribute__((noinline)) ssize_t receive_waitall(struct weft__task *self
     return (ssize_t)done;
 }
 
-/* What an earlier receive had met besides its bytes. */
 static int take_trouble(struct weft__task *self, struct weft__fd *record)
 {
-    int error = record->trouble;
-
-    record->trouble = 0;
     self->cause = WEFT_CAUSE_NONE;
-    return error;
+    return weft__fd_take_trouble(record);
 }
 
 ssize_t weft_recv(int fd, void *buffer, size_t size, int flags)

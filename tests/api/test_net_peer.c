@@ -131,6 +131,52 @@ static int body_reset_waitall(void)
     return weft_close(fd);
 }
 
+/* The kernel says such an error once. Whoever receives next is told, in whatever way and wherever;
+   else a reset would look like the end of the stream. */
+static int waitall_was_reset(struct peer *peer)
+{
+    char buffer[8];
+    int fd = meet(peer, reset_midway);
+
+    ck_assert_int_eq(weft_recv(fd, buffer, sizeof buffer, MSG_WAITALL), 4);
+    return fd;
+}
+
+static int told_by_move(void *arg)
+{
+    char buffer[8];
+
+    ck_assert_int_eq(weft_recv(*(int *)arg, buffer, sizeof buffer, 0), -ECONNRESET);
+    ck_assert_int_eq(weft_recv(*(int *)arg, buffer, sizeof buffer, 0), 0);
+    return weft_close(*(int *)arg);
+}
+
+static int body_told_otherwise(void)
+{
+    struct peer peer;
+    char buffer[8];
+    weft_stream *stream;
+    int fd = waitall_was_reset(&peer);
+
+    ok(weft_stream_open(fd, NULL, &stream));
+    ck_assert_int_eq(weft_stream_read(stream, buffer, sizeof buffer, 0), -ECONNRESET);
+    ok(weft_stream_close(stream));
+    part(&peer);
+
+    fd = waitall_was_reset(&peer);
+    ck_assert_int_eq(weft_read(fd, buffer, sizeof buffer), -ECONNRESET);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_NONE);
+    ck_assert_int_eq(weft_read(fd, buffer, sizeof buffer), 0);
+    ok(weft_close(fd));
+    part(&peer);
+
+    fd = waitall_was_reset(&peer);
+    ok(weft_fd_move(fd));
+    ok(weft_call(1, told_by_move, &fd, sizeof fd));
+    part(&peer);
+    return 0;
+}
+
 static int body_reset_stream(void)
 {
     struct peer peer;
@@ -181,6 +227,19 @@ static int main_reset(void *arg)
 TEST(resets_midway)
 {
     net_run(main_reset);
+}
+
+static int main_told_otherwise(void *arg)
+{
+    (void)arg;
+    return body_told_otherwise();
+}
+
+TEST(a_reset_is_told_to_whoever_receives_next)
+{
+    const struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
+
+    ck_assert_int_eq(weft_run(main_told_otherwise, NULL, 0, &opt), 0);
 }
 
 /* -- never reads ---------------------------------------------------------------------------- */
@@ -404,5 +463,5 @@ TEST(abort_resets)
     net_run(main_abort);
 }
 
-TEST_MAIN("net_peer", 30, resets_midway, never_reads, a_byte_at_a_time, closes_one_half,
-          abort_resets)
+TEST_MAIN("net_peer", 30, resets_midway, a_reset_is_told_to_whoever_receives_next, never_reads,
+          a_byte_at_a_time, closes_one_half, abort_resets)
