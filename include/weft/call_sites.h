@@ -16,6 +16,7 @@
 #include <weft/base.h>
 #include <weft/callback.h>
 #include <weft/context.h>
+#include <weft/debug.h>
 #include <weft/executor.h>
 #include <weft/fd.h>
 #include <weft/file.h>
@@ -159,6 +160,12 @@ WEFT_AT_(int, weft_context_reset, (token), weft_context_token *token)
 
 WEFT_AT_(int, weft_context_run, (fn, arg), int (*fn)(void *arg), void *arg)
 #define weft_context_run(...) weft_context_run_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_set_debug, (opt), const struct weft_debug_opt *opt)
+#define weft_set_debug(...) weft_set_debug_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_0_(bool, weft_get_debug)
+#define weft_get_debug() weft_get_debug_at_(WEFT_HERE_)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_executor_create, (executor, opt), weft_executor **executor,
     const struct weft_executor_opt *opt)

@@ -9,6 +9,8 @@
 
 WEFT_BEGIN_DECLS
 
+struct weft_debug_opt; /* weft/debug.h */
+
 struct weft_allocator {
     void *(*alloc)(size_t size, void *context);
     void *(*realloc)(void *memory, size_t size, void *context);
@@ -53,6 +55,9 @@ struct weft_run_opt {
     void *context;
     char *error_text; /* receives the reason when start-up fails; NULL allowed */
     size_t error_text_size;
+    /* Debug mode, as by weft_set_debug, from the start to the end of the run, for the process; then
+       it is what it was. NULL: as it is. */
+    const struct weft_debug_opt *debug;
 };
 
 #define WEFT_REACTORS_ALL UINT32_MAX

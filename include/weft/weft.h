@@ -8,6 +8,7 @@
 #include <weft/base.h>
 #include <weft/callback.h>
 #include <weft/context.h>
+#include <weft/debug.h>
 #include <weft/executor.h>
 #include <weft/fd.h>
 #include <weft/file.h>

@@ -10,8 +10,9 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
+
+#include "base/line.h"
 
 /* NULL: the default. Release, with the acquire of who calls it: the hook's own data were set up. */
 static _Atomic(weft_misuse_hook *) current_hook;
@@ -35,76 +36,20 @@ struct weft_call_site weft_call_site_set_(struct weft_call_site site)
 
 /* -- the default: one line, and the end ------------------------------------------------------ */
 
-struct line {
-    char text[512];
-    size_t length;
-};
-
-static void put(struct line *line, const char *text)
-{
-    size_t size = strlen(text), room = sizeof line->text - 1 - line->length;
-
-    size = size < room ? size : room;
-    memcpy(line->text + line->length, text, size);
-    line->length += size;
-}
-
-static void put_number(struct line *line, int number)
-{
-    char digits[12];
-    char *p = digits + sizeof digits - 1;
-
-    *p = '\0';
-    do {
-        *--p = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0 && p > digits);
-    put(line, p);
-}
-
-static const char *error_name(int error)
-{
-    static const struct {
-        int error;
-        const char *name;
-    } names[] = {
-        {-EPERM, "-EPERM"},   {-EINVAL, "-EINVAL"}, {-EDEADLK, "-EDEADLK"},
-        {-ESTALE, "-ESTALE"}, {-EBUSY, "-EBUSY"},   {-EXDEV, "-EXDEV"},
-        {-EFAULT, "-EFAULT"}, {-E2BIG, "-E2BIG"},   {-EBADF, "-EBADF"},
-    };
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (names[i].error == error)
-            return names[i].name;
-    return "an error";
-}
-
-static void put_place(struct line *line, const struct weft_misuse *misuse)
-{
-    if (!misuse->file) {
-        put(line, "at a place not noted");
-        return;
-    }
-    put(line, misuse->file);
-    put(line, ":");
-    put_number(line, misuse->line);
-    put(line, ": ");
-    put(line, misuse->function);
-}
-
 static void print_and_abort(const struct weft_misuse *misuse)
 {
-    struct line line = {.length = 0};
+    struct weft__line line;
 
-    put(&line, "weft: misuse: ");
-    put_place(&line, misuse);
-    put(&line, ": ");
-    put(&line, misuse->what);
-    put(&line, " (");
-    put(&line, error_name(misuse->error));
-    put(&line, ")");
-    line.text[line.length++] = '\n';
-    (void)!write(STDERR_FILENO, line.text, line.length);
+    weft__line_begin(&line);
+    weft__line_put(&line, "weft: misuse: ");
+    weft__line_put_place(&line, misuse->file, misuse->line, misuse->function,
+                         "at a place not noted");
+    weft__line_put(&line, ": ");
+    weft__line_put(&line, misuse->what);
+    weft__line_put(&line, " (");
+    weft__line_put_error(&line, misuse->error);
+    weft__line_put(&line, ")");
+    weft__line_write(&line, STDERR_FILENO);
     abort();
 }
 

@@ -18,6 +18,13 @@
 /* Initial-exec, so that a signal handler may touch it. */
 extern __thread struct weft_call_site weft__call_site __attribute__((tls_model("initial-exec")));
 
+/* A place kept in a struct: the field, filled in with the present call, and read. In a release
+   build there is none. */
+#define WEFT__NOTED(field) struct weft_call_site field;
+#define WEFT__NOTE(field) ((field) = weft__call_site)
+#define WEFT__NOTE_NONE(field) ((field).file = NULL)
+#define WEFT__NOTE_OF(field) (field)
+
 /* Calls the hook; then gives `error` back, for the call to answer. what: as in struct weft_misuse.
  */
 int weft__misuse(int error, const char *what) __attribute__((cold, noinline));
@@ -29,6 +36,11 @@ static inline void weft__call_site_forget(void)
 }
 
 #else
+
+#define WEFT__NOTED(field)
+#define WEFT__NOTE(field) ((void)0)
+#define WEFT__NOTE_NONE(field) ((void)0)
+#define WEFT__NOTE_OF(field) ((struct weft_call_site){NULL, NULL, 0})
 
 static inline int weft__misuse(int error, const char *what)
 {

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/misuse.h"
 #include "coro/context.h"
 #include "reactor/detour.h"
 
@@ -36,6 +37,7 @@ struct weft__fiber {
     uint32_t slot;           /* of its stack */
     uint64_t since_turn;     /* the loop turn in which it parked */
     struct weft__detour detour;
+    WEFT__NOTED(left_at) /* the call in which it last gave way */
 };
 
 /* A callback: runs on the loop's own stack, where suspending calls are refused. */

@@ -54,6 +54,7 @@ static void run_ready(struct weft__reactor *reactor)
         weft__context_switch(&reactor->loop, &fiber->context);
         while (reactor->errand)
             run_errand(reactor);
+        weft__slice_over(reactor);
     }
 }
 
@@ -179,6 +180,11 @@ void weft__reactor_turn(struct weft__reactor *reactor, bool wait)
 {
     weft__call_site_forget(); /* weft_run's, or of who embeds us */
     reactor->turn++;
+    /* relaxed: what came with the settings is fetched by who copies them */
+    if (__builtin_expect(reactor->slice.version !=
+                             atomic_load_explicit(&weft__debug.version, memory_order_relaxed),
+                         0))
+        weft__observe_refresh(reactor);
     reactor->budget = (int32_t)reactor->budget_max;
     WEFT__TRACE(reactor, WEFT_TRACE_TURN, 0, 0);
     if (!take_batch(reactor, wait))

@@ -18,6 +18,7 @@
 #include "reactor/fiber.h"
 #include "reactor/inbox.h"
 #include "reactor/look.h"
+#include "reactor/observe.h"
 #include "reactor/op.h"
 #include "reactor/ready.h"
 #include "reactor/timer.h"
@@ -43,6 +44,7 @@ struct weft__reactor {
     struct weft__fiber *current; /* running now; NULL on the loop's stack */
     int32_t budget;              /* switches and unsuspended answers left in this turn */
     uint32_t budget_max;
+    uint8_t observed; /* WEFT__OBSERVE_*: somebody looks on; 0: nobody */
     int *errno_place; /* the thread's errno */
     struct weft__ready ready;
     struct weft__context loop; /* the thread's own stack */
@@ -64,10 +66,15 @@ struct weft__reactor {
     void *tasks;               /* the task layer's state on this reactor */
     void *io;                  /* the io layer's */
     void (*on_fatal)(struct weft__reactor *reactor, const char *what);
+    /* A slice was too long; NULL: nobody wants to know. The slice's task, if any, is still there.
+     */
+    void (*on_slow)(struct weft__reactor *reactor, const struct weft__slice *slice,
+                    int64_t span_ns);
+    struct weft__slice slice;
     struct weft__overflow_thread overflow_thread;
     struct weft__overflow_watch overflow_watch;
     bool bell_unarmed;              /* the bell has to be armed again, when there is room */
-    struct weft_trace_event *trace; /* NULL unless somebody looks */
+    struct weft_trace_event *trace; /* NULL unless asked for */
     uint32_t trace_mask;
     uint64_t trace_count;
     struct weft_stats stats;
@@ -81,11 +88,9 @@ struct weft__reactor {
 
 #define WEFT__TRACE(reactor, kind, slot, value)                                                    \
     do {                                                                                           \
-        if (__builtin_expect((reactor)->trace != NULL, 0))                                         \
-            weft__trace_add(reactor, kind, slot, value);                                           \
+        if (__builtin_expect((reactor)->observed, 0))                                              \
+            weft__observe(reactor, kind, slot, value);                                             \
     } while (0)
-void weft__trace_add(struct weft__reactor *reactor, enum weft_trace_kind kind, uint64_t slot,
-                     int32_t value);
 
 struct weft__reactor_opt {
     uint32_t index;
@@ -148,6 +153,20 @@ static inline void weft__reactor_resumes(struct weft__reactor *reactor, struct w
     WEFT__TRACE(reactor, WEFT_TRACE_RUN, fiber->slot, 0);
 }
 
+/* Around a callback of the user's, on the loop's stack. site: where it was asked for; NULL: not
+   known. */
+static inline void weft__slice_call(struct weft__reactor *reactor, const void *code,
+                                    const struct weft_call_site *site)
+{
+    if (__builtin_expect(reactor->observed & WEFT__OBSERVE_SLICES, 0))
+        weft__slice_begin_call(reactor, code, site);
+}
+static inline void weft__slice_over(struct weft__reactor *reactor)
+{
+    if (__builtin_expect(reactor->observed & WEFT__OBSERVE_SLICES, 0))
+        weft__slice_end(reactor);
+}
+
 /*
  * Gives way to whoever is next and returns when this fiber, the current one, is run again. The
  * caller has put it where somebody will wake it. Inlined, like all on the way from a public call to
@@ -163,6 +182,7 @@ static inline __attribute__((always_inline)) void weft__fiber_switch_away(
     if (next == self)
         return;
     self->saved_errno = *reactor->errno_place;
+    WEFT__NOTE(self->left_at);
     weft__call_site_forget();
     reactor->current = NULL;
     if (next) {

@@ -1,6 +1,6 @@
 /*
  * reactor/reactor_open.c - putting a reactor together, taking it apart, and its slow corners:
- * sending to another one, the trace.
+ * sending to another one.
  */
 #include <string.h>
 
@@ -243,11 +243,4 @@ void weft__reactor_count(struct weft__reactor *reactor)
                      reactor->stats.tasks_started - reactor->stats.tasks_ended, __ATOMIC_RELAXED);
     __atomic_store_n(&reactor->stats.ops_in_flight, reactor->ops.in_flight, __ATOMIC_RELAXED);
     __atomic_store_n(&reactor->stats.timers_alive, reactor->timers.alive, __ATOMIC_RELAXED);
-}
-
-void weft__trace_add(struct weft__reactor *reactor, enum weft_trace_kind kind, uint64_t slot,
-                     int32_t value)
-{
-    reactor->trace[reactor->trace_count++ & reactor->trace_mask] = (struct weft_trace_event){
-        .turn = reactor->turn, .task = slot, .kind = (uint32_t)kind, .value = value};
 }

@@ -19,6 +19,20 @@ static void unlist(struct weft__handle *handle)
         handle->next->link = handle->link;
 }
 
+/* Where it was asked for; a debug build knows. Not which of the three calls it was: no room. */
+static void note_site(struct weft__handle *handle)
+{
+    struct weft_call_site site = WEFT__NOTE_OF(weft__call_site);
+
+    handle->site_file = site.file;
+    handle->site_line = site.line;
+}
+static struct weft_call_site site_of(const struct weft__handle *handle)
+{
+    return (struct weft_call_site){handle->site_file, "weft_call_soon, _later or _at",
+                                   handle->site_line};
+}
+
 /* The last thing that touches it: what is called may use the handle again. */
 static void finish(struct weft__handle *handle, void (*fn)(void *arg))
 {
@@ -34,8 +48,12 @@ static void finish(struct weft__handle *handle, void (*fn)(void *arg))
 static void callback_run(struct weft__callback *callback)
 {
     struct weft__handle *handle = (struct weft__handle *)callback;
+    struct weft__reactor *reactor = handle->reactor;
+    struct weft_call_site site = site_of(handle);
 
+    weft__slice_call(reactor, (const void *)(uintptr_t)handle->fn, &site);
     finish(handle, handle->fn);
+    weft__slice_over(reactor);
 }
 
 static void callback_drop(struct weft__callback *callback)
@@ -131,6 +149,7 @@ static int call_at(int64_t deadline, void (*fn)(void *arg), void *arg,
     handle->drop = own.drop;
     handle->arg = arg;
     handle->cancelled = false;
+    note_site(handle);
     if (deadline > 0)
         arm(handle, deadline);
     else

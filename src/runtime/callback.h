@@ -36,6 +36,8 @@ struct weft__handle {
     uint8_t state;  /* enum weft__handle_state */
     bool cancelled;
     bool allocated;
+    const char *site_file; /* where it was asked for; NULL: not known */
+    int site_line;
 };
 _Static_assert(sizeof(struct weft__handle) <= sizeof(weft_handle), "reserved room");
 

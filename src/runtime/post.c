@@ -18,15 +18,29 @@ struct post {
     void (*fn)(void *arg);
     void (*dropped)(void *arg);
     void *arg;
+    WEFT__NOTED(made_at)
 };
+
+/* On the loop of the reactor that was posted to. */
+static void call_back(void (*fn)(void *arg), void *arg, const struct weft_call_site *site)
+{
+    struct weft__reactor *reactor = weft__self;
+
+    weft__slice_call(reactor, (const void *)(uintptr_t)fn, site);
+    fn(arg);
+    weft__slice_over(reactor);
+}
 
 static void finish(struct post *post, bool run)
 {
     void (*fn)(void *) = run ? post->fn : post->dropped;
     void *arg = post->arg;
+    struct weft_call_site site = WEFT__NOTE_OF(post->made_at);
 
     weft__free(post); /* first: fn may not come back to us, and may post again */
-    if (fn)
+    if (run)
+        call_back(fn, arg, &site);
+    else if (fn)
         fn(arg);
 }
 
@@ -83,6 +97,7 @@ int weft_post(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(voi
     if (!post)
         return -ENOMEM;
     *post = (struct post){.fn = fn, .dropped = drop, .arg = arg};
+    WEFT__NOTE(post->made_at);
     if (is_here(inbox)) {
         post->callback = (struct weft__callback){.run = callback_run, .drop = callback_drop};
         error = post_here(weft__self, &post->callback);
@@ -128,7 +143,9 @@ static void slot_finish(struct slot *slot, bool run)
 
     /* release: whoever finds it idle may write it again, after we have read it */
     __atomic_store_n(&slot->busy, 0, __ATOMIC_RELEASE);
-    if (fn)
+    if (run)
+        call_back(fn, arg, NULL);
+    else if (fn)
         fn(arg);
 }
 

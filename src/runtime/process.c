@@ -10,6 +10,8 @@
 #include <stdatomic.h>
 
 #include "base/memory.h"
+#include "base/option.h"
+#include "base/report.h"
 #include "coro/overflow.h"
 #include "ring/host.h"
 #include "runtime/runtime.h"
@@ -22,6 +24,8 @@ static struct {
     uint32_t stopping_on_sigterm;
     struct sigaction old_sigterm;
     struct sigaction old_sigint;
+    uint32_t debugging; /* runs that brought settings of their own */
+    struct weft_debug_opt old_debug;
 } process;
 
 struct weft__runtime *weft__runtimes;
@@ -90,6 +94,7 @@ static void watch_forks(void)
 {
     weft__host_fork_watch();
     (void)pthread_atfork(NULL, NULL, after_fork);
+    weft__debug_from_environment();
 }
 
 static void ignore_sigpipe(void)
@@ -110,11 +115,30 @@ static void catch_sigterm(void)
     (void)weft__host_signal_action(SIGINT, &action, &process.old_sigint);
 }
 
+/* The first run that asks changes what was, the last puts it back. */
+static void begin_debug(const struct weft_debug_opt *opt)
+{
+    struct weft_debug_opt before = weft__debug_set(opt);
+
+    if (process.debugging++ == 0)
+        process.old_debug = before;
+}
+static void end_debug(void)
+{
+    if (--process.debugging == 0)
+        (void)weft__debug_set(process.old_debug.kinds ? &process.old_debug : NULL);
+}
+
 int weft__process_enter(const struct weft_run_opt *opt)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    int error = 0;
+    struct weft_debug_opt debug;
+    int error = opt->debug ? weft__option_copy(&debug, sizeof debug, opt->debug) : 0;
 
+    if (error == 0 && opt->debug)
+        error = weft__debug_check(&debug);
+    if (error < 0)
+        return error;
     pthread_once(&once, watch_forks);
     pthread_mutex_lock(&lock);
     if (opt->allocator) /* that of the runtimes alive, or none are */
@@ -130,6 +154,8 @@ int weft__process_enter(const struct weft_run_opt *opt)
             ignore_sigpipe();
         if (opt->stop_on_sigterm)
             catch_sigterm();
+        if (opt->debug)
+            begin_debug(&debug);
     }
     pthread_mutex_unlock(&lock);
     return error == -EINVAL && opt->allocator ? weft__misuse(error, "an allocator lacks a function")
@@ -145,6 +171,8 @@ void weft__process_leave(const struct weft_run_opt *opt)
     }
     if (!opt->no_sigpipe && --process.ignoring_sigpipe == 0)
         (void)weft__host_signal_action(SIGPIPE, &process.old_sigpipe, NULL);
+    if (opt->debug)
+        end_debug();
     if (--process.runtimes == 0) {
         weft__overflow_remove();
         (void)weft__allocator_set(NULL); /* not while somebody holds an inbox or tasks were left */

@@ -261,9 +261,11 @@ static void main_ended(struct weft__runtime *runtime)
 static int main_task(void *arg)
 {
     struct weft__runtime *runtime = weft__member_of(weft__self)->runtime;
+    struct weft__task *self = weft__task_self();
     void *user_arg = runtime->arg_size ? arg : (void *)(uintptr_t)runtime->arg;
 
-    runtime->result = weft__task_body(weft__task_self(), runtime->fn, user_arg);
+    runtime->result = weft__task_body(self, runtime->fn, user_arg);
+    self->heard = true; /* by who called weft_run */
     main_ended(runtime);
     return runtime->result; /* for whoever joins it */
 }
@@ -325,8 +327,9 @@ int weft__member_open(struct weft__member *member, uint32_t index)
     if (error < 0)
         return error;
     reactor->on_fatal = fatal;
+    reactor->on_slow = weft__tell_slow;
     reactor->inbox->stop.run = stop_run;
-    error = weft__tasks_open(reactor, member->runtime->serial << 40, opt->tasks_max);
+    error = weft__tasks_open(reactor, member->runtime->serial << WEFT__SERIAL_BITS, opt->tasks_max);
     if (error == 0) {
         weft__tasks_of(reactor)->on_root_empty = root_empty;
         error = weft__io_open(reactor);

@@ -93,6 +93,10 @@ void weft__member_close(struct weft__member *member);
 void weft__loop_run(struct weft__runtime *runtime);
 void weft__loop_wind(struct weft__runtime *runtime);
 
+/* Tells of a slice that was too long (debug.c). */
+void weft__tell_slow(struct weft__reactor *reactor, const struct weft__slice *slice,
+                     int64_t span_ns);
+
 /* Process-wide pieces: SIGPIPE, SIGTERM, the overflow handler, the allocator, fork. */
 int weft__process_enter(const struct weft_run_opt *opt);
 void weft__process_leave(const struct weft_run_opt *opt);

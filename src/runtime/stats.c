@@ -87,6 +87,8 @@ int weft_trace(uint32_t count)
     weft__free(reactor->trace);
     reactor->trace = events;
     reactor->trace_mask = count - 1;
+    reactor->observed =
+        (uint8_t)((reactor->observed & ~WEFT__OBSERVE_TRACE) | (events ? WEFT__OBSERVE_TRACE : 0));
     reactor->trace_count = 0;
     return 0;
 }

@@ -12,7 +12,7 @@
 #include "task/task.h"
 #include "task/wait.h"
 
-enum { TEXT = 320, SERIAL_BITS = 40 };
+enum { TEXT = 320 };
 
 /* A line that is being written. */
 struct line {
@@ -45,11 +45,9 @@ static void put_cause(struct line *line, uint8_t cause)
         put(line, ", %s", causes[cause]);
 }
 
-/* Tasks are numbered from 1 on each reactor, in the order in which they were begun. */
 static void put_task(struct line *line, const struct weft__task *task)
 {
-    put(line, "task %llu \"%s\"",
-        (unsigned long long)(task->generation & ((UINT64_C(1) << SERIAL_BITS) - 1)), task->name);
+    put(line, "task %llu \"%s\"", (unsigned long long)weft__task_number(task), task->name);
 }
 
 static void put_scope(struct line *line, const struct weft__scope *scope)

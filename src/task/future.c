@@ -26,6 +26,7 @@ int weft_future_create(weft_future **future, const struct weft_future_opt *opt)
     made->result = 0;
     made->drop = own.drop;
     made->name = own.name ? own.name : "future";
+    WEFT__NOTE(made->made_at);
     *future = made;
     return 0;
 }
@@ -37,13 +38,26 @@ weft_future *weft_future_retain(weft_future *future)
     return future;
 }
 
-/* The value goes, if it is there and nobody's. */
+void weft__future_hear(struct weft_future *future)
+{
+    uint64_t word;
+
+    /* relaxed: those who come later only read, so that they do not fight over the line */
+    if (atomic_load_explicit(&future->word, memory_order_relaxed) & WEFT__FUTURE_HEARD)
+        return;
+    word = weft__word_lock(&future->word);
+    weft__word_unlock(&future->word, word | WEFT__FUTURE_HEARD);
+}
+
+/* The value goes, if it is there and nobody's; so does an error that nobody was told. */
 static void drop_value(struct weft_future *future)
 {
     uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
 
     if (word == WEFT__FUTURE_SETTLED && future->result >= 0 && future->drop)
         future->drop(future->result);
+    else if (word == WEFT__FUTURE_SETTLED && future->result < 0)
+        weft__future_unheard(future);
 }
 
 static void abandon_callbacks(struct weft_future *future);
@@ -94,8 +108,11 @@ static void callback_free(struct done_callback *callback)
 static void callback_run(struct weft__callback *ready)
 {
     struct done_callback *callback = CALLBACK_OF(ready);
+    struct weft__reactor *reactor = weft__self;
 
+    weft__slice_call(reactor, (const void *)(uintptr_t)callback->fn, NULL);
     callback->fn(callback->future, callback->arg);
+    weft__slice_over(reactor);
     weft_future_put(callback->future);
     callback_free(callback);
 }
@@ -215,6 +232,7 @@ int weft__future_settle(struct weft_future *future, int64_t result)
 {
     uint64_t value = weft__word_lock(&future->word);
     struct weft__waiter *chain;
+    bool heard = false;
 
     if (value & WEFT__FUTURE_SETTLED) {
         weft__word_unlock(&future->word, value);
@@ -227,8 +245,10 @@ int weft__future_settle(struct weft_future *future, int64_t result)
         (void)weft__waiter_claim(waiter); /* lost or won, it is told */
         if (is_callback(waiter)) /* now, as the caller's own reference may be the only one */
             weft_future_retain(future);
+        else
+            heard = result < 0;
     }
-    weft__word_unlock(&future->word, WEFT__FUTURE_SETTLED);
+    weft__word_unlock(&future->word, WEFT__FUTURE_SETTLED | (heard ? WEFT__FUTURE_HEARD : 0));
     weft__waiters_wake(chain); /* from here on the future may be gone */
     return 0;
 }
@@ -269,7 +289,8 @@ int weft_future_result(const weft_future *future, int64_t *result)
 
     if (!future)
         return weft__misuse(-EINVAL, "no future");
-    if (!weft__future_peek(future, &found))
+    /* not const: that somebody has looked is no part of the result */
+    if (!weft__future_look((struct weft_future *)(uintptr_t)future, &found))
         return -EAGAIN;
     if (result)
         *result = found;
@@ -287,7 +308,7 @@ int weft_future_take(weft_future *future, int64_t *value)
     if (!(word & WEFT__FUTURE_SETTLED))
         result = -EAGAIN;
     else if (future->result < 0)
-        result = (int)future->result;
+        result = (int)future->result, word |= WEFT__FUTURE_HEARD;
     else if (word & WEFT__FUTURE_TAKEN)
         result = -EALREADY;
     else
@@ -307,6 +328,8 @@ bool weft__future_enter(struct weft_future *future, struct weft__waiter *waiter)
 
     if (pending)
         weft__waiters_put(&future->waiters, waiter);
+    else if (future->result < 0 && !is_callback(waiter))
+        value |= WEFT__FUTURE_HEARD;
     weft__word_unlock(&future->word, value);
     return pending;
 }
@@ -349,7 +372,7 @@ static int begin_await(struct weft__task **self, struct weft_future *future, int
         return weft__outside();
     if (!future)
         return weft__misuse(-EINVAL, "no future");
-    if (!weft__future_peek(future, &found))
+    if (!weft__future_look(future, &found))
         return weft__enter(self);
     if (result)
         *result = found;

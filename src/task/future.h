@@ -6,6 +6,7 @@
  *      0                    pending: tasks and callbacks wait in `waiters`
  *      SETTLED              `result` stands, and nobody waits
  *      SETTLED | TAKEN      its value is somebody's; `result` is but a number
+ *      SETTLED | HEARD      it has failed, and somebody was told
  *
  * `result` is written under the lock before the word says SETTLED by a store-release, and read by
  * whoever has seen that by a load-acquire: it does not change after that, until weft_future_reset,
@@ -21,6 +22,7 @@
 
 #define WEFT__FUTURE_SETTLED UINT64_C(2)
 #define WEFT__FUTURE_TAKEN UINT64_C(4)
+#define WEFT__FUTURE_HEARD UINT64_C(8)
 
 struct weft_future {
     _Atomic(uint64_t) word;
@@ -29,6 +31,7 @@ struct weft_future {
     int64_t result;               /* once SETTLED */
     void (*drop)(int64_t value);
     const char *name;
+    WEFT__NOTED(made_at)
 };
 
 /* The result, if there is one. Any thread. */
@@ -38,6 +41,21 @@ static inline bool weft__future_peek(const struct weft_future *future, int64_t *
     if (!(atomic_load_explicit(&future->word, memory_order_acquire) & WEFT__FUTURE_SETTLED))
         return false;
     *result = future->result;
+    return true;
+}
+
+/* Somebody is told of its failure. */
+void weft__future_hear(struct weft_future *future) __attribute__((cold));
+/* It goes, and nobody was: for debug mode (unheard.c). */
+void weft__future_unheard(const struct weft_future *future) __attribute__((cold));
+
+/* The same for who takes the result as it is: a failure counts as heard. */
+static inline bool weft__future_look(struct weft_future *future, int64_t *result)
+{
+    if (!weft__future_peek(future, result))
+        return false;
+    if (__builtin_expect(*result < 0, 0))
+        weft__future_hear(future);
     return true;
 }
 

@@ -126,9 +126,7 @@ int weft_shield_open(weft_scope *public_scope, int64_t deadline)
 
 /* -- children ------------------------------------------------------------------------------- */
 
-/* Being told to end, and ending for that reason, is no failure. One that runs for a task of another
-   reactor fails there, and not in the root that it stands in. */
-static bool child_failed(const struct weft__task *child)
+bool weft__task_failed(const struct weft__task *child)
 {
     if (child->result >= 0 || weft__task_is_called(child))
         return false;
@@ -183,7 +181,7 @@ void weft__scope_serve_room(struct weft__scope *scope)
 void weft__scope_child_ended(struct weft__scope *scope, struct weft__task *child)
 {
     scope->alive--;
-    if (child_failed(child))
+    if (weft__task_failed(child))
         note_failure(scope, child->result);
     weft__scope_serve_room(scope);
     if (scope->alive == 0 && !scope->owner && weft__tasks_of(scope->reactor)->on_root_empty)

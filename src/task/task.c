@@ -95,6 +95,7 @@ static void wake_joiners(struct weft__task *self)
 
     for (struct weft__joiner *joiner = self->joiners; joiner; joiner = next) {
         next = joiner->next;
+        self->heard = true;
         joiner->result = self->result;
         joiner->done = true;
         if (joiner->consumes)
@@ -154,6 +155,8 @@ void weft__task_release(struct weft__task *task)
 
     if (tasks->dead)
         weft__tasks_reap(task->reactor); /* nobody stands on those any more */
+    if (__builtin_expect(task->result < 0 && !task->heard, 0))
+        weft__task_unheard(task);
     *task->link = task->next;
     if (task->next)
         task->next->link = task->link;
@@ -196,6 +199,7 @@ static void record_init(struct weft__task *task, struct weft__reactor *reactor, 
     task->fiber.wait = NULL;
     task->fiber.saved_errno = 0;
     task->fiber.since_turn = reactor->turn;
+    WEFT__NOTE_NONE(task->fiber.left_at);
     task->reactor = reactor;
     task->generation = ++weft__tasks_of(reactor)->generation;
     task->scope = NULL;
@@ -220,6 +224,8 @@ static void record_init(struct weft__task *task, struct weft__reactor *reactor, 
     task->kept = opt && opt->task;
     task->stays = 0;
     task->delivered = false;
+    task->heard = false;
+    WEFT__NOTE(task->made_at);
 }
 
 /* Can nothing be seen from inside the scope? What its owner sees from its innermost scope includes
@@ -526,6 +532,7 @@ static int join(weft_task handle, int *result, bool consumes)
         }
     } else {
         joiner.result = task->result;
+        task->heard = true;
         if (consumes)
             weft__task_release(task);
     }
@@ -644,6 +651,9 @@ int weft__tasks_open(struct weft__reactor *reactor, uint64_t generation_first, u
 
 void weft__tasks_close(struct weft__reactor *reactor)
 {
+    for (const struct weft__task *task = weft__root(reactor)->children; task; task = task->next)
+        if (task->result < 0 && !task->heard) /* all have ended, these with a handle */
+            weft__task_unheard(task);
     weft__tasks_reap(reactor);
     weft__roll_leave(weft__tasks_of(reactor));
     weft__free(weft__tasks_of(reactor)->neighbours);

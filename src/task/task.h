@@ -27,6 +27,8 @@
 #include "base/rare.h"
 #include "reactor/reactor.h"
 
+enum { WEFT__SERIAL_BITS = 40 }; /* of a generation; the runtime's number is above */
+
 struct weft__binding;
 struct weft__scope;
 struct weft__neighbour; /* call.c's */
@@ -79,6 +81,8 @@ struct weft__task {
     bool kept;      /* a handle was asked for: the record stays until it is joined */
     bool delivered; /* was refused at least once */
     uint8_t stays;  /* how many WEFT_NO_SUSPEND regions it is in */
+    bool heard;     /* somebody has its result */
+    WEFT__NOTED(made_at)
 };
 
 struct weft__defer {
@@ -276,6 +280,18 @@ struct weft__task *weft__task_find(struct weft__reactor *reactor, weft_task hand
    as it is the caller's to use up; any other may run out at any time. */
 int weft__task_not_found(weft_task handle, int error, bool consumed);
 weft_task weft__task_handle(const struct weft__task *task);
+/* Tasks are numbered from 1 on each reactor, in the order in which they were begun. */
+static inline uint64_t weft__task_number(const struct weft__task *task)
+{
+    return task->generation & ((UINT64_C(1) << WEFT__SERIAL_BITS) - 1);
+}
+/* "task 2 "name"". */
+void weft__task_put(struct weft__line *line, const struct weft__task *task);
+/* Has it failed? Being told to end, and ending for that reason, is no failure. One that runs for a
+   task of another reactor fails there. */
+bool weft__task_failed(const struct weft__task *task);
+/* It goes, and nobody has its result: for debug mode (unheard.c). */
+void weft__task_unheard(const struct weft__task *task) __attribute__((cold));
 /* Puts a joiner on a task that has not ended, and takes it off again before it has. */
 void weft__joiner_link(struct weft__task *task, struct weft__joiner *joiner);
 void weft__joiner_unlink(struct weft__joiner *joiner);

@@ -57,13 +57,14 @@ bool weft__awaitable_peek(struct weft__task *self, const weft_awaitable *awaitab
     int error;
 
     if (awaitable->kind == WEFT_AWAITABLE_FUTURE)
-        return weft__future_peek(awaitable->future, result);
+        return weft__future_look(awaitable->future, result);
     if (awaitable->kind == WEFT_AWAITABLE_COROUTINE)
         return false;
     task = weft__task_find(self->reactor, awaitable->task, &error);
     if (!task->ended)
         return false;
     *result = task->result;
+    task->heard = true;
     return true;
 }
 
@@ -115,6 +116,7 @@ static void watch_task(struct weft__watch *watch, struct weft__task *self, weft_
     struct weft__task *task = weft__task_find(self->reactor, handle, &error);
 
     if (task->ended) {
+        task->heard = true;
         watch_done(watch, task->result);
         return;
     }

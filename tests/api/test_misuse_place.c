@@ -304,6 +304,52 @@ static void misuse_on_a_small_stack(void)
     (void)weft_run(small_main, NULL, 0, NULL);
 }
 
+/* A task's handle in the hands of another reactor's thread. */
+static int cancels(void *handle)
+{
+    return weft_cancel(*(weft_task *)handle);
+}
+enum { WRONG_THREAD_LINE = __LINE__ - 2 };
+static int wrong_thread_main(void *arg)
+{
+    weft_task self = weft_current_task();
+
+    (void)arg;
+    return weft_call(1, cancels, &self, sizeof self);
+}
+static void misuse_on_the_wrong_thread(void)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
+
+    (void)weft_run(wrong_thread_main, NULL, 0, &opt);
+}
+
+static int forgets_main(void *arg)
+{
+    (void)arg;
+    (void)weft_coro(forgets_main, NULL, 0);
+    return 0;
+}
+enum { NEVER_AWAITED_LINE = __LINE__ - 3 };
+static void misuse_of_a_coroutine(void)
+{
+    (void)weft_run(forgets_main, NULL, 0, NULL);
+}
+
+static int suspends_main(void *arg)
+{
+    (void)arg;
+    WEFT_NO_SUSPEND {
+        (void)weft_yield();
+    }
+    return 0;
+}
+enum { NO_SUSPEND_LINE = __LINE__ - 4 };
+static void misuse_of_a_region(void)
+{
+    (void)weft_run(suspends_main, NULL, 0, NULL);
+}
+
 static void expect_line(void (*fn)(void), const char *place, const char *words)
 {
     char text[512], expected[512];
@@ -324,7 +370,21 @@ TEST(by_default_it_says_so_and_aborts)
     expect_line(misuse_on_a_small_stack, place, "no memory, or not of that size (-EINVAL)");
 }
 
+/* What asyncio's debug mode knows of mistakes, word by word. */
+TEST(the_words)
+{
+    char place[256];
+
+    snprintf(place, sizeof place, "%s:%d: weft_cancel", __FILE__, WRONG_THREAD_LINE);
+    expect_line(misuse_on_the_wrong_thread, place, "the task is another reactor's (-EXDEV)");
+    snprintf(place, sizeof place, "%s:%d: weft_coro", __FILE__, NEVER_AWAITED_LINE);
+    expect_line(misuse_of_a_coroutine, place,
+                "the coroutine made here was never awaited (-EINVAL)");
+    snprintf(place, sizeof place, "%s:%d: weft_yield", __FILE__, NO_SUSPEND_LINE);
+    expect_line(misuse_of_a_region, place, "may suspend, in a region where nothing may (-EPERM)");
+}
+
 TEST_MAIN("misuse_place", 20, a_call_that_has_returned, a_call_whose_task_is_parked,
           an_argument_that_gives_way, a_call_inside_a_call, a_call_of_several_lines,
           the_address_of_a_function, another_thread, a_signal_handler, the_hook_of_the_process,
-          by_default_it_says_so_and_aborts)
+          by_default_it_says_so_and_aborts, the_words)
