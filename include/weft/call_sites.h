@@ -29,6 +29,7 @@
 #include <weft/runtime.h>
 #include <weft/scope.h>
 #include <weft/select.h>
+#include <weft/server.h>
 #include <weft/stats.h>
 #include <weft/stream.h>
 #include <weft/sync.h>
@@ -581,6 +582,44 @@ WEFT_NODISCARD WEFT_AT_(int, weft_select, (cases, count, flags), weft_case *case
 WEFT_NODISCARD WEFT_AT_(int, weft_select_nowait, (cases, count, flags), weft_case *cases,
     uint32_t count, uint32_t flags)
 #define weft_select_nowait(...) weft_select_nowait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_open_connection, (address, opt, stream), const char *address,
+    const struct weft_connection_opt *opt, weft_stream **stream)
+#define weft_open_connection(...) weft_open_connection_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_open_unix_connection, (path, opt, stream), const char *path,
+    const struct weft_connection_opt *opt, weft_stream **stream)
+#define weft_open_unix_connection(...) weft_open_unix_connection_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_start_server, (server, address, handler, arg, opt),
+    weft_server **server, const char *address, weft_connection_fn handler, void *arg,
+    const struct weft_server_opt *opt)
+#define weft_start_server(...) weft_start_server_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_start_unix_server, (server, path, handler, arg, opt),
+    weft_server **server, const char *path, weft_connection_fn handler, void *arg,
+    const struct weft_server_opt *opt)
+#define weft_start_unix_server(...) weft_start_unix_server_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_server_counts, (server, counts, counts_size), const weft_server *server,
+    struct weft_server_counts *counts, size_t counts_size)
+#define weft_server_counts(...) weft_server_counts_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_server_serving, (server), const weft_server *server)
+#define weft_server_serving(...) weft_server_serving_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_server_port, (server), const weft_server *server)
+#define weft_server_port(...) weft_server_port_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_server_drain, (server, soft, hard), weft_server *server, int64_t soft,
+    int64_t hard)
+#define weft_server_drain(...) weft_server_drain_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_server_wait, (server), weft_server *server)
+#define weft_server_wait(...) weft_server_wait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_server_close, (server), weft_server *server)
+#define weft_server_close(...) weft_server_close_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_stats, (stats, size), struct weft_stats *stats, size_t size)
 #define weft_stats(...) weft_stats_at_(WEFT_HERE_, __VA_ARGS__)

@@ -21,6 +21,7 @@
 #include <weft/runtime.h>
 #include <weft/scope.h>
 #include <weft/select.h>
+#include <weft/server.h>
 #include <weft/stats.h>
 #include <weft/stream.h>
 #include <weft/sync.h>

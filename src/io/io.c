@@ -10,6 +10,7 @@
 #include "io/buffers.h"
 #include "io/fd.h"
 #include "io/offload.h"
+#include "io/server.h"
 #include "io/stream.h"
 
 static _Atomic(uint32_t) latest_id;
@@ -65,6 +66,7 @@ void weft__io_close(struct weft__reactor *reactor)
     struct weft__io *io = weft__io_of(reactor);
 
     weft__offload_close(io);
+    weft__servers_free(io);
     weft__fd_release_all(io);
     weft__fd_table_put();
     weft__buffers_free(io->buffers);

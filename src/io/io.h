@@ -18,6 +18,7 @@ struct weft__buffers;
 struct weft__fd;
 struct weft__fd_use;
 struct weft__pool;
+struct weft_server;
 struct weft_stream;
 
 struct weft__io {
@@ -29,6 +30,7 @@ struct weft__io {
     struct weft__acceptor *acceptors;
     uint32_t accepts_starved; /* how many of them pause for want of descriptors */
     struct weft_stream *streams;
+    struct weft_server *servers;
     struct weft__buffers *buffers; /* NULL until the first stream */
     struct weft__fd_use *uses;     /* of descriptors, by any number of requests at once: io/fd.h */
     struct weft__pool *pool;       /* NULL until the first call that has no request: io/offload.h */

@@ -60,6 +60,7 @@ struct weft_stream {
     bool flushing; /* a task that closes waits for what was given */
     bool closing;
     bool stopping; /* frees itself with the last completion */
+    bool budgeted; /* what it moves is charged to `budget` */
 
     /* and, when a view is given away, the third */
     struct weft__op give;       /* the send of what was given; idle while no request can be had.
@@ -75,9 +76,11 @@ struct weft_stream {
     struct weft__buffer *filling; /* what a receive without a pool fills, or NULL */
     struct weft__starved starved;
     struct weft__timer retry;    /* when no request could be had */
+    struct weft__budget *budget; /* of a server's connection: server.h */
     struct weft__outbox *outbox; /* NULL until something is written behind what is not sent yet */
 };
 _Static_assert(offsetof(struct weft_stream, give) <= 128, "two lines");
+_Static_assert(sizeof(struct weft_stream) <= 320, "what an idle connection costs");
 _Static_assert(offsetof(struct weft_stream, record) <= 192, "three");
 
 /* What waits behind what is being sent, written by who did not wait: stream_queue.c. */
@@ -146,6 +149,9 @@ int weft__stream_wait_more(struct weft__task *self, struct weft_stream *stream, 
                            int flags);
 /* Copies `size` bytes that are held, and takes them. */
 void weft__stream_copy(struct weft_stream *stream, void *buffer, size_t size);
+
+/* server_serve.c: the connection has moved so many bytes. */
+void weft__stream_charge(struct weft_stream *stream, uint64_t bytes);
 
 /* stream_write.c: takes the writer's side with an idle operation, and lets it go. */
 int weft__stream_begin_write(struct weft_stream *stream, struct weft__op *op);

@@ -92,6 +92,8 @@ static void sent(struct weft__op *op, int32_t result, uint32_t flags)
 
     (void)flags;
     WEFT__COUNT_BY(stream->io->reactor, bytes_sent, count);
+    if (__builtin_expect(stream->budgeted, 0))
+        weft__stream_charge(stream, count);
     stream->given_offset += count;
     stream->given_length -= count;
     if (__builtin_expect(count > 0 && stream->given_length > 0 && !stream->closing, 0)) {
@@ -120,7 +122,6 @@ bool weft__stream_end_give(struct weft_stream *stream)
         weft__wake_now(stream->io->reactor, stream->give.waiter);
     if (stream->given && !weft__op_in_flight(&stream->give))
         let_go(stream);
-    weft__stream_drop_queued(stream);
     return !stream->given;
 }
 

@@ -90,6 +90,8 @@ static __attribute__((noinline)) ssize_t read_direct(struct weft__task *self,
     stream->direct = &operation.op;
     result = weft__receive_once(self, &operation, stream->fd, stream->record, buffer, size, flags);
     stream->direct = NULL;
+    if (result > 0 && stream->budgeted)
+        weft__stream_charge(stream, (uint32_t)result);
     if (result > 0)
         weft__stream_note_direct(stream, (uint32_t)result);
     else if (result == 0)

@@ -153,6 +153,8 @@ void weft__stream_note_direct(struct weft_stream *stream, uint32_t count)
 static void append(struct weft_stream *stream, struct weft__buffer *buffer, uint32_t length)
 {
     WEFT__COUNT_BY(reactor_of(stream), bytes_received, length);
+    if (__builtin_expect(stream->budgeted, 0))
+        weft__stream_charge(stream, length);
     if (!stream->fixed && buffer->class == stream->class)
         follow_traffic(stream, buffer->size, length);
     if (put_elsewhere(stream, buffer, length))

@@ -1,0 +1,258 @@
+/*
+ * io/server_serve.c - the tasks of a server: accepting, and one connection.
+ *
+ * What always holds: each connection accepted is counted once when it ends; a listener is closed
+ * before those it brought are waited for, so that nobody connects to a server that drains.
+ */
+#include "io/server.h"
+#include "task/wait.h"
+
+/* -- one connection --------------------------------------------------------------------------- */
+
+/* What a listener knows of its connections; in the frame of its task. */
+struct gate {
+    struct weft_server *server;
+    uint32_t active;
+    struct weft__wait *waiter; /* the listener, waiting for room */
+};
+
+struct connection {
+    struct gate *gate;
+    int fd;
+};
+
+static void charge_nothing(struct weft_stream *stream)
+{
+    stream->budgeted = false;
+    stream->budget = NULL;
+}
+
+void weft__stream_charge(struct weft_stream *stream, uint64_t bytes)
+{
+    struct weft__budget *budget = stream->budget;
+
+    if (bytes <= budget->left) {
+        budget->left -= bytes;
+        return;
+    }
+    budget->left = 0;
+    budget->over = true;
+    weft__scope_cancel(budget->scope, WEFT_CAUSE_CANCEL, false);
+}
+
+/* Runs the handler in a scope with the limits of a connection. What became of it. */
+static enum weft__server_count handle(struct weft_server *server, struct weft_stream *stream)
+{
+    const struct weft_server_opt *opt = &server->opt;
+    struct weft_scope_opt limit = {.size = sizeof limit, .name = "connection"};
+    struct weft__budget budget = {.left = opt->connection_bytes};
+    weft_scope scope;
+    int result, edge;
+
+    if (opt->connection_ns)
+        limit.deadline = weft_after_ns(opt->connection_ns);
+    result = weft_scope_open(&scope, &limit);
+    if (result < 0)
+        return WEFT__SERVER_CUT;
+    budget.scope = (struct weft__scope *)&scope;
+    stream->budget = &budget;
+    stream->budgeted = opt->connection_bytes != 0;
+    result = server->handler(stream, server->arg);
+    charge_nothing(stream);
+    edge = weft_scope_close(&scope);
+    if (budget.over)
+        return WEFT__SERVER_OVER_BYTES;
+    if (edge == -ETIMEDOUT && budget.scope->deadline_fired)
+        return WEFT__SERVER_OVER_TIME;
+    if (edge >= 0 && (result >= 0 || (result == -ESHUTDOWN && weft_draining())))
+        return WEFT__SERVER_FINISHED;
+    return edge == -ECANCELED ? WEFT__SERVER_CUT : WEFT__SERVER_FAILED;
+}
+
+static void leave(struct gate *gate, enum weft__server_count what)
+{
+    weft__server_count(gate->server, WEFT__SERVER_ACTIVE, (uint64_t)-1);
+    weft__server_count(gate->server, what, 1);
+    gate->active--;
+    if (gate->waiter)
+        weft__wake_now(weft__self, gate->waiter);
+}
+
+static int connection(void *arg)
+{
+    const struct connection *self = arg;
+    struct weft_server *server = self->gate->server;
+    struct weft_stream *stream;
+    enum weft__server_count what = WEFT__SERVER_REFUSED;
+
+    if (weft_stream_open(self->fd, &server->stream_opt, &stream) < 0) {
+        weft_close(self->fd);
+    } else {
+        what = handle(server, stream);
+        weft_stream_close(stream);
+    }
+    leave(self->gate, what);
+    return 0;
+}
+
+/* -- one listener ------------------------------------------------------------------------------ */
+
+static bool is_full(const struct gate *gate)
+{
+    uint32_t most = gate->server->opt.connections_max;
+
+    return most != 0 && gate->active >= most;
+}
+
+/* Waits until there is room for one more, unless those who come then are to be refused. */
+static int wait_for_room(struct gate *gate)
+{
+    struct weft__wait wait = {.what = "room for a connection", .fd = -1, .idle = true};
+    int error = 0;
+
+    gate->waiter = &wait;
+    while (error == 0 && is_full(gate) && !gate->server->opt.refuse)
+        error = weft__wait_for_wake(weft__task_self(), &wait, true);
+    gate->waiter = NULL;
+    return error;
+}
+
+/* Begins to serve it, or refuses it. */
+static void admit(struct gate *gate, weft_scope *connections, int fd)
+{
+    struct connection made = {gate, fd};
+    struct weft_spawn_opt opt = {.size = sizeof opt,
+                                 .name = gate->server->opt.name,
+                                 .stack_size = gate->server->opt.stack_size};
+
+    bool refuse = is_full(gate) || weft_draining();
+
+    gate->active++;
+    weft__server_count(gate->server, WEFT__SERVER_ACTIVE, 1);
+    if (!refuse && weft_spawn_nowait(connections, connection, &made, sizeof made, &opt) == 0)
+        return;
+    weft_close(fd);
+    leave(gate, WEFT__SERVER_REFUSED);
+}
+
+/* Accepts until it is told to end. What told it. */
+static int accept_all(struct gate *gate, weft_scope *connections, int listener)
+{
+    int result = 0;
+
+    while (result >= 0) {
+        result = wait_for_room(gate);
+        if (result == 0)
+            result = weft_accept(listener, NULL, NULL, 0);
+        if (result >= 0)
+            admit(gate, connections, result);
+    }
+    return result;
+}
+
+static void drain(struct weft_server *server, weft_scope *connections)
+{
+    int64_t soft = atomic_load_explicit(&server->soft, memory_order_relaxed);
+
+    if (soft) /* else a scope around the server drains, and its times hold */
+        weft_scope_drain(connections, soft,
+                         atomic_load_explicit(&server->hard, memory_order_relaxed));
+}
+
+static int listener(struct weft_server *server, int fd)
+{
+    struct weft_scope_opt opt = {.size = sizeof opt,
+                                 .name = "connections",
+                                 .on_error = WEFT_KEEP_GOING};
+    struct gate gate = {.server = server};
+    weft_scope connections;
+    int result = weft_scope_open(&connections, &opt);
+
+    if (result < 0) {
+        weft_close(fd);
+        return result;
+    }
+    result = accept_all(&gate, &connections, fd);
+    weft_close(fd);
+    if (result == -ESHUTDOWN)
+        drain(server, &connections);
+    else
+        weft_scope_cancel(&connections);
+    weft_scope_close(&connections);
+    return result == -ESHUTDOWN ? 0 : result;
+}
+
+/* -- the server -------------------------------------------------------------------------------- */
+
+struct place {
+    struct weft_server *server;
+    uint32_t index;
+};
+
+/* The number is taken out of the list by who closes it. */
+static int listener_of(struct weft_server *server, uint32_t index)
+{
+    int fd = server->fds[index];
+
+    server->fds[index] = -1;
+    return listener(server, fd);
+}
+
+static int listener_there(void *arg)
+{
+    const struct place *place = arg;
+
+    return listener_of(place->server, place->index);
+}
+
+/* The listeners of the other reactors, each there. */
+static int spawn_others(struct weft_server *server)
+{
+    int error = 0;
+
+    for (uint32_t i = 0; i < server->count && error == 0; i++) {
+        struct place place = {server, i};
+        struct weft_spawn_opt opt = {.size = sizeof opt,
+                                     .name = "server",
+                                     .reactor = WEFT_ON((int)i)};
+        if (i != server->here)
+            error = weft_spawn(&server->listeners, listener_there, &place, sizeof place, &opt);
+    }
+    return error;
+}
+
+static void close_left(struct weft_server *server)
+{
+    for (uint32_t i = 0; i < server->count; i++)
+        if (server->fds[i] >= 0)
+            weft_close(server->fds[i]);
+}
+
+/* Of the body and of those on other reactors: who failed first, not who was cancelled for it. */
+static int worse(int body, int others)
+{
+    return others < 0 && (body >= 0 || body == -ECANCELED) ? others : body;
+}
+
+int weft__server_main(void *arg)
+{
+    struct weft_server *server = *(struct weft_server **)arg;
+    int result = weft_scope_open(&server->listeners, NULL);
+
+    if (result == 0) {
+        server->serving = true;
+        if (atomic_load_explicit(&server->soft, memory_order_relaxed)) /* told before we ran */
+            weft__scope_drain_begin((struct weft__scope *)&server->listeners);
+        result = spawn_others(server);
+        if (result == 0)
+            result = listener_of(server, server->here);
+        if (result < 0)
+            weft_scope_cancel(&server->listeners);
+        server->serving = false;
+        result = worse(result, weft_scope_close(&server->listeners));
+    }
+    close_left(server);
+    server->ended = true;
+    server->result = result;
+    return result;
+}
