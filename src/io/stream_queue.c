@@ -111,7 +111,7 @@ static int check(const struct weft_stream *stream)
         return weft__outside();
     if (stream->io->reactor != weft__self)
         return weft__misuse(-EXDEV, "the stream is another reactor's");
-    return stream->closing | stream->flushing ? -EBADF : 0;
+    return stream->closing || stream->flushing ? -EBADF : 0;
 }
 
 ssize_t weft_stream_write_nowait(weft_stream *stream, const void *buffer, size_t size)
