@@ -16,6 +16,7 @@
 #include <weft/loop.h>
 #include <weft/misuse.h>
 #include <weft/net.h>
+#include <weft/poll.h>
 #include <weft/post.h>
 #include <weft/queue.h>
 #include <weft/runtime.h>

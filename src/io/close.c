@@ -10,6 +10,7 @@
 
 #include "io/accept.h"
 #include "io/fd.h"
+#include "io/watcher.h"
 #include "ring/host.h"
 #include "task/operation.h"
 #include "task/wait.h"
@@ -63,6 +64,7 @@ static int close_record(struct weft__task *self, int fd, struct weft__fd *record
     uint64_t word = weft__fd_close_begin(record);
     int result;
 
+    weft__watchers_close(weft__io_of(self->reactor), fd);
     if (record->acceptor)
         weft__acceptor_close(self, record->acceptor);
     end_side(self, record, WEFT__READER, fd);

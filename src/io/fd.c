@@ -176,6 +176,41 @@ void weft__fd_hand_over(struct weft__io *io, struct weft__fd *record)
     weft__fd_forget(io, record);
 }
 
+/* -- waiting for one that may be somebody else's ------------------------------------------------
+ */
+
+int weft__fd_watch(struct weft__io *io, int fd, struct weft__fd **record)
+{
+    uint64_t before = 0;
+    int error;
+
+    if ((uint32_t)fd < io->fd_count)
+        before = atomic_load_explicit(&io->fds[fd].owner, memory_order_relaxed);
+    error = weft__fd_find(io, fd, record);
+    if (error < 0)
+        return error;
+    /* a claim has been counted, and it is ours: so we have just made it */
+    if (atomic_load_explicit(&(*record)->owner, memory_order_relaxed) >> 32 != before >> 32)
+        (*record)->flags |= WEFT__FD_LENT;
+    if ((*record)->stream || (*record)->acceptor)
+        return weft__misuse(-EBUSY, "a stream or weft_accept takes what comes");
+    return (*record)->flags & WEFT__FD_POISONED ? -ENOTCONN : 0;
+}
+
+void weft__fd_unwatched(struct weft__fd *record)
+{
+    if (!(record->flags & WEFT__FD_LENT))
+        return;
+    record->flags = WEFT__FD_LENT;
+    record->identity = 0;
+}
+
+void weft__fd_watch_end(struct weft__io *io, struct weft__fd *record)
+{
+    if (record->flags & WEFT__FD_LENT && record->trouble == 0)
+        weft__fd_forget(io, record);
+}
+
 void weft__fd_uses_cancel(struct weft__io *io, int fd)
 {
     for (struct weft__fd_use *use = io->uses; use; use = use->next)

@@ -37,6 +37,7 @@ enum {
     WEFT__FD_SEEKS = 1 << 3,    /* it has a position: can be read at an offset */
     WEFT__FD_SOCKET = 1 << 4,
     WEFT__FD_MOVED = 1 << 5, /* handed over: whoever claims it next is told of the trouble */
+    WEFT__FD_LENT = 1 << 6, /* claimed by who waits for it to be ready: nobody's again afterwards */
 };
 
 /* A request on a descriptor beside any number of others: at an offset, of the file as a whole, or
@@ -203,6 +204,15 @@ void weft__fd_poison(struct weft__fd *record);
 void weft__fd_forget(struct weft__io *io, struct weft__fd *record);
 /* ... it is handed over; the kernel says some things once, and those go along. */
 void weft__fd_hand_over(struct weft__io *io, struct weft__fd *record);
+
+/* Finds the record of a descriptor that is to be waited for, and not used: lent, if it was
+   nobody's. 0; -EBADF, -EXDEV, -EBUSY, -ENOTCONN. */
+int weft__fd_watch(struct weft__io *io, int fd, struct weft__fd **record);
+/* Nobody waits any more in a way that its owner knows of: he may close the number behind our back
+   and have it given out again, though requests on it have yet to end. */
+void weft__fd_unwatched(struct weft__fd *record);
+/* One that waited has ended. */
+void weft__fd_watch_end(struct weft__io *io, struct weft__fd *record);
 
 /* Is this reactor closing it already? */
 bool weft__fd_closes_here(const struct weft__io *io, int fd);

@@ -12,6 +12,7 @@
 #include "io/offload.h"
 #include "io/server.h"
 #include "io/stream.h"
+#include "io/watcher.h"
 
 static _Atomic(uint32_t) latest_id;
 
@@ -59,6 +60,7 @@ void weft__io_stop(struct weft__reactor *reactor)
         next_stream = stream->next;
         weft__stream_stop(stream);
     }
+    weft__watchers_stop(io);
 }
 
 void weft__io_close(struct weft__reactor *reactor)
@@ -67,6 +69,7 @@ void weft__io_close(struct weft__reactor *reactor)
 
     weft__offload_close(io);
     weft__servers_free(io);
+    weft__free(io->watched);
     weft__fd_release_all(io);
     weft__fd_table_put();
     weft__buffers_free(io->buffers);

@@ -18,6 +18,7 @@ struct weft__buffers;
 struct weft__fd;
 struct weft__fd_use;
 struct weft__pool;
+struct weft__watched;
 struct weft_server;
 struct weft_stream;
 
@@ -33,6 +34,8 @@ struct weft__io {
     struct weft_server *servers;
     struct weft__buffers *buffers; /* NULL until the first stream */
     struct weft__fd_use *uses;     /* of descriptors, by any number of requests at once: io/fd.h */
+    struct weft__watched *watched; /* by descriptor, readers and writers: io/watcher.c */
+    uint32_t watched_count;        /* its length */
     struct weft__pool *pool;       /* NULL until the first call that has no request: io/offload.h */
     uint32_t offloaded;            /* such calls under way */
 };
@@ -45,8 +48,8 @@ static inline struct weft__io *weft__io_of(const struct weft__reactor *reactor)
 /* On the reactor's thread, once its ring is open. 0 or -ENOMEM. */
 int weft__io_open(struct weft__reactor *reactor);
 
-/* On the loop, once every task has ended: ends armed accepts and receives and frees what is idle.
- */
+/* On the loop, once every task has ended: ends armed accepts, receives and polls and frees what is
+   idle. */
 void weft__io_stop(struct weft__reactor *reactor);
 
 /* Once nothing is in flight any more. Frees the rest. */

@@ -65,7 +65,7 @@ uint32_t weft__sim_events_of(const struct weft__sim_request *request)
 {
     switch (request->sqe.opcode) {
     case WEFT__OP_POLL_ADD:
-        return poll_mask(&request->sqe);
+        return poll_mask(&request->sqe) | POLLRDHUP; /* as the kernel: asked for or not */
     case WEFT__OP_ACCEPT:
     case WEFT__OP_RECV:
     case WEFT__OP_READ:
@@ -267,9 +267,10 @@ static int32_t perform_poll(struct weft__sim_request *request)
     const struct weft__sim_file_ops *ops = request->file->ops;
     uint32_t wanted = weft__sim_events_of(request) | POLLERR | POLLHUP, events;
 
-    if (!ops->poll)
-        return -EOPNOTSUPP;
-    events = ops->poll(request->ring->sim, request->file) & wanted;
+    if (ops->poll)
+        events = ops->poll(request->ring->sim, request->file) & wanted;
+    else
+        events = (POLLIN | POLLOUT) & wanted; /* of files, folders, rings: as ever */
     return events ? (int32_t)events : -EAGAIN;
 }
 
