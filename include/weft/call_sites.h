@@ -24,6 +24,7 @@
 #include <weft/loop.h>
 #include <weft/misuse.h>
 #include <weft/net.h>
+#include <weft/poll.h>
 #include <weft/post.h>
 #include <weft/queue.h>
 #include <weft/runtime.h>
@@ -453,6 +454,24 @@ WEFT_AT_(int, weft_socket_set, (fd, opt), int fd, const struct weft_socket_opt *
 
 WEFT_AT_(int, weft_fd_move, (fd), int fd)
 #define weft_fd_move(...) weft_fd_move_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_poll, (fd, events), int fd, int events)
+#define weft_poll(...) weft_poll_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_poll_until, (fd, events, deadline), int fd, int events, int64_t deadline)
+#define weft_poll_until(...) weft_poll_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_add_reader, (fd, fn, arg), int fd, weft_ready_fn *fn, void *arg)
+#define weft_add_reader(...) weft_add_reader_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_add_writer, (fd, fn, arg), int fd, weft_ready_fn *fn, void *arg)
+#define weft_add_writer(...) weft_add_writer_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_remove_reader, (fd), int fd)
+#define weft_remove_reader(...) weft_remove_reader_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_remove_writer, (fd), int fd)
+#define weft_remove_writer(...) weft_remove_writer_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_post, (inbox, fn, arg, drop), weft_inbox *inbox, void (*fn)(void *), void *arg,
     void (*drop)(void *))

@@ -69,10 +69,10 @@ void weft__io_close(struct weft__reactor *reactor)
 
     weft__offload_close(io);
     weft__servers_free(io);
-    weft__free(io->watched);
     weft__fd_release_all(io);
     weft__fd_table_put();
     weft__buffers_free(io->buffers);
+    weft__free(io->watched);
     weft__free(io);
     reactor->io = NULL;
 }

@@ -40,6 +40,7 @@ breaks 'fsync#1=EIO' files/syncing 'file -EIO'
 breaks 'rename#1=ENOSPC' files/names 'rename -ENOSPC'
 # (under the address sanitizer the kernel sees that the memory it was lent has gone)
 breaks 'read#1=hang' pipes/waiting 'no completion came\|the world ended'
+breaks 'poll#1=hang' ready/what-is-so 'no completion came'
 breaks 'recv#1=hang' buffers/the-end 'no completion came'
 [ $missed = 0 ] && echo 'all were noticed'
 exit $missed
