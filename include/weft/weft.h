@@ -13,6 +13,7 @@
 #include <weft/fd.h>
 #include <weft/file.h>
 #include <weft/future.h>
+#include <weft/generator.h>
 #include <weft/loop.h>
 #include <weft/misuse.h>
 #include <weft/net.h>

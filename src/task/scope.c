@@ -170,11 +170,17 @@ static bool is_empty(const struct weft__scope *scope)
     return scope->alive == 0 && scope->room_served == 0;
 }
 
+/* Nobody but generators: who would ask them has ended. */
+static bool is_quiet(const struct weft__scope *scope)
+{
+    return scope->alive == scope->generators && scope->room_served == 0;
+}
+
 void weft__scope_serve_room(struct weft__scope *scope)
 {
     while (scope->room && scope->alive + scope->room_served < scope->alive_max)
         serve_one(scope);
-    if (is_empty(scope) && scope->closer)
+    if (is_quiet(scope) && scope->closer)
         weft__wake_now(scope->reactor, scope->closer);
 }
 
@@ -188,19 +194,20 @@ void weft__scope_child_ended(struct weft__scope *scope, struct weft__task *child
         weft__tasks_of(scope->reactor)->on_root_empty(scope->reactor);
 }
 
-/* Waits, uninterruptibly, for the last child. 0, or -ETIME when `deadline_ns` came first. */
+/* Waits, uninterruptibly, for the last child that is no generator. 0, or -ETIME when `deadline_ns`
+   came first. */
 static int wait_for_children(struct weft__scope *scope, struct weft__task *self, const char *what,
                              int64_t deadline_ns)
 {
     int result = 0;
 
-    while (!is_empty(scope) && result == 0) {
+    while (!is_quiet(scope) && result == 0) {
         struct weft__wait wait = {.what = what, .fd = -1};
         scope->closer = &wait;
         result = weft__wait_for_wake_until(self, &wait, false, deadline_ns);
         scope->closer = NULL;
     }
-    return is_empty(scope) ? 0 : result;
+    return is_quiet(scope) ? 0 : result;
 }
 
 /* -- closing -------------------------------------------------------------------------------- */
@@ -255,8 +262,10 @@ static int close_scope(struct weft__scope *scope, struct weft__task *self)
 {
     do { /* clean-up actions may spawn */
         wait_for_children(scope, self, weft__waits_closing, WEFT_NEVER);
-        run_defers(scope);
-    } while (!is_empty(scope));
+        weft__holds_abandon(&scope->holds);
+        if (is_empty(scope))
+            run_defers(scope);
+    } while (!is_empty(scope) || scope->holds);
     settle_deadline(scope);
     weft__timer_disarm(&scope->reactor->timers, &scope->timer);
     while (scope->children)

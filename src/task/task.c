@@ -108,17 +108,6 @@ static void wake_joiners(struct weft__task *self)
     self->joiners = NULL;
 }
 
-/* What it holds is not its to hold any more, and nobody else's to release. */
-static void abandon_holds(struct weft__task *self)
-{
-    while (self->holds) {
-        struct weft__hold *hold = self->holds;
-
-        weft__hold_end(hold);
-        hold->abandon(hold);
-    }
-}
-
 /* The first function on a task's stack; `arg` is its record. Returns who goes on. */
 static struct weft__context *task_main(void *arg)
 {
@@ -135,7 +124,7 @@ static struct weft__context *task_main(void *arg)
     if (__builtin_expect(self->bindings != NULL, 0))
         weft__bindings_put(self->bindings);
     if (__builtin_expect(self->holds != NULL, 0))
-        abandon_holds(self);
+        weft__holds_abandon(&self->holds);
     weft__coroutines_end(self);
     self->ended = true;
     WEFT__TRACE(reactor, WEFT_TRACE_END, self->fiber.slot, self->result);

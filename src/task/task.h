@@ -131,6 +131,8 @@ struct weft__scope {
     struct weft__room_waiter *room;
     struct weft__room_waiter **room_tail;
     struct weft__defer *defers;
+    struct weft__hold *holds; /* generators opened in it and not closed */
+    uint32_t generators;      /* how many children are bodies of such; they do not keep it open */
     const char *name;
 };
 _Static_assert(sizeof(struct weft__scope) <= sizeof(struct weft_scope), "reserved room");
@@ -257,19 +259,34 @@ static inline int weft__admit_again(struct weft__task *task, bool idle)
 int weft__task_start(struct weft__reactor *reactor, struct weft__scope *home, weft_task_fn fn,
                      const void *arg, size_t size, const struct weft_spawn_opt *opt);
 /* The task holds it from now on; or no more. */
-static inline void weft__hold_begin(struct weft__task *self, struct weft__hold *hold)
+static inline void weft__hold_put(struct weft__hold **holds, struct weft__hold *hold)
 {
-    hold->next = self->holds;
-    hold->link = &self->holds;
+    hold->next = *holds;
+    hold->link = holds;
     if (hold->next)
         hold->next->link = &hold->next;
-    self->holds = hold;
+    *holds = hold;
+}
+static inline void weft__hold_begin(struct weft__task *self, struct weft__hold *hold)
+{
+    weft__hold_put(&self->holds, hold);
 }
 static inline void weft__hold_end(struct weft__hold *hold)
 {
     *hold->link = hold->next;
     if (hold->next)
         hold->next->link = hold->link;
+}
+
+/* What is still held is not its to hold any more. */
+static inline void weft__holds_abandon(struct weft__hold **holds)
+{
+    while (*holds) {
+        struct weft__hold *hold = *holds;
+
+        weft__hold_end(hold);
+        hold->abandon(hold);
+    }
 }
 
 /* Runs fn and applies the rule of the unread failure. */
