@@ -21,6 +21,7 @@
 #include <weft/fd.h>
 #include <weft/file.h>
 #include <weft/future.h>
+#include <weft/generator.h>
 #include <weft/loop.h>
 #include <weft/misuse.h>
 #include <weft/net.h>
@@ -332,6 +333,26 @@ WEFT_NODISCARD WEFT_AT_(int, weft_future_add_done, (future, fn, arg), weft_futur
 WEFT_AT_(int, weft_future_remove_done, (future, fn, arg), weft_future *future, weft_future_fn *fn,
     void *arg)
 #define weft_future_remove_done(...) weft_future_remove_done_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_generator_open, (generator, item_size, fn, arg, arg_size, opt),
+    weft_generator **generator, size_t item_size, weft_generator_fn fn, const void *arg,
+    size_t arg_size, const struct weft_generator_opt *opt)
+#define weft_generator_open(...) weft_generator_open_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_generator_produce, (generator, item), weft_generator *generator,
+    const void *item)
+#define weft_generator_produce(...) weft_generator_produce_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_generator_next, (generator, item), weft_generator *generator,
+    void *item)
+#define weft_generator_next(...) weft_generator_next_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_generator_next_until, (generator, item, deadline),
+    weft_generator *generator, void *item, int64_t deadline)
+#define weft_generator_next_until(...) weft_generator_next_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_generator_close, (generator), weft_generator *generator)
+#define weft_generator_close(...) weft_generator_close_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_loop_new, (loop, opt), weft_loop **loop,
     const struct weft_run_opt *opt)
