@@ -109,6 +109,17 @@ static inline void weft__request_cancel(struct weft__sqe *sqe, uint64_t target)
                               .flags = WEFT__SQE_SKIP_SUCCESS};
 }
 
+/* Completes with 0 once the process behind `pidfd` has ended, and leaves it to be reaped. */
+static inline void weft__request_waitid(struct weft__sqe *sqe, int pidfd)
+{
+    enum { P_PIDFD_ = 3, WEXITED_ = 4, WNOWAIT_ = 0x01000000 }; /* the kernel's */
+
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_WAITID,
+                              .fd = pidfd,
+                              .length = P_PIDFD_,
+                              .file_index = WEXITED_ | WNOWAIT_};
+}
+
 /* -- files ------------------------------------------------------------------------------------ */
 
 /* Paths, `how` and the vectors of the four below are the kernel's to read until the request was
@@ -122,6 +133,18 @@ static inline void weft__request_read(struct weft__sqe *sqe, int fd, void *buffe
                               .offset = offset,
                               .address = (uint64_t)(uintptr_t)buffer,
                               .length = size};
+}
+
+/* Into a buffer of `group`, once. */
+static inline void weft__request_read_select(struct weft__sqe *sqe, int fd, uint16_t group,
+                                             uint32_t size)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_READ,
+                              .flags = WEFT__SQE_BUFFER_SELECT,
+                              .fd = fd,
+                              .offset = WEFT__OFFSET_CURRENT,
+                              .length = size,
+                              .buffer_group = group};
 }
 
 static inline void weft__request_write(struct weft__sqe *sqe, int fd, const void *buffer,

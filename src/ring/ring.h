@@ -74,6 +74,7 @@ enum weft__opcode {
     WEFT__OP_SYMLINKAT = 38,
     WEFT__OP_LINKAT = 39,
     WEFT__OP_MSG_RING = 40,
+    WEFT__OP_WAITID = 50,    /* 6.7: WEFT__FEATURE_WAITID */
     WEFT__OP_FTRUNCATE = 55, /* 6.9: WEFT__FEATURE_FTRUNCATE */
 };
 
@@ -129,6 +130,7 @@ enum weft__feature {
     WEFT__FEATURE_ABS_TIMER = 1 << 9,    /* 6.12: absolute deadlines for the wait */
     WEFT__FEATURE_FIXED_FILES = 1 << 10, /* 6.15: descriptors the ring holds by itself */
     WEFT__FEATURE_FTRUNCATE = 1 << 11,   /* 6.9: files are cut through the ring */
+    WEFT__FEATURE_WAITID = 1 << 12,      /* 6.7: waits for the end of a process */
 };
 
 enum { /* bits the kernel sets in *kernel_flags */

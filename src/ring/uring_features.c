@@ -26,6 +26,7 @@ static const struct {
     {WEFT__FEATURE_ABS_TIMER, "abs_timer"},
     {WEFT__FEATURE_FIXED_FILES, "fixed_files"},
     {WEFT__FEATURE_FTRUNCATE, "ftruncate"},
+    {WEFT__FEATURE_WAITID, "waitid"},
 };
 
 enum { FEATURE_COUNT = sizeof features / sizeof features[0] };

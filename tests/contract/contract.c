@@ -39,6 +39,7 @@ const struct contract_feature contract_features[] = {
     {"abs_timer", WEFT__FEATURE_ABS_TIMER, CONTRACT_KERNEL(6, 12)},
     {"fixed_files", WEFT__FEATURE_FIXED_FILES, CONTRACT_KERNEL(6, 15)},
     {"ftruncate", WEFT__FEATURE_FTRUNCATE, CONTRACT_KERNEL(6, 9)},
+    {"waitid", WEFT__FEATURE_WAITID, CONTRACT_KERNEL(6, 7)},
 };
 const size_t contract_feature_count = sizeof contract_features / sizeof contract_features[0];
 

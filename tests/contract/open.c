@@ -136,6 +136,7 @@ FEATURE(no_iowait, WEFT__FEATURE_NO_IOWAIT)
 FEATURE(abs_timer, WEFT__FEATURE_ABS_TIMER)
 FEATURE(fixed_files, WEFT__FEATURE_FIXED_FILES)
 FEATURE(cutting_files, WEFT__FEATURE_FTRUNCATE)
+FEATURE(waiting_for_processes, WEFT__FEATURE_WAITID)
 
 #define AS_AGED                                                                                    \
     {                                                                                              \
@@ -226,5 +227,7 @@ const struct contract_check contract_open[] = {
      fixed_files, 0, AS_AGED},
     {"open/ftruncate", "From 6.9 on files are cut through the ring.", FEATURES, cutting_files, 0,
      AS_AGED},
+    {"open/waitid", "From 6.7 on the end of a process is waited for by a request of its own.",
+     FEATURES, waiting_for_processes, 0, AS_AGED},
     {0},
 };

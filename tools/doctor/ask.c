@@ -53,6 +53,7 @@ static const struct {
      "Unix sockets."},
     {WEFT__FEATURE_FTRUNCATE,
      "A worker thread cuts files, one hand-over there and back for each weft_ftruncate."},
+    {WEFT__FEATURE_WAITID, "The end of a process is waited for by a poll of its descriptor."},
 };
 
 static const char *cost_of(uint32_t bit)
