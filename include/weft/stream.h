@@ -34,15 +34,18 @@ struct weft_stream_opt {
 };
 
 /*
- * Makes a stream of the connected stream socket `fd`, which it then owns: close the stream, not the
- * descriptor. On error the descriptor stays the caller's.
- * Returns 0 and *stream; -EINVAL (no stream socket, bad options), -ENOMEM, -EBADF, -EBUSY
- * (something is in flight on fd, or a stream has it), -ENOTCONN (its connect failed), -EXDEV.
+ * Makes a stream of the connected stream socket `fd`, or of the end of a pipe, or a terminal, which
+ * it then owns: close the stream, not the descriptor. On error the descriptor stays the caller's.
+ * The way that a pipe does not go answers -EBADF.
+ * Returns 0 and *stream; -EINVAL (no stream: a file, datagrams; bad options), -ENOMEM, -EBADF,
+ * -EBUSY (something is in flight on fd, or a stream has it), -ENOTCONN (its connect failed),
+ * -EXDEV.
  */
 WEFT_API WEFT_NODISCARD int weft_stream_open(int fd, const struct weft_stream_opt *opt,
                                              weft_stream **stream);
 
-/* The descriptor, for options and addresses; not for reading, writing or closing. */
+/* The descriptor, for options and addresses; not for reading, writing or closing. -1: a pipe that
+   was shut down. */
 WEFT_API int weft_stream_fd(const weft_stream *stream);
 
 enum weft_stream_kind { WEFT_STREAM_TCP = 1, WEFT_STREAM_UNIX, WEFT_STREAM_PIPE };
@@ -160,7 +163,8 @@ WEFT_API ssize_t weft_stream_give(weft_stream *to, weft_stream *from, size_t siz
  */
 WEFT_API int weft_stream_drain(weft_stream *stream) WEFT_SUSPENDS;
 
-/* Ends the writing side: the peer reads the end of the stream. */
+/* Ends the writing side: the peer reads the end of the stream. Of a pipe the descriptor is closed
+   by that; -ENOTSOCK of a terminal. */
 WEFT_API int weft_stream_shutdown(weft_stream *stream) WEFT_SUSPENDS;
 
 /*

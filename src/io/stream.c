@@ -3,8 +3,11 @@
  */
 #include "io/stream.h"
 
+#include <fcntl.h>
+
 #include "base/memory.h"
 #include "base/option.h"
+#include "io/accept.h"
 #include "io/close.h"
 #include "io/socket.h"
 #include "ring/host.h"
@@ -12,15 +15,36 @@
 
 /* -- opening -------------------------------------------------------------------------------- */
 
-static int check_socket(int fd)
+/* How a descriptor goes: O_RDONLY, O_WRONLY or O_RDWR, with SOCKET if it is one; -EINVAL: what has
+   messages, or a position, is no stream. */
+enum { SOCKET = 1 << 8 };
+static int ways_of(int fd)
 {
-    int type = 0;
+    int type = 0, flags;
     socklen_t length = sizeof type;
     int error = weft__host_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length);
 
+    if (error == 0)
+        return type == SOCK_STREAM ? O_RDWR | SOCKET : -EINVAL;
     if (error == -EBADF)
         return error;
-    return error < 0 || type != SOCK_STREAM ? -EINVAL : 0;
+    flags = weft__host_fcntl(fd, F_GETFL, 0);
+    if (flags < 0 || flags & O_PATH || weft__host_seeks(fd) == 0)
+        return flags == -EBADF ? -EBADF : -EINVAL;
+    return flags & O_ACCMODE;
+}
+
+/* The way that a pipe does not go answers as read(2) and write(2) do. */
+static void set_ways(struct weft_stream *stream, int ways)
+{
+    stream->plain = !(ways & SOCKET);
+    stream->one_way = (ways & O_ACCMODE) != O_RDWR;
+    if ((ways & O_ACCMODE) == O_WRONLY)
+        stream->error = -EBADF;
+    if ((ways & O_ACCMODE) == O_RDONLY) {
+        stream->write_error = -EBADF;
+        stream->giving = true;
+    }
 }
 
 /* The smallest class that holds `size` bytes. */
@@ -72,7 +96,8 @@ static struct weft_stream *create(struct weft__io *io, int fd, struct weft__fd *
     return stream;
 }
 
-static int find(struct weft__io *io, int fd, struct weft__fd **record)
+/* The record; *ways, or the error. */
+static int find(struct weft__io *io, int fd, struct weft__fd **record, int *ways)
 {
     int error = weft__fd_find(io, fd, record);
 
@@ -80,10 +105,10 @@ static int find(struct weft__io *io, int fd, struct weft__fd **record)
         return error;
     if ((*record)->sides[WEFT__READER] || (*record)->sides[WEFT__WRITER])
         return weft__fd_refuse(*record);
-    error = check_socket(fd);
-    if (error == -EBADF)
+    *ways = ways_of(fd);
+    if (*ways == -EBADF)
         weft__fd_forget(io, *record);
-    return error;
+    return *ways < 0 ? *ways : 0;
 }
 
 int weft_stream_open(int fd, const struct weft_stream_opt *opt, weft_stream **result)
@@ -92,7 +117,7 @@ int weft_stream_open(int fd, const struct weft_stream_opt *opt, weft_stream **re
     struct weft_stream *stream;
     struct weft_stream_opt own;
     struct weft__fd *record;
-    int error;
+    int error, ways = 0;
 
     if (!self)
         return weft__outside();
@@ -100,12 +125,13 @@ int weft_stream_open(int fd, const struct weft_stream_opt *opt, weft_stream **re
     if (error == 0)
         error = result ? check_options(&own) : weft__misuse(-EINVAL, "nowhere to put the stream");
     if (error == 0)
-        error = find(weft__io_of(self->reactor), fd, &record);
+        error = find(weft__io_of(self->reactor), fd, &record, &ways);
     if (error < 0)
         return error;
     stream = create(weft__io_of(self->reactor), fd, record, &own);
     if (!stream)
         return -ENOMEM;
+    set_ways(stream, ways);
     weft__stream_arm(stream); /* if that cannot be now, it is tried again in a moment */
     *result = stream;
     return 0;
@@ -143,6 +169,14 @@ static void give_all(struct weft_stream *stream)
     weft__buffer_free(stream->filling);
 }
 
+static void leave_record(struct weft_stream *stream, struct weft__fd *record)
+{
+    if (!record || record->stream != stream)
+        return;
+    record->stream = NULL;
+    record->sides[WEFT__READER] = record->sides[WEFT__WRITER] = NULL;
+}
+
 void weft__stream_destroy(struct weft_stream *stream)
 {
     struct weft__fd *record = stream->record;
@@ -152,12 +186,26 @@ void weft__stream_destroy(struct weft_stream *stream)
     *stream->link = stream->next;
     if (stream->next)
         stream->next->link = stream->link;
-    if (record->stream == stream) {
-        record->stream = NULL;
-        record->sides[WEFT__READER] = record->sides[WEFT__WRITER] = NULL;
-    }
+    leave_record(stream, record);
     weft__free(stream->outbox);
     weft__free(stream);
+}
+
+void weft__stream_close_early(struct weft_stream *stream)
+{
+    struct weft__fd *record = stream->record;
+    uint64_t word = weft__fd_close_begin(record);
+
+    let_go_of_file(stream);
+    leave_record(stream, record);
+    weft__fd_close_publish(record, word);
+    weft__host_close(stream->fd);
+    weft__fd_close_end(record, word);
+    weft__accept_freed(stream->io);
+    stream->fd = -1;
+    stream->record = NULL;
+    stream->write_error = -EPIPE;
+    stream->giving = true;
 }
 
 /* Cancels what is in flight and waits until every task has left the stream. */
@@ -205,6 +253,10 @@ static int close_stream(struct weft_stream *stream, bool abort)
         flush(self, stream);
     record = stream->record;
     fd = stream->fd;
+    if (!record) { /* shut down, so closed already */
+        weft__stream_destroy(stream);
+        return 0;
+    }
     if (abort)
         (void)weft__socket_reset_on_close(fd); /* no reset, then, but a close in any case */
     word = weft__fd_close_begin(record);
@@ -229,7 +281,8 @@ int weft_stream_abort(weft_stream *stream)
 void weft__stream_close_now(struct weft_stream *stream)
 {
     let_go_of_file(stream);
-    weft__host_close(stream->fd);
+    if (stream->fd >= 0)
+        weft__host_close(stream->fd);
     weft__stream_destroy(stream);
 }
 

@@ -11,12 +11,17 @@
  *       |      another size is wanted      -> armed again at once, from another group
  *       +--    the reader takes large ones -> direct: the reader receives into its own memory
  *
+ * What is no socket moves bytes by reads and writes: a pipe, which goes one way, or a terminal. The
+ * way that a pipe does not go is over from the first. A pipe that is written to and shut down has
+ * no descriptor any more (fd -1, no record), and nothing is in flight on it.
+ *
  * Belongs to the reactor that opened it. Whoever gets the last completion in hand (a task that
  * closes, or the loop once the io layer stops) frees it; while a request is in flight it stays.
  */
 #ifndef WEFT_IO_STREAM_H
 #define WEFT_IO_STREAM_H
 
+#include <sys/socket.h>
 #include <weft/stream.h>
 
 #include "io/buffers.h"
@@ -48,7 +53,10 @@ struct weft_stream {
     uint8_t small;       /* small pieces in a row */
     uint8_t writes;      /* so far, up to those after which the ring holds the file */
     bool held_file;      /* the ring does */
-    bool fixed;          /* the user chose the size */
+    bool fixed : 1;      /* the user chose the size */
+    bool plain : 1;      /* no socket: moves bytes by reads and writes */
+    bool one_way : 1;    /* a pipe: the other way is refused */
+    bool hangs_up : 1;   /* a terminal: the end of the program behind it reads as -EIO */
     bool viewing;
     bool reading;   /* a task is in weft_stream_read or its kin */
     bool ended;     /* the peer has */
@@ -157,6 +165,19 @@ void weft__stream_charge(struct weft_stream *stream, uint64_t bytes);
 int weft__stream_begin_write(struct weft_stream *stream, struct weft__op *op);
 void weft__stream_end_write(struct weft_stream *stream);
 
+/* The request that sends these bytes. A socket goes on by itself after a short count. */
+static inline __attribute__((always_inline)) void weft__stream_fill_send(
+    struct weft__sqe *sqe, const struct weft_stream *stream, const void *buffer, uint32_t size,
+    uint32_t more)
+{
+    if (__builtin_expect(stream->plain, 0))
+        weft__request_write(sqe, stream->fd, buffer, size, WEFT__OFFSET_CURRENT);
+    else
+        weft__request_send(sqe, stream->fd, buffer, size, MSG_NOSIGNAL | MSG_WAITALL | more);
+    if (stream->held_file)
+        sqe->flags |= WEFT__SQE_FIXED_FILE;
+}
+
 /* stream.c */
 /* The stream is used often enough for the ring to hold its file, or not to be asked again. */
 void weft__stream_hold_file(struct weft_stream *stream);
@@ -183,6 +204,9 @@ static inline void weft__stream_count_write(struct weft_stream *stream)
         ++stream->writes == WEFT__WRITES_TO_HOLD)
         weft__stream_hold_file(stream);
 }
+/* A pipe that is written to: closes the descriptor, so that its reader sees the end. As the writer,
+   with nothing given left. */
+void weft__stream_close_early(struct weft_stream *stream);
 /* Frees it and closes nothing. Nothing is in flight. */
 void weft__stream_destroy(struct weft_stream *stream);
 /* The same, and closes the descriptor, not through the ring. */

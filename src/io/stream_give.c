@@ -18,8 +18,6 @@
  * What always holds: while `given` stands the buffer is the send's too, and nothing but the send's
  * final completion (or, when there was no request to be had, the end of the stream) lets it go.
  */
-#include <sys/socket.h>
-
 #include "io/stream.h"
 #include "task/wait.h"
 
@@ -36,10 +34,8 @@ static inline void send_given(struct weft_stream *stream)
         weft__stream_retry_soon(stream);
         return;
     }
-    weft__request_send(sqe, stream->fd, stream->given->data + stream->given_offset,
-                       stream->given_length, MSG_NOSIGNAL | MSG_WAITALL);
-    if (stream->held_file)
-        sqe->flags = WEFT__SQE_FIXED_FILE;
+    weft__stream_fill_send(sqe, stream, stream->given->data + stream->given_offset,
+                           stream->given_length, 0);
     sqe->user_data = stream->give.id;
 }
 

@@ -6,9 +6,9 @@
 #include "io/stream.h"
 #include "ring/host.h"
 
-static int kind_of(int error, const struct sockaddr_storage *local)
+static int kind_of(const struct weft_stream *stream, const struct sockaddr_storage *local)
 {
-    if (error == -ENOTSOCK)
+    if (stream->plain)
         return WEFT_STREAM_PIPE;
     return local->ss_family == AF_UNIX ? WEFT_STREAM_UNIX : WEFT_STREAM_TCP;
 }
@@ -35,7 +35,7 @@ int weft_stream_get_extra_info(const weft_stream *stream, struct weft_stream_inf
         return -EBADF;
     all.fd = stream->fd;
     error = weft__host_getsockname(all.fd, (struct sockaddr *)&all.local, &all.local_size);
-    all.kind = kind_of(error, &all.local);
+    all.kind = kind_of(stream, &all.local);
     all.local_size = size_of(error, all.local_size);
     error = weft__host_getpeername(all.fd, (struct sockaddr *)&all.peer, &all.peer_size);
     all.peer_size = size_of(error, all.peer_size);

@@ -88,7 +88,13 @@ static __attribute__((noinline)) ssize_t read_direct(struct weft__task *self,
     int32_t result;
 
     stream->direct = &operation.op;
-    result = weft__receive_once(self, &operation, stream->fd, stream->record, buffer, size, flags);
+    if (stream->plain)
+        result = weft__read_once(self, &operation, stream->fd, stream->record, buffer, size, flags);
+    else
+        result =
+            weft__receive_once(self, &operation, stream->fd, stream->record, buffer, size, flags);
+    if (result == -EIO && stream->hangs_up)
+        result = 0;
     stream->direct = NULL;
     if (result > 0 && stream->budgeted)
         weft__stream_charge(stream, (uint32_t)result);

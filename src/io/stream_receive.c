@@ -187,7 +187,7 @@ static void received(struct weft_stream *stream, int32_t result, uint32_t flags)
     }
     if (buffer)
         give(stream, buffer);
-    if (result == 0)
+    if (result == 0 || (result == -EIO && stream->hangs_up))
         stream->ended = true;
     else if (result < 0 && result != -ENOBUFS && result != -EAGAIN &&
              !weft__result_is_cancel(result))
@@ -250,8 +250,12 @@ static int arm_plain(struct weft_stream *stream)
     if (!sqe)
         return -ENOMEM;
     stream->armed_class = WEFT__BUFFER_HEAP;
-    weft__request_recv(sqe, stream->fd, stream->filling->data, stream->filling->size, 0,
-                       WEFT__RECV_POLL_FIRST);
+    if (stream->plain)
+        weft__request_read(sqe, stream->fd, stream->filling->data, stream->filling->size,
+                           WEFT__OFFSET_CURRENT);
+    else
+        weft__request_recv(sqe, stream->fd, stream->filling->data, stream->filling->size, 0,
+                           WEFT__RECV_POLL_FIRST);
     sqe->user_data = stream->receive.id;
     return 0;
 }
@@ -267,7 +271,9 @@ static int arm_from_pool(struct weft_stream *stream)
     weft__buffer_free(stream->filling);
     stream->filling = NULL;
     stream->armed_class = stream->class;
-    if (reactor->ring.features & WEFT__FEATURE_RECV_MULTISHOT)
+    if (stream->plain)
+        weft__request_read_select(sqe, stream->fd, group, weft__buffer_size(stream->class));
+    else if (reactor->ring.features & WEFT__FEATURE_RECV_MULTISHOT)
         weft__request_recv_multishot(sqe, stream->fd, group,
                                      stream->was_armed ? 0 : WEFT__RECV_POLL_FIRST);
     else

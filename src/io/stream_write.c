@@ -29,10 +29,7 @@ static inline __attribute__((always_inline)) int32_t send_once(struct weft__task
         weft__request_nop(sqe);
         weft__operation_hold(operation);
     } else {
-        weft__request_send(sqe, stream->fd, buffer, weft__size_once(size),
-                           MSG_NOSIGNAL | MSG_WAITALL | more);
-        if (stream->held_file)
-            sqe->flags = WEFT__SQE_FIXED_FILE;
+        weft__stream_fill_send(sqe, stream, buffer, weft__size_once(size), more);
     }
     result = weft__operation_wait(self, operation, sqe);
     if (__builtin_expect(stream->closing && result <= 0, 0))
@@ -218,7 +215,12 @@ int weft_stream_shutdown(weft_stream *stream)
 
     if (error < 0)
         return error;
-    error = weft__host_shutdown(stream->fd, SHUT_WR);
+    if (!stream->plain)
+        error = weft__host_shutdown(stream->fd, SHUT_WR);
+    else if (stream->one_way)
+        weft__stream_close_early(stream);
+    else
+        error = -ENOTSOCK; /* a terminal goes both ways or none */
     weft__stream_end_write(stream);
     weft__reactor_spend(self->reactor);
     return error;

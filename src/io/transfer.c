@@ -95,6 +95,19 @@ int32_t weft__receive_once(struct weft__task *self, struct weft__operation *oper
     return receive_once(self, operation, fd, record, buffer, size, flags);
 }
 
+int32_t weft__read_once(struct weft__task *self, struct weft__operation *operation, int fd,
+                        struct weft__fd *record, void *buffer, size_t size, int flags)
+{
+    struct weft__sqe *sqe = weft__operation_begin(self, operation, "read", fd);
+
+    if (!sqe)
+        return weft__operation_error(self);
+    if (flags & WEFT_IDLE)
+        weft__operation_idle(operation);
+    weft__request_read(sqe, fd, buffer, weft__size_once(size), WEFT__OFFSET_CURRENT);
+    return weft__await(self, operation, sqe, record);
+}
+
 static int begin_receive(struct weft__task **self, int flags, const void *buffer, size_t size)
 {
     int error = flags & WEFT_IDLE ? weft__enter_idle(self) : weft__enter(self);

@@ -18,6 +18,10 @@
 int32_t weft__receive_once(struct weft__task *self, struct weft__operation *operation, int fd,
                            struct weft__fd *record, void *buffer, size_t size, int flags);
 
+/* The same by a read, of what is no socket. flags: WEFT_IDLE. */
+int32_t weft__read_once(struct weft__task *self, struct weft__operation *operation, int fd,
+                        struct weft__fd *record, void *buffer, size_t size, int flags);
+
 /* -- inlined, as all is between a public call and the switch: see weft__fiber_switch_away ------ */
 
 enum { WEFT__SIZE_MAX_ONCE = INT_MAX & ~4095 }; /* what the kernel moves at once */

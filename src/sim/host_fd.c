@@ -144,6 +144,13 @@ int weft__host_getsockopt(int fd, int level, int option, void *value, socklen_t 
                                  : missing(file);
 }
 
+static int access_of(const struct weft__sim_file *file)
+{
+    if (file->ops->one_way == 0)
+        return O_RDWR;
+    return file->ops->one_way == POLLIN ? O_RDONLY : O_WRONLY;
+}
+
 int weft__host_fcntl(int fd, int command, long argument)
 {
     struct weft__sim_file *file;
@@ -157,7 +164,7 @@ int weft__host_fcntl(int fd, int command, long argument)
     case F_SETFD:
         return 0;
     case F_GETFL:
-        return O_RDWR | (int)file->flags;
+        return access_of(file) | (int)file->flags;
     case F_SETFL:
         file->flags = (uint32_t)argument & O_NONBLOCK;
         return 0;

@@ -57,6 +57,7 @@ struct weft__sim_transfer {
 struct weft__sim_file_ops {
     const char *kind; /* "tcp", "unix", "eventfd": in plans, notes and reports */
     bool is_socket;   /* chooses the errno of NULL entries */
+    int one_way;      /* POLLIN: to be read from alone, POLLOUT: to be written to; 0: both */
     bool whole;       /* its transfers are never cut short: what is moved has a unit */
 
     int32_t (*receive)(struct weft__sim *sim, struct weft__sim_file *file,

@@ -129,6 +129,7 @@ static void pipe_release(struct weft__sim *sim, struct weft__sim_file *file)
 
 static const struct weft__sim_file_ops reader = {
     .kind = "pipe",
+    .one_way = POLLIN,
     .read = pipe_read,
     .write = wrong_end,
     .poll = reader_poll,
@@ -138,6 +139,7 @@ static const struct weft__sim_file_ops reader = {
 
 static const struct weft__sim_file_ops writer = {
     .kind = "pipe",
+    .one_way = POLLOUT,
     .whole = true, /* cut short by its room alone */
     .read = wrong_end,
     .write = pipe_write,
