@@ -27,6 +27,7 @@
 #include <weft/net.h>
 #include <weft/poll.h>
 #include <weft/post.h>
+#include <weft/process.h>
 #include <weft/queue.h>
 #include <weft/runtime.h>
 #include <weft/scope.h>
@@ -513,6 +514,60 @@ WEFT_AT_(int, weft_cancel_post, (inbox, task), weft_inbox *inbox, weft_task task
 
 WEFT_AT_(int, weft_stop_post, (inbox), weft_inbox *inbox)
 #define weft_stop_post(...) weft_stop_post_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_create_subprocess_exec, (arguments, opt, process),
+    const char *const arguments[], const struct weft_process_opt *opt, weft_process **process)
+#define weft_create_subprocess_exec(...) weft_create_subprocess_exec_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_create_subprocess_shell, (command, opt, process),
+    const char *command, const struct weft_process_opt *opt, weft_process **process)
+#define weft_create_subprocess_shell(...) weft_create_subprocess_shell_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_process_pid, (process), const weft_process *process)
+#define weft_process_pid(...) weft_process_pid_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(weft_stream *, weft_process_stdin, (process), const weft_process *process)
+#define weft_process_stdin(...) weft_process_stdin_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(weft_stream *, weft_process_stdout, (process), const weft_process *process)
+#define weft_process_stdout(...) weft_process_stdout_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(weft_stream *, weft_process_stderr, (process), const weft_process *process)
+#define weft_process_stderr(...) weft_process_stderr_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_process_close_stdin, (process), weft_process *process)
+#define weft_process_close_stdin(...) weft_process_close_stdin_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_process_wait, (process, status), weft_process *process,
+    struct weft_process_status *status)
+#define weft_process_wait(...) weft_process_wait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_process_poll, (process, status), const weft_process *process,
+    struct weft_process_status *status)
+#define weft_process_poll(...) weft_process_poll_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_process_send_signal, (process, number), weft_process *process, int number)
+#define weft_process_send_signal(...) weft_process_send_signal_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_process_terminate, (process), weft_process *process)
+#define weft_process_terminate(...) weft_process_terminate_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_process_kill, (process), weft_process *process)
+#define weft_process_kill(...) weft_process_kill_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_process_signal_group, (process, number), weft_process *process, int number)
+#define weft_process_signal_group(...) weft_process_signal_group_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_process_communicate, (process, input, input_size, output, status),
+    weft_process *process, const void *input, size_t input_size, struct weft_process_output *output,
+    struct weft_process_status *status)
+#define weft_process_communicate(...) weft_process_communicate_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(void, weft_process_output_free, (output), struct weft_process_output *output)
+#define weft_process_output_free(...) weft_process_output_free_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_process_close, (process), weft_process *process)
+#define weft_process_close(...) weft_process_close_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_queue_put, (queue, item), weft_queue *queue, const void *item)
 #define weft_queue_put(...) weft_queue_put_at_(WEFT_HERE_, __VA_ARGS__)

@@ -52,8 +52,8 @@ struct weft_sim_opt {
      *   OP#N[@WHAT]=R    the N-th request of that kind ("recv", "send", "accept", "connect",
      *                    "close", "poll", "read", "write", "shutdown", "cancel", "msg_ring",
      *                    "readv", "writev", "fsync", "fallocate", "ftruncate", "statx", "open",
-     *                    "rename", "unlink", "mkdir", "symlink", "link"), on the file with serial
-     *                    number WHAT, or, of a kind of file ("tcp", "unix", "eventfd", "file",
+     *                    "rename", "unlink", "mkdir", "symlink", "link", "waitid"), on the file
+     * with serial number WHAT, or, of a kind of file ("tcp", "unix", "eventfd", "file",
      *                    "directory", "pipe"), or, when left out, of all, has the outcome R: an
      * error by its name (ENOMEM), "reset" (the peer resets, for both ends), "short" (one byte),
      * "hang" (nothing, until cancelled), "late", "stuck" (so for disk.stuck_time, cancelled or not)
@@ -158,6 +158,39 @@ WEFT_API int weft_sim_power_off_after(uint64_t changes);
 WEFT_API bool weft_sim_power_is_off(void);
 /* The power is back: files can be opened again. 0, or -EPERM outside of a run. */
 WEFT_API int weft_sim_power_on(void);
+
+/*
+ * Programs that weft_create_subprocess_exec finds in the simulated world: `path` stands for `main`
+ * from now on (NULL: for a file that may not be run). A program is a function on a stack of its
+ * own; what it sees of the world are the calls below, and it is to make no others that wait. When a
+ * signal ends it, it is never returned to: it should hold no memory of its own while it waits. 0;
+ * -EINVAL no path.
+ */
+typedef struct weft_sim_process weft_sim_process;
+typedef int weft_sim_main(weft_sim_process *process, int argc, char **argv);
+WEFT_API int weft_sim_program(const char *path, weft_sim_main *main);
+
+/* As read(2), write(2) (all of it, or until a signal) and close(2) there: descriptors of its own. 0
+   to 2 are /dev/null where they are nothing else. -EINTR: a signal was caught. Writing to a pipe
+   that nobody reads ends it by SIGPIPE, unless that is ignored. */
+WEFT_API ssize_t weft_sim_process_read(weft_sim_process *process, int fd, void *buffer,
+                                       size_t size);
+WEFT_API ssize_t weft_sim_process_write(weft_sim_process *process, int fd, const void *buffer,
+                                        size_t size);
+WEFT_API int weft_sim_process_close(weft_sim_process *process, int fd);
+/* 0, or -EINTR. */
+WEFT_API int weft_sim_process_sleep(weft_sim_process *process, int64_t ns);
+/* What a signal does to it: what it does by default, nothing, or it is caught: the call it is in
+   ends, and _caught names it (0: none more). */
+enum weft_sim_on_signal { WEFT_SIM_DEFAULT, WEFT_SIM_IGNORES, WEFT_SIM_CATCHES };
+WEFT_API int weft_sim_process_on_signal(weft_sim_process *process, int number,
+                                        enum weft_sim_on_signal what);
+WEFT_API int weft_sim_process_caught(weft_sim_process *process);
+/* What its environment says; its id. */
+WEFT_API const char *weft_sim_process_getenv(const weft_sim_process *process, const char *name);
+WEFT_API int weft_sim_process_pid(const weft_sim_process *process);
+/* How many processes there are in the run under way, zombies counted. */
+WEFT_API uint32_t weft_sim_processes(void);
 
 /* Writes the plan in full, every name with its value; snprintf's result, or -EINVAL. NULL: the
    default plan. */

@@ -19,6 +19,7 @@
 #include <weft/net.h>
 #include <weft/poll.h>
 #include <weft/post.h>
+#include <weft/process.h>
 #include <weft/queue.h>
 #include <weft/runtime.h>
 #include <weft/scope.h>

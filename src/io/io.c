@@ -11,6 +11,7 @@
 #include "io/fd.h"
 #include "io/offload.h"
 #include "io/server.h"
+#include "io/process.h"
 #include "io/stream.h"
 #include "io/watcher.h"
 
@@ -61,6 +62,7 @@ void weft__io_stop(struct weft__reactor *reactor)
         weft__stream_stop(stream);
     }
     weft__watchers_stop(io);
+    weft__processes_stop(io);
 }
 
 void weft__io_close(struct weft__reactor *reactor)

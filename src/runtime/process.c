@@ -14,6 +14,7 @@
 #include "base/report.h"
 #include "coro/overflow.h"
 #include "ring/host.h"
+#include "ring/host_child.h"
 #include "runtime/runtime.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -149,6 +150,8 @@ int weft__process_enter(const struct weft_run_opt *opt)
             (void)weft__allocator_set(NULL);
     }
     if (error == 0) {
+        if (process.runtimes == 0)
+            weft__host_child_note_signals();
         process.runtimes++;
         if (!opt->no_sigpipe)
             ignore_sigpipe();

@@ -19,6 +19,7 @@
 
 #include "sim/disk_knobs.h"
 #include "sim/net_knobs.h"
+#include "sim/process_knobs.h"
 
 #define WEFT__SIM_KNOBS(CHANCE, SPAN, FAULT)                                                       \
     /* the driver */                                                                               \
@@ -71,6 +72,7 @@
     /* files of the host, files in general */                                                      \
     FAULT(FD_NONE, "fd.none", 500)       /* -EMFILE or -ENFILE */                                  \
     FAULT(HOST_ERRNO, "host.errno", 500) /* a direct call fails for want of memory */              \
+    WEFT__SIM_PROCESS_KNOBS(CHANCE, SPAN, FAULT)                                                   \
     WEFT__SIM_DISK_KNOBS(CHANCE, SPAN, FAULT)                                                      \
     WEFT__SIM_NET_KNOBS(CHANCE, SPAN, FAULT)
 
@@ -85,6 +87,7 @@
     NOTE(OPEN, "open")     /* who: the file; value: none */                                        \
     NOTE(RELEASE, "release")                                                                       \
     NOTE(CLOCK, "clock") /* value: nanoseconds jumped */                                           \
+    WEFT__SIM_PROCESS_NOTES(NOTE)                                                                  \
     WEFT__SIM_DISK_NOTES(NOTE)                                                                     \
     WEFT__SIM_NET_NOTES(NOTE)
 

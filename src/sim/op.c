@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "sim/disk.h"
+#include "sim/process.h"
 #include "sim/ring_core.h"
 
 enum { FLAGS_PASS = 1 << 1 }; /* of MSG_RING: IORING_MSG_RING_FLAGS_PASS */
@@ -28,6 +29,7 @@ bool weft__sim_needs_file(uint8_t opcode)
     case WEFT__OP_RECV:
     case WEFT__OP_SHUTDOWN:
     case WEFT__OP_MSG_RING:
+    case WEFT__OP_WAITID:
         return true;
     default:
         return weft__sim_is_of_whole_file(opcode);
@@ -66,6 +68,8 @@ uint32_t weft__sim_events_of(const struct weft__sim_request *request)
     switch (request->sqe.opcode) {
     case WEFT__OP_POLL_ADD:
         return poll_mask(&request->sqe) | POLLRDHUP; /* as the kernel: asked for or not */
+    case WEFT__OP_WAITID:
+        return POLLIN;
     case WEFT__OP_ACCEPT:
     case WEFT__OP_RECV:
     case WEFT__OP_READ:
@@ -274,6 +278,16 @@ static int32_t perform_poll(struct weft__sim_request *request)
     return events ? (int32_t)events : -EAGAIN;
 }
 
+/* The end of a process, which stays to be reaped. */
+static int32_t perform_waitid(struct weft__sim_request *request)
+{
+    const struct weft_sim_process *process = weft__sim_process_behind(request->file);
+
+    if (!process)
+        return request->file->ops->poll ? -ECHILD : -EINVAL;
+    return process->ended ? 0 : -EAGAIN;
+}
+
 static int32_t perform_shutdown(struct weft__sim_request *request)
 {
     const struct weft__sim_file_ops *ops = request->file->ops;
@@ -315,6 +329,8 @@ int32_t weft__sim_perform(struct weft__sim_request *request, uint32_t limit, uin
         return perform_shutdown(request);
     case WEFT__OP_MSG_RING:
         return perform_message(request);
+    case WEFT__OP_WAITID:
+        return perform_waitid(request);
     case WEFT__OP_READ:
     case WEFT__OP_READV:
     case WEFT__OP_WRITE:
@@ -349,6 +365,7 @@ int32_t weft__sim_errno_of(struct weft__sim_request *request)
         int32_t errors[12]; /* ended by 0 */
     } legal[] = {
         {WEFT__OP_POLL_ADD, {-ENOMEM}},
+        {WEFT__OP_WAITID, {-ENOMEM, -EINTR}},
         {WEFT__OP_ACCEPT,
          {-ECONNABORTED, -EPROTO, -ENOMEM, -ENOBUFS, -ENFILE, -ENETDOWN, -EPERM, -EHOSTUNREACH,
           -ENETUNREACH}},

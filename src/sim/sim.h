@@ -84,6 +84,7 @@ enum weft__sim_who {
     WEFT__SIM_WHO_REQUEST, /* serial number: see weft__sim_request */
     WEFT__SIM_WHO_NET,     /* for sim/net*: what has no file */
     WEFT__SIM_WHO_INODE,   /* of the disk */
+    WEFT__SIM_WHO_PROCESS,
 };
 struct weft__sim_dice weft__sim_dice(enum weft__sim_who who, uint64_t serial);
 

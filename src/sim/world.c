@@ -10,6 +10,7 @@
 #include <weft/sim.h>
 
 #include "sim/disk.h"
+#include "sim/process.h"
 
 __thread struct weft__sim *weft__sim_world __attribute__((tls_model("initial-exec")));
 
@@ -42,6 +43,7 @@ void weft__sim_world_close(struct weft__sim *sim)
     weft__sim_rings_end(sim);
     weft__sim_bells_end(sim);
     close_descriptors(sim);
+    weft__sim_processes_end(sim);
     weft__sim_net_close(sim, sim->net);
     weft__sim_disk_close(sim->disk);
     while (sim->threads) {

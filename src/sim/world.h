@@ -19,7 +19,9 @@ struct weft__reactor;
 struct weft__sim_bell;
 struct weft__sim_disk;
 struct weft__sim_ring;
+struct weft__sim_program;
 struct weft_sim_event;
+struct weft_sim_process;
 
 /* When a world begins: late enough to look back from. */
 #define WEFT__SIM_EPOCH_NS INT64_C(1000000000000)
@@ -61,7 +63,7 @@ struct weft__sim {
     struct weft__sim_plan plan;
     struct weft__sim_dice dice;
     int64_t now_ns;
-    uint64_t serials[WEFT__SIM_WHO_INODE + 1];
+    uint64_t serials[WEFT__SIM_WHO_PROCESS + 1];
 
     /* the record */
     uint64_t hash;
@@ -102,6 +104,8 @@ struct weft__sim {
     struct weft__sim_ring *rings; /* open, newest first: ring_core.h */
     struct weft__sim_net *net;
     struct weft__sim_disk *disk;
+    struct weft_sim_process *processes; /* not reaped yet: process.h */
+    struct weft__sim_program *programs;
     uint64_t came_true[WEFT__SIM_KNOB_COUNT]; /* draws per knob that came true */
 };
 

@@ -1,0 +1,425 @@
+/*
+ * sim/process.c - processes begin, are signalled, end and are reaped; process.h draws it. The other
+ * answer to ring/host_child.h.
+ *
+ * What always holds: numbers of processes come from a counter of the world, so a run is the same
+ * whatever the machine is called.
+ */
+#include "sim/process.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ring/host_child.h"
+
+enum { PID_FIRST = 1000, SIGNAL_LAST = 64 };
+
+/* -- the descriptor of a process ----------------------------------------------------------------
+ */
+
+struct pidfd {
+    struct weft__sim_file file;       /* first */
+    struct weft_sim_process *process; /* NULL: reaped */
+};
+
+static uint32_t pidfd_poll(struct weft__sim *sim, struct weft__sim_file *file)
+{
+    const struct weft_sim_process *process = ((struct pidfd *)file)->process;
+
+    (void)sim;
+    return !process || process->ended ? POLLIN : 0u;
+}
+
+static void pidfd_describe(struct weft__sim *sim, const struct weft__sim_file *file, char *text,
+                           size_t size)
+{
+    const struct weft_sim_process *process = ((const struct pidfd *)file)->process;
+
+    (void)sim;
+    snprintf(text, size, "\"%s\", %s", process ? process->arguments[0] : "?",
+             !process ? "reaped" : (process->ended ? "ended" : "running"));
+}
+
+static void pidfd_release(struct weft__sim *sim, struct weft__sim_file *file)
+{
+    struct weft_sim_process *process = ((struct pidfd *)file)->process;
+
+    (void)sim;
+    if (process)
+        process->pidfd = NULL;
+    weft__sim_free(file);
+}
+
+static const struct weft__sim_file_ops pidfd_ops = {
+    .kind = "pidfd",
+    .poll = pidfd_poll,
+    .describe = pidfd_describe,
+    .release = pidfd_release,
+};
+
+struct weft_sim_process *weft__sim_process_behind(const struct weft__sim_file *file)
+{
+    return file && file->ops == &pidfd_ops ? ((const struct pidfd *)file)->process : NULL;
+}
+
+/* -- programs ------------------------------------------------------------------------------------
+ */
+
+static struct weft__sim_program *find_program(struct weft__sim *sim, const char *path)
+{
+    struct weft__sim_program *program = sim->programs;
+
+    while (program && strcmp(program->path, path) != 0)
+        program = program->next;
+    return program;
+}
+
+int weft_sim_program(const char *path, weft_sim_main *main)
+{
+    struct weft__sim *sim = weft__sim_here();
+    struct weft__sim_program *program;
+    size_t size;
+
+    if (!path || !*path)
+        return -EINVAL;
+    program = find_program(sim, path);
+    if (!program) {
+        size = strlen(path) + 1;
+        program = weft__sim_alloc(sizeof *program + size);
+        memcpy(program->path, path, size);
+        program->next = sim->programs;
+        sim->programs = program;
+    }
+    program->main = main;
+    return 0;
+}
+
+/* As execvp(3) looks for it. */
+static int choose(struct weft__sim *sim, char *const *paths, weft_sim_main **main)
+{
+    int error = -ENOENT;
+
+    for (; *paths; paths++) {
+        const struct weft__sim_program *program = find_program(sim, *paths);
+        if (program && program->main) {
+            *main = program->main;
+            return 0;
+        }
+        if (program)
+            error = -EACCES;
+    }
+    return error;
+}
+
+/* -- starting ------------------------------------------------------------------------------------
+ */
+
+/* The words and the array that leads to them, in one piece. */
+static char **copy_words(char *const *words, int *count)
+{
+    size_t size = 0, used;
+    char **copy;
+
+    for (*count = 0; words[*count]; (*count)++)
+        size += strlen(words[*count]) + 1;
+    used = ((size_t)*count + 1) * sizeof *copy;
+    copy = weft__sim_alloc(used + size);
+    for (int i = 0; i < *count; i++) {
+        size = strlen(words[i]) + 1;
+        copy[i] = (char *)copy + used;
+        memcpy(copy[i], words[i], size);
+        used += size;
+    }
+    return copy;
+}
+
+static int take_files(struct weft_sim_process *process, const struct weft__child *child)
+{
+    struct weft__sim *sim = process->sim;
+
+    for (uint32_t i = 0; i < child->fd_count; i++) {
+        const struct weft__child_fd *fd = &child->fds[i];
+        struct weft__sim_file *file = NULL;
+
+        if (fd->from != WEFT__CHILD_NULL && fd->from > 2) {
+            file = weft__sim_fd_file(sim, fd->from);
+            if (!file)
+                return -EBADF;
+            weft__sim_file_keep(file);
+        }
+        if (fd->to >= WEFT__SIM_PROCESS_FDS || process->fds[fd->to]) {
+            if (file)
+                weft__sim_file_drop(sim, file);
+            return -EBADF;
+        }
+        process->fds[fd->to] = file;
+    }
+    return 0;
+}
+
+static void drop_files(struct weft_sim_process *process)
+{
+    for (int i = 0; i < WEFT__SIM_PROCESS_FDS; i++)
+        if (process->fds[i]) {
+            struct weft__sim_file *file = process->fds[i];
+            process->fds[i] = NULL;
+            weft__sim_file_drop(process->sim, file);
+        }
+}
+
+static void arrive(struct weft__sim *sim, struct weft__sim_event *event)
+{
+    struct weft_sim_process *process =
+        (struct weft_sim_process *)((char *)event - offsetof(struct weft_sim_process, arrival));
+    uint64_t coming = process->coming;
+
+    (void)sim;
+    process->coming = 0;
+    for (int number = 1; number <= SIGNAL_LAST && !process->ended; number++)
+        if (coming & UINT64_C(1) << (number - 1))
+            weft__sim_process_deliver(process, number);
+}
+
+static struct weft_sim_process *create(struct weft__sim *sim, const struct weft__child *child)
+{
+    struct weft_sim_process *process = weft__sim_alloc(sizeof *process);
+    int count;
+
+    process->sim = sim;
+    process->serial = weft__sim_serial(sim, WEFT__SIM_WHO_PROCESS);
+    process->pid = PID_FIRST + (int)process->serial;
+    process->arguments = copy_words(child->arguments, &process->argument_count);
+    process->environment =
+        copy_words(child->environment ? child->environment
+                                      : (char *const[]){(char *)"PATH=/usr/bin:/bin", NULL},
+                   &count);
+    process->arrival.fire = arrive;
+    process->next = sim->processes;
+    sim->processes = process;
+    return process;
+}
+
+/* A stack that is never returned to. The running thread's own goes when it has left it. */
+static void free_thread(struct weft_sim_process *process)
+{
+    if (!process->thread)
+        return;
+    process->thread->state = WEFT__SIM_ENDED;
+    weft__sim_thread_free(process->sim, process->thread);
+    process->thread = NULL;
+}
+
+static void forget(struct weft_sim_process *process)
+{
+    struct weft__sim *sim = process->sim;
+    struct weft_sim_process **link = &sim->processes;
+
+    while (*link != process)
+        link = &(*link)->next;
+    *link = process->next;
+    weft__sim_take_back(sim, &process->arrival);
+    weft__sim_wait_no_more(&process->waiter);
+    drop_files(process);
+    if (process->pidfd)
+        ((struct pidfd *)process->pidfd)->process = NULL;
+    free_thread(process);
+    weft__sim_free(process->arguments);
+    weft__sim_free(process->environment);
+    weft__sim_free(process);
+}
+
+void weft__sim_processes_end(struct weft__sim *sim)
+{
+    while (sim->processes)
+        forget(sim->processes);
+    while (sim->programs) {
+        struct weft__sim_program *program = sim->programs;
+        sim->programs = program->next;
+        weft__sim_free(program);
+    }
+}
+
+static void *life(void *argument)
+{
+    struct weft_sim_process *process = argument;
+    int code = process->main(process, process->argument_count, process->arguments);
+
+    weft__sim_process_end(process, code & 255, 0);
+    return NULL;
+}
+
+static bool group_exists(const struct weft__sim *sim, int group)
+{
+    const struct weft_sim_process *process = sim->processes;
+
+    while (process && process->group != group)
+        process = process->next;
+    return process != NULL;
+}
+
+static int place(struct weft_sim_process *process, const struct weft__child *child)
+{
+    if (child->group > 0 && !child->session && !group_exists(process->sim, child->group))
+        return -EPERM;
+    process->group = child->group > 0 && !child->session ? child->group : process->pid;
+    if (child->group == WEFT__CHILD_GROUP_SAME && !child->session)
+        process->group = 1; /* ours */
+    for (uint32_t i = 0; i < child->limit_count; i++)
+        if (child->limits[i].resource < 0 || child->limits[i].resource >= RLIM_NLIMITS)
+            return -EINVAL;
+    return take_files(process, child);
+}
+
+static int open_pidfd(struct weft_sim_process *process)
+{
+    struct pidfd *pidfd = weft__sim_alloc(sizeof *pidfd);
+
+    weft__sim_file_begin(process->sim, &pidfd->file, &pidfd_ops);
+    pidfd->process = process;
+    process->pidfd = &pidfd->file;
+    return weft__sim_fd_install(process->sim, &pidfd->file);
+}
+
+int weft__host_child_start(struct weft__child *child)
+{
+    struct weft__sim *sim = weft__sim_here();
+    struct weft__sim_dice *dice = &sim->running->dice;
+    struct weft_sim_process *process;
+    weft_sim_main *main = NULL;
+    int error, pidfd = -1;
+
+    weft__sim_charge(sim);
+    weft__sim_park_until(sim, "a program to be found", 0,
+                         sim->now_ns + weft__sim_span(sim, dice, WEFT__SIM_EXEC_NS));
+    if (weft__sim_chance(sim, dice, WEFT__SIM_PROCESS_NONE))
+        return weft__sim_pick(sim, dice, WEFT__SIM_PROCESS_NONE, 2) ? -EAGAIN : -ENOMEM;
+    process = create(sim, child);
+    error = place(process, child);
+    if (error == 0)
+        error = choose(sim, child->paths, &main);
+    if (error == 0)
+        error = pidfd = open_pidfd(process);
+    if (error >= 0) {
+        process->main = main;
+        process->thread = weft__sim_thread_new(sim, life, process, process->arguments[0]);
+        error = process->thread ? 0 : -EAGAIN;
+    }
+    if (error < 0) {
+        if (pidfd >= 0)
+            weft__sim_fd_close(sim, pidfd);
+        forget(process);
+        return error;
+    }
+    weft__sim_note(sim, WEFT__SIM_NOTE_PROCESS, process->serial, 0);
+    child->pid = process->pid;
+    child->pidfd = pidfd;
+    return 0;
+}
+
+void weft__host_child_note_signals(void)
+{
+}
+
+/* There is no device that makes them. */
+int weft__host_pty(int fds[2], uint16_t rows, uint16_t columns)
+{
+    (void)fds, (void)rows, (void)columns;
+    return -ENOENT;
+}
+
+/* -- the end -------------------------------------------------------------------------------------
+ */
+
+void weft__sim_process_end(struct weft_sim_process *process, int code, int signal)
+{
+    struct weft__sim *sim = process->sim;
+
+    process->ended = true;
+    process->code = code;
+    process->signal = signal;
+    weft__sim_note(sim, WEFT__SIM_NOTE_PROCESS_END, process->serial, signal ? -signal : code);
+    weft__sim_take_back(sim, &process->arrival);
+    weft__sim_wait_no_more(&process->waiter);
+    drop_files(process);
+    if (process->pidfd)
+        weft__sim_file_changed(sim, process->pidfd, POLLIN);
+}
+
+int weft__host_child_reap(int pidfd, struct weft__child_end *end)
+{
+    struct weft__sim *sim = weft__sim_here();
+    struct weft__sim_file *file = weft__sim_fd_file(sim, pidfd);
+    struct weft_sim_process *process = weft__sim_process_behind(file);
+
+    weft__sim_charge(sim);
+    if (!file)
+        return -EBADF;
+    if (!process)
+        return -ECHILD;
+    if (!process->ended)
+        return 0;
+    *end = (struct weft__child_end){.code = process->signal ? -1 : process->code,
+                                    .signal = process->signal};
+    forget(process);
+    return 1;
+}
+
+uint32_t weft_sim_processes(void)
+{
+    uint32_t count = 0;
+
+    if (weft__sim_world)
+        for (struct weft_sim_process *process = weft__sim_world->processes; process;
+             process = process->next)
+            count++;
+    return count;
+}
+
+/* -- signals -------------------------------------------------------------------------------------
+ */
+
+static void send_signal(struct weft_sim_process *process, int number)
+{
+    struct weft__sim *sim = process->sim;
+
+    if (number == 0 || process->ended)
+        return;
+    process->coming |= UINT64_C(1) << (number - 1);
+    if (!weft__sim_queued(&process->arrival))
+        weft__sim_at(sim,
+                     sim->now_ns + weft__sim_span(sim, &sim->running->dice, WEFT__SIM_SIGNAL_NS),
+                     &process->arrival);
+}
+
+int weft__host_child_signal(int pidfd, int number)
+{
+    struct weft__sim *sim = weft__sim_here();
+    struct weft_sim_process *process = weft__sim_process_behind(weft__sim_fd_file(sim, pidfd));
+
+    weft__sim_charge(sim);
+    if (!process)
+        return -ESRCH;
+    if (number < 0 || number > SIGNAL_LAST)
+        return -EINVAL;
+    send_signal(process, number);
+    weft__sim_fire_due(sim);
+    return 0;
+}
+
+int weft__host_group_signal(int group, int number)
+{
+    struct weft__sim *sim = weft__sim_here();
+    bool any = false;
+
+    weft__sim_charge(sim);
+    if (number < 0 || number > SIGNAL_LAST)
+        return -EINVAL;
+    for (struct weft_sim_process *process = sim->processes; process; process = process->next)
+        if (process->group == group) {
+            any = true;
+            send_signal(process, number);
+        }
+    weft__sim_fire_due(sim);
+    return any ? 0 : -ESRCH;
+}

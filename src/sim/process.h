@@ -1,0 +1,60 @@
+/*
+ * sim/process.h - simulated processes: programs that are functions, each on a context of its own.
+ *
+ *      start --> runs --+-- returns a code ------------------------> ended --reap--> gone
+ *                       +-- a signal that it neither catches nor --> (a zombie: its id and its
+ *                           ignores; it is never switched to again    descriptor stand for it)
+ *
+ * A program sees the world through the calls of weft/sim.h alone. What always holds: a process that
+ * has ended holds no file; its thread stands still and is freed when it is reaped, or with the
+ * world.
+ */
+#ifndef WEFT_SIM_PROCESS_H
+#define WEFT_SIM_PROCESS_H
+
+#include <weft/sim.h>
+
+#include "sim/world.h"
+
+enum { WEFT__SIM_PROCESS_FDS = 128 };
+
+struct weft__sim_program {
+    struct weft__sim_program *next;
+    weft_sim_main *main; /* NULL: there, and not to be run */
+    char path[];
+};
+
+struct weft_sim_process {
+    struct weft_sim_process *next;
+    struct weft__sim *sim;
+    struct weft__sim_thread *thread;
+    struct weft__sim_file *pidfd; /* no reference: it tells us when it goes */
+    weft_sim_main *main;
+    char **arguments, **environment; /* one block each */
+    int argument_count;
+    uint64_t serial;
+    int pid;
+    int group;
+    struct weft__sim_file *fds[WEFT__SIM_PROCESS_FDS]; /* a reference each; NULL: nothing there */
+    uint64_t ignored, caught;                          /* sets of signals, bit number - 1 */
+    uint64_t pending;                                  /* caught, and not told yet */
+    uint64_t coming;                                   /* sent, and not there yet */
+    struct weft__sim_event arrival;
+    struct weft__sim_waiter waiter; /* of the call it is in */
+    bool ended;
+    bool reaped;
+    int code;
+    int signal; /* that ended it */
+};
+
+/* process.c. The process behind a descriptor's file; NULL: it is another. */
+struct weft_sim_process *weft__sim_process_behind(const struct weft__sim_file *file);
+void weft__sim_processes_end(struct weft__sim *sim);
+
+/* Its end. On its own thread that one is then to be parked for good. */
+void weft__sim_process_end(struct weft_sim_process *process, int code, int signal);
+
+/* process_call.c: a signal has come. */
+void weft__sim_process_deliver(struct weft_sim_process *process, int number);
+
+#endif

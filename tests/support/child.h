@@ -1,0 +1,308 @@
+/*
+ * A program for the tests of processes to start, which is this test itself: run with CHILD as its
+ * name and a word that says what to do. On the simulated kernel it is the same function, as a
+ * simulated program. So what it does is written once, with calls that both have.
+ */
+#ifndef WEFT_TESTS_SUPPORT_CHILD_H
+#define WEFT_TESTS_SUPPORT_CHILD_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <weft/sim.h>
+#include <weft/weft.h>
+
+#define CHILD "/proc/self/exe"
+#define CHILD_MARK "--as-a-child"
+
+/* What a program can do, here or there. */
+struct child {
+    void *self;
+    ssize_t (*read)(void *self, int fd, void *buffer, size_t size);
+    ssize_t (*write)(void *self, int fd, const void *buffer, size_t size);
+    int (*close)(void *self, int fd);
+    int (*sleep)(void *self, int64_t ns);
+    void (*on_signal)(void *self, int number, enum weft_sim_on_signal what);
+    int (*caught)(void *self);
+    const char *(*getenv)(void *self, const char *name);
+};
+
+#define CHILD_FOREVER INT64_C(3600000000000)
+
+static inline void child_say(const struct child *child, int fd, const char *text)
+{
+    (void)child->write(child->self, fd, text, strlen(text));
+}
+
+static inline int child_cat(const struct child *child, int from)
+{
+    char bytes[4096];
+    ssize_t n;
+
+    while ((n = child->read(child->self, from, bytes, sizeof bytes)) > 0)
+        if (child->write(child->self, 1, bytes, (size_t)n) != n)
+            return 2;
+    return n < 0;
+}
+
+/* N bytes to stdout and to stderr, in turn, before a byte is read; then all there is to read. */
+static inline int child_spam(const struct child *child, long count)
+{
+    char bytes[1000];
+
+    memset(bytes, 's', sizeof bytes);
+    for (; count > 0; count -= (long)sizeof bytes)
+        for (int fd = 1; fd <= 2; fd++)
+            if (child->write(child->self, fd, bytes, sizeof bytes) != (ssize_t)sizeof bytes)
+                return 2;
+    while (child->read(child->self, 0, bytes, sizeof bytes) > 0)
+        ;
+    return 0;
+}
+
+static inline int child_polite(const struct child *child)
+{
+    child->on_signal(child->self, SIGTERM, WEFT_SIM_CATCHES);
+    child_say(child, 1, "ready\n");
+    while (child->caught(child->self) != SIGTERM)
+        (void)child->sleep(child->self, CHILD_FOREVER);
+    child_say(child, 1, "bye\n");
+    return 7;
+}
+
+static inline int child_stubborn(const struct child *child)
+{
+    child->on_signal(child->self, SIGTERM, WEFT_SIM_IGNORES);
+    child_say(child, 1, "ready\n");
+    while (child->caught(child->self) != SIGTERM)
+        (void)child->sleep(child->self, CHILD_FOREVER);
+    return 98;
+}
+
+static inline int child_main(const struct child *child, int argc, char **argv)
+{
+    const char *what = argc > 2 ? argv[2] : "";
+    const char *value = argc > 3 ? argv[3] : "";
+
+    if (strcmp(what, "exit") == 0)
+        return atoi(value);
+    if (strcmp(what, "cat") == 0)
+        return child_cat(child, atoi(value));
+    if (strcmp(what, "spam") == 0)
+        return child_spam(child, atol(value));
+    if (strcmp(what, "polite") == 0)
+        return child_polite(child);
+    if (strcmp(what, "stubborn") == 0)
+        return child_stubborn(child);
+    if (strcmp(what, "sleep") == 0)
+        return child->sleep(child->self, CHILD_FOREVER) < 0;
+    if (strcmp(what, "say") == 0) {
+        child_say(child, 1, value);
+        child_say(child, 2, argc > 4 ? argv[4] : "");
+        return 0;
+    }
+    if (strcmp(what, "env") == 0) {
+        const char *text = child->getenv(child->self, value);
+        child_say(child, 1, text ? text : "(none)");
+        return 0;
+    }
+    if (strcmp(what, "never-reads") == 0) {
+        (void)child->close(child->self, 0);
+        child_say(child, 1, "closed\n");
+        return 0;
+    }
+    return 99;
+}
+
+/* -- on the real kernel -------------------------------------------------------------------------
+ */
+
+static volatile sig_atomic_t child_caught_number;
+
+static inline void child_note(int number)
+{
+    child_caught_number = number;
+}
+
+static inline ssize_t child_real_read(void *self, int fd, void *buffer, size_t size)
+{
+    (void)self;
+    return read(fd, buffer, size);
+}
+
+static inline ssize_t child_real_write(void *self, int fd, const void *buffer, size_t size)
+{
+    size_t done = 0;
+
+    (void)self;
+    while (done < size) {
+        ssize_t n = write(fd, (const char *)buffer + done, size - done);
+        if (n < 0)
+            return -errno;
+        done += (size_t)n;
+    }
+    return (ssize_t)done;
+}
+
+static inline int child_real_close(void *self, int fd)
+{
+    (void)self;
+    return close(fd);
+}
+
+/* The signal that is caught is blocked but while it sleeps, so that none comes between the look and
+   the sleep. */
+static inline int child_real_sleep(void *self, int64_t ns)
+{
+    struct timespec span = {ns / 1000000000, ns % 1000000000};
+    sigset_t none;
+
+    (void)self;
+    sigemptyset(&none);
+    return ppoll(NULL, 0, &span, &none);
+}
+
+static inline void child_real_on_signal(void *self, int number, enum weft_sim_on_signal what)
+{
+    struct sigaction action = {.sa_handler = what == WEFT_SIM_IGNORES ? SIG_IGN : child_note};
+    sigset_t set;
+
+    (void)self;
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    sigaction(number, &action, NULL);
+}
+
+static inline int child_real_caught(void *self)
+{
+    (void)self;
+    return child_caught_number;
+}
+
+static inline const char *child_real_getenv(void *self, const char *name)
+{
+    (void)self;
+    return getenv(name);
+}
+
+/* Before main: this process is a child, and nothing else. */
+static __attribute__((constructor)) void child_if_asked(int argc, char **argv)
+{
+    static const struct child child = {
+        NULL,
+        child_real_read,
+        child_real_write,
+        child_real_close,
+        child_real_sleep,
+        child_real_on_signal,
+        child_real_caught,
+        child_real_getenv,
+    };
+
+    if (argc > 1 && strcmp(argv[1], CHILD_MARK) == 0)
+        _exit(child_main(&child, argc, argv));
+}
+
+/* -- on the simulated one -----------------------------------------------------------------------
+ */
+
+/* There where weft-sim is linked, and nowhere else. */
+extern __typeof__(weft_sim_program) weft_sim_program __attribute__((weak));
+extern __typeof__(weft_sim_process_read) weft_sim_process_read __attribute__((weak));
+extern __typeof__(weft_sim_process_write) weft_sim_process_write __attribute__((weak));
+extern __typeof__(weft_sim_process_close) weft_sim_process_close __attribute__((weak));
+extern __typeof__(weft_sim_process_sleep) weft_sim_process_sleep __attribute__((weak));
+extern __typeof__(weft_sim_process_on_signal) weft_sim_process_on_signal __attribute__((weak));
+extern __typeof__(weft_sim_process_caught) weft_sim_process_caught __attribute__((weak));
+extern __typeof__(weft_sim_process_getenv) weft_sim_process_getenv __attribute__((weak));
+extern __typeof__(weft_sim_processes) weft_sim_processes __attribute__((weak));
+
+static inline ssize_t child_sim_read(void *self, int fd, void *buffer, size_t size)
+{
+    return weft_sim_process_read(self, fd, buffer, size);
+}
+
+static inline ssize_t child_sim_write(void *self, int fd, const void *buffer, size_t size)
+{
+    return weft_sim_process_write(self, fd, buffer, size);
+}
+
+static inline int child_sim_close(void *self, int fd)
+{
+    return weft_sim_process_close(self, fd);
+}
+
+static inline int child_sim_sleep(void *self, int64_t ns)
+{
+    return weft_sim_process_sleep(self, ns);
+}
+
+static inline void child_sim_on_signal(void *self, int number, enum weft_sim_on_signal what)
+{
+    weft_sim_process_on_signal(self, number, what);
+}
+
+static inline int child_sim_caught(void *self)
+{
+    return weft_sim_process_caught(self);
+}
+
+static inline const char *child_sim_getenv(void *self, const char *name)
+{
+    return weft_sim_process_getenv(self, name);
+}
+
+static inline int child_sim_main(weft_sim_process *process, int argc, char **argv)
+{
+    const struct child child = {
+        process,         child_sim_read,      child_sim_write,  child_sim_close,
+        child_sim_sleep, child_sim_on_signal, child_sim_caught, child_sim_getenv,
+    };
+
+    return child_main(&child, argc, argv);
+}
+
+static inline bool child_is_simulated(void)
+{
+    return weft_sim_program != NULL;
+}
+
+/* Before the first child: where programs are simulated, this is one. */
+static inline void child_ready(void)
+{
+    if (child_is_simulated()) {
+        weft_sim_program(CHILD, child_sim_main);
+        weft_sim_program("/not-to-be-run", NULL);
+    }
+}
+
+/* How many children this process has, zombies counted. */
+static inline int child_count(void)
+{
+    char path[64], text[4096] = "";
+    int count = 0;
+    ssize_t n;
+    int fd;
+
+    if (child_is_simulated())
+        return (int)weft_sim_processes();
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    for (ssize_t i = 0; i < n; i++)
+        count += text[i] == ' ';
+    if (fd >= 0)
+        close(fd);
+    return count;
+}
+
+#define CHILD_ARGS(...) ((const char *const[]){CHILD, CHILD_MARK, __VA_ARGS__, NULL})
+
+#endif
