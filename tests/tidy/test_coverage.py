@@ -1,6 +1,6 @@
-"""Catches a tools/coverage that lets something pass: a line or a branch that nothing executes and nobody
-has argued, an entry of the list that is needless or of nothing, numbers that are too low, a build in
-which nothing ran or whose sources have changed since.
+"""Catches a tools/coverage that lets something pass: a line or a branch that nothing executes and
+nobody has argued, an entry of the list that is needless or of nothing, numbers that are too low, a
+build in which nothing ran or whose sources have changed since.
 
 A tree of one source is compiled and run; tools/coverage is asked of that run.
 """
@@ -34,8 +34,8 @@ class Tree:
         self.root = folder
         self.build = folder / "build" / "coverage"
         self.objects = self.build / "src" / "CMakeFiles" / "weft_above.dir" / "base"
-        for path in self.objects, folder / "src" / "base", folder / "tests", folder / "tools" / "lib":
-            path.mkdir(parents=True)
+        for path in "src/base", "tests", "tools/lib", self.objects:
+            (folder / path).mkdir(parents=True)
         shutil.copy(ROOT / "tools" / "coverage", folder / "tools")
         shutil.copy(ROOT / "tools" / "lib" / "coverage_data.py", folder / "tools" / "lib")
         self.source = folder / "src" / "base" / "half.c"
@@ -47,8 +47,9 @@ class Tree:
         compiler = ["gcc", "--coverage", "-O0", "-w"]
         subprocess.run([*compiler, "-c", self.source, "-o", self.objects / "half.c.o"],
                        check=True, cwd=self.objects)
-        subprocess.run([*compiler, self.objects / "half.c.o", "-o", self.build / "program"], check=True)
-        subprocess.run([self.build / "program"], check=True)
+        program = self.build / "program"
+        subprocess.run([*compiler, self.objects / "half.c.o", "-o", program], check=True)
+        subprocess.run([program], check=True)
 
     def ask(self, *options):
         """What tools/coverage says of the run, and its exit code."""
@@ -81,7 +82,8 @@ class Coverage(unittest.TestCase):
         self.assertIn("src/base/half.c:3: half: 1 of 2 branches not taken: if (n < 0)", said)
         self.assertIn("src/base/half.c:4: half: not executed: return -1;", said)
         said, _ = tree.ask("--entries")
-        self.assertIn("src/base/half.c\n    half [if (n < 0)]: why\n    half [return -1;]: why", said)
+        entries = "    half [if (n < 0)]: why\n    half [return -1;]: why\n"
+        self.assertIn(f"src/base/half.c\n{entries}", said)
 
     def test_words_excuse_the_line_they_stand_in(self):
         said, code = self.tree("src/base/half.c\n    half [n < 0]: why not\n").ask()
@@ -103,7 +105,8 @@ class Coverage(unittest.TestCase):
         self.assertEqual(code, 0, said)
 
     def test_entries_of_nothing(self):
-        gone = "    plain_1 [no such words] ~: why not\n    gone ~: why not\nsrc/base/gone.c\n    * ~: why\n"
+        gone = ("    plain_1 [no such words] ~: why not\n    gone ~: why not\n"
+                "src/base/gone.c\n    * ~: why\n")
         said, code = self.tree(LISTED + gone).ask()
         self.assertEqual(code, 1, said)
         for number in 3, 4, 6:
