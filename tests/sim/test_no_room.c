@@ -10,6 +10,7 @@
 #include "simulate.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 
 #include "base/memory.h"
 #include "reactor/reactor.h"
@@ -31,6 +32,7 @@ static struct scene {
     weft_stream *stream;
     int peer; /* of the stream */
     int taken;
+    int file, from, to; /* a file, and two folders */
 } scene;
 
 static int connect_and_take(int *there)
@@ -70,13 +72,20 @@ static void open_scene(void)
     scene.listener = open_listener(); /* nothing is armed at it */
     scene.fresh = weft_socket(AF_INET, SOCK_STREAM, 0);
     ok(scene.fresh);
+    scene.file = weft_open("/tmp/a", O_RDWR | O_CREAT, 0600);
+    scene.from = weft_open("/tmp", O_RDONLY | O_DIRECTORY, 0);
+    scene.to = weft_open("/tmp", O_RDONLY | O_DIRECTORY, 0);
+    ok(scene.file);
+    ok(scene.from);
+    ok(scene.to);
 }
 
 /* What the call or the case has closed is closed already. */
 static void close_scene(void)
 {
     int fds[] = {scene.listener, scene.here,     scene.there, scene.fresh,
-                 scene.quiet[0], scene.quiet[1], scene.peer,  scene.taken};
+                 scene.quiet[0], scene.quiet[1], scene.peer,  scene.taken,
+                 scene.file,     scene.from,     scene.to};
 
     if (scene.stream)
         ok(weft_stream_close(scene.stream));
@@ -142,6 +151,38 @@ static int64_t call_close(void)
     return result;
 }
 
+static int64_t call_fsync(void)
+{
+    return weft_fsync(scene.file);
+}
+
+static int64_t call_pwrite(void)
+{
+    return weft_pwrite(scene.file, "x", 1, 0);
+}
+
+static int64_t call_rename(void)
+{
+    return weft_renameat(scene.from, "a", scene.to, "a");
+}
+
+static int64_t call_rename_of_nothing(void)
+{
+    return weft_renameat(scene.from, "none", scene.to, "a");
+}
+
+static void close_file(void)
+{
+    ok(weft_close(scene.file));
+    scene.file = -1;
+}
+
+static void close_to(void)
+{
+    ok(weft_close(scene.to));
+    scene.to = -1;
+}
+
 static void close_here(void)
 {
     ok(weft_close(scene.here));
@@ -204,6 +245,10 @@ static const struct act {
     {call_accept, connect_fresh, close_listener, 0, -ECANCELED, TRIES_AGAIN, 2},
     {call_write, nothing, close_stream, 2, -ECANCELED, -ENOMEM, 0},
     {call_read, send_to_stream, close_stream, 1, -ECANCELED, TRIES_AGAIN, 0},
+    {call_fsync, nothing, close_file, 0, -ECANCELED, -ENOMEM, 0},
+    {call_pwrite, nothing, close_file, 1, -ECANCELED, -ENOMEM, 0},
+    {call_rename, nothing, close_to, 0, -ECANCELED, -ENOMEM, 0},
+    {call_rename_of_nothing, nothing, close_to, -ENOENT, -ECANCELED, -ENOMEM, 0},
     {call_close, nothing, NULL, 0, 0, 0, 0},
 };
 enum { ACTS = sizeof acts / sizeof acts[0] };
