@@ -70,3 +70,4 @@ set(start_calls weft__ring_open weft__bell_open weft__buffer_ring_open weft__hos
     weft__ready_open weft__ops_open weft__tasks_open weft__io_open)
 list(TRANSFORM start_calls PREPEND "-Wl,--wrap=")
 target_link_options(sim.start PRIVATE ${start_calls})
+target_link_options(sim.faults PRIVATE -Wl,--wrap=weft__host_fd_lift -Wl,--wrap=weft__host_pipe)

@@ -1,0 +1,269 @@
+/*
+ * A program of futures, of waits for several things, of an executor, of files and of pipes, run
+ * again and again: with its k-th allocation failing, for every k, and with its k-th descriptor
+ * refused.
+ *
+ * Would catch an error that is lost or told as another one, a coroutine or a call that has begun
+ * and is not waited for, and a descriptor, a thread or an allocation that stays behind.
+ */
+#include "simulate.h"
+
+#include <fcntl.h>
+
+#include "base/memory.h"
+#include "ring/host.h"
+#include "sim/world.h"
+
+/* -- descriptors that are refused (the linker leads these calls here) ----------------------------
+ */
+
+static unsigned refused_at, asked; /* at: 0, none */
+
+static bool refuses(void)
+{
+    return ++asked == refused_at;
+}
+
+int __real_weft__host_fd_lift(int fd);
+int __wrap_weft__host_fd_lift(int fd);
+int __wrap_weft__host_fd_lift(int fd)
+{
+    if (!refuses())
+        return __real_weft__host_fd_lift(fd);
+    weft__host_close(fd);
+    return -EMFILE;
+}
+
+int __real_weft__host_pipe(int fds[2], int flags);
+int __wrap_weft__host_pipe(int fds[2], int flags);
+int __wrap_weft__host_pipe(int fds[2], int flags)
+{
+    return refuses() ? -EMFILE : __real_weft__host_pipe(fds, flags);
+}
+
+/* -- the program ---------------------------------------------------------------------------------
+ */
+
+enum { MANY = 20 }; /* more than the frame of a wait has room for */
+
+static int running;
+
+static int works(void *arg)
+{
+    int error;
+
+    running++;
+    error = weft_sleep(*(int *)arg);
+    running--;
+    return error < 0 ? error : 3;
+}
+
+static int settles(void *arg)
+{
+    return weft_future_set_result(*(weft_future **)arg, 5);
+}
+
+static void done(weft_future *future, void *arg)
+{
+    (void)future;
+    (void)arg;
+}
+
+static int use_future(void)
+{
+    weft_future *future;
+    int64_t value = 0;
+    int error = weft_future_create(&future, NULL);
+
+    if (error < 0)
+        return error;
+    ck_assert_int_eq(weft_future_await_until(future, &value, 1), -ETIMEDOUT);
+    error = weft_future_add_done(future, done, NULL);
+    if (error == 0)
+        error = weft_create_task(settles, &future, sizeof future, NULL);
+    if (error == 0)
+        error = weft_wait_for(weft_of_future(future), &value, WEFT_NEVER);
+    ck_assert(error < 0 || value == 5);
+    weft_future_put(future);
+    return error;
+}
+
+/* -- for several things */
+
+static void make(weft_awaitable list[MANY], const int *ns)
+{
+    for (int i = 0; i < MANY; i++)
+        list[i] = weft_coro(works, ns, sizeof *ns);
+}
+
+/* What came of each is its own: the first that is bad. */
+static int worst(const int64_t results[MANY])
+{
+    for (int i = 0; i < MANY; i++)
+        if (results[i] < 0)
+            return (int)results[i];
+    return 0;
+}
+
+static int gather_many(void)
+{
+    weft_awaitable list[MANY];
+    int64_t results[MANY];
+    int error, ns = 1000;
+
+    make(list, &ns);
+    error = weft_gather(list, MANY, results, WEFT_GATHER_KEEP);
+    ck_assert_int_eq(running, 0);
+    return error < 0 ? error : worst(results);
+}
+
+static int in_the_order_of_coming(void)
+{
+    weft_completed *each;
+    weft_awaitable list[MANY];
+    int error, ns = 1000, worst_of_all = 0;
+    int64_t result;
+
+    make(list, &ns);
+    error = weft_as_completed(&each, list, MANY);
+    if (error < 0)
+        return error;
+    while ((error = weft_completed_next(each, NULL, &result, WEFT_NEVER)) > 0)
+        if (result < 0)
+            worst_of_all = (int)result;
+    ck_assert_int_eq(weft_completed_close(each), 0);
+    ck_assert_int_eq(running, 0);
+    return error < 0 ? error : worst_of_all;
+}
+
+static int one_by_one(void)
+{
+    int64_t result = 0;
+    int error, ns = 1000;
+    weft_awaitable it = weft_coro(works, &ns, sizeof ns);
+
+    error = weft_ensure_future(&it);
+    if (error < 0)
+        return error;
+    error = weft_wait_for(it, &result, WEFT_NEVER);
+    ck_assert(error < 0 || result == 3);
+    return error;
+}
+
+/* -- threads and files */
+
+static int answers(void *arg)
+{
+    (void)arg;
+    return 4;
+}
+
+static int use_threads(void)
+{
+    weft_executor *executor;
+    int error = weft_to_thread(answers, NULL), again;
+
+    if (error >= 0)
+        error = weft_executor_create(&executor, NULL);
+    if (error < 0)
+        return error;
+    error = weft_run_in_executor(executor, answers, NULL);
+    again = weft_executor_close(executor);
+    return error < 0 ? error : again;
+}
+
+static int use_pipe(void)
+{
+    int fds[2], error = weft_pipe(fds, 0);
+
+    if (error < 0)
+        return error;
+    weft_close(fds[0]);
+    return weft_close(fds[1]);
+}
+
+static int use_files(void)
+{
+    _Alignas(8) char entries[512];
+    int folder, fd = weft_open("/tmp/a", O_RDWR | O_CREAT, 0600);
+    ssize_t n;
+
+    if (fd < 0)
+        return fd;
+    n = weft_pwrite_all(fd, "x", 1, 0, NULL);
+    weft_close(fd);
+    folder = n < 0 ? (int)n : weft_open("/tmp", O_RDONLY | O_DIRECTORY, 0);
+    if (folder < 0)
+        return folder;
+    n = weft_getdents64(folder, entries, sizeof entries);
+    weft_close(folder);
+    return n < 0 ? (int)n : use_pipe();
+}
+
+static int everything(void *arg)
+{
+    static int (*const parts[])(void) = {use_future, gather_many, in_the_order_of_coming,
+                                         one_by_one, use_threads, use_files};
+    int error = 0;
+
+    (void)arg;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && error >= 0; i++)
+        error = parts[i]();
+    return error;
+}
+
+/* -- again and again -----------------------------------------------------------------------------
+ */
+
+static int result;
+
+static int in_world(void *arg)
+{
+    (void)arg;
+    result = weft_run(everything, NULL, 0, NULL);
+    ck_assert_uint_eq(weft__sim_world->fds_open, 0);
+    return 0;
+}
+
+static int run(uint64_t allocation, unsigned descriptor)
+{
+    const struct weft_sim_opt opt = {.size = sizeof opt, .seed = 1, .plan = "calm"};
+    size_t live = test_live_allocations();
+
+    result = 1;
+    asked = 0;
+    refused_at = descriptor;
+    weft__alloc_fail_after(allocation);
+    ck_assert_int_eq(weft_sim_run(&opt, in_world, NULL, NULL), 0);
+    weft__alloc_fail_after(0);
+    ck_assert_uint_eq(test_live_allocations(), live);
+    return result;
+}
+
+TEST(every_allocation_fails_once)
+{
+    uint64_t before = weft__alloc_count(), needed;
+    int failed = 0;
+
+    ck_assert_int_ge(run(0, 0), 0);
+    needed = weft__alloc_count() - before;
+    for (uint64_t k = 1; k <= needed; k++) {
+        int is = run(k, 0);
+        ck_assert_msg(is >= 0 || is == -ENOMEM, "allocation %d failing gave %d", (int)k, is);
+        failed += is == -ENOMEM;
+    }
+    ck_assert_int_gt(failed, 10);
+}
+
+TEST(every_descriptor_is_refused_once)
+{
+    unsigned needed;
+
+    ck_assert_int_ge(run(0, 0), 0);
+    needed = asked;
+    ck_assert_uint_ge(needed, 3);
+    for (unsigned k = 1; k <= needed; k++)
+        ck_assert_int_eq(run(0, k), -EMFILE);
+}
+
+TEST_MAIN("sim/faults", 60, every_allocation_fails_once, every_descriptor_is_refused_once)
