@@ -40,8 +40,11 @@ static int works(void *arg)
 }
 #define CORO(work) weft_coro(works, &(work), sizeof(work))
 
-static struct work one = {.ns = 3 * MS, .result = 1}, two = {.ns = 1 * MS, .result = 2},
-                   fails = {.ns = 1 * MS, .result = -ENOENT}, never = {.ns = LONG_NS, .result = 9},
-                   stubborn = {.ns = 4 * MS, .result = 5, .shielded = true};
+/* not every test uses all of them */
+static __attribute__((unused)) struct work one = {.ns = 3 * MS, .result = 1},
+                                           two = {.ns = 1 * MS, .result = 2},
+                                           fails = {.ns = 1 * MS, .result = -ENOENT},
+                                           never = {.ns = LONG_NS, .result = 9},
+                                           stubborn = {.ns = 4 * MS, .result = 5, .shielded = true};
 
 #endif

@@ -51,7 +51,7 @@ static void put(struct weft__store *store, const weft_queue *queue, struct model
 
     for (size_t i = 0; i < queue->item_size; i++)
         item[i] = (unsigned char)draw(i == 0 ? 7 : 256);
-    if (store->count == store->capacity) {
+    if (store->count == store->capacity || draw(20) == 0) { /* another may have taken meanwhile */
         uint32_t capacity = store->capacity + 1 + draw(5);
         weft__free(weft__store_replace(store, queue,
                                        weft__alloc(capacity * weft__store_stride(queue)),
