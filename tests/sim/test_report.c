@@ -4,65 +4,14 @@
  *
  * Would catch: a task or scope that is missing, or in another's place; a wait of which the report
  * does not say what for; a circle that is not named, or a chain that is taken for one.
- *
- * Numbers that depend on how the library goes about its work (turns, times, descriptors, ports) are
- * replaced before the texts are compared.
  */
-#include <ctype.h>
-#include <stdlib.h>
-
-#include "simulate.h"
-
-#define SPAWN(...) (&(struct weft_spawn_opt){.size = sizeof(struct weft_spawn_opt), __VA_ARGS__})
-
-/* Behind what was asked of the kernel: the next line that is not further in than its heading. */
-static const char *skip_requests(const char *from)
-{
-    do
-        from = strchr(from, '\n') + 1;
-    while (strncmp(from, "      ", 6) == 0);
-    return from;
-}
-
-/* Copies from `from` on, with every number behind one of the words replaced by #. What was asked of
-   the kernel is left out, and so is how to run it again. */
-static void plain(char *to, size_t size, const char *from)
-{
-    static const char *const words[] = {"turn ",      "since ",   "descriptor ",
-                                        "127.0.0.1:", "another ", "deadline in "};
-    const char *end = strstr(from, "  after ");
-    size_t length = 0;
-
-    ck_assert_ptr_nonnull(end);
-    while (from < end && length + 1 < size) {
-        bool found = false;
-        if (strncmp(from, "    asked of the kernel:", 24) == 0)
-            from = skip_requests(from);
-        if (from >= end)
-            break;
-        for (size_t i = 0; i < sizeof words / sizeof words[0] && isdigit((unsigned char)*from); i++)
-            found |= length >= strlen(words[i]) &&
-                     strncmp(to + length - strlen(words[i]), words[i], strlen(words[i])) == 0;
-        if (found)
-            while (isdigit((unsigned char)*from) ||
-                   (*from == '.' && isdigit((unsigned char)from[1])))
-                from++;
-        to[length++] = found ? '#' : *from++;
-    }
-    to[length] = '\0';
-}
+#include "report.h"
 
 static void expect(weft_task_fn task, uint32_t reactors, const char *text)
 {
-    struct world world = {
-        .seed = 1, .plan = "calm", .task = task, .fails = true, .run = {.reactors = reactors}};
-    char is[sizeof world.report];
+    struct world world = {.seed = 1, .plan = "calm", .task = task, .run = {.reactors = reactors}};
 
-    ck_assert_int_eq(world_run_apart(&world), -EDEADLK);
-    plain(is, sizeof is, world.report);
-    if (getenv("REPORT_TALK"))
-        fputs(world.report, stderr);
-    ck_assert_str_eq(is, text);
+    report_check(&world, -EDEADLK, text);
 }
 
 /* -- who waits for a message ---------------------------------------------------------------------
@@ -333,94 +282,6 @@ TEST(locks_taken_in_two_orders)
            "    task 3 \"other\": lock held by task 2 \"one\", since turn #\n");
 }
 
-/* -- other ends ----------------------------------------------------------------------------------
- */
-
-static int spins(void *arg)
-{
-    (void)arg;
-    while (weft_yield() != -EPROTO)
-        continue;
-    return 0;
-}
-
-static int sleeps(void *arg)
-{
-    (void)arg;
-    return weft_sleep(INT64_C(3600000000000));
-}
-
-static int ended(void *arg)
-{
-    (void)arg;
-    return -EPROTO;
-}
-
-static int in_many_states(void *arg)
-{
-    weft_task kept;
-
-    (void)arg;
-    WEFT_SCOPE(s, .name = "states", .on_error = WEFT_KEEP_GOING,
-               .deadline = weft_after_ms(7200000)) {
-        ok(weft_spawn(&s, ended, NULL, 0, SPAWN(.name = "ended", .task = &kept)));
-        ok(weft_spawn(&s, sleeps, NULL, 0, SPAWN(.name = "sleeps")));
-        ok(weft_yield());
-        ok(weft_scope_drain(&s, weft_after_ms(3600000), WEFT_NEVER));
-    }
-    return 0;
-}
-
-static int states_and_a_spin(void *arg)
-{
-    ok(weft_spawn(weft_root(), spins, NULL, 0, SPAWN(.name = "spins")));
-    return in_many_states(arg);
-}
-
-TEST(one_that_spins_while_others_wait)
-{
-    struct world world = {
-        .seed = 1, .plan = "calm", .task = states_and_a_spin, .steps_max = 20000, .fails = true};
-    char is[sizeof world.report];
-
-    ck_assert_int_eq(world_run_apart(&world), -ETIMEDOUT);
-    plain(is, sizeof is, world.report);
-    ck_assert_str_eq(
-        is, "weft-sim: the run took more steps than it may (steps_max)\n"
-            "  thread 1 \"main\" runs\n"
-            "    reactor 0, in turn #\n"
-            "      scope \"root\": 2 tasks\n"
-            "        task 1 \"main\": drain of scope \"states\" with 1 child, since turn #\n"
-            "          scope \"states\": 1 task, its deadline in # s, drains\n"
-            "            task 3 \"ended\": has ended with -71, and nobody has joined it\n"
-            "            task 4 \"sleeps\": sleep, for another # s, since turn #\n"
-            "        task 2 \"spins\": is ready\n");
-}
-
-enum { MANY = 1000 };
-
-static int many(void *arg)
-{
-    (void)arg;
-    WEFT_SCOPE(s) {
-        for (int i = 0; i < MANY; i++)
-            ok(weft_spawn(&s, listens_elsewhere, NULL, 0, NULL));
-    }
-    return 0;
-}
-
-TEST(of_many_tasks_the_first_are_told_and_how_to_see_it_again)
-{
-    static struct world world = {.seed = 1, .plan = "calm", .task = many, .fails = true};
-
-    ck_assert_int_eq(world_run_apart(&world), -EDEADLK);
-    ck_assert_ptr_nonnull(strstr(world.report, " more tasks and scopes\n"));
-    ck_assert_ptr_nonnull(strstr(world.report, " more requests\n"));
-    ck_assert_ptr_nonnull(strstr(world.report, "WEFT_SIM_SEED=1 WEFT_SIM_PLAN='calm'"));
-}
-
 TEST_MAIN("sim/report", 60, two_that_wait_for_each_others_message, a_call_to_another_reactor,
           a_chain_of_joins, a_scope_that_is_full, a_scope_whose_tasks_wait_for_room_in_it,
-          a_circle_through_two_reactors, locks_taken_in_two_orders,
-          one_that_spins_while_others_wait,
-          of_many_tasks_the_first_are_told_and_how_to_see_it_again)
+          a_circle_through_two_reactors, locks_taken_in_two_orders)
