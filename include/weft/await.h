@@ -188,7 +188,8 @@ WEFT_API int weft_completed_close(weft_completed *each) WEFT_SUSPENDS;
  * Waits for one of them, at most until the absolute time `deadline`. At the deadline it is
  * cancelled; -ETIMEDOUT is returned once it has ended, unless it ended with a value, which wins, or
  * with another error than -ECANCELED, which passes. What is settled gives its result even when the
- * deadline is past. A coroutine is called in this task.
+ * deadline is past. A coroutine is called in this task, and not at all when the time is over before
+ * it has begun.
  *
  * Returns 0 and *result (NULL allowed); -ETIMEDOUT; -ECANCELED the caller was cancelled.
  */

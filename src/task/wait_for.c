@@ -74,14 +74,20 @@ static int at_the_edge(int inner, int edge, int64_t *result)
     return 0;
 }
 
-static int call_until(const weft_awaitable *coroutine, int64_t *result, int64_t deadline)
+/* One whose time is over before it has begun is not called. */
+static int call_until(struct weft__task *self, const weft_awaitable *coroutine, int64_t *result,
+                      int64_t deadline)
 {
     weft_scope scope;
     int error = weft_timeout_at(&scope, deadline), inner;
 
     if (error < 0)
         return error;
-    inner = call(coroutine);
+    inner = weft__admit(self);
+    if (inner < 0)
+        weft__coroutine_used(coroutine);
+    else
+        inner = call(coroutine);
     return at_the_edge(inner, weft_scope_close(&scope), result);
 }
 
@@ -131,7 +137,7 @@ int weft_wait_for(weft_awaitable awaitable, int64_t *result, int64_t deadline)
         return error;
     }
     if (awaitable.kind == WEFT_AWAITABLE_COROUTINE)
-        return call_until(&awaitable, result, deadline);
+        return call_until(self, &awaitable, result, deadline);
     error = weft__until_open(&until, deadline);
     if (error < 0)
         return error;
