@@ -310,6 +310,13 @@ int weft_uncancel(void)
 
 /* -- being told ----------------------------------------------------------------------------- */
 
+/* Does a cause at `task` reach `viewer`, who was refused something: one passed down to it, or,
+   written into those below, requests made of it itself? */
+static bool reaches(const struct weft__task *task, const struct weft__task *viewer, bool hidden)
+{
+    return base_reaches(task, viewer, hidden) || (task->requests && !hidden);
+}
+
 /* Marks the scopes between the task and the outermost cause it can see: something in them was cut.
    Likewise tasks that see what somebody sees on another reactor, whose scopes go on there. */
 static void mark_delivered(struct weft__task *self)
@@ -322,7 +329,7 @@ static void mark_delivered(struct weft__task *self)
     for (; scope; scope = around(scope)) {
         found = scope->cause && (scope->hard || !hidden);
         hidden |= scope->shield;
-        if (!scope->outer && scope->owner && base_reaches(scope->owner, self, hidden)) {
+        if (!scope->outer && scope->owner && reaches(scope->owner, self, hidden)) {
             found = true;
             scope->owner->refused_from_home |= scope->owner->inherited != 0;
         }
