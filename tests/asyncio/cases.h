@@ -56,6 +56,12 @@ static inline int works(void *arg)
     work->ended = true;
     return error == 0 ? work->result : work->instead ? work->instead : error;
 }
+/* weft_cancel of the task at `arg`, as a callback. */
+static inline void cancels(void *arg)
+{
+    is(weft_cancel(*(weft_task *)arg), 1);
+}
+
 /* It as a coroutine, and as a task in `scope`. The pointer must be a variable. */
 #define CORO(pointer) weft_coro(works, &(pointer), sizeof(pointer))
 static inline weft_task start(weft_scope *scope, weft_task_fn fn, const void *arg, size_t arg_size)
@@ -85,6 +91,27 @@ static inline bool done(weft_task task)
 
     return weft_wait(&it, 1, NULL, WEFT_ALL, 1) == 1;
 }
+
+/* What the tasks of a case have done, in order: a letter or a digit each. */
+static char trail[64];
+static inline void leave(char mark)
+{
+    size_t length = strlen(trail);
+
+    ck_assert_uint_lt(length, sizeof trail - 1);
+    trail[length] = mark;
+    trail[length + 1] = 0;
+}
+#define is_trail(text) ck_assert_str_eq(trail, text)
+static inline int count_of(char mark)
+{
+    int count = 0;
+
+    for (const char *at = trail; *at; at++)
+        count += *at == mark;
+    return count;
+}
+
 static inline void turns(int count)
 {
     while (count-- > 0)

@@ -167,10 +167,6 @@ static int waits_for_the_blocked(void *arg)
 {
     return weft_wait_for(weft_of_task(blocked), NULL, *(int64_t *)arg);
 }
-static void cancels(void *arg)
-{
-    is(weft_cancel(*(weft_task *)arg), 1);
-}
 static void cancel_wait_for_until(int64_t deadline)
 {
     struct work work = {.ns = EVER};
