@@ -37,7 +37,8 @@ set(rough_anyway batch net_cancel scope
 set(long_net_peer never_reads resets_midway) # 32 MiB through the simulated network
 set(long_runtime tasks_that_hold)            # spins until its time is over
 set(long_loop held_at_the_close)             # likewise
-set(long_stream_echo large_pieces small_pieces fixed_sizes_and_small_caps) # megabytes
+set(long_stream_echo large_pieces small_pieces fixed_sizes_and_small_caps # megabytes
+    without_multishot_receive without_buffer_rings)
 set(long_pipe bytes_in_order waiting)        # likewise
 set(long_callback threadsafe thousands_ready_half_of_them_cancelled)
 set(long_post stop_while_64_threads_post from_other_threads)
