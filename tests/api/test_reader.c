@@ -222,6 +222,7 @@ static int main_both(void *arg)
     struct seen reader = {.event = WEFT_EVENT_INIT, .read_max = 64},
                 writer = {.event = WEFT_EVENT_INIT};
     static char much[1 << 16];
+    uint64_t cqes;
     int here, there;
 
     (void)arg;
@@ -239,8 +240,10 @@ static int main_both(void *arg)
     same(weft_poll(here, POLLIN | POLLRDHUP) & POLLRDHUP, POLLRDHUP);
     writer.calls = 0;
     same(weft_add_writer(here, on_writer, &writer), 0);
+    cqes = net_stats().cqes;
     ok(weft_sleep(10 * MS));
     same(writer.calls, 0);
+    ck_assert_uint_lt(net_stats().cqes - cqes, 20); /* nor does it spin */
     while (writer.calls == 0)
         (void)weft_recv_until(there, much, sizeof much, 0, weft_after_ms(5));
     ck_assert_int_ne(writer.events & POLLOUT, 0);
