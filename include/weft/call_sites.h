@@ -321,6 +321,10 @@ WEFT_NODISCARD WEFT_AT_(int, weft_future_await_until, (future, result, deadline)
     weft_future *future, int64_t *result, int64_t deadline)
 #define weft_future_await_until(...) weft_future_await_until_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_NODISCARD WEFT_AT_(int, weft_future_wait, (future, result, deadline), weft_future *future,
+    int64_t *result, int64_t deadline)
+#define weft_future_wait(...) weft_future_wait_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_AT_(int, weft_future_take, (future, value), weft_future *future, int64_t *value)
 #define weft_future_take(...) weft_future_take_at_(WEFT_HERE_, __VA_ARGS__)
 
@@ -508,6 +512,11 @@ WEFT_AT_(int, weft_post_slot, (inbox, slot), weft_inbox *inbox, struct weft_post
 
 WEFT_AT_(int, weft_post_signal, (inbox, slot), weft_inbox *inbox, struct weft_post_slot *slot)
 #define weft_post_signal(...) weft_post_signal_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_run_coroutine_threadsafe, (inbox, fn, arg, arg_size, future),
+    weft_inbox *inbox, weft_task_fn fn, const void *arg, size_t arg_size, weft_future **future)
+#define weft_run_coroutine_threadsafe(...) \
+    weft_run_coroutine_threadsafe_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_cancel_post, (inbox, task), weft_inbox *inbox, weft_task task)
 #define weft_cancel_post(...) weft_cancel_post_at_(WEFT_HERE_, __VA_ARGS__)

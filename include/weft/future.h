@@ -81,6 +81,13 @@ WEFT_API WEFT_NODISCARD int weft_future_await_until(weft_future *future, int64_t
                                                     int64_t deadline) WEFT_SUSPENDS;
 
 /*
+ * The same for a thread that runs no reactor, such as a worker of a pool: the thread sleeps.
+ * Returns 0; -ETIMEDOUT; -EPERM on a reactor's thread, which would stand still; -EINVAL.
+ */
+WEFT_API WEFT_NODISCARD int weft_future_wait(weft_future *future, int64_t *result,
+                                             int64_t deadline);
+
+/*
  * Takes the value: it is the caller's now, and drop will not be called. Any thread.
  * Returns 0; -EAGAIN pending; -EALREADY taken before; what it has failed with; -EINVAL.
  */

@@ -12,6 +12,7 @@
 #define WEFT_POST_H
 
 #include <weft/base.h>
+#include <weft/future.h>
 #include <weft/task.h>
 
 WEFT_BEGIN_DECLS
@@ -61,6 +62,21 @@ WEFT_API int weft_post_slot(weft_inbox *inbox, struct weft_post_slot *slot);
 
 /* The same, for use in a signal handler: async-signal-safe, allocates nothing, never -ENOMEM. */
 WEFT_API int weft_post_signal(weft_inbox *inbox, struct weft_post_slot *slot);
+
+/*
+ * Has the reactor run fn(arg) as a task, in its root scope; arg and arg_size as for weft_spawn. Any
+ * thread, reactors' and others; never blocks and never suspends. What fn returns settles a future,
+ * of which *future is one reference, the caller's: a task awaits it, another thread has
+ * weft_future_wait. weft_future_cancel (anybody's) cancels the task. A task that cannot be begun
+ * settles it with the reason: -ESHUTDOWN the reactor stops or drains, -EAGAIN, -ENOMEM.
+ *
+ * Returns 0. On any error nothing was taken, and there is no future: -ESHUTDOWN, -ENOMEM, -EINVAL,
+ * -E2BIG, -ENOTSUP in a child of fork. For a task that just wants to have something done on another
+ * reactor: weft_call, which passes its cancellation on.
+ */
+WEFT_API WEFT_NODISCARD int weft_run_coroutine_threadsafe(weft_inbox *inbox, weft_task_fn fn,
+                                                          const void *arg, size_t arg_size,
+                                                          weft_future **future);
 
 /* weft_cancel from another thread: a message. Returns as weft_post; what weft_cancel answers is not
    told. */

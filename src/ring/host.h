@@ -46,6 +46,11 @@ int weft__host_unpin(
     void); /* back to what it was; a thread that pinned itself does it at its end */
 int weft__host_cpu_here(void); /* the CPU the thread runs on now */
 void weft__host_relax(void);   /* a pause inside a short spin */
+/* For a thread that runs no reactor: sleeps while *word is `value`, until it is told to look again,
+   until the deadline, or for no reason. Telling touches nothing but the address, and may come when
+   whatever was there is gone. */
+void weft__host_block(_Atomic(uint32_t) *word, uint32_t value, int64_t deadline_ns);
+void weft__host_unblock(_Atomic(uint32_t) *word);
 
 /* Work for the pool: a call that blocks or computes, `done` afterwards on the worker's thread. */
 struct weft__pool;

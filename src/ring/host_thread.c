@@ -9,9 +9,13 @@
 #include "ring/host_cpus.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 __thread struct weft__reactor *weft__self __attribute__((tls_model("initial-exec")));
 
@@ -99,6 +103,22 @@ int weft__host_cpu_here(void)
 {
     int cpu = sched_getcpu();
     return cpu < 0 ? -errno : cpu;
+}
+
+void weft__host_block(_Atomic(uint32_t) *word, uint32_t value, int64_t deadline_ns)
+{
+    struct timespec until = {.tv_sec = deadline_ns / 1000000000,
+                             .tv_nsec = deadline_ns % 1000000000};
+
+    if (deadline_ns < 0)
+        return;
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
+                  deadline_ns == INT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+void weft__host_unblock(_Atomic(uint32_t) *word)
+{
+    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
 void weft__host_relax(void)

@@ -8,6 +8,7 @@
 #include "ring/host.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +88,30 @@ void weft__host_relax(void)
 
 /* -- threads ------------------------------------------------------------------------------------
  */
+
+void weft__host_block(_Atomic(uint32_t) *word, uint32_t value, int64_t deadline_ns)
+{
+    struct weft__sim *sim = weft__sim_here();
+
+    weft__sim_charge(sim);
+    weft__sim_give_way(sim);
+    if (atomic_load_explicit(word, memory_order_relaxed) != value || deadline_ns <= sim->now_ns)
+        return;
+    sim->running->word = word;
+    weft__sim_park_until(sim, "a word", 0, deadline_ns);
+    sim->running->word = NULL;
+}
+
+void weft__host_unblock(_Atomic(uint32_t) *word)
+{
+    struct weft__sim *sim = weft__sim_here();
+
+    for (struct weft__sim_thread *thread = sim->threads; thread; thread = thread->next)
+        if (thread->word == word)
+            weft__sim_wake(sim, thread);
+    weft__sim_charge(sim);
+    weft__sim_give_way(sim);
+}
 
 int weft__host_thread_start(struct weft__thread **thread, void *(*fn)(void *), void *arg,
                             const char *name)

@@ -43,8 +43,9 @@ struct weft__sim_thread {
     struct weft__sim *sim;
     uint64_t serial; /* from 1 */
     struct weft__sim_dice dice;
-    int cpu;         /* pinned to, or -1 */
-    const char *why; /* it is parked */
+    int cpu;          /* pinned to, or -1 */
+    const char *why;  /* it is parked */
+    const void *word; /* it is blocked on; NULL: not */
     uint64_t on;
     int64_t since_ns;
     struct weft__sim_ring *ring;     /* the one it opened last; for reports */

@@ -405,3 +405,56 @@ int weft_future_await_until(weft_future *future, int64_t *result, int64_t deadli
         error = await_pending(self, future, result);
     return (int)weft__until_close(&until, error);
 }
+
+/* -- waiting on a thread of its own --------------------------------------------------------- */
+
+/* In the frame of the thread that waits, which leaves when it is woken or out of the queue. */
+struct sleeper {
+    struct weft__waiter waiter; /* first */
+    struct weft__wait none;     /* no callback: see is_callback */
+    _Atomic(uint32_t) woken;
+};
+
+static void sleeper_woken(struct weft__message *message, struct weft__reactor *reactor)
+{
+    struct sleeper *sleeper = (struct sleeper *)message;
+    _Atomic(uint32_t) *word = &sleeper->woken;
+
+    (void)reactor;
+    /* release: pairs with the acquire in sleep_until: the value is seen. After it the frame may be
+       gone, and the word is but an address */
+    atomic_store_explicit(word, 1, memory_order_release);
+    weft__host_unblock(word);
+}
+
+/* Is it woken by then? */
+static bool sleep_until(struct sleeper *sleeper, int64_t deadline)
+{
+    while (!atomic_load_explicit(&sleeper->woken, memory_order_acquire)) {
+        if (deadline != WEFT_NEVER && weft__host_now() >= deadline)
+            return false;
+        weft__host_block(&sleeper->woken, 0, deadline);
+    }
+    return true;
+}
+
+int weft_future_wait(weft_future *future, int64_t *result, int64_t deadline)
+{
+    struct sleeper sleeper = {.waiter = {.message = {.run = sleeper_woken}}};
+
+    if (!future)
+        return weft__misuse(-EINVAL, "no future");
+    if (weft__self)
+        return weft__misuse(-EPERM, "would stop the reactor: a task awaits");
+    sleeper.waiter.wait = &sleeper.none;
+    if (!weft__future_enter(future, &sleeper.waiter))
+        return weft_future_result(future, result);
+    if (!sleep_until(&sleeper, deadline)) {
+        if (weft__future_leave(future, &sleeper.waiter))
+            return -ETIMEDOUT;
+        (void)sleep_until(&sleeper, WEFT_NEVER); /* it is being woken just now */
+    }
+    if (result)
+        *result = sleeper.waiter.value;
+    return 0;
+}

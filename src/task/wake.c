@@ -97,7 +97,7 @@ void weft__waiter_wake(struct weft__waiter *waiter)
     struct weft_inbox *home = waiter->home;
     int error;
 
-    if (here && here->inbox == home) {
+    if (!home || (here && here->inbox == home)) {
         waiter->message.run(&waiter->message, here);
         return;
     }

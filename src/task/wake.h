@@ -100,7 +100,8 @@ struct weft__waiter {
     struct weft__waiter *next;    /* in the queue; or in a chain that was taken out */
     struct weft__waiter *before;
     bool queued;               /* under the object's lock */
-    struct weft_inbox *home;   /* whom to tell; set by who waits, read by who wakes */
+    struct weft_inbox *home;   /* whom to tell; set by who waits, read by who wakes. NULL: a thread
+                                  without a reactor, whose `run` is called where it is woken */
     struct weft__wait *wait;   /* its task parks on it; may serve several waiters. NULL: no task */
     struct weft__claim *claim; /* NULL: it waits for this alone */
     int64_t value; /* what it is given: the object's, before it wakes; then the waiter's */
