@@ -274,8 +274,7 @@ static int arm_from_pool(struct weft_stream *stream)
     if (stream->plain)
         weft__request_read_select(sqe, stream->fd, group, weft__buffer_size(stream->class));
     else if (reactor->ring.features & WEFT__FEATURE_RECV_MULTISHOT)
-        weft__request_recv_multishot(sqe, stream->fd, group,
-                                     stream->was_armed ? 0 : WEFT__RECV_POLL_FIRST);
+        weft__request_recv_multishot(sqe, stream->fd, group, 0); /* looks first: decision 64 */
     else
         weft__request_recv_select(sqe, stream->fd, group, weft__buffer_size(stream->class),
                                   WEFT__RECV_POLL_FIRST);

@@ -74,7 +74,9 @@
     FAULT(HOST_ERRNO, "host.errno", 500) /* a direct call fails for want of memory */              \
     WEFT__SIM_PROCESS_KNOBS(CHANCE, SPAN, FAULT)                                                   \
     WEFT__SIM_DISK_KNOBS(CHANCE, SPAN, FAULT)                                                      \
-    WEFT__SIM_NET_KNOBS(CHANCE, SPAN, FAULT)
+    WEFT__SIM_NET_KNOBS(CHANCE, SPAN, FAULT)                                                       \
+    /* a receive for all that comes, armed to wait first, overlooks an end: see request.c */       \
+    CHANCE(END_UNSEEN, "recv.end_unseen", 0, 500000)
 
 #define WEFT__SIM_NOTES(NOTE)                                                                      \
     NOTE(RUN, "run") /* a thread goes on; who: its serial number */                                \

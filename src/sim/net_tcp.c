@@ -57,7 +57,7 @@ int32_t weft__net_receive(struct weft__net_end *end, struct weft__sim_transfer *
         if (end->state == WEFT__NET_OPEN)
             weft__net_room_made(end->wire, !end->side);
     }
-    transfer->nonempty = weft__net_unread(end) > 0;
+    transfer->nonempty = weft__net_unread(end) > 0 || weft__net_in(end)->fin_arrived;
     return (int32_t)size;
 }
 

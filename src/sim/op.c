@@ -220,6 +220,7 @@ static int32_t move_selected(struct weft__sim_request *request, mover *by, uint3
         *flags |= WEFT__CQE_BUFFER | (uint32_t)id << WEFT__CQE_BUFFER_SHIFT;
     }
     *flags |= nonempty_flag(request, &transfer);
+    request->emptied = result > 0 && !transfer.nonempty;
     return result;
 }
 

@@ -363,6 +363,18 @@ static bool ends_with(struct weft__sim_request *request, int32_t result)
            weft__sim_chance(request->ring->sim, &request->dice, WEFT__SIM_MULTI_END);
 }
 
+/* As Linux does, from 6.17 on with Unix sockets, and for longer with connections that are reset: a
+   multishot receive that is armed to wait first, when there are bytes and, behind them, the end,
+   gives the bytes; and since nothing changes any more, it never looks again. */
+static bool overlooks_the_end(struct weft__sim_request *request)
+{
+    bool first = request->ready_at_once;
+
+    request->ready_at_once = false;
+    return first && request->emptied &&
+           weft__sim_chance(request->ring->sim, &request->dice, WEFT__SIM_END_UNSEEN);
+}
+
 static void try_multishot(struct weft__sim_request *request)
 {
     struct weft__sim_ring *ring = request->ring;
@@ -383,6 +395,10 @@ static void try_multishot(struct weft__sim_request *request)
         weft__sim_step(&request->dice);
         if (request->sqe.opcode == WEFT__OP_POLL_ADD)
             break; /* it waits for the next change */
+        if (overlooks_the_end(request)) {
+            wait_for_file(request, false);
+            return;
+        }
     }
     wait_for_file(request, request->sqe.opcode != WEFT__OP_POLL_ADD);
 }
@@ -496,6 +512,16 @@ static void start_on_disk(struct weft__sim_request *request)
         weft__sim_work_at(request, when_ns);
 }
 
+static void wait_first(struct weft__sim_request *request)
+{
+    struct weft__sim_file *file = request->file;
+
+    request->ready_at_once =
+        file && file->ops->poll &&
+        file->ops->poll(request->ring->sim, file) & (weft__sim_events_of(request) | POLLHUP);
+    wait_for_file(request, true);
+}
+
 static void start(struct weft__sim_request *request)
 {
     struct weft__sim *sim = request->ring->sim;
@@ -505,7 +531,7 @@ static void start(struct weft__sim_request *request)
     if (weft__sim_events_of(request) && weft__sim_chance(sim, &request->dice, WEFT__SIM_HANG))
         request->state = WEFT__SIM_HANGS;
     else if (poll_first)
-        wait_for_file(request, true);
+        wait_first(request);
     else if (is_of_disk(request))
         start_on_disk(request);
     else if (weft__sim_chance(sim, &request->dice, WEFT__SIM_INLINE))

@@ -58,7 +58,9 @@ struct weft__sim_request {
     char *words;         /* paths, and what else is copied with them */
     struct weft__sim_lent *pieces; /* of a vector: memory lent, in order; `lent` is then unused */
     uint32_t piece_count;
-    bool stuck; /* the disk has it: no cancel ends it */
+    bool stuck;         /* the disk has it: no cancel ends it */
+    bool ready_at_once; /* it was to wait first, and something was there */
+    bool emptied;       /* its file, by the latest receive */
 };
 
 struct weft__sim_cqes { /* completions that found no room */

@@ -18,16 +18,21 @@ struct setting {
 
 static char memory[64][SIZE];
 
-static struct setting setting(struct contract *c, uint32_t offered)
+static struct setting setting_of(struct contract *c, int family, uint32_t offered)
 {
     struct setting s = {.ring = contract_ring(c, 0, 0), .near = -1, .far = -1};
     int pair[2] = {-1, -1};
 
-    contract_pair(c, s.ring, AF_INET, pair);
+    contract_pair(c, s.ring, family, pair);
     s.buffers = contract_buffers(c, s.ring, GROUP, COUNT, memory, SIZE, offered);
     s.near = pair[1];
     s.far = pair[0];
     return s;
+}
+
+static struct setting setting(struct contract *c, uint32_t offered)
+{
+    return setting_of(c, AF_INET, offered);
 }
 
 static void offer(struct contract *c, struct setting s, uint16_t id)
@@ -102,7 +107,7 @@ static void what_is_there_already(struct contract *c)
     struct setting s = setting(c, 3);
 
     contract_send(c, s.ring, s.far, "ab", 2);
-    CONTRACT_ASK(c, s.ring, RECV, recv_multishot, s.near, GROUP, WEFT__RECV_POLL_FIRST);
+    CONTRACT_ASK(c, s.ring, RECV, recv_multishot, s.near, GROUP, 0);
     say_piece(c, contract_wait(c, s.ring, RECV));
 }
 
@@ -157,18 +162,36 @@ static void the_end(struct contract *c)
     say_piece(c, contract_wait(c, s.ring, RECV));
 }
 
-static void bytes_before_the_end(struct contract *c)
+/* The end, of whatever kind, was there before the receive: nothing will happen any more. (One that
+   is armed to wait first overlooks it, see decision 64.) */
+static void say_bytes_and_end(struct contract *c, struct setting s, bool reset)
 {
-    struct setting s = setting(c, 3);
     struct weft__cqe cqe;
 
     contract_send(c, s.ring, s.far, "ab", 2);
+    if (reset)
+        contract_reset_on_close(c, s.far);
     contract_drop(c, s.far);
     CONTRACT_ASK(c, s.ring, RECV, recv_multishot, s.near, GROUP, 0);
     cqe = contract_wait(c, s.ring, RECV);
     say_piece(c, cqe);
     if (cqe.flags & WEFT__CQE_MORE)
         say_piece(c, contract_wait(c, s.ring, RECV));
+}
+
+static void bytes_before_the_end(struct contract *c)
+{
+    say_bytes_and_end(c, setting(c, 3), false);
+}
+
+static void bytes_before_a_reset(struct contract *c)
+{
+    say_bytes_and_end(c, setting(c, 3), true);
+}
+
+static void bytes_before_the_end_of_a_unix_one(struct contract *c)
+{
+    say_bytes_and_end(c, setting_of(c, AF_UNIX, 3), false);
 }
 
 static void a_reset(struct contract *c)
@@ -406,7 +429,7 @@ const struct contract_check contract_buffering[] = {
      ARMED,
      {ANSWER("\"ab\", \"cd\"")}},
     {"buffers/what-is-there-already",
-     "Armed with the hint, it finds what is there.",
+     "Armed, it finds what is there.",
      "src/io/stream_receive.c, arm_from_pool",
      what_is_there_already,
      ARMED,
@@ -433,6 +456,18 @@ const struct contract_check contract_buffering[] = {
      "The bytes before the end come first.",
      RECEIVED,
      bytes_before_the_end,
+     ARMED,
+     {ANSWER("\"ab\", no buffer 0, the last")}},
+    {"buffers/bytes-before-a-reset",
+     "Bytes that have come before a reset come first.",
+     RECEIVED,
+     bytes_before_a_reset,
+     ARMED,
+     {ANSWER("\"ab\", no buffer -ECONNRESET, the last")}},
+    {"buffers/bytes-before-the-end-of-a-unix-one",
+     "The same of a Unix socket.",
+     RECEIVED,
+     bytes_before_the_end_of_a_unix_one,
      ARMED,
      {ANSWER("\"ab\", no buffer 0, the last")}},
     {"buffers/a-reset",

@@ -599,6 +599,43 @@ static int arms_without_buffers(void *arg)
     return bench_close(&bench);
 }
 
+/* Armed to wait first, with bytes and a reset there: as drawn, the bytes are all that is told. */
+static int overlooks_an_end(void *arg)
+{
+    struct bench bench;
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    struct weft__buffer_ring buffers;
+    struct weft__sqe *sqe;
+    struct told end;
+
+    bench_open(&bench);
+    ok(weft__buffer_ring_open(&bench.ring, &buffers, 7, 4));
+    for (uint16_t i = 0; i < 4; i++)
+        weft__buffer_ring_add(&buffers, memory[i], sizeof memory[i], i);
+    weft__buffer_ring_publish(&buffers);
+    ck_assert_int_eq(send_all(&bench, "last", 4), 4);
+    ok(weft__host_setsockopt(bench.here, SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
+    ok(weft__host_close(bench.here));
+    sqe = take(&bench.ring);
+    weft__request_recv_multishot(sqe, bench.there, 7, WEFT__RECV_POLL_FIRST);
+    sqe->user_data = 1;
+    ck_assert_int_eq(told(&bench.ring, 1).result, 4);
+    end = told(&bench.ring, 1);
+    if (end.result == LOST)
+        ++*(int *)arg;
+    else
+        ck_assert_int_eq(end.result, -ECONNRESET);
+    weft__buffer_ring_close(&bench.ring, &buffers);
+    ok(weft__host_close(bench.there));
+    weft__ring_close(&bench.ring);
+    return 0;
+}
+
+TEST(an_end_is_overlooked)
+{
+    seen_under("calm net.latency=0 recv.end_unseen=1/2", overlooks_an_end);
+}
+
 TEST(a_ring_of_buffers_runs_empty)
 {
     seen_under("calm net.latency=0 buffers.early=1/2", arms_without_buffers);
@@ -690,6 +727,6 @@ TEST_MAIN("sim/ring", 60, enter_refuses, enter_takes_part, the_submission_queue_
           a_sleep_is_interrupted, an_overflow_loses_nothing_and_ends_a_multishot,
           a_multishot_ends_for_no_reason, a_completion_is_lost, transfers_are_short,
           errors_without_an_effect, the_third_receive_is_reset, one_hangs_and_one_fails_by_order,
-          every_pair_of_a_cancel_and_an_end, a_ring_of_buffers_runs_empty,
+          every_pair_of_a_cancel_and_an_end, a_ring_of_buffers_runs_empty, an_end_is_overlooked,
           memory_that_is_changed_while_lent_is_noticed,
           a_frame_that_ends_before_the_completion_is_noticed)

@@ -155,8 +155,8 @@ static void open_pair(int *here, weft_stream **stream, const struct weft_stream_
     ok(weft_stream_open(there, opt, stream));
 }
 
-/* Waits first when the stream is new. Armed again because the reader has made room, it looks: there
-   may be bytes. */
+/* One receive for all that comes looks first, since armed to wait first it may overlook the end
+   behind the bytes that are there; one for a piece waits first, when the stream is new. */
 static int main_stream(void *arg)
 {
     struct weft_stream_opt opt = {.size = sizeof opt, .buffer_size = 4096, .held_max = 4096};
@@ -167,7 +167,7 @@ static int main_stream(void *arg)
 
     (void)arg;
     open_pair(&here, &stream, &opt);
-    ck_assert_uint_eq(latest()->ioprio, many | WEFT__RECV_POLL_FIRST);
+    ck_assert_uint_eq(latest()->ioprio, many ? many : WEFT__RECV_POLL_FIRST);
     if (many) {
         ck_assert_int_eq(write(here, bytes, sizeof bytes), sizeof bytes);
         while (net_stats().recv_pauses == 0)
