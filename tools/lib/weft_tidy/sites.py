@@ -17,7 +17,7 @@ EXEMPT = {
     "weft_semaphore_value",
     # NULL is an answer, and is taken for one
     "weft_inbox_get", "weft_inbox_here", "weft_inbox_retain", "weft_inbox_put",
-    "weft_future_retain", "weft_future_put", "weft_future_done",
+    "weft_future_retain", "weft_future_put", "weft_future_done", "weft_process_output_free",
     # called by the compiler's cleanup, or by a macro whose beginning has been checked
     "weft_scope_fall_", "weft_scope_leave_", "weft_no_suspend_enter_", "weft_no_suspend_leave_",
     "weft_locked_leave_",
