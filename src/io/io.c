@@ -10,8 +10,8 @@
 #include "io/buffers.h"
 #include "io/fd.h"
 #include "io/offload.h"
-#include "io/server.h"
 #include "io/process.h"
+#include "io/server.h"
 #include "io/stream.h"
 #include "io/watcher.h"
 
