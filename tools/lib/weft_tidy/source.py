@@ -82,7 +82,8 @@ CONFLICT = re.compile(r"^(<{7}|={7}|>{7})(\s|$)")
 def _line_findings(name, text):
     for number, line in enumerate(text.splitlines(), 1):
         place = f"{name}:{number}"
-        if line != line.rstrip():
+        empty_context = line == " " and name.endswith(".patch")  # as git writes it
+        if line != line.rstrip() and not empty_context:
             yield f"{place}: white space at the end of the line"
         if "\t" in line and (files.is_c(name) or name.endswith((".py", ".sh", ".txt", ".cmake"))):
             yield f"{place}: a tab"
