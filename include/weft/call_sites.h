@@ -572,9 +572,6 @@ WEFT_AT_(int, weft_process_communicate, (process, input, input_size, output, sta
     struct weft_process_status *status)
 #define weft_process_communicate(...) weft_process_communicate_at_(WEFT_HERE_, __VA_ARGS__)
 
-WEFT_AT_(void, weft_process_output_free, (output), struct weft_process_output *output)
-#define weft_process_output_free(...) weft_process_output_free_at_(WEFT_HERE_, __VA_ARGS__)
-
 WEFT_AT_(int, weft_process_close, (process), weft_process *process)
 #define weft_process_close(...) weft_process_close_at_(WEFT_HERE_, __VA_ARGS__)
 
