@@ -22,6 +22,7 @@
 #include <weft/file.h>
 #include <weft/future.h>
 #include <weft/generator.h>
+#include <weft/inspect.h>
 #include <weft/loop.h>
 #include <weft/misuse.h>
 #include <weft/net.h>
@@ -358,6 +359,20 @@ WEFT_NODISCARD WEFT_AT_(int, weft_generator_next_until, (generator, item, deadli
 
 WEFT_AT_(int, weft_generator_close, (generator), weft_generator *generator)
 #define weft_generator_close(...) weft_generator_close_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_print_tasks, (fd, flags), int fd, uint32_t flags)
+#define weft_print_tasks(...) weft_print_tasks_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_print_all_tasks, (fd, flags), int fd, uint32_t flags)
+#define weft_print_all_tasks(...) weft_print_all_tasks_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_all_tasks_each, (fn, context), int (*fn)(const struct weft_task_info *info,
+    void *context), void *context)
+#define weft_all_tasks_each(...) weft_all_tasks_each_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_task_stack, (task, addresses, count_max), weft_task task, const void **addresses,
+    uint32_t count_max)
+#define weft_task_stack(...) weft_task_stack_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_loop_new, (loop, opt), weft_loop **loop,
     const struct weft_run_opt *opt)

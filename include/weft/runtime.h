@@ -58,6 +58,12 @@ struct weft_run_opt {
     /* Debug mode, as by weft_set_debug, from the start to the end of the run, for the process; then
        it is what it was. NULL: as it is. */
     const struct weft_debug_opt *debug;
+    /* On this signal (SIGUSR1, SIGQUIT) each reactor writes the tree of its tasks, with their
+       stacks, to dump_fd (0: standard error), as weft_print_tasks does, at the end of its turn; one
+       that runs a task just then says at once which, and where. 0: on none. The handler that was
+       there before is called, too, and put back in the end. */
+    int dump_signal;
+    int dump_fd;
 };
 
 #define WEFT_REACTORS_ALL UINT32_MAX

@@ -14,6 +14,7 @@
 #include <weft/file.h>
 #include <weft/future.h>
 #include <weft/generator.h>
+#include <weft/inspect.h>
 #include <weft/loop.h>
 #include <weft/misuse.h>
 #include <weft/net.h>

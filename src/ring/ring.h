@@ -172,7 +172,11 @@ struct weft__ring {
 struct weft__describer {
     void (*piece)(struct weft__describer *to, uint32_t depth, const void *who, const char *text);
     void (*waits)(struct weft__describer *to, const void *who, const void *whom);
-    int64_t now_ns; /* what a deadline is told against */
+    int64_t now_ns;    /* what a deadline is told against */
+    const void *asker; /* the task that asks, if one does: it runs */
+    bool live;         /* other threads run meanwhile: nothing of theirs is looked at */
+    void (*below)(struct weft__describer *to, uint32_t depth, const void *task); /* each task; or
+                                                                                    NULL */
 };
 
 /*

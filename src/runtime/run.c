@@ -334,8 +334,12 @@ int weft__member_open(struct weft__member *member, uint32_t index)
         weft__tasks_of(reactor)->on_root_empty = root_empty;
         error = weft__io_open(reactor);
         if (error == 0) {
-            member->open = true;
-            return 0;
+            error = weft__dump_begin(member);
+            if (error == 0) {
+                member->open = true;
+                return 0;
+            }
+            weft__io_close(reactor);
         }
         weft__tasks_close(reactor);
     }
@@ -354,6 +358,7 @@ void weft__member_close(struct weft__member *member)
 {
     struct weft__reactor *reactor = &member->reactor;
 
+    weft__dump_end(member);
     weft__callbacks_drop(member);
     if (weft__root(reactor)->alive > 0)
         member->gave_up = true; /* a call that came late, from a task that held */

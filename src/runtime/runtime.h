@@ -25,6 +25,7 @@
 #include <weft/runtime.h>
 
 #include "reactor/reactor.h"
+#include "runtime/dump.h"
 #include "task/task.h"
 
 struct weft__handle;
@@ -42,6 +43,7 @@ struct weft__member {
     struct weft__message wound;
     struct weft__message flush;
     struct weft__message finish;
+    struct weft__dump dump;
     struct weft__timer limit;   /* the next deadline of the winding */
     struct weft__handle *armed; /* callbacks whose time has not come */
     int64_t soft_ns;

@@ -91,11 +91,11 @@ static void put_call(struct line *line, struct weft__describer *to, const struct
     const struct weft__task *called;
     uint32_t index;
 
-    if (!weft__call_of(task->fiber.wait, &index, &called))
+    if (!weft__call_of(task->fiber.wait, &index, to->live ? NULL : &called))
         return;
     put(line, " to reactor %u", index);
-    if (!called)
-        return; /* not begun there, or over */
+    if (to->live || !called)
+        return; /* not ours to look at; or not begun there, or over */
     put(line, ", for ");
     put_task(line, called);
     put(line, " there");
@@ -105,11 +105,11 @@ static void put_call(struct line *line, struct weft__describer *to, const struct
 /* A lock is waited for as whoever holds it. */
 static void put_lock(struct line *line, struct weft__describer *to, const struct weft__task *task)
 {
-    const struct weft__task *holder = weft__lock_holder(task->fiber.wait);
+    const struct weft__task *holder = weft__lock_holder(task->fiber.wait, to->live);
 
     put(line, "lock");
     if (!holder)
-        return; /* it is being handed over */
+        return; /* it is being handed over; or held by who knows whom */
     put(line, " held by ");
     put_task(line, holder);
     if (holder->reactor != task->reactor)
@@ -164,9 +164,12 @@ static void tell_task(struct weft__describer *to, uint32_t depth, const struct w
     else if (task->fiber.wait)
         put_wait(&line, to, task);
     else
-        put(&line, task->reactor->current == &task->fiber ? "runs" : "is ready");
+        put(&line,
+            task->reactor->current == &task->fiber || to->asker == task ? "runs" : "is ready");
     put_cause(&line, task->ended ? 0 : task->visible);
     to->piece(to, depth, task, line.text);
+    if (to->below)
+        to->below(to, depth, task);
 }
 
 static void tell_scope(struct weft__describer *to, uint32_t depth, const struct weft__scope *scope)

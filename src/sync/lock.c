@@ -94,7 +94,7 @@ inline void weft__lock_give(struct weft__lock *lock, bool dead)
 
 const char weft__waits_lock[] = "lock";
 
-const struct weft__task *weft__lock_holder(const struct weft__wait *wait)
+const struct weft__task *weft__lock_holder(const struct weft__wait *wait, bool live)
 {
     const struct weft__entry *entry =
         (const struct weft__entry *)((const char *)wait - offsetof(struct weft__entry, wait));
@@ -102,6 +102,8 @@ const struct weft__task *weft__lock_holder(const struct weft__wait *wait)
         (const struct weft__lock *)((const char *)entry->object -
                                     offsetof(struct weft__lock, object));
 
+    if (live && weft__object_shared(&lock->object))
+        return NULL;
     return atomic_load_explicit(&lock->owner, memory_order_relaxed);
 }
 

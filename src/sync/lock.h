@@ -32,8 +32,8 @@ int weft__lock_take(struct weft__lock *lock, struct weft__task *self, bool inter
 void weft__lock_give(struct weft__lock *lock, bool dead);
 
 /* `what` of who waits for a lock; and who holds it, NULL: nobody just now. For reports, when
-   nothing runs any more. */
+   nothing runs any more; live: other threads do, and a lock that they may hold is nobody's. */
 extern const char weft__waits_lock[];
-const struct weft__task *weft__lock_holder(const struct weft__wait *wait);
+const struct weft__task *weft__lock_holder(const struct weft__wait *wait, bool live);
 
 #endif

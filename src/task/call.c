@@ -270,6 +270,8 @@ bool weft__call_of(const struct weft__wait *wait, uint32_t *reactor,
     if (wait->interrupt != call_interrupt)
         return false;
     *reactor = call->to->index;
+    if (!called)
+        return true;
     *called = call->task.generation && !call->over
                   ? weft__task_find(call->to->reactor, call->task, &error)
                   : NULL;

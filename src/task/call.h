@@ -12,7 +12,7 @@
 #include "task/task.h"
 
 /* What the wait is for, if it is a call: the reactor, and the task there (NULL: not begun, or
-   over). For when nothing runs any more. */
+   over). For when nothing runs any more; called NULL: not to be looked for, as others run. */
 bool weft__call_of(const struct weft__wait *wait, uint32_t *reactor,
                    const struct weft__task **called);
 
