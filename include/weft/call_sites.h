@@ -39,6 +39,7 @@
 #include <weft/sync.h>
 #include <weft/task.h>
 #include <weft/time.h>
+#include <weft/transport.h>
 #include <weft/version.h>
 
 /* clang-format off */
@@ -976,6 +977,81 @@ WEFT_AT_(int, weft_sleep, (ns), int64_t ns)
 
 WEFT_AT_(int, weft_sleep_until, (deadline), int64_t deadline)
 #define weft_sleep_until(...) weft_sleep_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_transport_open, (fd, protocol, arg, opt, transport), int fd,
+    const struct weft_protocol *protocol, void *arg, const struct weft_stream_opt *opt,
+    weft_transport **transport)
+#define weft_transport_open(...) weft_transport_open_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_create_connection, (address, protocol, arg, opt, transport),
+    const char *address, const struct weft_protocol *protocol, void *arg,
+    const struct weft_connection_opt *opt, weft_transport **transport)
+#define weft_create_connection(...) weft_create_connection_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_create_unix_connection, (path, protocol, arg, opt, transport),
+    const char *path, const struct weft_protocol *protocol, void *arg,
+    const struct weft_connection_opt *opt, weft_transport **transport)
+#define weft_create_unix_connection(...) weft_create_unix_connection_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_create_server, (server, address, protocol, arg, opt),
+    weft_server **server, const char *address, const struct weft_protocol *protocol, void *arg,
+    const struct weft_server_opt *opt)
+#define weft_create_server(...) weft_create_server_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_create_unix_server, (server, path, protocol, arg, opt),
+    weft_server **server, const char *path, const struct weft_protocol *protocol, void *arg,
+    const struct weft_server_opt *opt)
+#define weft_create_unix_server(...) weft_create_unix_server_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_transport_write, (transport, data, size), weft_transport *transport,
+    const void *data, size_t size)
+#define weft_transport_write(...) weft_transport_write_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_transport_write_eof, (transport), weft_transport *transport)
+#define weft_transport_write_eof(...) weft_transport_write_eof_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_transport_set_write_limits, (transport, high, low), weft_transport *transport,
+    uint32_t high, uint32_t low)
+#define weft_transport_set_write_limits(...) \
+    weft_transport_set_write_limits_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_transport_write_pending, (transport), const weft_transport *transport)
+#define weft_transport_write_pending(...) weft_transport_write_pending_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_transport_pause_reading, (transport), weft_transport *transport)
+#define weft_transport_pause_reading(...) weft_transport_pause_reading_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_transport_resume_reading, (transport), weft_transport *transport)
+#define weft_transport_resume_reading(...) \
+    weft_transport_resume_reading_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_transport_close, (transport), weft_transport *transport)
+#define weft_transport_close(...) weft_transport_close_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_transport_abort, (transport), weft_transport *transport)
+#define weft_transport_abort(...) weft_transport_abort_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_transport_is_closing, (transport), const weft_transport *transport)
+#define weft_transport_is_closing(...) weft_transport_is_closing_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_transport_get_extra_info, (transport, info, info_size),
+    const weft_transport *transport, struct weft_stream_info *info, size_t info_size)
+#define weft_transport_get_extra_info(...) \
+    weft_transport_get_extra_info_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(void *, weft_transport_state, (transport), weft_transport *transport)
+#define weft_transport_state(...) weft_transport_state_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(void *, weft_transport_arg, (transport), const weft_transport *transport)
+#define weft_transport_arg(...) weft_transport_arg_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_transport_set_protocol, (transport, protocol), weft_transport *transport,
+    const struct weft_protocol *protocol)
+#define weft_transport_set_protocol(...) weft_transport_set_protocol_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(const struct weft_protocol *, weft_transport_protocol, (transport),
+    const weft_transport *transport)
+#define weft_transport_protocol(...) weft_transport_protocol_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_END_DECLS
 /* clang-format on */

@@ -31,6 +31,7 @@
 #include <weft/sync.h>
 #include <weft/task.h>
 #include <weft/time.h>
+#include <weft/transport.h>
 #include <weft/version.h>
 
 /* Last: what it defines are macros of the names above. */

@@ -9,12 +9,13 @@
 
 #include "base/memory.h"
 #include "base/option.h"
+#include "io/transport.h"
 #include "task/wait.h"
 
-enum { TEXT_SIZE = 256, STACK_MAX = 1 << 20 };
+enum { TEXT_SIZE = WEFT__ADDRESS_TEXT_SIZE, STACK_MAX = 1 << 20 };
 
 /* "unix:" before a path, as addresses are written. */
-static int unix_address(char text[TEXT_SIZE], const char *path)
+int weft__unix_address(char text[TEXT_SIZE], const char *path)
 {
     if (!path)
         return weft__misuse(-EINVAL, "no path");
@@ -39,17 +40,23 @@ static int connect_by(const char *address, const struct weft_connection_opt *opt
     return (int)weft__until_close(&until, weft_connect_tcp(address, opt->socket));
 }
 
+int weft__connection_open(const char *address, const struct weft_connection_opt *opt,
+                          struct weft_connection_opt *own)
+{
+    int error = weft__option_copy(own, sizeof *own, opt);
+
+    return error < 0 ? error : connect_by(address, own);
+}
+
 int weft_open_connection(const char *address, const struct weft_connection_opt *opt,
                          weft_stream **stream)
 {
     struct weft_connection_opt own;
-    int fd, error = weft__option_copy(&own, sizeof own, opt);
+    int fd, error;
 
-    if (error == 0 && !stream)
-        error = weft__misuse(-EINVAL, "nowhere to put the stream");
-    if (error < 0)
-        return error;
-    fd = connect_by(address, &own);
+    if (!stream)
+        return weft__misuse(-EINVAL, "nowhere to put the stream");
+    fd = weft__connection_open(address, opt, &own);
     if (fd < 0)
         return fd;
     error = weft_stream_open(fd, own.stream, stream);
@@ -62,7 +69,7 @@ int weft_open_unix_connection(const char *path, const struct weft_connection_opt
                               weft_stream **stream)
 {
     char text[TEXT_SIZE];
-    int error = unix_address(text, path);
+    int error = weft__unix_address(text, path);
 
     return error < 0 ? error : weft_open_connection(text, opt, stream);
 }
@@ -193,8 +200,9 @@ static int start(struct weft_server *server, const char *address, const struct w
     return error;
 }
 
-int weft_start_server(weft_server **result, const char *address, weft_connection_fn handler,
-                      void *arg, const struct weft_server_opt *opt)
+/* What it serves by is a handler or a protocol; the caller has looked at it. */
+static int start_server(weft_server **result, const char *address, const struct weft_server *by,
+                        const struct weft_server_opt *opt)
 {
     struct weft_stream_opt stream_opt;
     struct weft_server_opt own;
@@ -206,17 +214,17 @@ int weft_start_server(weft_server **result, const char *address, weft_connection
         error = weft__option_copy(&stream_opt, sizeof stream_opt, own.stream);
     if (error == 0)
         error = weft__enter(&self);
-    if (error == 0 && (!result || !handler))
-        error = weft__misuse(-EINVAL, "nowhere to put the server, or no handler");
     if (error == 0)
-        error = check_options(&own, address);
+        error = result ? check_options(&own, address)
+                       : weft__misuse(-EINVAL, "nowhere to put the server");
     if (error < 0)
         return error;
     server = create(weft__io_of(self->reactor), &own);
     if (!server)
         return -ENOMEM;
-    server->handler = handler;
-    server->arg = arg;
+    server->handler = by->handler;
+    server->protocol = by->protocol;
+    server->arg = by->arg;
     server->stream_opt = stream_opt;
     error = start(server, address, own.listen);
     if (error < 0) {
@@ -227,13 +235,44 @@ int weft_start_server(weft_server **result, const char *address, weft_connection
     return 0;
 }
 
+int weft_start_server(weft_server **server, const char *address, weft_connection_fn handler,
+                      void *arg, const struct weft_server_opt *opt)
+{
+    if (!handler)
+        return weft__misuse(-EINVAL, "no handler");
+    return start_server(server, address, &(struct weft_server){.handler = handler, .arg = arg},
+                        opt);
+}
+
 int weft_start_unix_server(weft_server **server, const char *path, weft_connection_fn handler,
                            void *arg, const struct weft_server_opt *opt)
 {
     char text[TEXT_SIZE];
-    int error = unix_address(text, path);
+    int error = weft__unix_address(text, path);
 
     return error < 0 ? error : weft_start_server(server, text, handler, arg, opt);
+}
+
+int weft_create_server(weft_server **server, const char *address,
+                       const struct weft_protocol *protocol, void *arg,
+                       const struct weft_server_opt *opt)
+{
+    int error = weft__protocol_check(protocol);
+
+    if (error < 0)
+        return error;
+    return start_server(server, address, &(struct weft_server){.protocol = protocol, .arg = arg},
+                        opt);
+}
+
+int weft_create_unix_server(weft_server **server, const char *path,
+                            const struct weft_protocol *protocol, void *arg,
+                            const struct weft_server_opt *opt)
+{
+    char text[TEXT_SIZE];
+    int error = weft__unix_address(text, path);
+
+    return error < 0 ? error : weft_create_server(server, text, protocol, arg, opt);
 }
 
 /* -- looking at it ----------------------------------------------------------------------------- */

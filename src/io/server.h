@@ -37,6 +37,36 @@ struct weft__budget {
     bool over;
 };
 
+struct weft_transport;
+
+/* What a listener knows of its connections; in the frame of its task. */
+struct weft__gate {
+    struct weft_server *server;
+    uint32_t active;
+    struct weft__wait *waiter;            /* the listener, waiting for room, or for their ends */
+    struct weft_transport *first, **last; /* those without tasks, oldest first */
+    struct weft__timer timer;             /* when the first of them is over its time */
+};
+
+/* server_serve.c: one less; the listener is told. */
+void weft__gate_leave(struct weft__gate *gate, enum weft__server_count what);
+
+/* server_protocol.c */
+void weft__gate_open(struct weft__gate *gate, struct weft_server *server);
+/* Makes a transport of the connection. 0; else it is still the caller's. */
+int weft__gate_admit(struct weft__gate *gate, int fd);
+/* The transport is lost, with that error. */
+void weft__gate_left(struct weft_transport *transport, int error);
+/* Waits until all have ended; those who do not in time, or who may not, are cut. */
+void weft__gate_finish(struct weft__gate *gate, bool drains);
+
+/* server.c: connections, for streams and transports. */
+enum { WEFT__ADDRESS_TEXT_SIZE = 256 };
+int weft__unix_address(char text[WEFT__ADDRESS_TEXT_SIZE], const char *path);
+/* A connected descriptor, and the options in full. */
+int weft__connection_open(const char *address, const struct weft_connection_opt *opt,
+                          struct weft_connection_opt *own);
+
 struct weft_server {
     struct weft__io *io;
     struct weft_server *next, **link; /* among the io layer's */
@@ -48,6 +78,7 @@ struct weft_server {
 
     /* shared, and written before anybody else looks */
     weft_connection_fn handler;
+    const struct weft_protocol *protocol; /* instead of a handler */
     void *arg;
     struct weft_server_opt opt;
     struct weft_stream_opt stream_opt;

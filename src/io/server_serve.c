@@ -5,32 +5,18 @@
  * before those it brought are waited for, so that nobody connects to a server that drains.
  */
 #include "io/server.h"
+#include "io/transport.h"
 #include "task/wait.h"
 
 /* -- one connection --------------------------------------------------------------------------- */
 
-/* What a listener knows of its connections; in the frame of its task. */
-struct gate {
-    struct weft_server *server;
-    uint32_t active;
-    struct weft__wait *waiter; /* the listener, waiting for room */
-};
-
 struct connection {
-    struct gate *gate;
+    struct weft__gate *gate;
     int fd;
 };
 
-static void charge_nothing(struct weft_stream *stream)
+static void charge(struct weft__budget *budget, uint64_t bytes)
 {
-    stream->budgeted = false;
-    stream->budget = NULL;
-}
-
-void weft__stream_charge(struct weft_stream *stream, uint64_t bytes)
-{
-    struct weft__budget *budget = stream->budget;
-
     if (bytes <= budget->left) {
         budget->left -= bytes;
         return;
@@ -38,6 +24,14 @@ void weft__stream_charge(struct weft_stream *stream, uint64_t bytes)
     budget->left = 0;
     budget->over = true;
     weft__scope_cancel(budget->scope, WEFT_CAUSE_CANCEL, false);
+}
+
+void weft__stream_charge(struct weft_stream *stream, uint64_t bytes)
+{
+    if (stream->owned == WEFT__OWNED_BY_BUDGET)
+        charge(stream->owner, bytes);
+    else
+        weft__transport_charge(stream->owner, bytes);
 }
 
 /* Runs the handler in a scope with the limits of a connection. What became of it. */
@@ -55,10 +49,11 @@ static enum weft__server_count handle(struct weft_server *server, struct weft_st
     if (result < 0)
         return WEFT__SERVER_CUT;
     budget.scope = (struct weft__scope *)&scope;
-    stream->budget = &budget;
-    stream->budgeted = opt->connection_bytes != 0;
+    stream->owner = &budget;
+    stream->owned = opt->connection_bytes ? WEFT__OWNED_BY_BUDGET : 0;
     result = server->handler(stream, server->arg);
-    charge_nothing(stream);
+    stream->owned = 0;
+    stream->owner = NULL;
     edge = weft_scope_close(&scope);
     if (budget.over)
         return WEFT__SERVER_OVER_BYTES;
@@ -69,7 +64,7 @@ static enum weft__server_count handle(struct weft_server *server, struct weft_st
     return edge == -ECANCELED ? WEFT__SERVER_CUT : WEFT__SERVER_FAILED;
 }
 
-static void leave(struct gate *gate, enum weft__server_count what)
+void weft__gate_leave(struct weft__gate *gate, enum weft__server_count what)
 {
     weft__server_count(gate->server, WEFT__SERVER_ACTIVE, (uint64_t)-1);
     weft__server_count(gate->server, what, 1);
@@ -91,13 +86,13 @@ static int connection(void *arg)
         what = handle(server, stream);
         weft_stream_close(stream);
     }
-    leave(self->gate, what);
+    weft__gate_leave(self->gate, what);
     return 0;
 }
 
 /* -- one listener ------------------------------------------------------------------------------ */
 
-static bool is_full(const struct gate *gate)
+static bool is_full(const struct weft__gate *gate)
 {
     uint32_t most = gate->server->opt.connections_max;
 
@@ -105,7 +100,7 @@ static bool is_full(const struct gate *gate)
 }
 
 /* Waits until there is room for one more, unless those who come then are to be refused. */
-static int wait_for_room(struct gate *gate)
+static int wait_for_room(struct weft__gate *gate)
 {
     struct weft__wait wait = {.what = "room for a connection", .fd = -1, .idle = true};
     int error = 0;
@@ -117,26 +112,33 @@ static int wait_for_room(struct gate *gate)
     return error;
 }
 
-/* Begins to serve it, or refuses it. */
-static void admit(struct gate *gate, weft_scope *connections, int fd)
+static int begin(struct weft__gate *gate, weft_scope *connections, int fd)
 {
     struct connection made = {gate, fd};
     struct weft_spawn_opt opt = {.size = sizeof opt,
                                  .name = gate->server->opt.name,
                                  .stack_size = gate->server->opt.stack_size};
 
+    if (gate->server->protocol)
+        return weft__gate_admit(gate, fd);
+    return weft_spawn_nowait(connections, connection, &made, sizeof made, &opt);
+}
+
+/* Begins to serve it, or refuses it. */
+static void admit(struct weft__gate *gate, weft_scope *connections, int fd)
+{
     bool refuse = is_full(gate) || weft_draining();
 
     gate->active++;
     weft__server_count(gate->server, WEFT__SERVER_ACTIVE, 1);
-    if (!refuse && weft_spawn_nowait(connections, connection, &made, sizeof made, &opt) == 0)
+    if (!refuse && begin(gate, connections, fd) == 0)
         return;
     weft_close(fd);
-    leave(gate, WEFT__SERVER_REFUSED);
+    weft__gate_leave(gate, WEFT__SERVER_REFUSED);
 }
 
 /* Accepts until it is told to end. What told it. */
-static int accept_all(struct gate *gate, weft_scope *connections, int listener)
+static int accept_all(struct weft__gate *gate, weft_scope *connections, int listener)
 {
     int result = 0;
 
@@ -164,7 +166,7 @@ static int listener(struct weft_server *server, int fd)
     struct weft_scope_opt opt = {.size = sizeof opt,
                                  .name = "connections",
                                  .on_error = WEFT_KEEP_GOING};
-    struct gate gate = {.server = server};
+    struct weft__gate gate;
     weft_scope connections;
     int result = weft_scope_open(&connections, &opt);
 
@@ -172,9 +174,12 @@ static int listener(struct weft_server *server, int fd)
         weft_close(fd);
         return result;
     }
+    weft__gate_open(&gate, server);
     result = accept_all(&gate, &connections, fd);
     weft_close(fd);
-    if (result == -ESHUTDOWN)
+    if (server->protocol)
+        weft__gate_finish(&gate, result == -ESHUTDOWN);
+    else if (result == -ESHUTDOWN)
         drain(server, &connections);
     else
         weft_scope_cancel(&connections);

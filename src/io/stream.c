@@ -10,6 +10,7 @@
 #include "io/accept.h"
 #include "io/close.h"
 #include "io/socket.h"
+#include "io/transport.h"
 #include "ring/host.h"
 #include "task/wait.h"
 
@@ -280,10 +281,28 @@ int weft_stream_abort(weft_stream *stream)
 
 void weft__stream_close_now(struct weft_stream *stream)
 {
-    let_go_of_file(stream);
-    if (stream->fd >= 0)
-        weft__host_close(stream->fd);
+    struct weft__fd *record = stream->record;
+    struct weft__io *io = stream->io;
+    int fd = stream->fd;
+    uint64_t word;
+
+    if (!record) { /* shut down, so closed already */
+        weft__stream_destroy(stream);
+        return;
+    }
+    word = weft__fd_close_begin(record);
     weft__stream_destroy(stream);
+    weft__fd_close_publish(record, word);
+    weft__host_close(fd);
+    weft__fd_close_end(record, word);
+    weft__accept_freed(io);
+}
+
+void weft__stream_end_alone(struct weft_stream *stream)
+{
+    stream->stopping = true;
+    if (weft__stream_end(stream))
+        weft__stream_close_now(stream);
 }
 
 void weft__stream_stopped(struct weft_stream *stream)
@@ -294,8 +313,11 @@ void weft__stream_stopped(struct weft_stream *stream)
 
 void weft__stream_stop(struct weft_stream *stream)
 {
-    stream->stopping = true;
-    (void)weft__socket_reset_on_close(stream->fd);
-    if (weft__stream_end(stream))
-        weft__stream_close_now(stream);
+    if (stream->owned == WEFT__OWNED_BY_TRANSPORT) {
+        weft__transport_stop(stream->owner);
+        return;
+    }
+    if (!stream->stopping) /* else it was closed, and what was sent is to arrive */
+        (void)weft__socket_reset_on_close(stream->fd);
+    weft__stream_end_alone(stream);
 }

@@ -29,6 +29,8 @@
 #include "reactor/timer.h"
 #include "task/task.h"
 
+enum weft__owned { WEFT__OWNED_BY_BUDGET = 1, WEFT__OWNED_BY_TRANSPORT };
+
 enum { WEFT__HELD_MAX_DEFAULT = 256 * 1024 };
 
 struct weft_stream {
@@ -68,7 +70,7 @@ struct weft_stream {
     bool flushing; /* a task that closes waits for what was given */
     bool closing;
     bool stopping; /* frees itself with the last completion */
-    bool budgeted; /* what it moves is charged to `budget` */
+    uint8_t owned; /* enum weft__owned: what `owner` is, who is told of what it moves */
 
     /* and, when a view is given away, the third */
     struct weft__op give;       /* the send of what was given; idle while no request can be had.
@@ -83,8 +85,8 @@ struct weft_stream {
     struct weft__op *direct;      /* the reader's own receive, or NULL */
     struct weft__buffer *filling; /* what a receive without a pool fills, or NULL */
     struct weft__starved starved;
-    struct weft__timer retry;    /* when no request could be had */
-    struct weft__budget *budget; /* of a server's connection: server.h */
+    struct weft__timer retry; /* when no request could be had */
+    void *owner; /* struct weft__budget (server.h) or struct weft_transport (transport.h) */
     struct weft__outbox *outbox; /* NULL until something is written behind what is not sent yet */
 };
 _Static_assert(offsetof(struct weft_stream, give) <= 128, "two lines");
@@ -158,8 +160,14 @@ int weft__stream_wait_more(struct weft__task *self, struct weft_stream *stream, 
 /* Copies `size` bytes that are held, and takes them. */
 void weft__stream_copy(struct weft_stream *stream, void *buffer, size_t size);
 
-/* server_serve.c: the connection has moved so many bytes. */
+/* server_serve.c: it has an owner, and has moved so many bytes. */
 void weft__stream_charge(struct weft_stream *stream, uint64_t bytes);
+/* transport.c: it has an owner, and something was received, or it is over; something was sent, or
+   could not be. */
+void weft__stream_stirred(struct weft_stream *stream);
+void weft__stream_sent(struct weft_stream *stream);
+/* Ends it without a task that waits: it frees itself with the last completion. */
+void weft__stream_end_alone(struct weft_stream *stream);
 
 /* stream_write.c: takes the writer's side with an idle operation, and lets it go. */
 int weft__stream_begin_write(struct weft_stream *stream, struct weft__op *op);

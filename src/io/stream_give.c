@@ -79,6 +79,8 @@ static void let_go(struct weft_stream *stream)
     if (stream->give.waiter &&
         (!stream->outbox || weft__stream_pending(stream) <= stream->outbox->level))
         weft__wake_now(stream->io->reactor, stream->give.waiter);
+    if (__builtin_expect(stream->owned, 0))
+        weft__stream_sent(stream);
 }
 
 static void sent(struct weft__op *op, int32_t result, uint32_t flags)
@@ -88,7 +90,7 @@ static void sent(struct weft__op *op, int32_t result, uint32_t flags)
 
     (void)flags;
     WEFT__COUNT_BY(stream->io->reactor, bytes_sent, count);
-    if (__builtin_expect(stream->budgeted, 0))
+    if (__builtin_expect(stream->owned, 0))
         weft__stream_charge(stream, count);
     stream->given_offset += count;
     stream->given_length -= count;

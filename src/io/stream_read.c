@@ -96,7 +96,7 @@ static __attribute__((noinline)) ssize_t read_direct(struct weft__task *self,
     if (result == -EIO && stream->hangs_up)
         result = 0;
     stream->direct = NULL;
-    if (result > 0 && stream->budgeted)
+    if (result > 0 && stream->owned)
         weft__stream_charge(stream, (uint32_t)result);
     if (result > 0)
         weft__stream_note_direct(stream, (uint32_t)result);

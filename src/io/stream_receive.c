@@ -153,7 +153,7 @@ void weft__stream_note_direct(struct weft_stream *stream, uint32_t count)
 static void append(struct weft_stream *stream, struct weft__buffer *buffer, uint32_t length)
 {
     WEFT__COUNT_BY(reactor_of(stream), bytes_received, length);
-    if (__builtin_expect(stream->budgeted, 0))
+    if (__builtin_expect(stream->owned, 0))
         weft__stream_charge(stream, length);
     if (!stream->fixed && buffer->class == stream->class)
         follow_traffic(stream, buffer->size, length);
@@ -229,6 +229,8 @@ static void completed(struct weft__op *op, int32_t result, uint32_t flags)
     /* a reader who waits for the end of the armed receive, in order to receive by itself, too */
     if (stream->receive.waiter && (stream->head || over(stream) || stream->to_memory))
         weft__wake_now(reactor_of(stream), stream->receive.waiter);
+    if (__builtin_expect(stream->owned, 0))
+        weft__stream_stirred(stream);
     if (!(flags & WEFT__CQE_MORE))
         settle(stream, result);
     else if (stream->held >= stream->held_max && stream->hunted == 0)
@@ -369,6 +371,8 @@ static void despair(struct weft__starved *starved)
     struct weft_stream *stream = starved_stream(starved);
 
     stream->desperate = true;
+    if (stream->owned == WEFT__OWNED_BY_TRANSPORT) /* which has no reader to do so */
+        weft__stream_arm_plain(stream);
     if (stream->receive.waiter)
         weft__wake_now(reactor_of(stream), stream->receive.waiter);
 }

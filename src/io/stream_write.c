@@ -35,7 +35,7 @@ static inline __attribute__((always_inline)) int32_t send_once(struct weft__task
     if (__builtin_expect(stream->closing && result <= 0, 0))
         return -ECANCELED;
     WEFT__COUNT_BY(self->reactor, bytes_sent, result > 0 ? result : 0);
-    if (__builtin_expect(stream->budgeted && result > 0, 0))
+    if (__builtin_expect(stream->owned && result > 0, 0))
         weft__stream_charge(stream, (uint32_t)result);
     return result;
 }

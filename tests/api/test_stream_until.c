@@ -293,7 +293,7 @@ static int main_cancel(void *arg)
         ok(weft_timeout(&limit, 2000000));
         ck_assert_int_eq(line(&pair, buffer, 16), -ECANCELED);
         ck_assert_int_eq(weft_scope_close(&limit), -ETIMEDOUT);
-        put(&pair, "ab\n" + part, (size_t)(3 - part));
+        put(&pair, &"ab\n"[part], (size_t)(3 - part));
         ck_assert_int_eq(line(&pair, buffer, 16), 3);
         ck_assert_str_eq(buffer, "ab\n");
     }
