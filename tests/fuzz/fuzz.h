@@ -37,6 +37,8 @@
  * drain returns when all have ended. bytes     what is received is the next of what was sent,
  * without a gap; never more than the calls reported (no effect unreported); all of it when the end
  * of the stream is read and no error came before; and no end of the stream before the peer ended.
+ *   waiting   one holder of a lock; permits, items and notifications neither made nor lost; nobody
+ *             waits without a reason, or is refused what it was given (objects.h).
  *   errors    in a world where nothing fails (calm, rough) each error has a reason.
  *   posts     each that was taken is run or dropped, once, in the order posted.
  *   the run   weft_run returns main's result; nothing is deadlocked; steps are bounded; memory,
@@ -152,6 +154,7 @@ struct task {
     int depth;                               /* of blocks */
     int last;                                /* what its last step came to */
     int at;                                  /* step, for reports */
+    int dies_with;                           /* a lock, or NOBODY */
 };
 
 struct scope {
@@ -241,6 +244,8 @@ struct model {
     int orders[REACTORS_MAX][REACTORS_MAX]; /* the latest post that ran, by from and to */
     uint32_t names;
     uint64_t events; /* so far: a clock that never stands still */
+    /* what was ready on a reactor at that event has run since */
+    uint64_t passed[REACTORS_MAX];
     bool main_over;
     int64_t stopped_at, main_over_at; /* WEFT_NEVER: not yet */
     int main_result, run_result;
@@ -252,6 +257,10 @@ extern uint64_t steps_run; /* of programs, for the rate */
 
 /* A law is broken: says so, with all that helps, and ends the process. */
 _Noreturn void broke(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* What was asked for is due to have happened after so long, in a world that is slow, but no worse.
+ */
+enum { SOON_NS = 100000000 };
 
 #define CAUSE(name) (1u << WEFT_CAUSE_##name)
 

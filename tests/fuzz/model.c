@@ -12,7 +12,7 @@ int task_index(const struct task *task)
 
 /* -- calls ----------------------------------------------------------------------------------- */
 
-enum { ERRNO_BASE = 1000, SOON_NS = 100000000 };
+enum { ERRNO_BASE = 1000 };
 
 void errno_mark(const struct task *task)
 {
@@ -161,7 +161,8 @@ struct task *task_new(int body)
                               .home = NOBODY,
                               .caller = NOBODY,
                               .scope = NOBODY,
-                              .joins = NOBODY};
+                              .joins = NOBODY,
+                              .dies_with = NOBODY};
         if (i >= model.task_count)
             model.task_count = i + 1;
         return task;

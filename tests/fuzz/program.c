@@ -60,6 +60,18 @@ const struct kind kinds[] = {
     {"peek", "end", "meanwhile", "then", step_peek, 16},
     {"flush", "end", "", "", step_flush, 2},
     {"post", "reactor", "way", "spawns", step_post, 5},
+    {"lock", "lock", "how", "holding", step_lock, 8},
+    {"unlock", "lock", "", "", step_unlock, 1},
+    {"notify", "condition", "count", "", step_notify, 3},
+    {"rwlock", "lock", "how", "holding", step_rwlock, 5},
+    {"event", "event", "how", "span", step_event, 6},
+    {"permit", "semaphore", "how", "span", step_permit, 7},
+    {"barrier", "barrier", "how", "span", step_barrier, 4},
+    {"put", "queue", "how", "span", step_put, 7},
+    {"get", "queue", "how", "span", step_get, 6},
+    {"queue", "queue", "what", "", step_queue, 5},
+    {"future", "what", "future", "callback", step_future, 14},
+    {"await", "future", "how", "span", step_await, 8},
 };
 const int kind_count = sizeof kinds / sizeof kinds[0];
 

@@ -1,6 +1,7 @@
 /*
  * One program in a world of its own, from the main task to the last check.
  */
+#include "futures.h"
 #include "steps.h"
 
 #include <stdarg.h>
@@ -84,6 +85,9 @@ int run_main(void *arg)
     scope = &model.scopes[scope_new(task, false, false, opt.deadline, 0)];
     if (weft_scope_open(scope->scope, &opt) < 0)
         broke("the outermost scope cannot be opened");
+    locks_claim();
+    gates_claim();
+    queues_claim();
     prologue(task);
     result = run_steps(task, program.body[0].first, program.body[0].count, &left);
     for (int s = task->scope; s != NOBODY; s = model.scopes[s].outer) {
@@ -127,6 +131,10 @@ static int in_world(void *arg)
 
     (void)arg;
     model_reset();
+    locks_reset();
+    gates_reset();
+    queues_reset();
+    futures_reset();
     main = task_new(0);
     main->asked = false;
     main->used = true;
@@ -134,6 +142,8 @@ static int in_world(void *arg)
     model.scopes[0].spawned = 1;
     model.run_result = weft_run(run_main, NULL, 0, &opt);
     model.returned = true;
+    queues_check_end();
+    futures_check_end();
     for (int tries = 0; tries < TRIES; tries++)
         if (weft_run(closing_main, NULL, 0, NULL) == 0)
             return 0;

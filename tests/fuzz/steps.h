@@ -41,5 +41,8 @@ step_fn step_listen, step_unlisten, step_connect, step_accept, step_recv, step_s
 step_fn step_shutdown, step_close, step_move;
 step_fn step_stream, step_read, step_write, step_peek, step_flush;
 step_fn step_post;
+step_fn step_lock, step_unlock, step_notify, step_rwlock, step_event, step_permit, step_barrier;
+step_fn step_put, step_get, step_queue;
+step_fn step_future, step_await, step_several;
 
 #endif

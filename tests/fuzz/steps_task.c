@@ -1,6 +1,7 @@
 /*
  * Steps on tasks: spawn, call, join, cancel, sleep; and how a task runs its stretch.
  */
+#include "objects.h"
 #include "steps.h"
 
 enum { TIMER_SLACK_NS = 8192 }; /* a timer is late by 1,024 ns at most, and the clock costs time */
@@ -59,6 +60,7 @@ int task_main(void *arg)
         model.scopes[s].may |= CAUSE(CANCEL); /* left open: cancelled and joined */
         model.scopes[s].closing = true;
     }
+    lock_ended(task);
     task_ended(task, result, false);
     return result;
 }
@@ -415,6 +417,13 @@ int step_uncancel(struct task *task, const struct step *step)
 
 /* -- time ------------------------------------------------------------------------------------ */
 
+/* It came back through the ready queue: what was ready when it began has run. */
+static void passed(const struct task *task, const struct call *call)
+{
+    if (call->when > model.passed[task->reactor])
+        model.passed[task->reactor] = call->when;
+}
+
 static int sleep_until(struct task *task, int64_t deadline, int64_t ns)
 {
     bool waits = deadline - weft_now() > TIMER_SLACK_NS; /* it will, and not just give way */
@@ -425,6 +434,7 @@ static int sleep_until(struct task *task, int64_t deadline, int64_t ns)
     call_end(&call, result, PLAIN);
     if (result != 0)
         return result;
+    passed(task, &call);
     if (weft_now() < deadline)
         broke("task %d slept too short", task_index(task));
     if (!waits)
@@ -452,9 +462,12 @@ int step_sleep_until(struct task *task, const struct step *step)
 int step_yield(struct task *task, const struct step *step)
 {
     struct call call = call_begin(task);
+    int result = (int)call_end(&call, weft_yield(), PLAIN);
 
     (void)step;
-    return (int)call_end(&call, weft_yield(), PLAIN);
+    if (result == 0)
+        passed(task, &call);
+    return result;
 }
 
 int step_stop(struct task *task, const struct step *step)
