@@ -246,6 +246,7 @@ struct model {
     uint64_t events; /* so far: a clock that never stands still */
     /* what was ready on a reactor at that event has run since */
     uint64_t passed[REACTORS_MAX];
+    int gathering; /* tasks that wait for several things, in calls */
     bool main_over;
     int64_t stopped_at, main_over_at; /* WEFT_NEVER: not yet */
     int main_result, run_result;

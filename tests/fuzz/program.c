@@ -72,6 +72,7 @@ const struct kind kinds[] = {
     {"queue", "queue", "what", "", step_queue, 5},
     {"future", "what", "future", "callback", step_future, 14},
     {"await", "future", "how", "span", step_await, 8},
+    {"several", "what", "things", "span", step_several, 10},
 };
 const int kind_count = sizeof kinds / sizeof kinds[0];
 

@@ -355,7 +355,7 @@ int step_join(struct task *task, const struct step *step)
                                                                                    : PLAIN);
     if (named.ended && !named.stale && result == -ECANCELED)
         broke("task %d has ended, and a join was refused", task_index(target));
-    if (result == -EDEADLK && !waits_for(target, task, false))
+    if (result == -EDEADLK && !waits_for(target, task, false) && model.gathering == 0)
         broke("task %d would not wait for itself", task_index(task));
     if (deadlock && !call.before && result != -EDEADLK && result != -EXDEV)
         broke("task %d waits for itself: %d", task_index(task), result);
