@@ -155,6 +155,7 @@ struct task {
     int last;                                /* what its last step came to */
     int at;                                  /* step, for reports */
     int dies_with;                           /* a lock, or NOBODY */
+    uint8_t vars[3];                         /* its context variables, by value; 0: not set */
 };
 
 struct scope {

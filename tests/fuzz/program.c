@@ -73,6 +73,10 @@ const struct kind kinds[] = {
     {"future", "what", "future", "callback", step_future, 14},
     {"await", "future", "how", "span", step_await, 8},
     {"several", "what", "things", "span", step_several, 10},
+    {"later", "way", "span", "handle", step_later, 5},
+    {"take_back", "callback", "", "", step_take_back, 2},
+    {"thread", "", "", "", step_thread, 2},
+    {"context", "variable", "value", "reset", step_context, 4},
 };
 const int kind_count = sizeof kinds / sizeof kinds[0];
 
@@ -150,16 +154,42 @@ static uint64_t draw(uint64_t *state)
     return z ^ z >> 31;
 }
 
-static uint8_t draw_kind(uint64_t *state)
+static int kind_of(step_fn *run)
+{
+    int kind = 0;
+
+    while (kinds[kind].run != run)
+        kind++;
+    return kind;
+}
+
+/* A program is about everything, or more than usual about what tasks wait for one another with, or
+   about futures and what is called later: then so much is met there as well. */
+enum { THEMES = 4, IN_THEME = 4 };
+
+static int theme_of(int kind)
+{
+    return kinds[kind].run == NULL        ? 0
+           : kind >= kind_of(step_future) ? 3
+           : kind >= kind_of(step_lock)   ? 2
+                                          : 1;
+}
+
+static uint32_t weight_of(int kind, int theme)
+{
+    return kinds[kind].weight * (theme_of(kind) == theme && theme > 1 ? IN_THEME : 1);
+}
+
+static uint8_t draw_kind(uint64_t *state, int theme)
 {
     uint32_t total = 0, at;
     int kind = 0;
 
     for (int i = 0; i < kind_count; i++)
-        total += kinds[i].weight;
+        total += weight_of(i, theme);
     at = (uint32_t)(draw(state) % total);
-    while (at >= kinds[kind].weight)
-        at -= kinds[kind++].weight;
+    while (at >= weight_of(kind, theme))
+        at -= weight_of(kind++, theme);
     return (uint8_t)kind;
 }
 
@@ -175,7 +205,7 @@ size_t program_generate(uint8_t *bytes, uint64_t seed, int plan)
         bytes[0] = (uint8_t)plan;
     for (int i = 0; i < steps; i++, size += STEP_SIZE) {
         uint64_t numbers = draw(&state);
-        bytes[size] = draw_kind(&state);
+        bytes[size] = draw_kind(&state, (int)(seed % THEMES));
         for (int k = 1; k < STEP_SIZE; k++)
             bytes[size + (size_t)k] = (uint8_t)(numbers >> 8 * k);
     }

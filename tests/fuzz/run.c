@@ -135,6 +135,7 @@ static int in_world(void *arg)
     gates_reset();
     queues_reset();
     futures_reset();
+    callbacks_reset();
     main = task_new(0);
     main->asked = false;
     main->used = true;
@@ -144,6 +145,7 @@ static int in_world(void *arg)
     model.returned = true;
     queues_check_end();
     futures_check_end();
+    callbacks_check_end();
     for (int tries = 0; tries < TRIES; tries++)
         if (weft_run(closing_main, NULL, 0, NULL) == 0)
             return 0;

@@ -44,5 +44,12 @@ step_fn step_post;
 step_fn step_lock, step_unlock, step_notify, step_rwlock, step_event, step_permit, step_barrier;
 step_fn step_put, step_get, step_queue;
 step_fn step_future, step_await, step_several;
+step_fn step_later, step_take_back, step_thread, step_context;
+
+/* Variables: a child has what its spawner has; and a task what the model says. */
+void context_inherit(struct task *child, const struct task *parent);
+void context_check(const struct task *task);
+/* Callbacks: before each program, and when its world is over. */
+void callbacks_reset(void), callbacks_check_end(void);
 
 #endif

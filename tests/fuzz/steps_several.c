@@ -58,15 +58,15 @@ static int sleeps_and_returns(void *arg)
 
 /*
  * A task that is waited for here by its handle, which nobody uses up meanwhile. A younger one: who
- * has to cancel it waits for its end, whatever comes, as it does for its children's, and a circle of
- * those that goes through two reactors is the program's own fault.
+ * has to cancel it waits for its end, whatever comes, as it does for its children's, and a circle
+ * of those that goes through two reactors is the program's own fault.
  */
 static struct task *pick_child(const struct task *self, uint8_t choice)
 {
     struct task *task = pick_task(choice);
 
-    if (!task || task <= self || !task->has_handle || task->home == NOBODY || task->near != reactor_here() ||
-        task->consumed || task->in_joins > 0)
+    if (!task || task <= self || !task->has_handle || task->home == NOBODY ||
+        task->near != reactor_here() || task->consumed || task->in_joins > 0)
         return NULL;
     return task;
 }
@@ -200,7 +200,8 @@ static void end(struct several *s)
 
 static int call_flags(const struct several *s)
 {
-    return NOT_MINE | (s->has_tasks ? SLOW : PLAIN) | (s->any_ended || s->count == 0 ? SETTLED : PLAIN);
+    return NOT_MINE | (s->has_tasks ? SLOW : PLAIN) |
+           (s->any_ended || s->count == 0 ? SETTLED : PLAIN);
 }
 
 static bool list_is_bad(const struct several *s, int result)

@@ -55,6 +55,7 @@ int task_main(void *arg)
     task->reactor = (int)weft_reactor_index();
     task->self = weft_current_task();
     model.scopes[task->reactor].scope = weft_root();
+    context_check(task);
     result = run_steps(task, program.body[task->body].first, program.body[task->body].count, &left);
     for (int s = task->scope; s != NOBODY; s = model.scopes[s].outer) {
         model.scopes[s].may |= CAUSE(CANCEL); /* left open: cancelled and joined */
@@ -132,6 +133,7 @@ static int spawn(struct spawning *s, int arg_choice)
     struct view place;
     int result;
 
+    context_inherit(s->child, s->task);
     s->scope->waiting += !s->nowait;
     result = s->create   ? weft_create_task(task_main, &arg, size, &s->opt)
              : s->nowait ? weft_spawn_nowait(s->scope->scope, task_main, &arg, size, &s->opt)
@@ -220,6 +222,7 @@ int step_call(struct task *task, const struct step *step)
     child->near = task->reactor;
     child->reactor = to;
     size = arg_fill(&arg, child, step->c);
+    context_inherit(child, task);
     call = call_begin(task);
     result = weft_call((uint32_t)to, task_main, &arg, size);
     call_end(&call, result, NOT_MINE | SLOW | (call.before ? PLAIN : SETTLED));
