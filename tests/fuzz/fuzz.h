@@ -34,9 +34,13 @@
  *             cancellation from further out is never eaten. Limits on children hold. Clean-up
  *             actions run once, last in first out, after the last child.
  *   drains    nothing starts in a scope that drains; an idle wait ends, and only in a drain; a
- * drain returns when all have ended. bytes     what is received is the next of what was sent,
- * without a gap; never more than the calls reported (no effect unreported); all of it when the end
- * of the stream is read and no error came before; and no end of the stream before the peer ended.
+ *             drain returns when all have ended.
+ *   bytes     what is received is the next of what was sent, without a gap; never more than the
+ *             calls reported (no effect unreported); all of it when the end of the stream is read
+ *             and no error came before; and no end of the stream before the peer ended.
+ *   futures   settled once, everybody is told the same; a value is taken or destroyed, once; who
+ *             waits for several is told what came of each, and who owns them returns last.
+ *   callbacks run or are dropped, once, in time and in order; variables are inherited.
  *   waiting   one holder of a lock; permits, items and notifications neither made nor lost; nobody
  *             waits without a reason, or is refused what it was given (objects.h).
  *   errors    in a world where nothing fails (calm, rough) each error has a reason.

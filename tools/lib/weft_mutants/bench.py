@@ -37,13 +37,17 @@ def output_of(command, cwd, env=None, limit=None):
     return None, said
 
 
-# How a test noticed, by what it printed; the first that fits. A failed assertion is what is left.
+# How a test noticed, by what it printed at the beginning of a line; the first that fits. A failed
+# assertion is what is left. docs/decisions/0062 says what each of them is.
 WAYS = (
     ("model", re.compile(r"\bscenario\b.*\n?.*(violat|wrong|race|fail)", re.I)),
     ("sanitizer", re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")),
-    ("kernel", re.compile(r"weft-sim: ")),
-    ("accounting", re.compile(r"the case began with ")),
-    ("fatal", re.compile(r"weft: (?!.*misuse)")),
+    ("kernel", re.compile(r"^weft-sim: ", re.M)),
+    ("invariant", re.compile(r"^an invariant of reactor ", re.M)),
+    ("accounting", re.compile(r": the case began with |"
+                              r"^A LAW IS BROKEN: \d+ (descriptors|blocks of memory) are left", re.M)),
+    ("model", re.compile(r"^A LAW IS BROKEN: ", re.M)),
+    ("fatal", re.compile(r"^weft: (?!.*misuse)", re.M)),
     ("hang", re.compile(r"Test timeout expired")),
     ("crash", re.compile(r"Received signal|Early exit")),
 )
