@@ -26,7 +26,8 @@ foreach(source ${api_sources})
     add_executable(${target} ${source} $<TARGET_OBJECTS:weft_test_plain>)
     set_target_properties(${target} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/bin
-        C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS ON)
+        C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS ON
+        CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON)
     target_link_libraries(${target} PRIVATE weft_test_sim)
     target_link_options(${target} PRIVATE ${plain_calls})
     weft_api_sim_test(api-sim/${name} ${target} calm "${skip_${name}}")

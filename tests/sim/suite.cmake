@@ -1,7 +1,8 @@
-# The suite of the interface, tests/api/test_*.c, as it runs on the simulated kernel: what of it does
-# not run there, case by case, and what it takes to link it. For extra.cmake, and for those who run it
-# otherwise still: ../rare, ../memcheck and ../cross.
-file(GLOB api_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/api/test_*.c)
+# The suite of the interface, tests/api/test_*.c and .cc, as it runs on the simulated kernel: what of it
+# does not run there, case by case, and what it takes to link it. For extra.cmake, and for those who run
+# it otherwise still: ../rare, ../memcheck and ../cross.
+file(GLOB api_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/api/test_*.c
+    ${PROJECT_SOURCE_DIR}/tests/api/test_*.cc)
 
 # ... in no simulated world
 set(skip_net_bad
