@@ -47,6 +47,13 @@ void test_save_coverage(void)
     }
 }
 
+void test_model_differs(const char *file, int line, const char *what)
+{
+    fprintf(stderr, "\nthe model says otherwise: %s:%d: %s\n", file, line, what);
+    ck_abort_msg("the model says otherwise: %s", what);
+    abort();
+}
+
 static int is_dot(const char *name)
 {
     return name[0] == '.';

@@ -67,6 +67,14 @@ size_t test_mapped_bytes(void);
    they cannot be seen. */
 void test_map_fail_after(unsigned n);
 
+/*
+ * For tests that make random steps and compare what came of them with a plain model of the same:
+ * fails where the two differ. Apart from ck_assert, so that one sees which of the two noticed.
+ */
+#define ck_model(condition)                                                                        \
+    ((condition) ? (void)0 : test_model_differs(__FILE__, __LINE__, #condition))
+void test_model_differs(const char *file, int line, const char *what) __attribute__((noreturn));
+
 #ifdef __cplusplus
 }
 #endif

@@ -16,9 +16,7 @@ struct entry {
     bool armed;
 };
 
-/* An assertion of Check writes to a pipe each time; these stand in loops of millions. */
-#define REQUIRE(condition) ((condition) ? (void)0 : ck_abort_msg("%s", #condition))
-
+/* Not assertions of Check, which write to a pipe each time: these stand in loops of millions. */
 static struct weft__timers wheel;
 static struct entry entries[COUNT];
 static int64_t now_ns, base_ns, last_due;
@@ -43,12 +41,12 @@ static void check_fire(struct weft__timer *timer)
 {
     struct entry *entry = (struct entry *)timer;
 
-    REQUIRE(entry->armed);
-    REQUIRE(!weft__timer_armed(timer));
-    REQUIRE(timer->due_ns <= now_ns); /* never early */
+    ck_model(entry->armed);
+    ck_model(!weft__timer_armed(timer));
+    ck_model(timer->due_ns <= now_ns); /* never early */
     if (fired > 0)
-        REQUIRE(timer->due_ns > last_due ||
-                (timer->due_ns == last_due && timer->order > last_order));
+        ck_model(timer->due_ns > last_due ||
+                 (timer->due_ns == last_due && timer->order > last_order));
     last_due = timer->due_ns;
     last_order = timer->order;
     entry->armed = false;
@@ -70,18 +68,18 @@ static void check_against_all(void)
     uint64_t alive = 0;
 
     for (int i = 0; i < COUNT; i++) {
-        REQUIRE(entries[i].armed == weft__timer_armed(&entries[i].timer));
+        ck_model(entries[i].armed == weft__timer_armed(&entries[i].timer));
         if (!entries[i].armed)
             continue;
         alive++;
         if (entries[i].timer.due_ns < earliest)
             earliest = entries[i].timer.due_ns;
     }
-    REQUIRE(alive == wheel.alive);
-    REQUIRE(alive || next == INT64_MAX);
+    ck_model(alive == wheel.alive);
+    ck_model(alive || next == INT64_MAX);
     if (earliest < INT64_MAX - 2 * TICK_NS) { /* never later than needed */
         int64_t needed = (earliest > now_ns ? earliest : now_ns) + TICK_NS;
-        REQUIRE(next <= needed);
+        ck_model(next <= needed);
     }
 }
 
@@ -93,8 +91,8 @@ static void run_at(int64_t time_ns, uint32_t count_max)
     weft__timers_check(&wheel);
     if (fired < count_max)
         for (int i = 0; i < COUNT; i++) /* none left that was due a tick ago */
-            REQUIRE(!entries[i].armed || entries[i].timer.due_ns > now_ns - TICK_NS ||
-                    entries[i].armed_ns > now_ns - TICK_NS);
+            ck_model(!entries[i].armed || entries[i].timer.due_ns > now_ns - TICK_NS ||
+                     entries[i].armed_ns > now_ns - TICK_NS);
 }
 
 TEST(random_against_a_model)
@@ -159,10 +157,10 @@ TEST(next_leads_there)
             arm(&entries[k], due + random_span() % TICK_NS);
         while (entries[0].armed) {
             int64_t next = weft__timers_next(&wheel);
-            REQUIRE(next > now_ns);
-            REQUIRE(next <= (due > now_ns ? due : now_ns) + TICK_NS);
+            ck_model(next > now_ns);
+            ck_model(next <= (due > now_ns ? due : now_ns) + TICK_NS);
             run_at(next, UINT32_MAX);
-            REQUIRE(++steps <= 12);
+            ck_model(++steps <= 12);
         }
         ck_assert_int_le(now_ns, due + 2 * TICK_NS);
         for (int k = 1; k < 40; k++) {

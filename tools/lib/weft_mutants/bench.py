@@ -44,9 +44,10 @@ WAYS = (
     ("sanitizer", re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")),
     ("kernel", re.compile(r"^weft-sim: ", re.M)),
     ("invariant", re.compile(r"^an invariant of reactor ", re.M)),
-    ("accounting", re.compile(r": the case began with |"
-                              r"^A LAW IS BROKEN: \d+ (descriptors|blocks of memory) are left", re.M)),
-    ("model", re.compile(r"^A LAW IS BROKEN: ", re.M)),
+    ("accounting", re.compile(
+        r": the case began with |"
+        r"^A LAW IS BROKEN: \d+ (descriptors|blocks of memory) are left", re.M)),
+    ("model", re.compile(r"^(A LAW IS BROKEN|the model says otherwise): ", re.M)),
     ("fatal", re.compile(r"^weft: (?!.*misuse)", re.M)),
     ("hang", re.compile(r"Test timeout expired")),
     ("crash", re.compile(r"Received signal|Early exit")),
