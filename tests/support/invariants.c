@@ -383,7 +383,11 @@ void test_invariants(void)
     check_requests(reactor, &count);
     check_timers(reactor, &count);
     if (reactor->tasks && !reactor->current) {
-        check_scope(reactor, &weft__tasks_of(reactor)->root, NULL, 0, &count);
+        const struct weft__tasks *tasks = weft__tasks_of(reactor);
+        check_scope(reactor, &tasks->root, NULL, 0, &count);
+        if (tasks->root.alive == 0 && tasks->stand_ins > 0)
+            broken(reactor, "%llu children are elsewhere, and there is nobody to have them",
+                   (unsigned long long)tasks->stand_ins);
         check_ready(reactor, &count);
     }
     if (reactor->io && weft__io_of(reactor)->buffers)
