@@ -183,6 +183,7 @@ struct scope {
     int unsure;         /* of those not known to have: whose body has returned */
     int errors;         /* children known to have failed */
     int first_error;
+    int latest[4]; /* the newest first */
     bool blurred;  /* a child ended at a time, or with a result, that is not known */
     int refusals;  /* of anybody inside */
     bool cut;      /* somebody inside was refused for a certain cause further out */

@@ -94,6 +94,8 @@ static void check_refused(const struct call *call, int flags)
     }
     if (weft_cause() == WEFT_CAUSE_NONE && program.faults && !call->before)
         return; /* the kernel did, for reasons of its own */
+    if (weft_cause() == WEFT_CAUSE_NONE && flags & NOT_MINE && flags & SETTLED)
+        return; /* what is waited for came to that, before */
     if (!(view.may & cause))
         broke("task %d was refused with cause %d for no known reason (%#x)", task_index(task),
               (int)weft_cause(), view.may);
@@ -201,6 +203,8 @@ static void child_failed(struct scope *home, int value)
 {
     if (home->errors++ == 0)
         home->first_error = value;
+    memmove(home->latest + 1, home->latest, sizeof home->latest - sizeof home->latest[0]);
+    home->latest[0] = value;
     if (home->fail_fast)
         scope_cancelled(home, WEFT_CAUSE_SIBLING);
 }

@@ -232,6 +232,7 @@ void lock_ended(struct task *task)
     lock = &locks[task->dies_with];
     if (!has_it(try_to_take(lock, task)))
         return;
+    pause_in(task, HOLD_SLEEP, 3); /* others come to wait for it */
     lock->holder = NOBODY;
     lock->dying = true;
     object_opens(&lock->object, true);

@@ -313,7 +313,7 @@ int step_queue(struct task *task, const struct step *step)
         return (int)done(q);
     if (what < QUEUE_JOIN)
         return join(q, task, step);
-    if (what < QUEUE_COUNT || step->c % 4)
+    if (what < QUEUE_COUNT || step->c % 3)
         return count(q);
     return shut_down(q, step->c & 0x40);
 }

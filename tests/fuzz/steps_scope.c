@@ -165,6 +165,10 @@ int step_errors(struct task *task, const struct step *step)
               scope->errors);
     if (!scope->blurred && first != (scope->errors ? scope->first_error : 0))
         broke("scope %d's first failure is %d", (int)(scope - model.scopes), first);
+    for (uint32_t i = 0; !scope->blurred && i < count && i < 4; i++)
+        if (errors[i] != scope->latest[i])
+            broke("scope %d says that failure %u, counted from the latest, was %d, and it was %d",
+                  (int)(scope - model.scopes), i, errors[i], scope->latest[i]);
     if (count == 1 && errors[0] != first)
         broke("scope %d's only failure is %d, and the first %d", (int)(scope - model.scopes),
               errors[0], first);

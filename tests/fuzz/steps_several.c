@@ -15,8 +15,9 @@ enum { ITEMS_MAX = 3, REFUSED_AT_ONCE = 1 };
 struct coroutine {
     uint8_t span;
     int value;
+    bool stubborn; /* says so even if its sleep was cut short */
     int begun, ended, result;
-    bool refused; /* its sleep was cut short */
+    bool refused; /* it was */
     uint64_t ended_when;
 };
 
@@ -48,7 +49,7 @@ static int sleeps_and_returns(void *arg)
     own->begun++;
     result = weft_sleep(span_of(own->span) / 8);
     own->refused = result < 0;
-    own->result = result < 0 ? result : own->value;
+    own->result = result < 0 && !own->stubborn ? result : own->value;
     own->ended++;
     own->ended_when = ++model.events;
     return own->result;
@@ -96,10 +97,8 @@ static void add(struct several *s, uint8_t choice, bool coroutines)
         if (!coroutines)
             return;
         item->shielded = false;
-        item->coroutine =
-            (struct coroutine){.span = choice / 8, .value = values[choice / 32 + choice % 2]};
-        if (choice / 32 + choice % 2 > 7)
-            item->coroutine.value = 13;
+        item->coroutine = (struct coroutine){.span = choice / 8 * 5, .value = values[choice / 32]};
+        item->coroutine.stubborn = choice % 8 == 6;
     }
     if (item->kind == FUTURE) {
         cell_refresh(item->cell);
@@ -256,7 +255,12 @@ static void check_gather(const struct several *s, const struct call *call, int r
         broke("a gather came to %d, and %d failed", result, failures(s));
     if (result > 0 && !keeps)
         broke("a gather came to %d, and keeps nothing", result);
-    if (result >= 0 || program.faults)
+    if (program.faults)
+        return;
+    for (uint32_t i = 0; keeps && !cancelled && i < s->count; i++)
+        if (s->items[i].kind == COROUTINE && s->items[i].coroutine.refused)
+            broke("a gather that keeps going cut a coroutine short");
+    if (result >= 0)
         return;
     if (!was_told(s) ? !(result == -ECANCELED && cancelled)
         : cancelled  ? result == -ECANCELED && failures(s) == 0
