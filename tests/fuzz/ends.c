@@ -109,10 +109,20 @@ void end_verify(const struct end *end, const void *data, size_t size)
                   (unsigned long long)(end->received + i), bytes[i], log[i]);
 }
 
+void end_given(struct end *end)
+{
+    if (end->giving == 0)
+        return;
+    end->received += end->giving;
+    end->giving = 0;
+    end->viewed = false;
+}
+
 void end_received(struct end *end, const void *data, size_t size)
 {
     if (size == 0)
         return;
+    end_given(end);
     if (end->ended && !end->shut_in)
         broke("end %d receives behind the end of the stream", index_of(end));
     end_verify(end, data, size);
@@ -124,6 +134,7 @@ void end_of_stream(struct end *end)
 {
     const struct end *peer = end->peer == NOBODY ? NULL : &model.ends[end->peer];
 
+    end_given(end);
     end->ended = true;
     if (end->shut_in || end->failed || end->writers > 0 || end->out.unsure > 0 || !peer)
         return; /* no end of the peer's, or an error was told before, or is about to be */

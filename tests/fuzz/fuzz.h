@@ -213,6 +213,8 @@ struct end {
     int readers, writers; /* tasks in calls */
     int flushers;         /* in calls of the writing side that move no bytes of their own */
     bool viewed;
+    size_t giving; /* of the view, by a task that has not come back yet; it may be away already */
+    int giver;     /* who */
     bool failed;   /* an error of the connection was told to somebody */
     bool shut_out; /* its way out was ended, or may have been */
     bool shut_in;
@@ -331,6 +333,8 @@ int end_new(int fd, bool tcp, bool accepted, uint32_t name);
 void ends_match(int index);
 size_t way_offer(struct end *end, size_t size);
 void way_moved(struct end *end, size_t count, size_t size);
+/* Somebody else has read: then a view that is being given away has been. */
+void end_given(struct end *end);
 void end_received(struct end *end, const void *data, size_t size);
 void end_verify(const struct end *end, const void *data, size_t size);
 void end_of_stream(struct end *end);

@@ -162,21 +162,26 @@ static int give(struct task *task, struct end *from, struct end *to, const void 
 {
     struct call call;
     ssize_t n;
+    bool mine;
 
     size = copy_to_log(to, data, size);
     call = call_begin(task);
     to->writers++;
     to->out.offering = size;
+    from->giving = size;
+    from->giver = task_index(task);
     n = weft_stream_give(to->stream, from->stream, size);
     to->writers--;
     call_end(&call, n, end_flags(to) | end_flags(from));
     if (n >= 0 && (size_t)n != size)
         broke("%zd bytes given of %zu", n, size);
+    mine = from->giving > 0 && from->giver == task_index(task);
     if (n > 0) {
         to->out.unsure = (uint64_t)n;
-        from->received += (uint64_t)n;
-        from->viewed = false;
+        if (mine) /* else somebody who read has seen to it: see end_given */
+            end_given(from);
     } else {
+        from->giving = mine ? 0 : from->giving;
         consume(from, 0);
     }
     way_moved(to, n > 0 ? (size_t)n : 0, 0);
@@ -242,6 +247,7 @@ int step_peek(struct task *task, const struct step *step)
     end->readers--;
     call_end(&call, n, end_flags(end) | (flags ? IDLE : 0));
     if (n > 0 && end->state == END_OPEN) {
+        end_given(end);
         if (end->viewed)
             broke("two views of end %d", (int)(end - model.ends));
         end->viewed = true;
