@@ -216,7 +216,8 @@ static struct weft_inbox *peer(struct weft__reactor *reactor, uint32_t index)
 static int call_result(struct weft__task *self, const struct call *call)
 {
     self->delivered |= call->delivered;
-    if (self->visible && (call->refused || call->result == -ECANCELED))
+    self->cause = WEFT_CAUSE_NONE; /* what the function returned by itself has none */
+    if (self->visible && (call->refused || (call->delivered && call->result == -ECANCELED)))
         (void)weft__task_refuse(self);
     else if (self->draining && call->delivered && call->result == -ESHUTDOWN)
         (void)weft__task_refuse_idle(self);

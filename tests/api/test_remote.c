@@ -430,6 +430,64 @@ TEST(joined_where_it_runs)
     ck_assert_int_eq(run(joined_there_main), 0);
 }
 
+/* -- a result that only looks like being cut ----------------------------------------------------
+ */
+
+static int says_canceled(void *arg)
+{
+    (void)arg;
+    return -ECANCELED; /* refused nothing */
+}
+
+/* The scope around is cancelled, but nobody in here met that: it is a failure, as of a near child.
+ */
+static int says_canceled_main(void *arg)
+{
+    weft_scope outer, inner;
+
+    (void)arg;
+    for (int reactor = 0; reactor < 2; reactor++) {
+        ck_assert_int_eq(weft_scope_open(&outer, NULL), 0);
+        ck_assert_int_eq(
+            weft_scope_open(&inner, &(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt),
+                                                             .on_error = WEFT_KEEP_GOING}),
+            0);
+        ck_assert_int_eq(weft_spawn(&inner, says_canceled, NULL, 0,
+                                    OPT(.reactor = WEFT_ON(reactor))),
+                         0);
+        ck_assert_int_eq(weft_scope_cancel(&outer), 1);
+        ck_assert_int_eq(weft_scope_close(&inner), 0);
+        ck_assert_int_eq(weft_scope_close(&outer), 0);
+    }
+    return 0;
+}
+TEST(canceled_by_its_own_word)
+{
+    ck_assert_int_eq(run(says_canceled_main), 0);
+}
+
+/* What a called function returns has no cause, whatever the caller was told before. */
+static int cause_of_a_call_main(void *arg)
+{
+    weft_scope s;
+
+    (void)arg;
+    ck_assert_int_eq(weft_scope_open(&s,
+                                     &(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt),
+                                                              .deadline = 1}),
+                     0);
+    ck_assert_int_eq(weft_yield(), -ECANCELED);
+    ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DEADLINE);
+    ck_assert_int_eq(weft_call(1, says_canceled, NULL, 0), -ECANCELED);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_NONE);
+    return 0;
+}
+TEST(cause_of_a_call)
+{
+    ck_assert_int_eq(run(cause_of_a_call_main), 0);
+}
+
 TEST_MAIN("api.remote", 60, the_cause_is_the_one_at_home, drain_then_cancel_then_hard,
           an_idle_wait_drains, requests_are_the_far_tasks_own, two_requests_in_one_turn, in_a_hurry,
-          least_loaded, joined_where_it_runs)
+          least_loaded, joined_where_it_runs, canceled_by_its_own_word, cause_of_a_call)
