@@ -303,6 +303,13 @@ static inline bool of_other_age(const struct weft_spawn_opt *opt)
     return __builtin_expect(opt && opt->size != sizeof *opt, 0);
 }
 
+/* Not for anything around the task itself, so there may be nothing that it sees. */
+static int refuse_spawn(struct weft__task *self, enum weft_cause cause, int error)
+{
+    self->cause = (uint8_t)cause;
+    return error;
+}
+
 /* May the task spawn into the scope now? */
 static int scope_admits(struct weft__task *self, struct weft__scope *scope)
 {
@@ -310,10 +317,12 @@ static int scope_admits(struct weft__task *self, struct weft__scope *scope)
         return weft__misuse(-EINVAL, "the scope is not open");
     if (scope->reactor != self->reactor)
         return weft__misuse(-EPERM, "the scope is another reactor's");
-    if (scope->cause || (scope != self->scope && weft__scope_cause(scope)))
-        return -ECANCELED;
+    if (scope->cause)
+        return refuse_spawn(self, (enum weft_cause)scope->cause, -ECANCELED);
+    if (scope != self->scope && weft__scope_cause(scope))
+        return refuse_spawn(self, weft__scope_cause(scope), -ECANCELED);
     if (weft__scope_refuses_new(scope, self))
-        return -ESHUTDOWN;
+        return refuse_spawn(self, WEFT_CAUSE_DRAIN, -ESHUTDOWN);
     return 0;
 }
 

@@ -235,5 +235,58 @@ TEST(what_the_edge_says)
     ck_assert_int_eq(run(edge_order_main), 0);
 }
 
+/* -- spawning from outside -------------------------------------------------------------------- */
+
+/* In the root, which nothing has cancelled: refused for the scope's sake, and told why. */
+static int spawns_into_them(void *arg)
+{
+    weft_scope **scopes = arg, own;
+
+    ck_assert_int_eq(weft_scope_open(&own, SCOPE_OPT(.deadline = 1)), 0);
+    ck_assert_int_eq(weft_yield(), -ECANCELED);
+    ck_assert_int_eq(weft_scope_close(&own), -ETIMEDOUT);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DEADLINE);
+    ck_assert_int_eq(weft_spawn(scopes[0], give_back, arg, 0, NULL), -ECANCELED);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_CANCEL);
+    ck_assert_int_eq(weft_spawn(scopes[1], give_back, arg, 0, NULL), -ECANCELED);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_SIBLING);
+    ck_assert_int_eq(weft_spawn_nowait(scopes[2], give_back, arg, 0, NULL), -ESHUTDOWN);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DRAIN);
+    ck_assert_int_eq(weft_cancelled(), 0);
+    return 7;
+}
+static int from_outside_main(void *arg)
+{
+    weft_scope cancelled, failed, drained, shield, *scopes[3] = {&cancelled, &failed, &drained};
+    weft_task task;
+    int result;
+
+    (void)arg;
+    ck_assert_int_eq(weft_scope_open(&drained, NULL), 0);
+    ck_assert_int_eq(weft_scope_drain(&drained, 0, 0), 0);
+    ck_assert_int_eq(weft_scope_open(&failed, NULL), 0);
+    spawn_value(&failed, give_back, -EIO);
+    ck_assert_int_eq(weft_yield(), 0);
+    ck_assert_int_eq(weft_scope_error(&failed), -EIO);
+    ck_assert_int_eq(weft_scope_open(&cancelled, NULL), 0);
+    ck_assert_int_eq(weft_scope_cancel(&cancelled), 1);
+    ck_assert_int_eq(weft_shield_open(&shield, weft_after_ms(60000)), 0);
+    ck_assert_int_eq(weft_spawn(weft_root(), spawns_into_them, scopes, sizeof scopes,
+                                OPT(.task = &task)),
+                     0);
+    ck_assert_int_eq(weft_join(task, &result), 0);
+    ck_assert_int_eq(result, 7);
+    ck_assert_int_eq(weft_scope_close(&shield), 0);
+    (void)weft_scope_close(&cancelled);
+    ck_assert_int_eq(weft_scope_close(&failed), -EIO);
+    (void)weft_scope_close(&drained);
+    return 0;
+}
+TEST(causes_of_refused_spawns)
+{
+    ck_assert_int_eq(run(from_outside_main), 0);
+}
+
 TEST_MAIN("api.scope_edge", 30, errors, implicit_close, implicit_close_of_a_deadline,
-          cancelled_children_have_not_failed, deadlines, rescheduling, what_the_edge_says)
+          cancelled_children_have_not_failed, deadlines, rescheduling, what_the_edge_says,
+          causes_of_refused_spawns)
