@@ -4,48 +4,8 @@
  * all who wait, a signal that goes to a stranger or to nobody, a scope that outlives its process,
  * and a start that fails and leaves something.
  */
-#include "support/child.h"
+#include "api/process.h"
 #include "support/misuse.h"
-#include "support/test.h"
-
-#define ok(expression) ck_assert_int_ge((expression), 0)
-#define same(a, b) ck_assert_int_eq((a), (b))
-#define OPT(...) (&(struct weft_process_opt){.size = sizeof(struct weft_process_opt), __VA_ARGS__})
-#define MS INT64_C(1000000)
-
-static int run_main(void *arg)
-{
-    int result;
-
-    child_ready();
-    result = (*(weft_task_fn *)arg)(NULL);
-    same(child_count(), 0);
-    return result;
-}
-
-static void run(weft_task_fn fn)
-{
-    same(weft_run(run_main, &fn, sizeof fn, NULL), 0);
-}
-
-static weft_process *start(const char *const arguments[], const struct weft_process_opt *opt)
-{
-    weft_process *process = NULL;
-
-    same(weft_create_subprocess_exec(arguments, opt, &process), 0);
-    ck_assert_ptr_nonnull(process);
-    ck_assert_int_gt(weft_process_pid(process), 0);
-    return process;
-}
-
-static void expect_line(weft_process *process, const char *line)
-{
-    char text[64] = "";
-
-    same(weft_stream_read_exactly(weft_process_stdout(process), text, strlen(line), NULL),
-         (int)strlen(line));
-    ck_assert_str_eq(text, line);
-}
 
 /* -- ends ---------------------------------------------------------------------------------------
  */

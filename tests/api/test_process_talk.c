@@ -1,0 +1,314 @@
+/*
+ * Talking to processes: through their streams, and all at once. Catches a deadlock of two that each
+ * wait for the other to read, output that is cut or mixed, an end of input that the process never
+ * sees, and memory or descriptors that stay after whatever went wrong.
+ */
+#include "api/process.h"
+
+#define PIPES .in = WEFT_PIPE, .out = WEFT_PIPE, .err = WEFT_PIPE
+
+static char byte_at(size_t at)
+{
+    return (char)('a' + at * 2654435761u % 26);
+}
+
+/* -- streams ------------------------------------------------------------------------------------
+ */
+
+static int main_streams(void *arg)
+{
+    weft_process *process = start(CHILD_ARGS("cat"), OPT(PIPES));
+    struct weft_process_status status;
+    char text[8] = "";
+
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        same(weft_stream_write(weft_process_stdin(process), "hello\n", 6, NULL), 6);
+        expect_line(process, "hello\n");
+    }
+    same(weft_process_close_stdin(process), 0);
+    ck_assert_ptr_null(weft_process_stdin(process));
+    same(weft_process_close_stdin(process), 0);
+    same(weft_stream_read(weft_process_stdout(process), text, sizeof text, 0), 0);
+    same(weft_stream_read(weft_process_stderr(process), text, sizeof text, 0), 0);
+    same(weft_process_wait(process, &status), 0);
+    same(status.code, 0);
+    return weft_process_close(process);
+}
+
+TEST(streams)
+{
+    run(main_streams);
+}
+
+static int main_shutdown(void *arg)
+{
+    weft_process *process = start(CHILD_ARGS("cat"), OPT(PIPES));
+
+    (void)arg;
+    same(weft_stream_write(weft_process_stdin(process), "end", 3, NULL), 3);
+    same(weft_stream_shutdown(weft_process_stdin(process)), 0);
+    expect_line(process, "end");
+    same(weft_process_wait(process, NULL), 0);
+    return weft_process_close(process);
+}
+
+TEST(end_of_input)
+{
+    run(main_shutdown);
+}
+
+/* -- all at once --------------------------------------------------------------------------------
+ */
+
+static int main_cat(void *arg)
+{
+    static const size_t sizes[] = {0, 1, 4096, 300000};
+
+    (void)arg;
+    for (size_t i = 0; i < 4; i++) {
+        weft_process *process = start(CHILD_ARGS("cat"), OPT(PIPES));
+        struct weft_process_output output = {.limit = 0};
+        struct weft_process_status status = {.code = 9};
+        char *input = malloc(sizes[i] + 1);
+
+        for (size_t at = 0; at < sizes[i]; at++)
+            input[at] = byte_at(at);
+        same(weft_process_communicate(process, input, sizes[i], &output, &status), 0);
+        same(status.code, 0);
+        ck_assert_uint_eq(output.out_size, sizes[i]);
+        ck_assert_uint_eq(output.err_size, 0);
+        ck_assert(memcmp(output.out, input, sizes[i]) == 0);
+        same(output.out[sizes[i]], '\0');
+        ck_assert_str_eq(output.err, "");
+        weft_process_output_free(&output);
+        ck_assert_ptr_null(output.out);
+        free(input);
+        same(weft_process_close(process), 0);
+    }
+    return 0;
+}
+
+TEST(all_of_it)
+{
+    run(main_cat);
+}
+
+/* More than the pipes hold, on both outputs, before it reads; and more input than a pipe holds. */
+static int main_spam(void *arg)
+{
+    weft_process *process = start(CHILD_ARGS("spam", "150000"), OPT(PIPES));
+    struct weft_process_output output = {.limit = 0};
+    struct weft_process_status status;
+    char *input = calloc(1, 200000);
+
+    (void)arg;
+    same(weft_process_communicate(process, input, 200000, &output, &status), 0);
+    free(input);
+    same(status.code, 0);
+    ck_assert_uint_eq(output.out_size, 150000);
+    ck_assert_uint_eq(output.err_size, 150000);
+    weft_process_output_free(&output);
+    same(weft_process_close(process), 0);
+
+    process = start(CHILD_ARGS("spam", "100000"), OPT(PIPES)); /* thrown away */
+    same(weft_process_communicate(process, NULL, 0, NULL, NULL), 0);
+    return weft_process_close(process);
+}
+
+TEST(no_deadlock)
+{
+    run(main_spam);
+}
+
+static int main_limit(void *arg)
+{
+    weft_process *process = start(CHILD_ARGS("spam", "100000"), OPT(PIPES));
+    struct weft_process_output output = {.limit = 1500};
+
+    (void)arg;
+    same(weft_process_communicate(process, NULL, 0, &output, NULL), -EMSGSIZE);
+    ck_assert_uint_le(output.out_size, 1500);
+    ck_assert_uint_le(output.err_size, 1500);
+    ck_assert(output.out_size == 1500 || output.err_size == 1500);
+    weft_process_output_free(&output);
+    return weft_process_close(process); /* it runs still, and is ended */
+}
+
+TEST(limit)
+{
+    run(main_limit);
+}
+
+/* That nobody reads the input is no error. */
+static int main_unread(void *arg)
+{
+    weft_process *process = start(CHILD_ARGS("never-reads"), OPT(PIPES));
+    struct weft_process_output output = {.limit = 0};
+    struct weft_process_status status;
+    char *input = calloc(1, 200000);
+
+    (void)arg;
+    same(weft_process_communicate(process, input, 200000, &output, &status), 0);
+    free(input);
+    same(status.code, 0);
+    ck_assert_str_eq(output.out, "closed\n");
+    weft_process_output_free(&output);
+    return weft_process_close(process);
+}
+
+TEST(input_unread)
+{
+    run(main_unread);
+}
+
+static int communicates(void *arg)
+{
+    struct weft_process_output output = {.limit = 0};
+    int error = weft_process_communicate(*(weft_process **)arg, "x", 1, &output, NULL);
+
+    weft_process_output_free(&output);
+    return error;
+}
+
+static int main_cancelled(void *arg)
+{
+    weft_process *process = start(CHILD_ARGS("polite"), OPT(PIPES));
+    struct weft_spawn_opt opt = {.size = sizeof opt};
+    int result = 0;
+    weft_task task;
+
+    (void)arg;
+    opt.task = &task;
+    expect_line(process, "ready\n");
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        same(weft_spawn(&s, communicates, &process, sizeof process, &opt), 0);
+        for (int i = 0; i < 3; i++)
+            same(weft_yield(), 0);
+        same(weft_cancel(task), 1);
+        same(weft_join(task, &result), 0);
+    }
+    same(result, -ECANCELED);
+    same(weft_process_poll(process, NULL), 0); /* the process minds not */
+    same(weft_process_terminate(process), 0);
+    expect_line(process, "bye\n");
+    same(weft_process_wait(process, NULL), 0);
+    return weft_process_close(process);
+}
+
+TEST(cancelled)
+{
+    run(main_cancelled);
+}
+
+/* Closed under who talks to it: that one is told, and comes back first. */
+static int main_closed(void *arg)
+{
+    weft_process *process = start(CHILD_ARGS("sleep"), OPT(PIPES));
+    struct weft_spawn_opt opt = {.size = sizeof opt};
+    int result = 0;
+    weft_task task;
+
+    (void)arg;
+    opt.task = &task;
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        same(weft_spawn(&s, communicates, &process, sizeof process, &opt), 0);
+        for (int i = 0; i < 3; i++)
+            same(weft_yield(), 0);
+        same(weft_process_close(process), 0);
+        same(weft_join(task, &result), 0);
+    }
+    ck_assert(result == -ECANCELED || result == -EBADF);
+    return 0;
+}
+
+TEST(closed)
+{
+    run(main_closed);
+}
+
+/* -- what it is given ---------------------------------------------------------------------------
+ */
+
+static void expect_output(const char *const arguments[], const struct weft_process_opt *opt,
+                          const char *out, const char *err)
+{
+    weft_process *process = start(arguments, opt);
+    struct weft_process_output output = {.limit = 0};
+
+    same(weft_process_communicate(process, NULL, 0, &output, NULL), 0);
+    ck_assert_str_eq(output.out, out);
+    if (err)
+        ck_assert_str_eq(output.err, err);
+    else
+        ck_assert_ptr_null(output.err);
+    weft_process_output_free(&output);
+    same(weft_process_close(process), 0);
+}
+
+static int main_given(void *arg)
+{
+    const char *const environment[] = {"ONE=1", "TWO=zwei", NULL};
+    char text[16] = "";
+    int fds[2];
+
+    (void)arg;
+    expect_output(CHILD_ARGS("say", "out", "err"), OPT(PIPES), "out", "err");
+    expect_output(CHILD_ARGS("say", "out", "err"), OPT(.out = WEFT_PIPE, .err = WEFT_STDOUT),
+                  "outerr", NULL);
+    expect_output(CHILD_ARGS("say", "out", "err"), OPT(.out = WEFT_PIPE, .err = WEFT_DEVNULL),
+                  "out", NULL);
+    expect_output(CHILD_ARGS("cat"), OPT(.in = WEFT_DEVNULL, .out = WEFT_PIPE), "", NULL);
+    expect_output(CHILD_ARGS("env", "TWO"), OPT(.out = WEFT_PIPE, .environment = environment),
+                  "zwei", NULL);
+    expect_output(CHILD_ARGS("env", "HOME"), OPT(.out = WEFT_PIPE, .environment = environment),
+                  "(none)", NULL);
+
+    /* a descriptor of ours as its stdin, and as its number 7 */
+    for (int i = 0; i < 2; i++) {
+        same(weft_pipe(fds, 0), 0);
+        same(weft_write(fds[1], "through", 7), 7);
+        same(weft_close(fds[1]), 0);
+        if (i == 0)
+            expect_output(CHILD_ARGS("cat"), OPT(.in = WEFT_FD(fds[0]), .out = WEFT_PIPE),
+                          "through", NULL);
+        else
+            expect_output(CHILD_ARGS("cat", "7"),
+                          OPT(.out = WEFT_PIPE, .fd_count = 1,
+                              .fds = &(struct weft_process_fd){.from = fds[0], .to = 7}),
+                          "through", NULL);
+        same(weft_read(fds[0], text, sizeof text), 0); /* still ours */
+        same(weft_close(fds[0]), 0);
+    }
+    return 0;
+}
+
+TEST(what_it_is_given)
+{
+    run(main_given);
+}
+
+/* Many at once, each with three pipes. */
+static int talks(void *arg)
+{
+    (void)arg;
+    expect_output(CHILD_ARGS("say", "out", "err"), OPT(PIPES), "out", "err");
+    return 0;
+}
+
+static int main_many(void *arg)
+{
+    (void)arg;
+    WEFT_SCOPE(s)
+        for (int i = 0; i < 12; i++)
+            same(weft_spawn(&s, talks, NULL, 0, NULL), 0);
+    return 0;
+}
+
+TEST(many)
+{
+    run(main_many);
+}
+
+TEST_MAIN("process_talk", 60, streams, end_of_input, all_of_it, no_deadlock, limit, input_unread,
+          cancelled, closed, what_it_is_given, many)
