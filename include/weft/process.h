@@ -156,7 +156,8 @@ struct weft_process_output {
 WEFT_API int weft_process_communicate(weft_process *process, const void *input, size_t input_size,
                                       struct weft_process_output *output,
                                       struct weft_process_status *status) WEFT_SUSPENDS;
-WEFT_API void weft_process_output_free(struct weft_process_output *output);
+/* Returns 0. */
+WEFT_API int weft_process_output_free(struct weft_process_output *output);
 
 /*
  * Closes its streams and lets go of it. One that still runs is ended, as by a cancelled scope.

@@ -78,19 +78,32 @@ static int signal_all(const struct weft_process *process, int number)
                           : weft__host_child_signal(process->pidfd, number);
 }
 
+/* Waits for its end at most that long: a scope with a deadline, shielded from what made us end it.
+ */
+static void wait_at_most(struct weft__task *self, struct weft_process *process, int64_t span_ns)
+{
+    struct weft_scope_opt opt = {.size = sizeof opt,
+                                 .deadline = weft_after_ns(span_ns),
+                                 .name = "grace"};
+    weft_scope shield, scope;
+
+    if (weft_shield_open(&shield, opt.deadline) < 0)
+        return;
+    if (weft_scope_open(&scope, &opt) == 0) {
+        (void)watch(self, process, GRACE_OVER);
+        (void)weft_scope_close(&scope);
+    }
+    (void)weft_scope_close(&shield);
+}
+
 /* Asks it to end, gives it the grace, and ends it. The group is signalled for the last time while
    its leader has not been reaped, so that its number cannot have become a stranger's. */
 static void end_group(struct weft__task *self, struct weft_process *process)
 {
-    weft_scope shield;
-
     if (process->grace_ns > 0) {
         (void)signal_all(process, SIGTERM);
         (void)signal_all(process, SIGCONT);
-        if (weft_shield_open(&shield, weft_after_ns(process->grace_ns)) == 0) {
-            (void)watch(self, process, GRACE_OVER);
-            (void)weft_scope_close(&shield);
-        }
+        wait_at_most(self, process, process->grace_ns);
     }
     (void)signal_all(process, SIGKILL);
     (void)watch(self, process, NOTHING);

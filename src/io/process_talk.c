@@ -139,12 +139,13 @@ int weft_process_communicate(weft_process *process, const void *input, size_t in
     return error < 0 ? error : weft_process_wait(process, status);
 }
 
-void weft_process_output_free(struct weft_process_output *output)
+int weft_process_output_free(struct weft_process_output *output)
 {
     if (!output)
-        return;
+        return 0;
     weft__free(output->out);
     weft__free(output->err);
     output->out = output->err = NULL;
     output->out_size = output->err_size = 0;
+    return 0;
 }

@@ -251,6 +251,10 @@ static int main_scopes(void *arg)
     same(status.signal, SIGKILL);
     same(weft_process_close(process), 0);
 
+    process = start(CHILD_ARGS("stubborn"), OPT(.out = WEFT_PIPE, .grace_ns = 20 * MS));
+    expect_line(process, "ready\n");
+    same(weft_process_close(process), 0); /* by us, and nothing is cancelled */
+
     WEFT_SCOPE(s) {
         process = start(CHILD_ARGS("polite"), OPT(.out = WEFT_PIPE, .grace_ns = -1));
         expect_line(process, "ready\n");

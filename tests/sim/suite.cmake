@@ -16,6 +16,9 @@ set(skip_loop
 set(skip_post
     slots_and_signals    # sends real signals to a real thread
     soft_limit)          # main spins and never comes to a call of the boundary
+set(skip_process_options # looks by real programs at what they are given
+    shell found_along_the_path descriptors signals_as_before blocked_before directory limits groups
+    its_children_end_with_it not_a_program sigchld_ignored terminal)
 set(skip_runtime
     all_cpus             # narrows the real thread's affinity
     io_uring_forbidden)  # forbids a system call that is not made
