@@ -434,6 +434,10 @@ WEFT_AT_(int, weft_accept, (fd, address, length, flags), int fd, struct sockaddr
     socklen_t *length, int flags)
 #define weft_accept(...) weft_accept_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_AT_(int, weft_accept_until, (fd, address, length, flags, deadline), int fd,
+    struct sockaddr *address, socklen_t *length, int flags, int64_t deadline)
+#define weft_accept_until(...) weft_accept_until_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_AT_(int, weft_socket, (domain, type, protocol), int domain, int type, int protocol)
 #define weft_socket(...) weft_socket_at_(WEFT_HERE_, __VA_ARGS__)
 
@@ -611,6 +615,9 @@ WEFT_NODISCARD WEFT_AT_(int, weft_queue_get_nowait, (queue, item), weft_queue *q
 WEFT_NODISCARD WEFT_AT_(int, weft_queue_get_until, (queue, item, deadline), weft_queue *queue,
     void *item, int64_t deadline)
 #define weft_queue_get_until(...) weft_queue_get_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_queue_get_idle, (queue, item), weft_queue *queue, void *item)
+#define weft_queue_get_idle(...) weft_queue_get_idle_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_queue_count, (queue), weft_queue *queue)
 #define weft_queue_count(...) weft_queue_count_at_(WEFT_HERE_, __VA_ARGS__)
@@ -959,6 +966,14 @@ WEFT_NODISCARD WEFT_AT_(int, weft_join, (task, result), weft_task task, int *res
 
 WEFT_NODISCARD WEFT_AT_(int, weft_await, (task, result), weft_task task, int *result)
 #define weft_await(...) weft_await_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_join_until, (task, result, deadline), weft_task task, int *result,
+    int64_t deadline)
+#define weft_join_until(...) weft_join_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_await_until, (task, result, deadline), weft_task task,
+    int *result, int64_t deadline)
+#define weft_await_until(...) weft_await_until_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_cancel, (task), weft_task task)
 #define weft_cancel(...) weft_cancel_at_(WEFT_HERE_, __VA_ARGS__)

@@ -74,6 +74,9 @@ WEFT_API int weft_local_port(int fd);
  */
 WEFT_API int weft_accept(int fd, struct sockaddr *address, socklen_t *length,
                          int flags) WEFT_SUSPENDS;
+/* The same until the absolute time `deadline`: -ETIMEDOUT. */
+WEFT_API int weft_accept_until(int fd, struct sockaddr *address, socklen_t *length, int flags,
+                               int64_t deadline) WEFT_SUSPENDS;
 
 /* socket(2), CLOEXEC and never 0, 1 or 2. Does not suspend. SOCK_NONBLOCK changes nothing in the
    calls here, which wait for the ring and not in the kernel's call; MSG_DONTWAIT does. */

@@ -64,6 +64,10 @@ WEFT_API WEFT_NODISCARD int weft_queue_get_nowait(weft_queue *queue, void *item)
 WEFT_API WEFT_NODISCARD int weft_queue_get_until(weft_queue *queue, void *item,
                                                  int64_t deadline) WEFT_SUSPENDS;
 
+/* weft_queue_get by one who has nothing under way: a drain of a scope around the caller ends the
+   wait, or refuses it, with -ESHUTDOWN, and weft_cause() is WEFT_CAUSE_DRAIN. */
+WEFT_API WEFT_NODISCARD int weft_queue_get_idle(weft_queue *queue, void *item) WEFT_SUSPENDS;
+
 /* How many items are in it. -EINVAL, -EPERM. Of a shared one the answer may be old. */
 WEFT_API int weft_queue_count(weft_queue *queue);
 

@@ -81,11 +81,18 @@ WEFT_API WEFT_NODISCARD int weft_create_task(weft_task_fn fn, const void *arg, s
  * A task that has ended is answered at once, unchecked for cancellation.
  *
  * Returns 0; -ECANCELED the caller was cancelled first (the handle stays valid); -ESTALE consumed
- * or closed; -EDEADLK waiting for oneself, or a cycle of joins; -EXDEV a task of another reactor;
- * -EPERM outside a task.
+ * or closed; -EDEADLK waiting for oneself, or a cycle of tasks that wait for one another, in joins
+ * or (for all of several) in weft_gather and its like; -EXDEV a task of another reactor; -EPERM
+ * outside a task.
  */
 WEFT_API WEFT_NODISCARD int weft_join(weft_task task, int *result) WEFT_SUSPENDS;
 WEFT_API WEFT_NODISCARD int weft_await(weft_task task, int *result) WEFT_SUSPENDS;
+/* The same until the absolute time `deadline`: -ETIMEDOUT, and the task goes on, its handle valid.
+   (weft_wait_for, in weft/await.h, cancels it.) */
+WEFT_API WEFT_NODISCARD int weft_join_until(weft_task task, int *result,
+                                            int64_t deadline) WEFT_SUSPENDS;
+WEFT_API WEFT_NODISCARD int weft_await_until(weft_task task, int *result,
+                                             int64_t deadline) WEFT_SUSPENDS;
 
 /*
  * Asks `task` to end: every suspending call of it now answers -ECANCELED, until weft_uncancel or

@@ -498,3 +498,14 @@ int weft_accept(int fd, struct sockaddr *address, socklen_t *length, int flags)
     weft__reactor_spend(self->reactor);
     return connection;
 }
+
+int weft_accept_until(int fd, struct sockaddr *address, socklen_t *length, int flags,
+                      int64_t deadline)
+{
+    struct weft__until until;
+    int error = weft__until_open(&until, deadline);
+
+    if (error < 0)
+        return error;
+    return (int)weft__until_close(&until, weft_accept(fd, address, length, flags));
+}

@@ -212,7 +212,8 @@ static int get_now(weft_queue *queue, void *item, struct weft__woken *woken)
     return 0;
 }
 
-static int get(weft_queue *queue, void *item, bool wait)
+/* idle: a drain ends the wait. */
+static int get(weft_queue *queue, void *item, bool wait, bool idle)
 {
     struct queue *q = inside(queue);
     struct weft__woken woken = {0};
@@ -220,6 +221,8 @@ static int get(weft_queue *queue, void *item, bool wait)
     struct weft__task *self = NULL;
     int result = begin(queue, item, wait, &self);
 
+    if (result == 0 && idle && self->draining)
+        return weft__task_refuse_idle(self);
     if (result == 0)
         result = enter(queue);
     if (result < 0)
@@ -228,6 +231,7 @@ static int get(weft_queue *queue, void *item, bool wait)
     if (result == -EAGAIN && wait) {
         entry.item = item;
         weft__entry_enqueue(&entry, self, "get", &q->object, &q->object.row);
+        entry.wait.idle = idle;
     }
     weft__object_leave(&q->object, &woken);
     return result == -EAGAIN && wait ? weft__entry_wait(&entry, true) : result;
@@ -254,12 +258,17 @@ int weft__queue_link_get(weft_queue *queue, struct weft__entry *entry)
 
 int weft_queue_get(weft_queue *queue, void *item)
 {
-    return get(queue, item, true);
+    return get(queue, item, true, false);
+}
+
+int weft_queue_get_idle(weft_queue *queue, void *item)
+{
+    return get(queue, item, true, true);
 }
 
 int weft_queue_get_nowait(weft_queue *queue, void *item)
 {
-    return get(queue, item, false);
+    return get(queue, item, false, false);
 }
 
 int weft_queue_get_until(weft_queue *queue, void *item, int64_t deadline)

@@ -125,5 +125,8 @@ int weft__entry_wait(struct weft__entry *entry, bool interruptible)
     entry->wait.interrupt = interruptible ? interrupted : NULL;
     if (!entry->waiter.arrived)
         weft__fiber_park(entry->task->reactor, &entry->wait);
-    return entry->fate == WEFT__GRANTED ? entry->result : weft__task_refuse(entry->task);
+    if (entry->fate == WEFT__GRANTED)
+        return entry->result;
+    return entry->task->visible ? weft__task_refuse(entry->task)
+                                : weft__task_refuse_idle(entry->task);
 }

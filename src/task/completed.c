@@ -53,7 +53,8 @@ static int wait_for_next(struct weft_completed *each, struct weft__task *self, i
     if (error < 0)
         return error;
     each->all.wanted = each->told + 1;
-    if (!weft__watches_wait(&each->all, self, true))
+    error = weft__watches_check(&each->all, self); /* again: it is some time since the list was */
+    if (error == 0 && !weft__watches_wait(&each->all, self, true))
         error = weft__task_refuse(self);
     return (int)weft__until_close(&until, error);
 }

@@ -198,6 +198,8 @@ static void record_init(struct weft__task *task, struct weft__reactor *reactor, 
     task->bindings = spawner ? weft__bindings_retain(spawner->bindings) : NULL;
     task->joiners = NULL;
     task->joins = NULL;
+    task->gathers = NULL;
+    task->search = 0;
     task->holds = NULL;
     task->result = 0;
     task->unread_failure = 0;
@@ -475,17 +477,6 @@ int weft_create_task(weft_task_fn fn, const void *arg, size_t arg_size,
 
 /* -- joining -------------------------------------------------------------------------------- */
 
-bool weft__task_would_deadlock(struct weft__task *self, struct weft__task *task)
-{
-    /* one that has been woken from its join waits for nobody, though it has not run yet */
-    for (struct weft__task *t = task; t; t = t->fiber.wait ? t->joins : NULL)
-        /* an ancestor cannot end before us: it closes the scope we are in */
-        for (struct weft__task *a = self; a; a = a->home->owner)
-            if (t == a)
-                return true;
-    return false;
-}
-
 void weft__joiner_link(struct weft__task *task, struct weft__joiner *joiner)
 {
     joiner->next = task->joiners;
@@ -537,6 +528,34 @@ static int join(weft_task handle, int *result, bool consumes)
     if (result)
         *result = joiner.result;
     return 0;
+}
+
+/* With a limit. What has ended is answered at once, and so is what is wrong. */
+static int join_until(weft_task handle, int *result, bool consumes, int64_t deadline)
+{
+    struct weft__until until;
+    const struct weft__task *task;
+    int error;
+
+    if (!weft__task_self())
+        return weft__outside();
+    task = weft__task_find(weft__self, handle, &error);
+    if (!task || task->ended)
+        return join(handle, result, consumes);
+    error = weft__until_open(&until, deadline);
+    if (error < 0)
+        return error;
+    return (int)weft__until_close(&until, join(handle, result, consumes));
+}
+
+int weft_join_until(weft_task task, int *result, int64_t deadline)
+{
+    return join_until(task, result, true, deadline);
+}
+
+int weft_await_until(weft_task task, int *result, int64_t deadline)
+{
+    return join_until(task, result, false, deadline);
 }
 
 int weft_join(weft_task task, int *result)

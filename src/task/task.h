@@ -32,6 +32,7 @@ enum { WEFT__SERIAL_BITS = 40 }; /* of a generation; the runtime's number is abo
 struct weft__binding;
 struct weft__scope;
 struct weft__neighbour; /* call.c's */
+struct weft__watches;
 
 struct weft__joiner {
     struct weft__wait wait;
@@ -64,7 +65,10 @@ struct weft__task {
     const char *name;
     struct weft__joiner *joiners;
     struct weft__task *joins; /* the task it waits for in a join; meaningful while it is parked */
-    struct weft__hold *holds; /* what is to be given back at its end, the latest first */
+    const struct weft__watches *gathers; /* those it waits for, all of them; likewise */
+    struct weft__task *search_next;      /* of a search for a cycle, and which one */
+    uint32_t search;
+    struct weft__hold *holds;       /* what is to be given back at its end, the latest first */
     struct weft__binding *bindings; /* its context variables (binding.h) */
     int32_t result;
     int32_t unread_failure; /* of a scope closed implicitly; becomes the result */
@@ -151,6 +155,7 @@ struct weft__tasks {
     struct weft__neighbour *neighbours; /* by index of reactor; made when first asked for */
     uint32_t spawned_on;                /* the last answer to WEFT_LEAST_LOADED */
     uint32_t draws;                     /* of WEFT_SELECT_FAIR */
+    uint32_t searches;                  /* for cycles, so far */
 };
 
 /* At most `alive_max` tasks at one time; 0: 2^21. */

@@ -157,8 +157,12 @@ static int wait_until(struct weft__watches *all, struct weft__task *self, int64_
         error = weft__until_open(&until, deadline);
     if (error < 0)
         return error;
-    (void)weft__watches_wait(all, self, true);
+    error = weft__watches_check(all, self); /* again: it may have given way */
+    if (error == 0)
+        (void)weft__watches_wait(all, self, true);
     (void)weft__until_close(&until, 0);
+    if (error < 0)
+        return error;
     return weft__watches_enough(all) || !self->visible ? 0 : weft__task_refuse(self);
 }
 

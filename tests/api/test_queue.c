@@ -389,6 +389,56 @@ TEST(shutting_down)
     sync_run(shutdown_main);
 }
 
+static int gets_idly(void *arg)
+{
+    int item = -1;
+
+    (void)arg;
+    is(weft_queue_get_idle(&queue, &item), 0);
+    is(item, 1);
+    is(weft_queue_get_idle(&queue, &item), -ESHUTDOWN);
+    is(weft_cause(), WEFT_CAUSE_DRAIN);
+    is(weft_queue_put(&queue, &item), 0);               /* what is under way goes on */
+    is(weft_queue_get_idle(&queue, &item), -ESHUTDOWN); /* nothing new */
+    is(weft_queue_get(&queue, &item), 0);
+    return 0;
+}
+static int gets_idly_cancelled(void *arg)
+{
+    int item;
+
+    (void)arg;
+    return weft_queue_get_idle(&queue, &item);
+}
+/* A drain ends the wait of one who is idle, and of nobody else. */
+static int idle_main(void *arg)
+{
+    int item = 1;
+
+    (void)arg;
+    begin(0);
+    WEFT_SCOPE(s) {
+        sync_start_until(&s, gets_idly, 0, "get");
+        is(weft_queue_put(&queue, &item), 0);
+        is(weft_yield(), 0);
+        is(weft_scope_drain(&s, weft_after_ns(HOUR), WEFT_NEVER), 0);
+    }
+    WEFT_SCOPE(t) {
+        weft_task task = sync_start_until(&t, gets_idly_cancelled, 0, "get");
+        is(weft_cancel(task), 1);
+        is(weft_queue_put(&queue, &item), 0); /* it has left the row */
+        is(weft_queue_count(&queue), 1);
+        is(take(), 1);
+        is(sync_result(task), -ECANCELED);
+    }
+    is(weft_queue_destroy(&queue), 0);
+    return 0;
+}
+TEST(idle)
+{
+    sync_run(idle_main);
+}
+
 static int errors_main(void *arg)
 {
     weft_queue wrong;
@@ -570,5 +620,5 @@ TEST(costs)
 }
 
 TEST_MAIN("queue", 30, first_in_first_out, last_in_first_out, by_priority, getters_in_order,
-          putters_in_order, get_cancelled, put_cancelled, joining, shutting_down, errors,
+          putters_in_order, get_cancelled, put_cancelled, joining, shutting_down, idle, errors,
           in_callbacks, across_reactors, costs)

@@ -621,6 +621,8 @@ static int operations_main(void *arg)
         is(weft_close(accepted), 0);
     }
     is(weft_close(here), 0);
+    is(weft_accept_until(listener, NULL, NULL, 0, weft_after_us(100)), -ETIMEDOUT);
+    is(weft_accept_until(listener, NULL, NULL, 99, WEFT_NEVER), -EINVAL);
     is(weft_close(listener), 0);
     end();
     return 0;
