@@ -1,0 +1,75 @@
+"""The cksum example against cksum(1): files of many sizes, overlapping and serial, and missing ones.
+usage: test_cksum.py PROGRAM"""
+import os
+import pathlib
+import pty
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = ""
+SIZES = [0, 1, 2, 255, 4096, 65537, 262143, 262144, 262145, 524288, 524289, 3_000_001]
+
+
+def run(*arguments):
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=100, check=False)
+
+
+class Cksum(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        draws = random.Random(7)
+        self.names = []
+        for number, size in enumerate(SIZES):
+            path = pathlib.Path(self.folder.name) / f"file{number}"
+            path.write_bytes(draws.randbytes(size))
+            self.names.append(str(path))
+        self.expected = run("cksum", *self.names).stdout
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def test_same_as_cksum(self):
+        for options in ([], ["-s"], ["-q"]):
+            done = run(PROGRAM, *options, *self.names)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, self.expected, ""))
+
+    def test_missing(self):
+        missing = os.path.join(self.folder.name, "missing")
+        done = run(PROGRAM, self.names[3], missing, self.folder.name, self.names[5])
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(len(done.stdout.splitlines()), 2)
+        self.assertIn(f"{missing}: No such file or directory", done.stderr)
+        self.assertIn(f"{self.folder.name}: Is a directory", done.stderr)
+
+    def test_progress(self):
+        here, there = pty.openpty()
+        with subprocess.Popen([PROGRAM, *self.names], stdout=subprocess.PIPE, stderr=there,
+                              text=True) as program:
+            self.assertEqual(program.communicate(timeout=100)[0], self.expected)
+        os.close(there)
+        shown = os.read(here, 65536).decode()
+        os.close(here)
+        self.assertRegex(shown, r"\r\[ {30}\] +0 %  0 of 12 files|\r\[#* *\] +\d+ %")
+        self.assertRegex(shown, r"\[#{30}\] 100 %  12 of 12 files, \d+ MB/s \s*$")
+
+    def test_stopped(self):
+        with subprocess.Popen([PROGRAM, "/dev/zero"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as program:
+            self.assertRaises(subprocess.TimeoutExpired, program.wait, 0.3)
+            program.send_signal(signal.SIGTERM)
+            out, errors = program.communicate(timeout=100)
+        self.assertEqual((program.returncode, out), (1, ""))
+        self.assertIn("/dev/zero: Operation canceled", errors)
+
+    def test_usage(self):
+        self.assertEqual(run(PROGRAM, "-x").returncode, 2)
+        self.assertEqual(run(PROGRAM).returncode, 0)
+
+
+if __name__ == "__main__":
+    PROGRAM = os.path.abspath(sys.argv.pop(1))
+    unittest.main()
