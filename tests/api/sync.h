@@ -28,6 +28,13 @@ static inline void sync_run(weft_task_fn fn)
     }
 }
 
+/* A case that is NAME_main, run so. */
+#define SYNC_TEST(name)                                                                            \
+    TEST(name)                                                                                     \
+    {                                                                                              \
+        sync_run(name##_main);                                                                     \
+    }
+
 /* Starts fn(arg) in `scope`, the argument being `number`. */
 static inline weft_task sync_start(weft_scope *scope, weft_task_fn fn, int number)
 {

@@ -226,10 +226,7 @@ static int get_cancelled_main(void *arg)
     is(weft_queue_destroy(&queue), 0);
     return 0;
 }
-TEST(get_cancelled)
-{
-    sync_run(get_cancelled_main);
-}
+SYNC_TEST(get_cancelled)
 
 /* A put cancelled while it waits put nothing; one that was given room has put. */
 static int puts_then_refused(void *arg)
@@ -260,10 +257,7 @@ static int put_cancelled_main(void *arg)
     is(weft_queue_destroy(&queue), 0);
     return 0;
 }
-TEST(put_cancelled)
-{
-    sync_run(put_cancelled_main);
-}
+SYNC_TEST(put_cancelled)
 
 /* -- join and task_done ------------------------------------------------------------------------ */
 
@@ -614,10 +608,7 @@ static int costs_main(void *arg)
     is(weft_queue_destroy(&queue), 0);
     return 0;
 }
-TEST(costs)
-{
-    sync_run(costs_main);
-}
+SYNC_TEST(costs)
 
 TEST_MAIN("queue", 30, first_in_first_out, last_in_first_out, by_priority, getters_in_order,
           putters_in_order, get_cancelled, put_cancelled, joining, shutting_down, idle, errors,

@@ -52,10 +52,7 @@ static int rounds_main(void *arg)
     is(weft_barrier_wait(&barrier), 0);
     return 0;
 }
-TEST(rounds)
-{
-    sync_run(rounds_main);
-}
+SYNC_TEST(rounds)
 
 /* "One that is cancelled while it waits has not come"; one that was let through has. */
 static int passes_then_refused(void *arg)
@@ -86,10 +83,7 @@ static int barrier_cancelled_main(void *arg)
     }
     return 0;
 }
-TEST(barrier_cancelled)
-{
-    sync_run(barrier_cancelled_main);
-}
+SYNC_TEST(barrier_cancelled)
 
 /* "Breaks it, until a reset. A reset sends away who waits and begins anew." */
 static int broken_main(void *arg)
@@ -118,10 +112,7 @@ static int broken_main(void *arg)
     }
     return 0;
 }
-TEST(broken)
-{
-    sync_run(broken_main);
-}
+SYNC_TEST(broken)
 
 static int barrier_errors_main(void *arg)
 {
@@ -245,10 +236,7 @@ static int writer_gone_main(void *arg)
     }
     return 0;
 }
-TEST(writer_gone)
-{
-    sync_run(writer_gone_main);
-}
+SYNC_TEST(writer_gone)
 
 /* Cancelled when just let in: it holds the lock. */
 static int in_though_cancelled(void *arg)
@@ -281,10 +269,7 @@ static int let_in_then_cancelled_main(void *arg)
     }
     return 0;
 }
-TEST(let_in_then_cancelled)
-{
-    sync_run(let_in_then_cancelled_main);
-}
+SYNC_TEST(let_in_then_cancelled)
 
 /* "When a writer ends without releasing it, everybody gets -EOWNERDEAD with the lock up to and
    including the next writer." */
@@ -328,10 +313,7 @@ static int writer_ends_main(void *arg)
     }
     return 0;
 }
-TEST(writer_ends)
-{
-    sync_run(writer_ends_main);
-}
+SYNC_TEST(writer_ends)
 
 static int holds_write(void *arg)
 {

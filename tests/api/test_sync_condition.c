@@ -63,10 +63,7 @@ static int notify_main(void *arg)
     ck_assert(!weft_lock_held(&lock));
     return 0;
 }
-TEST(notify)
-{
-    sync_run(notify_main);
-}
+SYNC_TEST(notify)
 
 /* Cancelled while it waits: the notification is for the next one. The lock is taken again all the
    same, and the caller waits for it, cancelled as it is. */
@@ -124,10 +121,7 @@ static int notified_then_cancelled_main(void *arg)
     }
     return 0;
 }
-TEST(notified_then_cancelled)
-{
-    sync_run(notified_then_cancelled_main);
-}
+SYNC_TEST(notified_then_cancelled)
 
 /* -- predicates and deadlines ----------------------------------------------------------------- */
 
@@ -212,10 +206,7 @@ static int owner_ends_main(void *arg)
     ck_assert(!weft_lock_held(&lock));
     return 0;
 }
-TEST(owner_ends)
-{
-    sync_run(owner_ends_main);
-}
+SYNC_TEST(owner_ends)
 
 static bool never(void *arg)
 {

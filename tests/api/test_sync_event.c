@@ -55,10 +55,7 @@ static int set_and_cleared_main(void *arg)
     }
     return 0;
 }
-TEST(set_and_cleared)
-{
-    sync_run(set_and_cleared_main);
-}
+SYNC_TEST(set_and_cleared)
 
 /* Cancelled before it waits, while it waits, when it was just woken; a deadline. */
 static int woken_though_cancelled(void *arg)
@@ -89,10 +86,7 @@ static int event_cancelled_main(void *arg)
     }
     return 0;
 }
-TEST(event_cancelled)
-{
-    sync_run(event_cancelled_main);
-}
+SYNC_TEST(event_cancelled)
 
 /* -- semaphore ------------------------------------------------------------------------------- */
 
@@ -139,10 +133,7 @@ static int permits_main(void *arg)
     is(weft_semaphore_value(&semaphore), 1);
     return 0;
 }
-TEST(permits)
-{
-    sync_run(permits_main);
-}
+SYNC_TEST(permits)
 
 /* "A bounded one is never given more than it began with"; not more than the most either. */
 static int bounds_main(void *arg)
@@ -167,10 +158,7 @@ static int bounds_main(void *arg)
     is(weft_semaphore_value(&semaphore), 5);
     return 0;
 }
-TEST(bounds)
-{
-    sync_run(bounds_main);
-}
+SYNC_TEST(bounds)
 
 /* Of those who wait one is cancelled, when another was just given a permit: the permit is not lost,
    the row goes on. The one cancelled after the grant keeps the permit and gives it back. */
@@ -382,10 +370,7 @@ static int costs_main(void *arg)
     ck_assert_uint_eq(after.sqes, before.sqes);
     return 0;
 }
-TEST(costs)
-{
-    sync_run(costs_main);
-}
+SYNC_TEST(costs)
 
 TEST_MAIN("sync: event and semaphore", 60, set_and_cleared, event_cancelled, permits, bounds,
           permit_not_lost, errors, in_callbacks, across_reactors, a_hundred_thousand, costs)

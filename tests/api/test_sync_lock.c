@@ -58,10 +58,7 @@ static int one_at_a_time_main(void *arg)
     ck_assert(!weft_lock_held(&lock));
     return 0;
 }
-TEST(one_at_a_time)
-{
-    sync_run(one_at_a_time_main);
-}
+SYNC_TEST(one_at_a_time)
 
 static int in_order_main(void *arg)
 {
@@ -195,10 +192,7 @@ static int cancelled_before_main(void *arg)
     is(weft_uncancel(), 0);
     return 0;
 }
-TEST(cancelled_before)
-{
-    sync_run(cancelled_before_main);
-}
+SYNC_TEST(cancelled_before)
 
 /* While it waits: out of the row at once; the next one gets the lock. */
 static int while_waiting_main(void *arg)
@@ -285,10 +279,7 @@ static int deadline_main(void *arg)
     }
     return 0;
 }
-TEST(deadline)
-{
-    sync_run(deadline_main);
-}
+SYNC_TEST(deadline)
 
 /* -- holders that end ------------------------------------------------------------------------ */
 
@@ -335,10 +326,7 @@ static int owner_ends_main(void *arg)
     }
     return 0;
 }
-TEST(owner_ends)
-{
-    sync_run(owner_ends_main);
-}
+SYNC_TEST(owner_ends)
 
 /* A task that ends may hold several, and have released some. */
 static weft_lock several[5];
@@ -408,10 +396,7 @@ static int block_main(void *arg)
     is(ran, 1);
     return 0;
 }
-TEST(block)
-{
-    sync_run(block_main);
-}
+SYNC_TEST(block)
 
 static int enters_block(void *arg)
 {
@@ -445,10 +430,7 @@ static int block_refused_main(void *arg)
     }
     return 0;
 }
-TEST(block_refused)
-{
-    sync_run(block_refused_main);
-}
+SYNC_TEST(block_refused)
 
 /* -- what it costs --------------------------------------------------------------------------- */
 
@@ -473,10 +455,7 @@ static int costs_main(void *arg)
     ck_assert_uint_eq(after.sqes, before.sqes);
     return 0;
 }
-TEST(costs)
-{
-    sync_run(costs_main);
-}
+SYNC_TEST(costs)
 
 TEST_MAIN("sync: lock", 20, one_at_a_time, in_the_order_of_coming, errors, run_after_run,
           another_reactor, cancelled_before, cancelled_while_waiting, cancelled_when_granted,

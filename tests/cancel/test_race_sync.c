@@ -38,6 +38,45 @@ static int add(int *counter, int by)
     return __atomic_add_fetch(counter, by, __ATOMIC_RELAXED);
 }
 
+/* Gives something and cancels who may be given it, in either order. */
+static int give_and_cancel(int (*give)(void), weft_task task)
+{
+    bool cancel_first = race_pick(2);
+    int given;
+
+    if (cancel_first) {
+        race_ok(weft_cancel(task));
+        race_yields(1);
+    }
+    given = give();
+    if (!cancel_first) {
+        race_yields(1);
+        race_ok(weft_cancel(task));
+    }
+    return given;
+}
+
+/* Two ends of a call that may have been cancelled: it has succeeded, or nothing came of it. */
+static int saw_either(weft_task task)
+{
+    int result = result_of(task);
+
+    ck_assert(result == 1 || result == -ECANCELED);
+    race_saw(result == 1);
+    return result;
+}
+
+/* A case on one reactor, and on two. */
+#define RACE_BOTH(number)                                                                          \
+    TEST(race_##number)                                                                            \
+    {                                                                                              \
+        race_each(.body = body_##number, .outcomes = 2, .part = 4);                                \
+    }                                                                                              \
+    TEST(race_##number##_remote)                                                                   \
+    {                                                                                              \
+        race_each(.body = body_##number, .reactors = 2, .outcomes = 2, .part = 4);                 \
+    }
+
 /* -- 35: lock -------------------------------------------------------------------------------- */
 
 static weft_lock lock;
@@ -56,11 +95,16 @@ static int locks(void *arg)
     return 1;
 }
 
+static int release(void)
+{
+    return weft_lock_release(&lock);
+}
+
 /* 35: a waiter cancelled when just granted holds the lock; cancelled just before, it is out of the
    row, and the next one gets it. Would catch a lock that nobody holds and nobody gets. */
 static int body_35(void *arg)
 {
-    int first, more = (int)race_pick(2);
+    int more = (int)race_pick(2);
     weft_task waiters[2];
 
     (void)arg;
@@ -71,32 +115,15 @@ static int body_35(void *arg)
         for (int i = 0; i < 2; i++)
             waiters[i] = start(&s, locks, more);
         race_yields(3);
-        if (race_pick(2)) {
-            race_ok(weft_cancel(waiters[0]));
-            race_yields(1);
-            race_is(weft_lock_release(&lock), 0);
-        } else {
-            race_is(weft_lock_release(&lock), 0);
-            race_yields(1);
-            race_ok(weft_cancel(waiters[0]));
-        }
-        first = result_of(waiters[0]);
-        ck_assert(first == 1 || first == -ECANCELED);
+        race_is(give_and_cancel(release, waiters[0]), 0);
+        (void)saw_either(waiters[0]);
         race_is(result_of(waiters[1]), 1);
-        race_saw(first == 1);
     }
     race_is(weft_lock_acquire_nowait(&lock), 0);
     race_is(weft_lock_release(&lock), 0);
     return 0;
 }
-TEST(race_35)
-{
-    race_each(.body = body_35, .outcomes = 2, .part = 4);
-}
-TEST(race_35_remote)
-{
-    race_each(.body = body_35, .reactors = 2, .outcomes = 2, .part = 4);
-}
+RACE_BOTH(35)
 
 static int ends_with_it(void *arg)
 {
@@ -196,14 +223,7 @@ static int body_36(void *arg)
     race_is((int)weft_semaphore_value(&semaphore), 1);
     return 0;
 }
-TEST(race_36)
-{
-    race_each(.body = body_36, .outcomes = 2, .part = 4);
-}
-TEST(race_36_remote)
-{
-    race_each(.body = body_36, .reactors = 2, .outcomes = 2, .part = 4);
-}
+RACE_BOTH(36)
 
 /* -- 37: condition --------------------------------------------------------------------------- */
 
@@ -225,6 +245,11 @@ static int waits_for_notice(void *arg)
     return result;
 }
 
+static int notify_one(void)
+{
+    return weft_condition_notify(&condition, 1);
+}
+
 /* 37: a notification and a cancel: who was notified returns so, or another one is notified; never
    neither, and the lock is held in any case. */
 static int body_37(void *arg)
@@ -241,15 +266,7 @@ static int body_37(void *arg)
         first = start(&s, waits_for_notice, 0);
         (void)start(&s, waits_for_notice, 1);
         race_yields(2);
-        if (race_pick(2)) {
-            race_ok(weft_cancel(first));
-            race_yields(1);
-            told += weft_condition_notify(&condition, 1);
-        } else {
-            told += weft_condition_notify(&condition, 1);
-            race_yields(1);
-            race_ok(weft_cancel(first));
-        }
+        told += give_and_cancel(notify_one, first);
         race_saw(result_of(first) == 0);
         while (weft_scope_tasks(&s) > 0) {
             told += weft_condition_notify_all(&condition);
@@ -327,14 +344,7 @@ static int body_38(void *arg)
     race_is(weft_queue_destroy(&queue), 0);
     return 0;
 }
-TEST(race_38)
-{
-    race_each(.body = body_38, .outcomes = 2, .part = 4);
-}
-TEST(race_38_remote)
-{
-    race_each(.body = body_38, .reactors = 2, .outcomes = 2, .part = 4);
-}
+RACE_BOTH(38)
 
 static int puts_one(void *arg)
 {
@@ -370,23 +380,14 @@ static int body_39(void *arg)
                 race_is(weft_sleep(1000), 0);
         while (weft_queue_get_nowait(&queue, &item) == 0)
             sum += item;
-        first = result_of(putters[0]);
+        first = saw_either(putters[0]);
         race_is(result_of(putters[1]), 1);
-        ck_assert(first == 1 || first == -ECANCELED);
         race_is(sum, first == 1 ? 110 : 100);
-        race_saw(first == 1);
     }
     race_is(weft_queue_destroy(&queue), 0);
     return 0;
 }
-TEST(race_39)
-{
-    race_each(.body = body_39, .outcomes = 2, .part = 4);
-}
-TEST(race_39_remote)
-{
-    race_each(.body = body_39, .reactors = 2, .outcomes = 2, .part = 4);
-}
+RACE_BOTH(39)
 
 /* -- 40: event ------------------------------------------------------------------------------- */
 
@@ -406,7 +407,6 @@ static int body_40(void *arg)
 {
     weft_task waiters[2];
     bool clear;
-    int first;
 
     (void)arg;
     event = OF_KIND(shared_kind(), weft_event, WEFT_EVENT);
@@ -422,10 +422,8 @@ static int body_40(void *arg)
             race_is(weft_event_clear(&event), 1);
         race_yields(1);
         race_ok(weft_cancel(waiters[0]));
-        first = result_of(waiters[0]);
-        ck_assert(first == 1 || first == -ECANCELED);
+        (void)saw_either(waiters[0]);
         race_is(result_of(waiters[1]), 1);
-        race_saw(first == 1);
     }
     return 0;
 }
