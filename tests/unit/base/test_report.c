@@ -52,7 +52,7 @@ TEST(lines)
 
     weft__line_begin(&line);
     weft__line_put_number(&line, INT64_MIN);
-    weft__line_put(&line, " \n ");
+    weft__line_put(&line, " \n\x7f ");
     weft__line_put_address(&line, (void *)(uintptr_t)0xbeef);
     weft__line_put(&line, " ");
     weft__line_put_span(&line, 1000250999);
@@ -63,10 +63,13 @@ TEST(lines)
     weft__line_put(&line, " ");
     weft__line_put_error(&line, -9999);
     weft__line_put(&line, " ");
+    weft__line_put_error(&line, EPERM); /* a result, and no error */
+    weft__line_put(&line, " ");
     weft__line_put_place(&line, "a.c", 7, "weft_recv", "nowhere");
     weft__line_put_place(&line, NULL, 7, NULL, ", nowhere");
-    ck_assert_str_eq(line.text, "-9223372036854775808 ? 0xbeef 1.000250 s 0.000000 s -EPERM -9999 "
-                                "a.c:7: weft_recv, nowhere");
+    ck_assert_str_eq(line.text,
+                     "-9223372036854775808 ?? 0xbeef 1.000250 s 0.000000 s -EPERM -9999 1 "
+                     "a.c:7: weft_recv, nowhere");
     for (int i = 0; i < 100; i++)
         weft__line_put(&line, "0123456789");
     ck_assert_uint_eq(line.length, sizeof line.text - 2);

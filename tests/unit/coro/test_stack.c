@@ -464,6 +464,17 @@ TEST(memory_returns_after_a_burst)
     weft__stack_pool_close(&pool);
 }
 
+TEST(a_limit_on_memory_held_is_kept)
+{
+    static uint32_t slots[2000]; /* eight MiB, once touched */
+
+    open_pool(&(struct weft__stack_pool_opt){.hot_bytes_max = 1 << 20});
+    burst(slots, 2000);
+    burst(slots, 2000);
+    ck_assert_uint_le(weft__stack_hot_bytes(&pool), 2 << 20);
+    weft__stack_pool_close(&pool);
+}
+
 /* Page faults tell: a stack whose memory was given back faults when touched again. */
 TEST(a_steady_load_keeps_its_memory)
 {
@@ -513,5 +524,5 @@ TEST_MAIN("coro/stack", 120, sizes_choose_classes, stacks_are_apart_aligned_and_
           guards_by_marker_cost_no_mappings, guards_by_mprotect_stop_in_time,
           memory_locked_before_or_after, a_class_can_be_exhausted, a_limit_on_memory_is_met_by_take,
           a_small_address_space_halves_the_pool, closing_twice_or_what_never_opened_is_harmless,
-          memory_returns_after_a_burst, a_steady_load_keeps_its_memory,
-          deep_stacks_count_for_what_they_hold)
+          memory_returns_after_a_burst, a_limit_on_memory_held_is_kept,
+          a_steady_load_keeps_its_memory, deep_stacks_count_for_what_they_hold)
