@@ -1,4 +1,4 @@
-"""The cksum example against cksum(1): files of many sizes, overlapping and serial, and missing ones.
+"""The cksum example against cksum(1): files of many sizes, overlapping and serial; missing ones.
 usage: test_cksum.py PROGRAM"""
 import os
 import pathlib
