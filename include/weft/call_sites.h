@@ -34,6 +34,7 @@
 #include <weft/scope.h>
 #include <weft/select.h>
 #include <weft/server.h>
+#include <weft/splice.h>
 #include <weft/stats.h>
 #include <weft/stream.h>
 #include <weft/sync.h>
@@ -744,6 +745,18 @@ WEFT_AT_(int, weft_server_wait, (server), weft_server *server)
 
 WEFT_AT_(int, weft_server_close, (server), weft_server *server)
 #define weft_server_close(...) weft_server_close_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_splice, (fd_in, off_in, fd_out, off_out, size, flags), int fd_in,
+    off_t *off_in, int fd_out, off_t *off_out, size_t size, unsigned flags)
+#define weft_splice(...) weft_splice_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_tee, (fd_in, fd_out, size, flags), int fd_in, int fd_out, size_t size,
+    unsigned flags)
+#define weft_tee(...) weft_tee_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_sendfile, (fd_out, fd_in, offset, size), int fd_out, int fd_in,
+    off_t *offset, size_t size)
+#define weft_sendfile(...) weft_sendfile_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_stats, (stats, size), struct weft_stats *stats, size_t size)
 #define weft_stats(...) weft_stats_at_(WEFT_HERE_, __VA_ARGS__)

@@ -1,83 +1,83 @@
 /*
  * io/poll.c - weft_poll: a task waits for a descriptor to be ready.
  *
- * On the calling task. It uses the descriptor beside others (io/use.h), so any number may wait.
+ * On the calling task. It uses the descriptor beside others (io/fd.h), so any number may wait.
  */
 #include <weft/net.h>
 #include <weft/poll.h>
 
-#include "io/use.h"
+#include "io/lookout.h"
 #include "io/watcher.h"
 #include "task/wait.h"
 
 enum { EVENTS = POLLIN | POLLPRI | POLLOUT | POLLRDHUP };
 
-struct look {
-    struct weft__use use;
-    int32_t wanted; /* POLL*, with those that always count */
-    int32_t came;   /* of them; 0: none so far */
-};
-
 static void completed(struct weft__op *op, int32_t result, uint32_t flags)
 {
-    struct look *look = (struct look *)((char *)op - offsetof(struct look, use.operation.op));
+    struct weft__lookout *lookout =
+        (struct weft__lookout *)((char *)op - offsetof(struct weft__lookout, operation.op));
 
-    if (look->came == 0)
-        look->came = weft__polled(result, look->wanted) ? result : 0;
+    if (lookout->came == 0)
+        lookout->came = weft__polled(result, lookout->wanted) ? result : 0;
     if (!(flags & WEFT__CQE_MORE))
-        weft__operation_completed(op, look->came ? look->came : result, flags);
-    else if (look->came)
+        weft__operation_completed(op, lookout->came ? lookout->came : result, flags);
+    else if (lookout->came)
         weft__op_cancel(weft__self, op);
 }
 
-static int begin(struct look *look, int fd, int events)
+static int32_t wait_once(struct weft__task *self, struct weft__lookout *lookout, int fd,
+                         struct weft__fd *record, int events, bool edges)
 {
-    struct weft__use *use = &look->use;
-    struct weft__io *io;
-    int error = events & WEFT_IDLE ? weft__enter_idle(&use->self) : weft__enter(&use->self);
-
-    if (error < 0)
-        return error;
-    if (events & ~(EVENTS | WEFT_IDLE))
-        return weft__misuse(-EINVAL, "events that the call does not know");
-    look->wanted = (events & EVENTS) | POLLERR | POLLHUP;
-    look->came = 0;
-    io = weft__io_of(use->self->reactor);
-    error = weft__fd_watch(io, fd, &use->record);
-    if (error == 0)
-        weft__fd_use_begin(io, use->record, fd, &use->of, &use->operation.op);
-    return error;
-}
-
-static int32_t wait_once(struct look *look, int fd, int events, bool edges)
-{
-    struct weft__use *use = &look->use;
-    struct weft__sqe *sqe = weft__operation_begin(use->self, &use->operation, "poll", fd);
+    struct weft__sqe *sqe = weft__operation_begin(self, &lookout->operation, "poll", fd);
 
     if (!sqe)
-        return weft__operation_error(use->self);
-    use->operation.op.complete = completed;
+        return weft__operation_error(self);
+    lookout->operation.op.complete = completed;
     if (events & WEFT_IDLE)
-        weft__operation_idle(&use->operation);
+        weft__operation_idle(&lookout->operation);
     weft__request_poll(sqe, fd, (uint32_t)(events & EVENTS), edges);
-    return weft__use_wait(use, sqe);
+    return weft__await(self, &lookout->operation, sqe, record);
+}
+
+int32_t weft__lookout_wait(struct weft__task *self, struct weft__lookout *lookout, int fd,
+                           struct weft__fd *record, int events)
+{
+    int32_t result;
+
+    lookout->wanted = (events & EVENTS) | POLLERR | POLLHUP;
+    lookout->came = 0;
+    result = wait_once(self, lookout, fd, record, events, false);
+    while (result > 0 && !weft__polled(result, lookout->wanted)) {
+        result = weft__admit_again(self, events & WEFT_IDLE);
+        if (result == 0)
+            result = wait_once(self, lookout, fd, record, events, true);
+    }
+    return result;
 }
 
 int weft_poll(int fd, int events)
 {
-    struct look look;
-    int32_t result = begin(&look, fd, events);
+    struct weft__lookout lookout;
+    struct weft__fd_use use;
+    struct weft__fd *record;
+    struct weft__task *self;
+    struct weft__io *io;
+    int result = events & WEFT_IDLE ? weft__enter_idle(&self) : weft__enter(&self);
 
     if (result < 0)
         return result;
-    result = wait_once(&look, fd, events, false);
-    while (result > 0 && !weft__polled(result, look.wanted)) {
-        result = weft__admit_again(look.use.self, events & WEFT_IDLE);
-        if (result == 0)
-            result = wait_once(&look, fd, events, true);
-    }
-    weft__use_close(&look.use, result);
-    weft__fd_watch_end(weft__io_of(look.use.self->reactor), look.use.record);
+    if (events & ~(EVENTS | WEFT_IDLE))
+        return weft__misuse(-EINVAL, "events that the call does not know");
+    io = weft__io_of(self->reactor);
+    result = weft__fd_watch(io, fd, &record);
+    if (result < 0)
+        return result;
+    weft__fd_use_begin(io, record, fd, &use, &lookout.operation.op);
+    result = weft__lookout_wait(self, &lookout, fd, record, events);
+    weft__fd_use_end(io, record, &use);
+    weft__fd_watch_end(io, record);
+    if (result == -EBADF)
+        weft__fd_forget(io, record);
     return result;
 }
 

@@ -106,6 +106,9 @@ int weft__host_shutdown(int fd, int how);
 int weft__host_close(int fd);
 /* A pipe: fds[0] to read from, fds[1] to write to. flags: O_NONBLOCK, O_DIRECT. */
 int weft__host_pipe(int fds[2], int flags);
+/* splice(2) and tee(2) of what does not block and with SPLICE_F_NONBLOCK among the flags. */
+int64_t weft__host_splice(int fd_in, int fd_out, size_t size, unsigned flags);
+int64_t weft__host_tee(int fd_in, int fd_out, size_t size, unsigned flags);
 /* 0: the file has a position, and can be read at an offset; -ESPIPE: it has none. */
 int weft__host_seeks(int fd);
 

@@ -181,6 +181,26 @@ int weft__host_pipe(int fds[2], int flags)
     return error;
 }
 
+int64_t weft__host_splice(int fd_in, int fd_out, size_t size, unsigned flags)
+{
+    ssize_t n;
+
+    do
+        n = splice(fd_in, NULL, fd_out, NULL, size, flags);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+int64_t weft__host_tee(int fd_in, int fd_out, size_t size, unsigned flags)
+{
+    ssize_t n;
+
+    do
+        n = tee(fd_in, fd_out, size, flags);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
 int weft__host_seeks(int fd)
 {
     return lseek(fd, 0, SEEK_CUR) < 0 ? -errno : 0;

@@ -120,6 +120,20 @@ static inline void weft__request_waitid(struct weft__sqe *sqe, int pidfd)
                               .file_index = WEXITED_ | WNOWAIT_};
 }
 
+/* Between `fd_in` and `fd_out`, one of which is a pipe. Offsets: UINT64_MAX for what has none. */
+static inline void weft__request_splice(struct weft__sqe *sqe, int fd_in, uint64_t offset_in,
+                                        int fd_out, uint64_t offset_out, uint32_t size,
+                                        uint32_t flags)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_SPLICE,
+                              .fd = fd_out,
+                              .offset = offset_out,
+                              .address = offset_in,
+                              .length = size,
+                              .op_flags = flags,
+                              .file_index = (uint32_t)fd_in};
+}
+
 /* -- files ------------------------------------------------------------------------------------ */
 
 /* Paths, `how` and the vectors of the four below are the kernel's to read until the request was

@@ -67,6 +67,7 @@ enum weft__opcode {
     WEFT__OP_SEND = 26,
     WEFT__OP_RECV = 27,
     WEFT__OP_OPENAT2 = 28,
+    WEFT__OP_SPLICE = 30,
     WEFT__OP_SHUTDOWN = 34,
     WEFT__OP_RENAMEAT = 35,
     WEFT__OP_UNLINKAT = 36,

@@ -248,6 +248,32 @@ int weft__host_pipe(int fds[2], int flags)
     return 0;
 }
 
+static int64_t splice_now(int fd_in, int fd_out, size_t size, bool copy)
+{
+    struct weft__sim_file *in, *out;
+    struct weft__sim *sim = begin(fd_in, &in);
+    uint32_t length = size < INT32_MAX ? (uint32_t)size : INT32_MAX;
+
+    (void)begin(fd_out, &out);
+    if (!in || !out)
+        return -EBADF;
+    if (length > 1 && weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_SHORT))
+        length = 1;
+    return weft__sim_splice(sim, in, UINT64_MAX, out, UINT64_MAX, length, copy);
+}
+
+int64_t weft__host_splice(int fd_in, int fd_out, size_t size, unsigned flags)
+{
+    (void)flags;
+    return splice_now(fd_in, fd_out, size, false);
+}
+
+int64_t weft__host_tee(int fd_in, int fd_out, size_t size, unsigned flags)
+{
+    (void)flags;
+    return splice_now(fd_in, fd_out, size, true);
+}
+
 int weft__host_seeks(int fd)
 {
     struct weft__sim_file *file;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "sim/disk.h"
+#include "sim/pipe.h"
 #include "sim/process.h"
 #include "sim/ring_core.h"
 
@@ -28,6 +29,7 @@ bool weft__sim_needs_file(uint8_t opcode)
     case WEFT__OP_SEND:
     case WEFT__OP_RECV:
     case WEFT__OP_SHUTDOWN:
+    case WEFT__OP_SPLICE:
     case WEFT__OP_MSG_RING:
     case WEFT__OP_WAITID:
         return true;
@@ -298,6 +300,17 @@ static int32_t perform_shutdown(struct weft__sim_request *request)
     return ops->shutdown(request->ring->sim, request->file, (int)request->sqe.length);
 }
 
+static int32_t perform_splice(struct weft__sim_request *request)
+{
+    const struct weft__sqe *sqe = &request->sqe;
+    struct weft__sim *sim = request->ring->sim;
+    struct weft__sim_file *in = weft__sim_fd_file(sim, (int)sqe->file_index);
+
+    if (!in)
+        return -EBADF;
+    return weft__sim_splice(sim, in, sqe->address, request->file, sqe->offset, sqe->length, false);
+}
+
 static int32_t perform_message(struct weft__sim_request *request)
 {
     struct weft__sim *sim = request->ring->sim;
@@ -328,6 +341,8 @@ int32_t weft__sim_perform(struct weft__sim_request *request, uint32_t limit, uin
         return weft__sim_fd_close(request->ring->sim, request->sqe.fd);
     case WEFT__OP_SHUTDOWN:
         return perform_shutdown(request);
+    case WEFT__OP_SPLICE:
+        return perform_splice(request);
     case WEFT__OP_MSG_RING:
         return perform_message(request);
     case WEFT__OP_WAITID:

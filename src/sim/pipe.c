@@ -162,3 +162,94 @@ void weft__sim_pipe(struct weft__sim *sim, uint32_t flags, struct weft__sim_file
     }
     pipe->room = weft__sim_span(sim, &ends[0]->dice, WEFT__SIM_PIPE_SIZE);
 }
+
+/* -- moving bytes between a pipe and something else ---------------------------------------------
+ */
+
+enum { SPLICE_MAX = 65536 };
+
+static bool is_pipe(const struct weft__sim_file *file)
+{
+    return file->ops == &reader || file->ops == &writer;
+}
+
+static int32_t take(struct weft__sim *sim, struct weft__sim_file *in, uint64_t offset, void *memory,
+                    uint32_t length, bool copy)
+{
+    struct weft__sim_transfer transfer = {.memory = memory,
+                                          .length = length,
+                                          .offset = (int64_t)offset};
+    struct pipe *pipe = is_pipe(in) ? pipe_of(in) : NULL;
+
+    if (pipe && copy && pipe->bytes.count > 0) {
+        length = length < pipe->bytes.count ? length : (uint32_t)pipe->bytes.count;
+        weft__net_bytes_look(&pipe->bytes, 0, memory, length);
+        return (int32_t)length;
+    }
+    if (in->ops->receive)
+        return in->ops->receive(sim, in, &transfer);
+    return in->ops->read ? in->ops->read(sim, in, &transfer) : -EINVAL;
+}
+
+static int32_t put(struct weft__sim *sim, struct weft__sim_file *out, uint64_t offset, void *memory,
+                   uint32_t length)
+{
+    struct weft__sim_transfer transfer = {.memory = memory,
+                                          .length = length,
+                                          .offset = (int64_t)offset};
+
+    if (out->ops->send)
+        return out->ops->send(sim, out, &transfer);
+    return out->ops->write ? out->ops->write(sim, out, &transfer) : -EINVAL;
+}
+
+/* What is put first fits for sure: a pipe says how much room it has. */
+static int32_t into_pipe(struct weft__sim *sim, struct weft__sim_file *in, uint64_t offset_in,
+                         struct weft__sim_file *out, void *memory, uint32_t length, bool copy)
+{
+    struct pipe *pipe = pipe_of(out);
+    int64_t room = room_left(pipe);
+    int32_t n;
+
+    if (!pipe->ends[0])
+        return -EPIPE;
+    if (room <= 0)
+        return -EAGAIN;
+    n = take(sim, in, offset_in, memory, length < room ? length : (uint32_t)room, copy);
+    return n > 0 ? put(sim, out, UINT64_MAX, memory, (uint32_t)n) : n;
+}
+
+/* What was taken by the other end leaves the pipe. */
+static int32_t out_of_pipe(struct weft__sim *sim, struct weft__sim_file *in,
+                           struct weft__sim_file *out, uint64_t offset_out, void *memory,
+                           uint32_t length)
+{
+    int32_t n = take(sim, in, UINT64_MAX, memory, length, true);
+    int32_t result = n > 0 ? put(sim, out, offset_out, memory, (uint32_t)n) : n;
+
+    if (n > 0 && result > 0)
+        (void)take(sim, in, UINT64_MAX, memory, (uint32_t)result, false);
+    return result;
+}
+
+int32_t weft__sim_splice(struct weft__sim *sim, struct weft__sim_file *in, uint64_t offset_in,
+                         struct weft__sim_file *out, uint64_t offset_out, uint32_t length,
+                         bool copy)
+{
+    void *memory;
+    int32_t result;
+
+    if (in->ops == &writer || out->ops == &reader)
+        return -EBADF;
+    if ((!is_pipe(in) && !is_pipe(out)) || (copy && !(is_pipe(in) && is_pipe(out))) ||
+        (is_pipe(in) && is_pipe(out) && pipe_of(in) == pipe_of(out)))
+        return -EINVAL;
+    if (length == 0)
+        return 0;
+    length = length < SPLICE_MAX ? length : SPLICE_MAX;
+    memory = weft__sim_alloc(length);
+    result = is_pipe(out) ? into_pipe(sim, in, offset_in, out, memory, length, copy)
+                          : out_of_pipe(sim, in, out, offset_out, memory, length);
+    weft__sim_free(memory);
+    return result;
+}

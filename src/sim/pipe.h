@@ -9,4 +9,10 @@
 /* Both ends, to read from and to write to, with one reference each, the caller's. */
 void weft__sim_pipe(struct weft__sim *sim, uint32_t flags, struct weft__sim_file *ends[2]);
 
+/* splice(2): from or to a pipe, what can be moved now; UINT64_MAX as an offset: at the file's own
+   position. With `copy` (tee) the bytes stay in the first pipe. -EAGAIN: not now. */
+int32_t weft__sim_splice(struct weft__sim *sim, struct weft__sim_file *in, uint64_t offset_in,
+                         struct weft__sim_file *out, uint64_t offset_out, uint32_t length,
+                         bool copy);
+
 #endif

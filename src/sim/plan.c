@@ -48,7 +48,7 @@ static const struct {
     {WEFT__OP_RENAMEAT, "rename"},   {WEFT__OP_UNLINKAT, "unlink"},
     {WEFT__OP_MKDIRAT, "mkdir"},     {WEFT__OP_SYMLINKAT, "symlink"},
     {WEFT__OP_LINKAT, "link"},       {WEFT__OP_FTRUNCATE, "ftruncate"},
-    {WEFT__OP_WAITID, "waitid"},
+    {WEFT__OP_SPLICE, "splice"},     {WEFT__OP_WAITID, "waitid"},
 };
 enum { OPCODES = sizeof opcodes / sizeof opcodes[0] };
 

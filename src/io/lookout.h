@@ -1,0 +1,23 @@
+/*
+ * io/lookout.h - a task waits until a descriptor is ready: for weft_poll, and for calls that try
+ * first.
+ *
+ * Lives in the frame of the call, which holds a side of the descriptor, or uses it, by
+ * `operation.op`. On the calling task. What always holds: nothing is in flight when it returns.
+ */
+#ifndef WEFT_IO_LOOKOUT_H
+#define WEFT_IO_LOOKOUT_H
+
+#include "io/transfer.h"
+
+struct weft__lookout {
+    struct weft__operation operation;
+    int32_t wanted; /* POLL*, with those that always count */
+    int32_t came;   /* of them; 0: none so far */
+};
+
+/* events: POLL* and WEFT_IDLE. Those that hold, one of them asked for at least; or an error. */
+int32_t weft__lookout_wait(struct weft__task *self, struct weft__lookout *lookout, int fd,
+                           struct weft__fd *record, int events);
+
+#endif

@@ -1,0 +1,321 @@
+/*
+ * io/splice.c - splice, tee and sendfile.
+ *
+ * On the calling task. What always holds: the direct calls here do not block, since a pipe is asked
+ * with SPLICE_F_NONBLOCK and a socket is O_NONBLOCK; whoever has to wait polls in the ring. One
+ * operation stands for both descriptors, so that closing either ends what is in flight.
+ */
+#include <weft/poll.h>
+#include <weft/splice.h>
+
+#include "io/lookout.h"
+#include "ring/host.h"
+#include "task/wait.h"
+
+enum { FLAGS = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE };
+
+struct end {
+    int fd;
+    enum weft__side side;
+    bool beside; /* others: at an offset; else it holds its side */
+    struct weft__fd *record;
+    struct weft__fd_use use;
+};
+
+struct ends {
+    struct weft__lookout lookout;
+    struct weft__task *self;
+    struct weft__io *io;
+    struct end in, out;
+};
+
+/* -- the two descriptors ----------------------------------------------------------------------- */
+
+/* What a direct call on a socket is to do rather than wait. */
+static int dont_block(struct end *end)
+{
+    int flags;
+
+    if (end->record->flags & WEFT__FD_NONBLOCK ||
+        !weft__fd_is(end->fd, end->record, WEFT__FD_SOCKET))
+        return 0;
+    flags = weft__host_fcntl(end->fd, F_GETFL, 0);
+    if (flags >= 0 && !(flags & O_NONBLOCK))
+        flags = weft__host_fcntl(end->fd, F_SETFL, flags | O_NONBLOCK);
+    if (flags >= 0)
+        end->record->flags |= WEFT__FD_NONBLOCK;
+    return flags < 0 ? flags : 0;
+}
+
+static void let_go(struct ends *ends, struct end *end)
+{
+    if (end->beside)
+        weft__fd_use_end(ends->io, end->record, &end->use);
+    else
+        weft__fd_leave(ends->io, end->record, end->side, &ends->lookout.operation.op);
+}
+
+static int take_hold(struct ends *ends, struct end *end)
+{
+    struct weft__op *op = &ends->lookout.operation.op;
+    int error;
+
+    if (!end->beside)
+        return weft__fd_enter(ends->io, end->fd, end->side, op, &end->record);
+    error = weft__fd_find(ends->io, end->fd, &end->record);
+    if (error == 0)
+        weft__fd_use_begin(ends->io, end->record, end->fd, &end->use, op);
+    return error;
+}
+
+static int begin(struct ends *ends, int fd_in, bool in_beside, int fd_out, bool out_beside)
+{
+    int error;
+
+    ends->io = weft__io_of(ends->self->reactor);
+    ends->in = (struct end){.fd = fd_in, .side = WEFT__READER, .beside = in_beside};
+    ends->out = (struct end){.fd = fd_out, .side = WEFT__WRITER, .beside = out_beside};
+    error = take_hold(ends, &ends->in);
+    if (error < 0)
+        return error;
+    error = take_hold(ends, &ends->out);
+    if (error < 0)
+        let_go(ends, &ends->in);
+    return error;
+}
+
+static ssize_t finish(struct ends *ends, ssize_t result)
+{
+    let_go(ends, &ends->in);
+    let_go(ends, &ends->out);
+    if (result == -EBADF) {
+        weft__fd_forget(ends->io, ends->in.record);
+        weft__fd_forget(ends->io, ends->out.record);
+    }
+    weft__reactor_spend(ends->self->reactor);
+    return result;
+}
+
+static bool closing(const struct ends *ends)
+{
+    return weft__fd_closing(ends->in.record) || weft__fd_closing(ends->out.record);
+}
+
+/* Whichever of the two was closed meanwhile: the request's own words for that are several. */
+static int32_t or_closing(const struct ends *ends, int32_t result)
+{
+    return result < 0 && closing(ends) ? -ECANCELED : result;
+}
+
+/* -- moving ------------------------------------------------------------------------------------ */
+
+static int wait_for(struct ends *ends, struct end *end, int events)
+{
+    int32_t result = weft__admit_again(ends->self, false);
+
+    if (result < 0)
+        return result;
+    if (closing(ends))
+        return -ECANCELED;
+    result = weft__lookout_wait(ends->self, &ends->lookout, end->fd, end->record, events);
+    return result < 0 ? or_closing(ends, result) : 0;
+}
+
+/* Which of the two was not ready is not told. */
+static int wait_for_both(struct ends *ends)
+{
+    int error = wait_for(ends, &ends->in, POLLIN);
+
+    return error < 0 ? error : wait_for(ends, &ends->out, POLLOUT);
+}
+
+static ssize_t move_directly(struct ends *ends, size_t size, unsigned flags, bool copy)
+{
+    int64_t n;
+    int error = dont_block(&ends->in);
+
+    if (error == 0)
+        error = dont_block(&ends->out);
+    for (size = weft__size_once(size); error == 0; error = wait_for_both(ends)) {
+        n = (copy ? weft__host_tee : weft__host_splice)(ends->in.fd, ends->out.fd, size,
+                                                        flags | SPLICE_F_NONBLOCK);
+        if (n != -EAGAIN || flags & SPLICE_F_NONBLOCK)
+            return (ssize_t)n;
+    }
+    return error;
+}
+
+static int32_t ask(struct ends *ends, uint64_t offset_in, uint64_t offset_out, size_t size,
+                   unsigned flags)
+{
+    struct weft__sqe *sqe;
+
+    sqe = weft__operation_begin(ends->self, &ends->lookout.operation, "splice", ends->in.fd);
+    if (!sqe)
+        return weft__operation_error(ends->self);
+    weft__request_splice(sqe, ends->in.fd, offset_in, ends->out.fd, offset_out,
+                         weft__size_once(size), flags | SPLICE_F_NONBLOCK);
+    return or_closing(ends,
+                      weft__await(ends->self, &ends->lookout.operation, sqe, ends->in.record));
+}
+
+/* With a file: by a worker of the kernel, who waits for the disk and for nothing else. */
+static ssize_t move_file(struct ends *ends, const off_t *off_in, const off_t *off_out, size_t size,
+                         unsigned flags)
+{
+    int error = dont_block(&ends->in);
+
+    if (error == 0)
+        error = dont_block(&ends->out);
+    for (; error == 0; error = wait_for_both(ends)) {
+        int32_t n = ask(ends, off_in ? (uint64_t)*off_in : WEFT__OFFSET_CURRENT,
+                        off_out ? (uint64_t)*off_out : WEFT__OFFSET_CURRENT, size, flags);
+        if (n != -EAGAIN || flags & SPLICE_F_NONBLOCK)
+            return n;
+    }
+    return error;
+}
+
+static bool is_file(struct end *end)
+{
+    return weft__fd_is(end->fd, end->record, WEFT__FD_SEEKS);
+}
+
+/* An offset was given. */
+static int check_file(struct end *end)
+{
+    if (is_file(end))
+        return 0;
+    return weft__host_fcntl(end->fd, F_GETFD, 0) == -EBADF ? -EBADF : -ESPIPE;
+}
+
+/* -- the calls --------------------------------------------------------------------------------- */
+
+static int check_offset(const off_t *offset)
+{
+    return offset && *offset < 0 ? weft__misuse(-EINVAL, "a negative offset") : 0;
+}
+
+ssize_t weft_splice(int fd_in, off_t *off_in, int fd_out, off_t *off_out, size_t size,
+                    unsigned flags)
+{
+    struct ends ends;
+    ssize_t n = weft__enter(&ends.self);
+
+    if (n < 0)
+        return n;
+    if (flags & ~(unsigned)FLAGS)
+        return weft__misuse(-EINVAL, "flags that the call does not know");
+    if (check_offset(off_in) < 0 || check_offset(off_out) < 0)
+        return -EINVAL;
+    n = begin(&ends, fd_in, off_in != NULL, fd_out, off_out != NULL);
+    if (n < 0)
+        return n;
+    if (off_in)
+        n = check_file(&ends.in);
+    if (n == 0 && off_out)
+        n = check_file(&ends.out);
+    if (n < 0)
+        return finish(&ends, n);
+    if (is_file(&ends.in) || is_file(&ends.out))
+        n = move_file(&ends, off_in, off_out, size, flags);
+    else
+        n = move_directly(&ends, size, flags, false);
+    if (n > 0 && off_in)
+        *off_in += n;
+    if (n > 0 && off_out)
+        *off_out += n;
+    return finish(&ends, n);
+}
+
+ssize_t weft_tee(int fd_in, int fd_out, size_t size, unsigned flags)
+{
+    struct ends ends;
+    ssize_t n = weft__enter(&ends.self);
+
+    if (n < 0)
+        return n;
+    if (flags & ~(unsigned)FLAGS)
+        return weft__misuse(-EINVAL, "flags that the call does not know");
+    n = begin(&ends, fd_in, false, fd_out, false);
+    return n < 0 ? n : finish(&ends, move_directly(&ends, size, flags, true));
+}
+
+/* What the pipe holds goes on to where it is sent; *sent grows. */
+static int empty_pipe(struct ends *ends, int pipe_out, size_t size, size_t *sent)
+{
+    while (size > 0) {
+        int64_t n =
+            weft__host_splice(pipe_out, ends->out.fd, size, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+        int error = n == -EAGAIN ? wait_for(ends, &ends->out, POLLOUT) : 0;
+
+        if (error < 0 || (n < 0 && n != -EAGAIN))
+            return error < 0 ? error : (int)n;
+        if (n > 0) {
+            size -= (size_t)n;
+            *sent += (size_t)n;
+        }
+    }
+    return 0;
+}
+
+/* From the file into the pipe, which is empty. How many bytes; 0 at the end. */
+static int32_t fill_pipe(struct ends *ends, int pipe_in, off_t offset, size_t size)
+{
+    struct weft__sqe *sqe;
+    int error = weft__admit_again(ends->self, false);
+
+    if (error < 0)
+        return error;
+    if (closing(ends))
+        return -ECANCELED;
+    sqe = weft__operation_begin(ends->self, &ends->lookout.operation, "sendfile", ends->in.fd);
+    if (!sqe)
+        return weft__operation_error(ends->self);
+    weft__request_splice(sqe, ends->in.fd, (uint64_t)offset, pipe_in, WEFT__OFFSET_CURRENT,
+                         weft__size_once(size), SPLICE_F_NONBLOCK);
+    return or_closing(ends,
+                      weft__await(ends->self, &ends->lookout.operation, sqe, ends->in.record));
+}
+
+static int send_file(struct ends *ends, off_t offset, size_t size, size_t *sent)
+{
+    int fds[2], error = weft__host_pipe(fds, O_NONBLOCK);
+    int32_t n = 1;
+
+    if (error < 0)
+        return error;
+    while (error == 0 && n > 0 && *sent < size) {
+        n = fill_pipe(ends, fds[1], offset + (off_t)*sent, size - *sent);
+        error = n < 0 ? n : empty_pipe(ends, fds[0], (size_t)n, sent);
+    }
+    weft__host_close(fds[0]); /* with what has not been sent */
+    weft__host_close(fds[1]);
+    return error;
+}
+
+ssize_t weft_sendfile(int fd_out, int fd_in, off_t *offset, size_t size)
+{
+    struct ends ends;
+    size_t sent = 0;
+    int error = weft__enter(&ends.self);
+
+    if (error < 0)
+        return error;
+    if (!offset)
+        return weft__misuse(-EFAULT, "no offset");
+    if (check_offset(offset) < 0)
+        return -EINVAL;
+    error = begin(&ends, fd_in, true, fd_out, false);
+    if (error < 0)
+        return error;
+    error = check_file(&ends.in);
+    if (error == 0)
+        error = dont_block(&ends.out);
+    if (error == 0 && is_file(&ends.out))
+        error = -EINVAL;
+    if (error == 0)
+        error = send_file(&ends, *offset, size, &sent);
+    *offset += (off_t)sent;
+    return finish(&ends, sent > 0 ? (ssize_t)sent : error);
+}
