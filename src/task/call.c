@@ -178,7 +178,8 @@ static void go_run(struct weft__message *message, struct weft__reactor *reactor)
     /* the caller is parked, and what it points at changes no more than shared bindings do */
     weft__tasks_of(reactor)->newest->bindings = weft__bindings_retain(call->caller->bindings);
     call->task = weft__task_handle(weft__tasks_of(reactor)->newest);
-    if (call->at_start.cause || call->at_start.draining || call->at_start.requests)
+    if (call->at_start.cause || call->at_start.draining || call->at_start.requests ||
+        call->at_start.shielded)
         hear(call, weft__tasks_of(reactor)->newest, &call->at_start);
 }
 

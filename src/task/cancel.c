@@ -23,6 +23,7 @@ struct view {
     enum weft_cause cause;
     bool hard; /* some cause on the way goes through shields */
     bool draining;
+    bool hidden; /* a shield lies on the way, here or at home */
 };
 
 /* The cause that lies between a task's own scopes and its home. Requests made of an ancestor are
@@ -62,18 +63,23 @@ static void look_at_base(struct view *view, const struct weft__task *task,
 static struct view look_up(const struct weft__task *task, const struct weft__task *viewer)
 {
     const struct weft__scope *scope = task->scope ? task->scope : task->home;
-    struct view view = {WEFT_CAUSE_NONE, false, false};
+    struct view view = {.cause = WEFT_CAUSE_NONE};
     bool hidden = false;
 
-    if (!task->scope)
+    if (!task->scope) {
         look_at_base(&view, task, viewer, hidden);
+        hidden |= task->shielded_at_home;
+    }
     for (; scope; scope = around(scope)) {
         look_at(&view, (enum weft_cause)scope->cause, scope->hard, hidden);
         view.draining |= scope->draining;
         hidden |= scope->shield;
-        if (!scope->outer && scope->owner)
+        if (!scope->outer && scope->owner) {
             look_at_base(&view, scope->owner, viewer, hidden);
+            hidden |= scope->owner->shielded_at_home;
+        }
     }
+    view.hidden = hidden;
     return view;
 }
 
@@ -208,6 +214,7 @@ struct weft__outlook weft__task_outlook(const struct weft__task *task, bool stan
     return (struct weft__outlook){.cause = (uint8_t)view.cause,
                                   .hard = view.hard,
                                   .draining = view.draining,
+                                  .shielded = view.hidden,
                                   .requests = stands_in ? task->requests : 0};
 }
 
@@ -218,6 +225,7 @@ void weft__task_look_from(struct weft__task *task, const struct weft__outlook *o
     task->inherited = outlook->cause;
     task->inherited_hard = outlook->hard;
     task->told_to_drain = outlook->draining;
+    task->shielded_at_home = outlook->shielded;
     refresh_all(&walk);
 }
 
@@ -243,6 +251,8 @@ enum weft_cause weft__scope_cause(const struct weft__scope *scope)
         hidden |= scope->shield;
         if (!scope->outer && scope->owner && base_reaches(scope->owner, scope->owner, hidden))
             return base_cause(scope->owner, scope->owner, hidden);
+        if (!scope->outer && scope->owner)
+            hidden |= scope->owner->shielded_at_home;
     }
     return WEFT_CAUSE_NONE;
 }
@@ -324,8 +334,10 @@ static void mark_delivered(struct weft__task *self)
     struct weft__scope *scope = self->scope ? self->scope : self->home, *marked = scope;
     bool hidden = false, found = false;
 
-    if (!self->scope)
+    if (!self->scope) {
         self->refused_from_home |= self->inherited != 0;
+        hidden = self->shielded_at_home;
+    }
     for (; scope; scope = around(scope)) {
         found = scope->cause && (scope->hard || !hidden);
         hidden |= scope->shield;
@@ -333,6 +345,8 @@ static void mark_delivered(struct weft__task *self)
             found = true;
             scope->owner->refused_from_home |= scope->owner->inherited != 0;
         }
+        if (!scope->outer && scope->owner)
+            hidden |= scope->owner->shielded_at_home;
         for (; found && marked != around(scope); marked = around(marked))
             marked->delivered = true;
     }

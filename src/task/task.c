@@ -210,6 +210,7 @@ static void record_init(struct weft__task *task, struct weft__reactor *reactor, 
     task->draining = false;
     task->inherited_hard = false;
     task->told_to_drain = false;
+    task->shielded_at_home = false;
     task->refused_from_home = false;
     task->ended = false;
     task->kept = opt && opt->task;

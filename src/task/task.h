@@ -80,6 +80,7 @@ struct weft__task {
     bool draining;       /* a scope around it drains, or `told_to_drain` */
     bool inherited_hard; /* that cause goes through shields */
     bool told_to_drain;  /* the scope that drains is on another reactor: its caller's */
+    bool shielded_at_home;  /* its caller stands in a shield: the root here is hidden by that */
     bool refused_from_home; /* it, or one below, was refused for the inherited cause */
     bool ended;
     bool kept;      /* a handle was asked for: the record stays until it is joined */
@@ -346,6 +347,7 @@ struct weft__outlook {
     uint8_t cause; /* enum weft_cause, or 0 */
     bool hard;
     bool draining;
+    bool shielded;
 };
 struct weft__outlook weft__task_outlook(const struct weft__task *task, bool stands_in);
 /* Has the task, and those below it, see that. */

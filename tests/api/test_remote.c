@@ -430,6 +430,105 @@ TEST(joined_where_it_runs)
     ck_assert_int_eq(run(joined_there_main), 0);
 }
 
+/* -- a shield at home, and a stop there ---------------------------------------------------------
+ */
+
+static int stop_seen, worked_on;
+static int sees_the_stop(void *arg)
+{
+    (void)arg;
+    is_there();
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_STOP);
+    __atomic_store_n(&stop_seen, 1, __ATOMIC_RELEASE);
+    return 0;
+}
+static int plant(void *arg)
+{
+    (void)arg;
+    return weft_create_task(sees_the_stop, NULL, 0, NULL); /* in the root there */
+}
+static int below_a_far_task(void *arg)
+{
+    (void)arg;
+    ck_assert_int_eq(weft_cancelled(), 0);
+    return weft_yield();
+}
+static int works_on(void *arg)
+{
+    (void)arg;
+    is_there();
+    while (!__atomic_load_n(&stop_seen, __ATOMIC_ACQUIRE))
+        ck_assert_int_eq(weft_sleep(100000), 0);
+    ck_assert_int_eq(weft_cancelled(), 0);
+    ck_assert(weft_draining()); /* which a shield does not hide */
+    WEFT_SCOPE(s)
+        ck_assert_int_eq(weft_spawn(&s, below_a_far_task, NULL, 0, NULL), 0);
+    __atomic_store_n(&worked_on, 1, __ATOMIC_RELEASE);
+    return 5;
+}
+static int shield_at_home_main(void *arg)
+{
+    weft_scope shield;
+    weft_task task;
+    int result;
+
+    (void)arg;
+    ck_assert_int_eq(weft_call(1, plant, NULL, 0), 0);
+    ck_assert_int_eq(weft_shield_open(&shield, weft_after_ms(60000)), 0);
+    ck_assert_int_eq(weft_spawn(&shield, works_on, NULL, 0,
+                                OPT(.reactor = WEFT_ON(1), .task = &task)),
+                     0);
+    wait_for_there(2);
+    ck_assert_int_eq(weft_stop(), 0);
+    ck_assert_int_eq(weft_join(task, &result), 0);
+    ck_assert_int_eq(result, 5);
+    ck_assert_int_eq(weft_scope_close(&shield), 0);
+    return 0;
+}
+/* The hard half of what is left to a stop is a minute away. */
+TEST(a_shield_at_home_hides_the_root_there)
+{
+    struct weft_run_opt opt = {.size = sizeof opt,
+                               .reactors = 2,
+                               .drain_ns = 1000000,
+                               .cancel_ns = 120000000000};
+
+    ck_assert_int_eq(weft_run(shield_at_home_main, NULL, 0, &opt), 0);
+    ck_assert_int_eq(worked_on, 1);
+}
+
+static int meets_the_hard_stop(void *arg)
+{
+    (void)arg;
+    is_there();
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_STOP);
+    return 0;
+}
+static int hard_stop_main(void *arg)
+{
+    weft_scope shield;
+
+    (void)arg;
+    ck_assert_int_eq(weft_shield_open(&shield, weft_after_ms(60000)), 0);
+    ck_assert_int_eq(weft_spawn(&shield, meets_the_hard_stop, NULL, 0, OPT(.reactor = WEFT_ON(1))),
+                     0);
+    wait_for_there(1);
+    ck_assert_int_eq(weft_stop(), 0);
+    (void)weft_scope_close(&shield);
+    return 0;
+}
+TEST(the_hard_stop_ignores_a_shield_at_home)
+{
+    struct weft_run_opt opt = {.size = sizeof opt,
+                               .reactors = 2,
+                               .drain_ns = 1000000,
+                               .cancel_ns = 200000000};
+
+    ck_assert_int_eq(weft_run(hard_stop_main, NULL, 0, &opt), 0);
+}
+
 /* -- a result that only looks like being cut ----------------------------------------------------
  */
 
@@ -490,4 +589,5 @@ TEST(cause_of_a_call)
 
 TEST_MAIN("api.remote", 60, the_cause_is_the_one_at_home, drain_then_cancel_then_hard,
           an_idle_wait_drains, requests_are_the_far_tasks_own, two_requests_in_one_turn, in_a_hurry,
-          least_loaded, joined_where_it_runs, canceled_by_its_own_word, cause_of_a_call)
+          least_loaded, joined_where_it_runs, canceled_by_its_own_word, cause_of_a_call,
+          a_shield_at_home_hides_the_root_there, the_hard_stop_ignores_a_shield_at_home)

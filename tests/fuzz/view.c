@@ -104,11 +104,31 @@ static void look_at_scope(struct walk *walk, int index)
     walk->passed[walk->passed_count++] = index;
 }
 
+/* Is what goes on in the root over there hidden by a shield at home? */
+static bool shielded_at_home(const struct task *task, int64_t now)
+{
+    int scope = task->caller != NOBODY ? model.tasks[task->caller].scope : task->home;
+
+    while (scope != NOBODY) {
+        const struct task *owner = NULL;
+        for (; scope != NOBODY; scope = model.scopes[scope].outer) {
+            if (model.scopes[scope].shield && now < model.scopes[scope].deadline)
+                return true;
+            owner = model.scopes[scope].owner == NOBODY ? NULL
+                                                        : &model.tasks[model.scopes[scope].owner];
+        }
+        scope = !owner                    ? NOBODY
+                : owner->caller != NOBODY ? model.tasks[owner->caller].scope
+                                          : owner->home;
+    }
+    return false;
+}
+
 /* Between a task's own scopes and its home: requests. Those made of an ancestor were written into
    its children at once, or, of those in a shield, when that was taken away. */
 static void look_at_base(struct walk *walk, const struct task *task, const struct task *viewer)
 {
-    bool mine = task == viewer;
+    bool mine = task == viewer, hidden;
 
     if ((mine && task->requests > 0) || task->asked_to_end || task->inherited_may ||
         (!mine && task->was_requested && walk->hidden_may))
@@ -122,7 +142,10 @@ static void look_at_base(struct walk *walk, const struct task *task, const struc
     if (mine && task->told_at && !walk->hidden_may)
         walk->view->far_since = earlier(walk->view->far_since, task->told_at);
     /* the root there, where it stands as well; while it is not known which, any */
+    hidden = walk->hidden_must;
+    walk->hidden_must |= task->began && shielded_at_home(task, walk->now);
     look_at_scope(walk, task->reactor == NOBODY ? 0 : task->reactor);
+    walk->hidden_must = hidden;
     walk->passed_count--;
     walk->sure = false;
 }

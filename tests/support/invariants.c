@@ -176,6 +176,7 @@ static struct view view_of(const struct weft__task *viewer)
 
     if (!scope) {
         look_at_base(&view, viewer, true, false);
+        hidden = viewer->shielded_at_home;
         scope = viewer->home;
     }
     while (scope) {
@@ -189,6 +190,7 @@ static struct view view_of(const struct weft__task *viewer)
             continue;
         }
         look_at_base(&view, scope->owner, scope->owner == viewer, hidden);
+        hidden |= scope->owner->shielded_at_home;
         scope = scope->owner->home;
     }
     return view;
