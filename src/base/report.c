@@ -16,7 +16,7 @@
 
 enum {
     CHEAP = WEFT_REPORT_SLOW | WEFT_REPORT_UNHEARD,
-    ALL = CHEAP,
+    ALL = CHEAP | WEFT_REPORT_BLOCKING,
     SLOW_MS_MAX = 1000000000,
 };
 
@@ -80,6 +80,7 @@ static bool parse_word(const char *word, size_t length, struct weft_debug_opt *o
                  {"1", CHEAP},
                  {"slow", WEFT_REPORT_SLOW},
                  {"unheard", WEFT_REPORT_UNHEARD},
+                 {"blocking", WEFT_REPORT_BLOCKING},
                  {"all", ALL}};
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)

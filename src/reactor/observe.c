@@ -3,6 +3,8 @@
  */
 #include "reactor/observe.h"
 
+#include "arch/dispatch.h"
+#include "coro/blocking.h"
 #include "reactor/reactor.h"
 
 /* -- slices ---------------------------------------------------------------------------------- */
@@ -14,6 +16,8 @@ static void end_at(struct weft__reactor *reactor, int64_t now_ns)
     int64_t span_ns = now_ns - slice->begun_ns;
     bool ran = slice->begun_ns != 0;
 
+    if (reactor->observed & WEFT__OBSERVE_CALLS)
+        weft__dispatch_select(false);
     slice->begun_ns = 0;
     if (!ran || span_ns < slice->slow_ns || !reactor->on_slow)
         return;
@@ -29,6 +33,8 @@ static void begin_at(struct weft__reactor *reactor, int64_t now_ns, struct weft_
     reactor->slice.begun_ns = now_ns;
     reactor->slice.fiber = fiber;
     reactor->slice.ended = false;
+    if (reactor->observed & WEFT__OBSERVE_CALLS)
+        weft__dispatch_select(true);
 }
 
 static void begin_task(struct weft__reactor *reactor, struct weft__fiber *fiber)
@@ -51,16 +57,48 @@ void weft__slice_end(struct weft__reactor *reactor)
     end_at(reactor, weft__host_now());
 }
 
+/* In a signal handler, in the middle of a slice. */
+static void trapped(const struct weft__trap *trap)
+{
+    struct weft__reactor *reactor = weft__self;
+
+    if (reactor && reactor->on_call)
+        reactor->on_call(reactor, trap);
+}
+
+void weft__observe_end(struct weft__reactor *reactor)
+{
+    if (reactor->observed & WEFT__OBSERVE_CALLS)
+        weft__dispatch_end();
+    reactor->observed = 0;
+}
+
+static void see_calls(struct weft__reactor *reactor, bool wanted)
+{
+    bool seen = reactor->observed & WEFT__OBSERVE_CALLS;
+
+    if (seen && !wanted) {
+        weft__dispatch_end();
+        reactor->observed &= (uint8_t)~WEFT__OBSERVE_CALLS;
+    } else if (wanted && !seen && weft__blocking_probe() == 0 &&
+               weft__dispatch_begin(trapped) == 0) {
+        reactor->observed |= WEFT__OBSERVE_CALLS;
+    }
+}
+
 void weft__observe_refresh(struct weft__reactor *reactor)
 {
     struct weft__slice *slice = &reactor->slice;
+    bool slow = weft__debug_wants(WEFT_REPORT_SLOW);
 
     /* acquire: pairs with the release in weft__debug_set; what was set before it is seen */
     slice->version = atomic_load_explicit(&weft__debug.version, memory_order_acquire);
-    slice->slow_ns = atomic_load_explicit(&weft__debug.slow_ns, memory_order_relaxed);
+    slice->slow_ns =
+        slow ? atomic_load_explicit(&weft__debug.slow_ns, memory_order_relaxed) : INT64_MAX;
     slice->begun_ns = 0;
     reactor->observed &= (uint8_t)~WEFT__OBSERVE_SLICES;
-    if (!weft__debug_wants(WEFT_REPORT_SLOW))
+    see_calls(reactor, weft__debug_wants(WEFT_REPORT_BLOCKING));
+    if (!slow && !(reactor->observed & WEFT__OBSERVE_CALLS))
         return;
     reactor->observed |= WEFT__OBSERVE_SLICES;
     if (reactor->current)

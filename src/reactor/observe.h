@@ -23,6 +23,7 @@ struct weft__reactor;
 enum {
     WEFT__OBSERVE_TRACE = 1,
     WEFT__OBSERVE_SLICES = 2,
+    WEFT__OBSERVE_CALLS = 4, /* system calls are seen in slices: arch/dispatch.h */
 };
 
 struct weft__slice {
@@ -41,6 +42,8 @@ void weft__observe(struct weft__reactor *reactor, enum weft_trace_kind kind, uin
                    int32_t value) __attribute__((cold));
 /* The settings have changed. */
 void weft__observe_refresh(struct weft__reactor *reactor) __attribute__((cold));
+/* Nothing is to be seen any more: the reactor ends, on its thread. */
+void weft__observe_end(struct weft__reactor *reactor);
 /* A callback begins; what runs stops, and the loop goes on. */
 void weft__slice_begin_call(struct weft__reactor *reactor, const void *code,
                             const struct weft_call_site *site) __attribute__((cold));

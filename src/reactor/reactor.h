@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <weft/stats.h>
 
+#include "arch/dispatch.h"
 #include "base/misuse.h"
 #include "coro/overflow.h"
 #include "coro/stack.h"
@@ -70,6 +71,8 @@ struct weft__reactor {
      */
     void (*on_slow)(struct weft__reactor *reactor, const struct weft__slice *slice,
                     int64_t span_ns);
+    /* A system call is about to be made in a slice; in a signal handler. NULL: likewise. */
+    void (*on_call)(struct weft__reactor *reactor, const struct weft__trap *trap);
     struct weft__slice slice;
     struct weft__overflow_thread overflow_thread;
     struct weft__overflow_watch overflow_watch;

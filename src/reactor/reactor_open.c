@@ -147,6 +147,7 @@ static void shut_door(struct weft__reactor *reactor)
 
     WEFT__COUNT_BY(reactor, posts_dropped, weft__inbox_close(reactor->inbox));
     weft__reactor_drop_callbacks(reactor);
+    weft__observe_end(reactor);
     close_stacks(reactor);
     /* whoever ended a sleep of ours rings once: the bell is closed after the last of them. Other
        reactors, who may ring along with their own requests, have all stopped sending by now. */

@@ -42,20 +42,25 @@ static const char *file_of(const struct link_map *map)
     return slash ? slash + 1 : path;
 }
 
-void weft__put_frame(struct weft__line *line, size_t number, const void *frame)
+void weft__put_code(struct weft__line *line, const void *code)
 {
     struct dl_find_object object;
 
-    weft__line_put(line, "#");
-    weft__line_put_number(line, (int64_t)number);
-    weft__line_put(line, " ");
-    weft__line_put_address(line, frame);
-    if (_dl_find_object((void *)(uintptr_t)frame, &object) < 0 || !object.dlfo_link_map)
+    weft__line_put_address(line, code);
+    if (_dl_find_object((void *)(uintptr_t)code, &object) < 0 || !object.dlfo_link_map)
         return;
     weft__line_put(line, " ");
     weft__line_put(line, file_of(object.dlfo_link_map));
     weft__line_put(line, "+");
-    weft__line_put_address(line, (const void *)((uintptr_t)frame - object.dlfo_link_map->l_addr));
+    weft__line_put_address(line, (const void *)((uintptr_t)code - object.dlfo_link_map->l_addr));
+}
+
+void weft__put_frame(struct weft__line *line, size_t number, const void *frame)
+{
+    weft__line_put(line, "#");
+    weft__line_put_number(line, (int64_t)number);
+    weft__line_put(line, " ");
+    weft__put_code(line, frame);
 }
 
 /* -- printing -------------------------------------------------------------------------------- */

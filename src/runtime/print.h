@@ -18,6 +18,7 @@ size_t weft__fiber_stack(const struct weft__reactor *reactor, const struct weft_
 
 /* "#3 0x7f00 server+0x14e5": number, address, and the file it is in with the place there. In a
    signal handler too. */
+void weft__put_code(struct weft__line *line, const void *code);
 void weft__put_frame(struct weft__line *line, size_t number, const void *frame);
 
 #endif

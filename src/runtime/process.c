@@ -10,7 +10,6 @@
 #include <stdatomic.h>
 
 #include "base/memory.h"
-#include "base/option.h"
 #include "base/report.h"
 #include "coro/overflow.h"
 #include "ring/host.h"
@@ -134,10 +133,8 @@ int weft__process_enter(const struct weft_run_opt *opt)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct weft_debug_opt debug;
-    int error = opt->debug ? weft__option_copy(&debug, sizeof debug, opt->debug) : 0;
+    int error = opt->debug ? weft__debug_take(&debug, opt->debug) : 0;
 
-    if (error == 0 && opt->debug)
-        error = weft__debug_check(&debug);
     if (error < 0)
         return error;
     pthread_once(&once, watch_forks);

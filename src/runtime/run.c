@@ -328,6 +328,7 @@ int weft__member_open(struct weft__member *member, uint32_t index)
         return error;
     reactor->on_fatal = fatal;
     reactor->on_slow = weft__tell_slow;
+    reactor->on_call = weft__tell_blocking;
     reactor->inbox->stop.run = stop_run;
     error = weft__tasks_open(reactor, member->runtime->serial << WEFT__SERIAL_BITS, opt->tasks_max);
     if (error == 0) {

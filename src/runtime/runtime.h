@@ -96,6 +96,10 @@ void weft__loop_run(struct weft__runtime *runtime);
 void weft__loop_wind(struct weft__runtime *runtime);
 
 /* Tells of a slice that was too long (debug.c). */
+/* And of a system call that waits, in a signal handler. */
+void weft__tell_blocking(struct weft__reactor *reactor, const struct weft__trap *trap);
+/* Settings as they are to be: copied, and checked. */
+int weft__debug_take(struct weft_debug_opt *own, const struct weft_debug_opt *opt);
 void weft__tell_slow(struct weft__reactor *reactor, const struct weft__slice *slice,
                      int64_t span_ns);
 

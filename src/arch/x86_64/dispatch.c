@@ -1,0 +1,225 @@
+/*
+ * x86_64/dispatch.c - the handler of dispatch.h.
+ *
+ * It returns by rt_sigreturn(2), which is a system call as well; the C library's would be
+ * dispatched again, without an end. So the handler is put in place past the C library, with a way
+ * back of our own, in the stretch that the kernel lets through (dispatch.S).
+ */
+#define _GNU_SOURCE
+
+#include "arch/dispatch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+enum {
+    SIGNAL_SET_SIZE = 8,
+    INSTRUCTION_SIZE = 2,
+    DISPATCHED = 2, /* SYS_USER_DISPATCH, which no header of the C library has */
+};
+#define RESTORER 0x04000000ul /* SA_RESTORER, which no header of the C library has */
+
+/* What rt_sigaction(2) takes. */
+struct action {
+    void (*handler)(int number, siginfo_t *info, void *frame);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+
+extern const char weft__dispatch_low[], weft__dispatch_high[];
+long weft__dispatch_call(long number, const uintptr_t arguments[6]);
+void weft__dispatch_restore(void);
+
+__thread volatile char weft__dispatch_selector;
+static __thread uint32_t begun;
+
+static atomic_flag busy = ATOMIC_FLAG_INIT; /* guards what follows */
+static uint32_t threads;
+static struct action previous; /* written before ours is in place */
+static _Atomic(weft__trap_fn *) tell;
+
+/* -- the handler ----------------------------------------------------------------------------- */
+
+static void pass_on(int number, siginfo_t *info, void *frame)
+{
+    void (*handler)(int, siginfo_t *, void *) = previous.handler;
+
+    if ((void (*)(int))(void (*)(void))handler == SIG_DFL) {
+        signal(number, SIG_DFL);
+        raise(number);
+    } else if ((void (*)(int))(void (*)(void))handler != SIG_IGN) {
+        handler(number, info, frame); /* one of one argument looks at the first */
+    }
+}
+
+/* Calls that act on the frame they are made from, or never return to it: they are made by the
+   program's own instruction, unseen; and so is what follows, until it is selected again. */
+static bool is_own(long number)
+{
+    switch (number) {
+    case SYS_rt_sigreturn:
+    case SYS_rt_sigsuspend:
+    case SYS_sigaltstack:
+    case SYS_clone:
+    case SYS_clone3:
+    case SYS_fork:
+    case SYS_vfork:
+    case SYS_execve:
+    case SYS_execveat:
+    case SYS_exit:
+    case SYS_exit_group:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The mask is what the return from the handler makes it. */
+static long change_mask(ucontext_t *context, const uintptr_t *arguments)
+{
+    uint64_t before, set = 0;
+
+    memcpy(&before, &context->uc_sigmask, sizeof before);
+    if (arguments[3] != SIGNAL_SET_SIZE || (arguments[1] && arguments[0] > SIG_SETMASK))
+        return -EINVAL;
+    if (arguments[1]) {
+        memcpy(&set, (const void *)arguments[1], sizeof set);
+        if (arguments[0] == SIG_BLOCK)
+            set |= before;
+        else if (arguments[0] == SIG_UNBLOCK)
+            set = before & ~set;
+        memcpy(&context->uc_sigmask, &set, sizeof set);
+    }
+    if (arguments[2])
+        memcpy((void *)arguments[2], &before, sizeof before);
+    return 0;
+}
+
+static void on_trap(int number, siginfo_t *info, void *frame)
+{
+    ucontext_t *context = frame;
+    greg_t *registers = context->uc_mcontext.gregs;
+    struct weft__trap trap = {
+        .number = (long)registers[REG_RAX],
+        .arguments = {(uintptr_t)registers[REG_RDI], (uintptr_t)registers[REG_RSI],
+                      (uintptr_t)registers[REG_RDX], (uintptr_t)registers[REG_R10],
+                      (uintptr_t)registers[REG_R8], (uintptr_t)registers[REG_R9]},
+        .address = (const void *)(uintptr_t)registers[REG_RIP],
+        .frame = frame};
+    char selector = weft__dispatch_selector;
+    int saved_errno = errno;
+
+    weft__dispatch_select(false);
+    if (info->si_code != DISPATCHED) {
+        pass_on(number, info, frame);
+    } else {
+        weft__trap_fn *fn = atomic_load_explicit(&tell, memory_order_acquire);
+        if (fn)
+            fn(&trap);
+        if (is_own(trap.number)) {
+            registers[REG_RIP] -= INSTRUCTION_SIZE;
+            selector = false;
+        } else if (trap.number == SYS_rt_sigprocmask) {
+            registers[REG_RAX] = change_mask(context, trap.arguments);
+        } else {
+            registers[REG_RAX] = weft__dispatch_call(trap.number, trap.arguments);
+        }
+    }
+    errno = saved_errno;
+    weft__dispatch_select(selector);
+}
+
+/* -- in place -------------------------------------------------------------------------------- */
+
+static int set_action(const struct action *action, struct action *old)
+{
+    const uintptr_t arguments[6] = {SIGSYS, (uintptr_t)action, (uintptr_t)old, SIGNAL_SET_SIZE};
+
+    return (int)weft__dispatch_call(SYS_rt_sigaction, arguments);
+}
+
+/* Not deferred: a call made in a handler that interrupts ours is seen, too, and a SIGSYS that is
+   blocked would kill. */
+static int put_in_place(void)
+{
+    struct action ours = {.handler = on_trap,
+                          .flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | RESTORER,
+                          .restorer = weft__dispatch_restore};
+    int error = 0;
+
+    while (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire))
+        ;
+    if (threads == 0) {
+        error = set_action(NULL, &previous);
+        if (error == 0)
+            error = set_action(&ours, NULL);
+    }
+    threads += error == 0;
+    atomic_flag_clear_explicit(&busy, memory_order_release);
+    return error;
+}
+
+static void take_away(void)
+{
+    struct action now;
+
+    while (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire))
+        ;
+    /* not if somebody has put theirs there meanwhile, who may pass on to us */
+    if (--threads == 0 && set_action(NULL, &now) == 0 && now.handler == on_trap)
+        (void)set_action(&previous, NULL);
+    atomic_flag_clear_explicit(&busy, memory_order_release);
+}
+
+static int turn(unsigned long mode)
+{
+    uintptr_t low = (uintptr_t)weft__dispatch_low, high = (uintptr_t)weft__dispatch_high;
+    bool on = mode == PR_SYS_DISPATCH_ON;
+
+    return prctl(PR_SET_SYSCALL_USER_DISPATCH, mode, on ? low : 0, on ? high - low : 0,
+                 on ? &weft__dispatch_selector : NULL) < 0
+               ? -ENOSYS
+               : 0;
+}
+
+int weft__dispatch_probe(void)
+{
+    return begun ? 0 : turn(PR_SYS_DISPATCH_OFF);
+}
+
+int weft__dispatch_begin(weft__trap_fn *fn)
+{
+    int error;
+
+    atomic_store_explicit(&tell, fn, memory_order_release);
+    if (begun > 0) {
+        begun++;
+        return 0;
+    }
+    error = put_in_place();
+    if (error < 0)
+        return error;
+    weft__dispatch_select(false);
+    error = turn(PR_SYS_DISPATCH_ON);
+    if (error < 0)
+        take_away();
+    else
+        begun = 1;
+    return error;
+}
+
+void weft__dispatch_end(void)
+{
+    if (begun == 0 || --begun > 0)
+        return;
+    weft__dispatch_select(false);
+    (void)turn(PR_SYS_DISPATCH_OFF);
+    take_away();
+}

@@ -1,0 +1,174 @@
+/*
+ * coro/blocking.c - which system calls wait, and how each is told not to.
+ */
+#define _GNU_SOURCE
+
+#include "coro/blocking.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "coro/sanitize.h"
+
+typedef bool waits_fn(const uintptr_t *arguments);
+
+static bool always(const uintptr_t *arguments)
+{
+    (void)arguments;
+    return true;
+}
+
+/* Of the descriptor that is the first argument. */
+static bool on_descriptor(const uintptr_t *arguments)
+{
+    int flags = fcntl((int)arguments[0], F_GETFL);
+
+    return flags >= 0 && !(flags & O_NONBLOCK);
+}
+
+static bool with_flags_third(const uintptr_t *arguments)
+{
+    return !(arguments[2] & MSG_DONTWAIT) && on_descriptor(arguments);
+}
+static bool with_flags_fourth(const uintptr_t *arguments)
+{
+    return !(arguments[3] & MSG_DONTWAIT) && on_descriptor(arguments);
+}
+
+static bool some_time(uintptr_t address)
+{
+    const struct timespec *span = (const struct timespec *)address;
+
+    return !span || span->tv_sec != 0 ||
+           span->tv_nsec != 0; /* of a timeval, too: its microseconds */
+}
+static bool with_ms_third(const uintptr_t *arguments)
+{
+    return (int)arguments[2] != 0;
+}
+static bool with_ms_fourth(const uintptr_t *arguments)
+{
+    return (int)arguments[3] != 0;
+}
+static bool with_time_third(const uintptr_t *arguments)
+{
+    return some_time(arguments[2]);
+}
+static bool with_time_fourth(const uintptr_t *arguments)
+{
+    return some_time(arguments[3]);
+}
+static bool with_time_fifth(const uintptr_t *arguments)
+{
+    return some_time(arguments[4]);
+}
+
+static bool on_futex(const uintptr_t *arguments)
+{
+    switch (arguments[1] & FUTEX_CMD_MASK) {
+    case FUTEX_WAIT:
+    case FUTEX_WAIT_BITSET:
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2:
+    case FUTEX_WAIT_REQUEUE_PI:
+        return true;
+    default:
+        return false;
+    }
+}
+static bool on_file_lock(const uintptr_t *arguments)
+{
+    return !(arguments[1] & LOCK_NB) && !(arguments[1] & LOCK_UN);
+}
+static bool on_record_lock(const uintptr_t *arguments)
+{
+    return (int)arguments[1] == F_SETLKW || (int)arguments[1] == F_OFD_SETLKW;
+}
+static bool on_child(const uintptr_t *arguments)
+{
+    return !(arguments[2] & WNOHANG);
+}
+static bool on_any_child(const uintptr_t *arguments)
+{
+    return !(arguments[3] & WNOHANG);
+}
+
+#define CALL(name, waits)                                                                          \
+    {                                                                                              \
+        SYS_##name, #name, waits                                                                   \
+    }
+
+/* Calls that younger machines have in one form only. */
+#ifdef SYS_poll
+#define OLDER                                                                                      \
+    CALL(poll, with_ms_third), CALL(select, with_time_fifth), CALL(epoll_wait, with_ms_fourth),    \
+        CALL(pause, always),
+#else
+#define OLDER
+#endif
+
+static const struct {
+    long number;
+    const char *name;
+    waits_fn *waits;
+} calls[] = {CALL(read, on_descriptor),
+             CALL(write, on_descriptor),
+             CALL(readv, on_descriptor),
+             CALL(writev, on_descriptor),
+             CALL(pread64, on_descriptor),
+             CALL(pwrite64, on_descriptor),
+             CALL(preadv, on_descriptor),
+             CALL(pwritev, on_descriptor),
+             CALL(preadv2, on_descriptor),
+             CALL(pwritev2, on_descriptor),
+             CALL(recvfrom, with_flags_fourth),
+             CALL(sendto, with_flags_fourth),
+             CALL(recvmsg, with_flags_third),
+             CALL(sendmsg, with_flags_third),
+             CALL(recvmmsg, with_flags_fourth),
+             CALL(sendmmsg, with_flags_fourth),
+             CALL(sendfile, on_descriptor),
+             CALL(splice, always),
+             CALL(tee, always),
+             CALL(copy_file_range, always),
+             CALL(connect, on_descriptor),
+             CALL(accept, on_descriptor),
+             CALL(accept4, on_descriptor),
+             CALL(ppoll, with_time_third),
+             CALL(pselect6, with_time_fifth),
+             CALL(epoll_pwait, with_ms_fourth),
+             CALL(epoll_pwait2, with_time_fourth),
+             CALL(nanosleep, always),
+             CALL(clock_nanosleep, always),
+             CALL(futex, on_futex),
+             CALL(flock, on_file_lock),
+             CALL(fcntl, on_record_lock),
+             CALL(wait4, on_child),
+             CALL(waitid, on_any_child),
+             CALL(fsync, always),
+             CALL(fdatasync, always),
+             CALL(sync, always),
+             CALL(syncfs, always),
+             CALL(msync, always),
+             CALL(rt_sigsuspend, always),
+             CALL(rt_sigtimedwait, with_time_third),
+             OLDER};
+
+int weft__blocking_probe(void)
+{
+    return weft__san_is_cramped() ? -ENOSYS : weft__dispatch_probe();
+}
+
+const char *weft__blocking_name(const struct weft__trap *trap)
+{
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+        if (calls[i].number == trap->number)
+            return calls[i].waits(trap->arguments) ? calls[i].name : NULL;
+    return NULL;
+}

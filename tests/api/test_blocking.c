@@ -1,0 +1,365 @@
+/*
+ * Debug mode: system calls that wait are told at the very instruction, and made all the same. Would
+ * catch one that is not told, one told that does not wait, or that is the library's own; a result,
+ * an errno, a signal mask or a frame that suffers; a SIGSYS that does not come to whom it is for.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <weft/weft.h>
+
+#include "support/misuse.h"
+#include "support/test.h"
+
+#define ok(expression) ck_assert_int_ge((expression), 0)
+#define NOINLINE __attribute__((noinline, noipa))
+
+/* What was told, in a signal handler. */
+static struct {
+    unsigned count;
+    bool writes; /* count write(2), too: the assertions of a test make it */
+    struct weft_report latest;
+    char text[512], name[32];
+} told;
+
+static void record(const struct weft_report *report)
+{
+    if (report->call == SYS_write && !told.writes)
+        return;
+    told.count++;
+    told.latest = *report;
+    strncpy(told.text, report->text, sizeof told.text - 1);
+    strncpy(told.name, report->name ? report->name : "", sizeof told.name - 1);
+}
+
+static const struct weft_debug_opt debug = {.size = sizeof debug,
+                                            .kinds = WEFT_REPORT_BLOCKING,
+                                            .hook = record};
+
+/* Where calls cannot be seen the option is refused, and nothing else is to be tested. */
+static void run(weft_task_fn fn, uint32_t reactors)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .debug = &debug, .reactors = reactors};
+    int result = weft_run(fn, NULL, 0, &opt);
+
+    if (result != -ENOSYS)
+        ck_assert_int_eq(result, 0);
+}
+
+static long sleep_call(void)
+{
+    struct timespec span = {.tv_nsec = 1000};
+
+    return syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &span, NULL);
+}
+
+/* -- the words ------------------------------------------------------------------------------- */
+
+static int came_from;
+static volatile int returned;
+
+static NOINLINE void blocks(void)
+{
+    struct timespec span = {.tv_nsec = 1000};
+
+    syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &span, NULL);
+    returned++;
+}
+static int sleeper(void *arg)
+{
+    (void)arg;
+    came_from = __LINE__ + 1;
+    ok(weft_sleep(1));
+    blocks();
+    return 0;
+}
+
+static void put_place(char *text, const void *code)
+{
+    const char *slash;
+    Dl_info info;
+
+    ck_assert_int_ne(dladdr(code, &info), 0);
+    slash = strrchr(info.dli_fname, '/');
+    sprintf(text + strlen(text), "0x%lx %s+0x%lx", (unsigned long)code,
+            slash ? slash + 1 : info.dli_fname,
+            (unsigned long)((const char *)code - (const char *)info.dli_fbase));
+}
+
+static int words_main(void *arg)
+{
+    struct weft_spawn_opt opt = {.size = sizeof opt, .name = "sleeper"};
+    uintptr_t caller, begin = (uintptr_t)blocks;
+    char expected[1024];
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, sleeper, NULL, 0, &opt));
+    }
+    ck_assert_uint_eq(told.count, 1);
+    ck_assert_int_eq(told.latest.kind, WEFT_REPORT_BLOCKING);
+    ck_assert_int_eq(told.latest.call, SYS_clock_nanosleep);
+    ck_assert_ptr_eq(told.latest.code, (const void *)(uintptr_t)sleeper);
+    ck_assert_str_eq(told.name, "sleeper");
+    caller = (uintptr_t)told.latest.caller;
+    ck_assert_msg(caller > begin && caller - begin < 512, "it is called from elsewhere");
+    sprintf(expected, "weft: blocking: task 2 \"sleeper\" calls clock_nanosleep (%d) at ",
+            (int)SYS_clock_nanosleep);
+    put_place(expected, told.latest.address);
+    strcat(expected, ", from ");
+    put_place(expected, told.latest.caller);
+    if (test_misuse_debug())
+        sprintf(expected + strlen(expected), ", after %s:%d: weft_sleep", __FILE__, came_from);
+    ck_assert_str_eq(told.text, expected);
+    return 0;
+}
+TEST(the_words)
+{
+    run(words_main, 1);
+}
+
+static void callback(void *done)
+{
+    ok(sleep_call());
+    atomic_store((atomic_bool *)done, true);
+}
+static int errand(void *arg)
+{
+    (void)arg;
+    return (int)sleep_call();
+}
+static int callback_main(void *arg)
+{
+    atomic_bool done = false;
+
+    (void)arg;
+    ok(weft_call_soon(callback, &done, NULL));
+    while (!atomic_load(&done))
+        ok(weft_yield());
+    ck_assert_uint_eq(told.count, 1);
+    ck_assert_ptr_null(told.latest.name);
+    ck_assert_ptr_eq(told.latest.code, (const void *)(uintptr_t)callback);
+    ck_assert_ptr_nonnull(strstr(told.text, "a callback calls clock_nanosleep ("));
+    ok(weft_call_on_big_stack(errand, NULL));
+    ck_assert_uint_eq(told.count, 2);
+    ck_assert_str_eq(told.name, "main");
+    return 0;
+}
+TEST(in_a_callback)
+{
+    run(callback_main, 1);
+}
+
+/* -- what waits, and what does not ----------------------------------------------------------- */
+
+#define TOLD(expression, times)                                                                    \
+    do {                                                                                           \
+        unsigned told_before = told.count;                                                         \
+        told.writes = true;                                                                        \
+        (void)(expression);                                                                        \
+        told.writes = false;                                                                       \
+        ck_assert_uint_eq(told.count - told_before, times);                                        \
+    } while (0)
+
+static int kinds_main(void *arg)
+{
+    struct timespec no_time = {0, 0};
+    struct pollfd none = {.fd = -1};
+    uint32_t word = 0;
+    uint64_t value = 1;
+    int event = (int)syscall(SYS_eventfd2, 1, 0),
+        idle = (int)syscall(SYS_eventfd2, 0, EFD_NONBLOCK);
+    char byte;
+
+    (void)arg;
+    ok(event);
+    ok(idle);
+    TOLD(syscall(SYS_getpid), 0);
+    TOLD(syscall(SYS_read, event, &value, sizeof value), 1);
+    ck_assert_uint_eq(value, 1);
+    TOLD(syscall(SYS_write, event, &value, sizeof value), 1);
+    TOLD(syscall(SYS_read, idle, &value, sizeof value), 0);
+    ck_assert_int_eq(errno, EAGAIN);
+    TOLD(syscall(SYS_read, 1000000, &byte, 1), 0);
+    ck_assert_int_eq(errno, EBADF);
+    TOLD(syscall(SYS_recvfrom, event, &byte, 1, MSG_DONTWAIT, NULL, NULL), 0);
+    TOLD(syscall(SYS_recvfrom, event, &byte, 1, 0, NULL, NULL), 1);
+    ck_assert_int_eq(errno, ENOTSOCK);
+    TOLD(syscall(SYS_sendmsg, event, NULL, MSG_DONTWAIT), 0);
+    TOLD(syscall(SYS_sendmsg, event, NULL, 0), 1);
+    TOLD(syscall(SYS_ppoll, &none, 1, &no_time, NULL, 0), 0);
+    no_time.tv_nsec = 1;
+    TOLD(syscall(SYS_ppoll, &none, 1, &no_time, NULL, 0), 1);
+    TOLD(syscall(SYS_epoll_pwait, -1, NULL, 1, 0, NULL, 0), 0);
+    TOLD(syscall(SYS_epoll_pwait, -1, NULL, 1, 5, NULL, 0), 1);
+    TOLD(syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), 0);
+    TOLD(syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0), 1);
+    ck_assert_int_eq(errno, EAGAIN);
+    TOLD(syscall(SYS_flock, event, 4), 0); /* LOCK_NB */
+    TOLD(syscall(SYS_flock, -1, 2), 1);    /* LOCK_EX */
+    TOLD(syscall(SYS_fcntl, event, F_GETFD), 0);
+    TOLD(syscall(SYS_fcntl, -1, F_SETLKW, NULL), 1);
+    TOLD(syscall(SYS_wait4, -1, NULL, WNOHANG, NULL), 0);
+    TOLD(syscall(SYS_wait4, -1, NULL, 0, NULL), 1);
+    ck_assert_int_eq(errno, ECHILD);
+    TOLD(syscall(SYS_waitid, P_ALL, 0, NULL, WEXITED | WNOHANG, NULL), 0);
+    TOLD(syscall(SYS_waitid, P_ALL, 0, NULL, WEXITED, NULL), 1);
+    TOLD(syscall(SYS_fsync, event), 1);
+    ok((int)syscall(SYS_close, event));
+    ok((int)syscall(SYS_close, idle));
+    return 0;
+}
+TEST(what_waits)
+{
+    run(kinds_main, 1);
+}
+
+/* The library's own: sockets, files, other reactors and their bells. */
+static int nothing(void *arg)
+{
+    (void)arg;
+    return weft_sleep(1000);
+}
+static int own_main(void *arg)
+{
+    weft_inbox *other = weft_inbox_get(1);
+    int fds[2];
+    char byte = 'x';
+
+    (void)arg;
+    ok(weft_pipe(fds, 0));
+    ok(weft_write(fds[1], &byte, 1));
+    ok(weft_read(fds[0], &byte, 1));
+    ok(weft_close(fds[0]));
+    ok(weft_close(fds[1]));
+    for (int i = 0; i < 10; i++)
+        ok(weft_call(1, nothing, NULL, 0));
+    WEFT_SCOPE(s) {
+        for (int i = 0; i < 100; i++)
+            ok(weft_spawn(&s, nothing, NULL, 0, NULL));
+    }
+    weft_inbox_put(other);
+    ck_assert_uint_eq(told.count, 0);
+    return 0;
+}
+TEST(the_librarys_own)
+{
+    run(own_main, 2);
+}
+
+/* -- nothing suffers ------------------------------------------------------------------------- */
+
+static atomic_int handled;
+
+static void handler(int number)
+{
+    (void)number;
+    (void)syscall(SYS_getpid);
+    atomic_fetch_add(&handled, 1);
+}
+
+static int suffers_main(void *arg)
+{
+    sigset_t set, before, now;
+    int status;
+    pid_t child;
+
+    (void)arg;
+    /* a mask that is changed stays changed */
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, &set, &before), 0);
+    ck_assert_int_eq(sigismember(&before, SIGUSR2), 0);
+    ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, NULL, &now), 0);
+    ck_assert_int_eq(sigismember(&now, SIGUSR2), 1);
+    ck_assert_int_eq(raise(SIGUSR2), 0);
+    ck_assert_int_eq(atomic_load(&handled), 0);
+    ck_assert_int_eq(pthread_sigmask(SIG_UNBLOCK, &set, NULL), 0);
+    ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, NULL, &now), 0);
+    ck_assert_int_eq(sigismember(&now, SIGUSR2), 0);
+    ck_assert_int_eq(atomic_load(&handled), 1);
+    ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+    ck_assert_int_eq((int)syscall(SYS_rt_sigprocmask, 99, &set, NULL, 8), -1);
+    ck_assert_int_eq(errno, EINVAL);
+    /* a handler that interrupts, and returns */
+    ck_assert_int_eq(raise(SIGUSR2), 0);
+    ck_assert_int_eq(atomic_load(&handled), 2);
+    ok(weft_yield());
+    /* a child, which is seen no more */
+    child = fork();
+    ok(child);
+    if (child == 0)
+        _exit(syscall(SYS_getpid) > 0 ? 7 : 1);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(WEXITSTATUS(status), 7);
+    ok(weft_sleep(1));
+    TOLD(sleep_call(), 1); /* and after all that they are seen again */
+    return 0;
+}
+TEST(nothing_suffers)
+{
+    struct sigaction action = {.sa_handler = handler};
+
+    ck_assert_int_eq(sigaction(SIGUSR2, &action, NULL), 0);
+    run(suffers_main, 1);
+}
+
+static int sigsys_main(void *arg)
+{
+    (void)arg;
+    ck_assert_int_eq(raise(SIGSYS), 0);
+    ck_assert_int_eq(atomic_load(&handled), 1);
+    return 0;
+}
+TEST(whose_sigsys)
+{
+    struct sigaction action = {.sa_handler = handler}, now;
+
+    ck_assert_int_eq(sigaction(SIGSYS, &action, NULL), 0);
+    run(sigsys_main, 2);
+    ck_assert_int_eq(sigaction(SIGSYS, NULL, &now), 0);
+    ck_assert_ptr_eq((void *)(uintptr_t)now.sa_handler, (void *)(uintptr_t)handler);
+}
+
+/* -- on and off ------------------------------------------------------------------------------ */
+
+static int switched_main(void *arg)
+{
+    int result;
+
+    (void)arg;
+    TOLD(sleep_call(), 0);
+    result = weft_set_debug(&debug);
+    if (result == -ENOSYS) {
+        ck_assert(!weft_get_debug());
+        return 0;
+    }
+    ok(result);
+    TOLD(sleep_call(), 1);
+    ok(weft_yield());
+    TOLD(sleep_call(), 1);
+    ok(weft_set_debug(NULL));
+    TOLD(sleep_call(), 0);
+    ok(weft_sleep(1));
+    TOLD(sleep_call(), 0);
+    return 0;
+}
+TEST(switched_on_and_off)
+{
+    ok(weft_run(switched_main, NULL, 0, NULL));
+}
+
+TEST_MAIN("blocking", 30, the_words, in_a_callback, what_waits, the_librarys_own, nothing_suffers,
+          whose_sigsys, switched_on_and_off)
