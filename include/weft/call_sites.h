@@ -34,6 +34,7 @@
 #include <weft/scope.h>
 #include <weft/select.h>
 #include <weft/server.h>
+#include <weft/signal.h>
 #include <weft/splice.h>
 #include <weft/stats.h>
 #include <weft/stream.h>
@@ -745,6 +746,27 @@ WEFT_AT_(int, weft_server_wait, (server), weft_server *server)
 
 WEFT_AT_(int, weft_server_close, (server), weft_server *server)
 #define weft_server_close(...) weft_server_close_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_signals_open, (numbers, count, signals), const int numbers[],
+    size_t count, weft_signals **signals)
+#define weft_signals_open(...) weft_signals_open_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_signals_wait, (signals, signal), weft_signals *signals,
+    struct weft_signal *signal)
+#define weft_signals_wait(...) weft_signals_wait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_signals_close, (signals), weft_signals *signals)
+#define weft_signals_close(...) weft_signals_close_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_signal_wait, (number, signal), int number, struct weft_signal *signal)
+#define weft_signal_wait(...) weft_signal_wait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_add_signal_handler, (number, fn, arg), int number,
+    void (*fn)(const struct weft_signal *signal, void *arg), void *arg)
+#define weft_add_signal_handler(...) weft_add_signal_handler_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_remove_signal_handler, (number), int number)
+#define weft_remove_signal_handler(...) weft_remove_signal_handler_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(ssize_t, weft_splice, (fd_in, off_in, fd_out, off_out, size, flags), int fd_in,
     off_t *off_in, int fd_out, off_t *off_out, size_t size, unsigned flags)

@@ -192,6 +192,11 @@ WEFT_API int weft_sim_process_pid(const weft_sim_process *process);
 /* How many processes there are in the run under way, zombies counted. */
 WEFT_API uint32_t weft_sim_processes(void);
 
+/* A signal comes to the program that runs in the simulated world, with a value if it is a real-time
+   one (sigqueue(3)). 0; -ESRCH nothing in the program takes it (weft/signal.h); -EINVAL; -EAGAIN
+   too many wait. */
+WEFT_API int weft_sim_signal(int number, int value);
+
 /* Writes the plan in full, every name with its value; snprintf's result, or -EINVAL. NULL: the
    default plan. */
 WEFT_API int weft_sim_plan_text(const char *plan, char *text, size_t size);

@@ -26,6 +26,7 @@
 #include <weft/scope.h>
 #include <weft/select.h>
 #include <weft/server.h>
+#include <weft/signal.h>
 #include <weft/splice.h>
 #include <weft/stats.h>
 #include <weft/stream.h>

@@ -12,6 +12,7 @@
 #include "io/offload.h"
 #include "io/process.h"
 #include "io/server.h"
+#include "io/signal.h"
 #include "io/stream.h"
 #include "io/watcher.h"
 
@@ -70,6 +71,7 @@ void weft__io_close(struct weft__reactor *reactor)
     struct weft__io *io = weft__io_of(reactor);
 
     weft__offload_close(io);
+    weft__signals_stop(io);
     weft__servers_free(io);
     weft__fd_release_all(io);
     weft__fd_table_put();

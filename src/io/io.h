@@ -21,6 +21,7 @@ struct weft__pool;
 struct weft__watched;
 struct weft_server;
 struct weft_process;
+struct weft_signals;
 struct weft_stream;
 
 struct weft__io {
@@ -33,6 +34,7 @@ struct weft__io {
     uint32_t accepts_starved; /* how many of them pause for want of descriptors */
     struct weft_stream *streams;
     struct weft_process *processes; /* not closed yet */
+    struct weft_signals *signals;   /* taken, or descriptors for the next */
     struct weft_server *servers;
     struct weft__buffers *buffers; /* NULL until the first stream */
     struct weft__fd_use *uses;     /* of descriptors, by any number of requests at once: io/fd.h */

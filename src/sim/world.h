@@ -19,6 +19,7 @@ struct weft__reactor;
 struct weft__sim_bell;
 struct weft__sim_disk;
 struct weft__sim_ring;
+struct signalfd;
 struct weft__sim_program;
 struct weft_sim_event;
 struct weft_sim_process;
@@ -107,6 +108,7 @@ struct weft__sim {
     struct weft__sim_disk *disk;
     struct weft_sim_process *processes; /* not reaped yet: process.h */
     struct weft__sim_program *programs;
+    struct signalfd *signalfds;               /* signal.c */
     uint64_t came_true[WEFT__SIM_KNOB_COUNT]; /* draws per knob that came true */
 };
 

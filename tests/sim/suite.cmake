@@ -19,6 +19,9 @@ set(skip_post
 set(skip_process_options # looks by real programs at what they are given
     shell found_along_the_path descriptors signals_as_before blocked_before directory limits groups
     its_children_end_with_it not_a_program sigchld_ignored terminal)
+set(skip_signal
+    another_thread          # real signals to real threads
+    beside_stop_on_sigterm) # whose handler is a real one
 set(skip_runtime
     all_cpus             # narrows the real thread's affinity
     io_uring_forbidden)  # forbids a system call that is not made

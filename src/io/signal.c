@@ -1,0 +1,288 @@
+/*
+ * io/signal.c - taking signals; signal.h says how.
+ *
+ * On the first reactor of a runtime, by its tasks and callbacks. What always holds: a signal read
+ * from the descriptor is told, to who waits or to the handler: between the two nothing suspends.
+ */
+#include "io/signal.h"
+
+#include <errno.h>
+#include <weft/net.h>
+#include <weft/poll.h>
+#include <weft/runtime.h>
+
+#include "base/memory.h"
+#include "io/fd.h"
+#include "ring/host.h"
+#include "ring/host_signal.h"
+#include "task/task.h"
+#include "task/wait.h"
+
+enum { NUMBER_MAX = 64, BATCH = 16 };
+
+/* -- taking and letting go --------------------------------------------------------------------- */
+
+static int check_place(void)
+{
+    if (!weft__self)
+        return weft__outside();
+    return weft_reactor_index() == 0
+               ? 0
+               : weft__misuse(-EXDEV, "signals are taken on the first reactor of a runtime");
+}
+
+/* The set of them. False: not those that cannot be blocked, or must not be, or are none. */
+static bool may_be_taken(const int numbers[], size_t count, sigset_t *set)
+{
+    static const int never[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    bool may = numbers && count > 0;
+
+    sigemptyset(set);
+    for (size_t i = 0; i < count && may; i++)
+        may = numbers[i] > 0 && numbers[i] <= NUMBER_MAX && sigaddset(set, numbers[i]) == 0;
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
+        may &= sigismember(set, never[i]) != 1;
+    return may;
+}
+
+static struct weft_signals *create(struct weft__io *io, int number)
+{
+    struct weft_signals *signals = weft__calloc(1, sizeof *signals);
+
+    if (!signals)
+        return NULL;
+    signals->io = io;
+    signals->fd = -1;
+    signals->number = number;
+    signals->next = io->signals;
+    signals->link = &io->signals;
+    if (signals->next)
+        signals->next->link = &signals->next;
+    io->signals = signals;
+    return signals;
+}
+
+static void destroy(struct weft_signals *signals)
+{
+    *signals->link = signals->next;
+    if (signals->next)
+        signals->next->link = signals->link;
+    weft__free(signals);
+}
+
+static int take(struct weft_signals *signals, const sigset_t *set)
+{
+    int fd = weft__host_signal_claim(set, signals->fd), error = 0;
+
+    if (fd < 0)
+        return fd;
+    if (signals->fd < 0)
+        error = weft__fd_adopt(signals->io, fd);
+    if (error < 0) { /* the descriptor is closed: its number is beyond the table */
+        weft__host_signal_release(set, fd);
+        return error;
+    }
+    signals->fd = fd;
+    signals->set = *set;
+    signals->taken = true;
+    return 0;
+}
+
+static void let_go(struct weft_signals *signals)
+{
+    if (signals->taken)
+        weft__host_signal_release(&signals->set, signals->fd);
+    signals->taken = false;
+}
+
+void weft__signals_stop(struct weft__io *io)
+{
+    while (io->signals) {
+        let_go(io->signals);
+        if (io->signals->fd >= 0)
+            weft__host_close(io->signals->fd);
+        destroy(io->signals);
+    }
+}
+
+static void tell(struct weft_signal *signal, const struct weft__signal_record *record)
+{
+    *signal = (struct weft_signal){.number = record->number,
+                                   .pid = record->pid,
+                                   .uid = record->uid,
+                                   .value = record->value};
+}
+
+/* -- awaited ----------------------------------------------------------------------------------- */
+
+int weft_signals_open(const int numbers[], size_t count, weft_signals **result)
+{
+    int error = check_place();
+    struct weft_signals *signals;
+    sigset_t set;
+
+    if (error < 0)
+        return error;
+    if (!result || !may_be_taken(numbers, count, &set))
+        return weft__misuse(-EINVAL, "no signals, or such as cannot be taken");
+    signals = create(weft__io_of(weft__self), 0);
+    if (!signals)
+        return -ENOMEM;
+    error = take(signals, &set);
+    if (error < 0)
+        destroy(signals);
+    else
+        *result = signals;
+    return error;
+}
+
+/* One that has come, or the wait for it. */
+static int next(struct weft_signals *signals, struct weft_signal *signal)
+{
+    struct weft__signal_record record;
+
+    for (;;) {
+        int came;
+
+        if (signals->closing)
+            return -ECANCELED;
+        if (weft__host_signal_read(signals->fd, &record, 1) > 0) {
+            if (signal)
+                tell(signal, &record);
+            return record.number;
+        }
+        came = weft_poll(signals->fd, POLLIN);
+        if (came < 0 && came != -EINTR && came != -ENOMEM)
+            return signals->closing ? -ECANCELED : came;
+        if (came == -ENOMEM) /* the kernel has none just now */
+            (void)weft_yield();
+    }
+}
+
+int weft_signals_wait(weft_signals *signals, struct weft_signal *signal)
+{
+    struct weft__task *self;
+    int result;
+
+    if (!signals)
+        return weft__misuse(-EINVAL, "no signals");
+    result = weft__enter(&self);
+    if (result == 0 && signals->io->reactor != self->reactor)
+        result = weft__misuse(-EXDEV, "the signals are another reactor's");
+    if (result < 0)
+        return result;
+    signals->users++;
+    result = next(signals, signal);
+    if (--signals->users == 0 && signals->closer)
+        weft__wake_now(self->reactor, signals->closer);
+    return result;
+}
+
+int weft_signals_close(weft_signals *signals)
+{
+    struct weft__wait wait = {.what = "close", .fd = -1};
+    struct weft__task *self = weft__task_self();
+
+    if (!self)
+        return weft__outside();
+    if (!signals)
+        return 0;
+    if (signals->io->reactor != self->reactor)
+        return weft__misuse(-EXDEV, "the signals are another reactor's");
+    if (signals->closing)
+        return -EALREADY;
+    weft__enter_release(self);
+    signals->closing = true;
+    let_go(signals);
+    (void)weft_close(signals->fd); /* ends the polls */
+    signals->closer = &wait;
+    while (signals->users > 0)
+        (void)weft__wait_for_wake(self, &wait, false);
+    destroy(signals);
+    return 0;
+}
+
+int weft_signal_wait(int number, struct weft_signal *signal)
+{
+    weft_signals *signals;
+    int error = weft_signals_open(&number, 1, &signals);
+
+    if (error < 0)
+        return error;
+    error = weft_signals_wait(signals, signal);
+    (void)weft_signals_close(signals);
+    return error;
+}
+
+/* -- handlers ---------------------------------------------------------------------------------- */
+
+static struct weft_signals *find_handler(struct weft__io *io, int number)
+{
+    struct weft_signals *signals = io->signals;
+
+    while (signals && signals->number != number)
+        signals = signals->next;
+    return signals;
+}
+
+/* One at a time: the handler may remove itself, and then no more is for it. */
+static void readable(int fd, int events, void *arg)
+{
+    struct weft_signals *signals = arg;
+    struct weft__signal_record record;
+    struct weft_signal signal;
+
+    (void)events;
+    for (int i = 0; i < BATCH && signals->taken; i++) {
+        if (weft__host_signal_read(fd, &record, 1) <= 0)
+            return;
+        tell(&signal, &record);
+        signals->fn(&signal, signals->arg);
+    }
+}
+
+int weft_add_signal_handler(int number, void (*fn)(const struct weft_signal *signal, void *arg),
+                            void *arg)
+{
+    int error = check_place();
+    struct weft_signals *signals;
+    sigset_t set;
+
+    if (error < 0)
+        return error;
+    if (!fn || !may_be_taken(&number, 1, &set))
+        return weft__misuse(-EINVAL, "no handler, or a signal that cannot be taken");
+    signals = find_handler(weft__io_of(weft__self), number);
+    if (!signals)
+        signals = create(weft__io_of(weft__self), number);
+    if (!signals)
+        return -ENOMEM;
+    signals->fn = fn;
+    signals->arg = arg;
+    if (signals->taken)
+        return 0;
+    error = take(signals, &set);
+    if (error == 0)
+        error = weft_add_reader(signals->fd, readable, signals);
+    if (error < 0) {
+        let_go(signals);
+        if (signals->fd < 0)
+            destroy(signals);
+    }
+    return error;
+}
+
+int weft_remove_signal_handler(int number)
+{
+    int error = check_place();
+    struct weft_signals *signals;
+
+    if (error < 0)
+        return error;
+    signals = number > 0 ? find_handler(weft__io_of(weft__self), number) : NULL;
+    if (!signals || !signals->taken)
+        return 0;
+    (void)weft_remove_reader(signals->fd);
+    let_go(signals);
+    return 1;
+}
