@@ -78,6 +78,8 @@ int weft_gather(const weft_awaitable *list, uint32_t count, int64_t *results, ui
     else
         result = keep ? (int)failed : (int)all.first_error;
     weft__watches_end(&all);
+    if (result < 0 && !cut)
+        self->cause = WEFT_CAUSE_NONE; /* somebody's result: nobody has refused the caller */
     return result;
 }
 

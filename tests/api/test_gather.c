@@ -108,8 +108,13 @@ static int cancels_victim(void *arg)
 static int main_child_cancelled(void *arg)
 {
     int64_t r[2], soon = MS;
+    weft_scope late;
 
     (void)arg;
+    ok(weft_scope_open(&late, &(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt),
+                                                       .deadline = 1}));
+    ck_assert_int_eq(weft_yield(), -ECANCELED);
+    ck_assert_int_eq(weft_scope_close(&late), -ETIMEDOUT);
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, works, &never, sizeof never, OPT(.task = &victim)));
         ck_assert_int_eq(weft_gather(WEFT_LIST(weft_of_task(victim),
@@ -117,6 +122,7 @@ static int main_child_cancelled(void *arg)
                                      r, 0),
                          -ECANCELED);
         ck_assert_int_eq(weft_cancelled(), 0);
+        ck_assert_int_eq(weft_cause(), WEFT_CAUSE_NONE); /* that of the deadline is an older one */
     }
     ck_assert_int_eq(r[0], -ECANCELED);
     return 0;

@@ -87,7 +87,7 @@ static void check_refused(const struct call *call, int flags)
     unsigned cause = 1u << weft_cause();
     bool elsewhere = flags & (UNDER | NOT_MINE);
 
-    if (elsewhere && !call->before) {
+    if (elsewhere && (!call->before || (flags & SETTLED && weft_cause() == WEFT_CAUSE_NONE))) {
         if (weft_cancelled())
             call_cut(task);
         return;
