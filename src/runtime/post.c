@@ -22,24 +22,24 @@ struct post {
 };
 
 /* On the loop of the reactor that was posted to. */
-static void call_back(void (*fn)(void *arg), void *arg, const struct weft_call_site *site)
+static void call_back(struct weft__reactor *reactor, void (*fn)(void *arg), void *arg,
+                      const struct weft_call_site *site)
 {
-    struct weft__reactor *reactor = weft__self;
-
     weft__slice_call(reactor, (const void *)(uintptr_t)fn, site);
     fn(arg);
     weft__slice_over(reactor);
 }
 
-static void finish(struct post *post, bool run)
+/* reactor: that runs it; NULL: it is dropped. */
+static void finish(struct post *post, struct weft__reactor *reactor)
 {
-    void (*fn)(void *) = run ? post->fn : post->dropped;
+    void (*fn)(void *) = reactor ? post->fn : post->dropped;
     void *arg = post->arg;
     struct weft_call_site site = WEFT__NOTE_OF(post->made_at);
 
     weft__free(post); /* first: fn may not come back to us, and may post again */
-    if (run)
-        call_back(fn, arg, &site);
+    if (reactor)
+        call_back(reactor, fn, arg, &site);
     else if (fn)
         fn(arg);
 }
@@ -47,22 +47,22 @@ static void finish(struct post *post, bool run)
 static void message_run(struct weft__message *message, struct weft__reactor *reactor)
 {
     WEFT__COUNT(reactor, callbacks);
-    finish((struct post *)message, true);
+    finish((struct post *)message, reactor);
 }
 
 static void message_drop(struct weft__message *message)
 {
-    finish((struct post *)message, false);
+    finish((struct post *)message, NULL);
 }
 
 static void callback_run(struct weft__callback *callback)
 {
-    finish((struct post *)callback, true);
+    finish((struct post *)callback, weft__self);
 }
 
 static void callback_drop(struct weft__callback *callback)
 {
-    finish((struct post *)callback, false);
+    finish((struct post *)callback, NULL);
 }
 
 /* From the reactor's own thread: into the ready queue, after what is ready already. Not from a drop
@@ -136,15 +136,15 @@ _Static_assert(offsetof(struct slot, fn) == offsetof(struct weft_post_slot, fn) 
                    offsetof(struct slot, busy) == offsetof(struct weft_post_slot, busy),
                "the same struct seen from inside");
 
-static void slot_finish(struct slot *slot, bool run)
+static void slot_finish(struct slot *slot, struct weft__reactor *reactor)
 {
-    void (*fn)(void *) = run ? slot->fn : slot->drop;
+    void (*fn)(void *) = reactor ? slot->fn : slot->drop;
     void *arg = slot->arg;
 
     /* release: whoever finds it idle may write it again, after we have read it */
     __atomic_store_n(&slot->busy, 0, __ATOMIC_RELEASE);
-    if (run)
-        call_back(fn, arg, NULL);
+    if (reactor)
+        call_back(reactor, fn, arg, NULL);
     else if (fn)
         fn(arg);
 }
@@ -152,22 +152,22 @@ static void slot_finish(struct slot *slot, bool run)
 static void slot_message_run(struct weft__message *message, struct weft__reactor *reactor)
 {
     WEFT__COUNT(reactor, callbacks);
-    slot_finish((struct slot *)message, true);
+    slot_finish((struct slot *)message, reactor);
 }
 
 static void slot_message_drop(struct weft__message *message)
 {
-    slot_finish((struct slot *)message, false);
+    slot_finish((struct slot *)message, NULL);
 }
 
 static void slot_callback_run(struct weft__callback *callback)
 {
-    slot_finish((struct slot *)callback, true);
+    slot_finish((struct slot *)callback, weft__self);
 }
 
 static void slot_callback_drop(struct weft__callback *callback)
 {
-    slot_finish((struct slot *)callback, false);
+    slot_finish((struct slot *)callback, NULL);
 }
 
 static int post_slot(weft_inbox *inbox, struct slot *slot, bool here)

@@ -14,6 +14,7 @@
 #include "explore.h"
 #include "reactor/reactor.h"
 #include "ring/host.h"
+#include "task/future.h"
 
 __thread struct weft__reactor *weft__self; /* nobody's: all threads here are foreign ones */
 
@@ -104,6 +105,23 @@ int weft__reactor_send(struct weft__reactor *reactor, struct weft_inbox *to,
 {
     (void)reactor, (void)to, (void)message;
     explore_fail("a reactor sends, and none runs here");
+}
+
+/* Debug mode is off. */
+void weft__slice_begin_call(struct weft__reactor *reactor, const void *code,
+                            const struct weft_call_site *site)
+{
+    (void)reactor, (void)code, (void)site;
+}
+
+void weft__slice_end(struct weft__reactor *reactor)
+{
+    (void)reactor;
+}
+
+void weft__future_unheard(const struct weft_future *future)
+{
+    (void)future;
 }
 
 uint64_t weft__alloc_count(void)
