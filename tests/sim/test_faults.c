@@ -268,11 +268,128 @@ static int use_streams(void)
     return error;
 }
 
+/* -- generators, callbacks, tasks begun through the inbox */
+
+static int counts_to_two(weft_generator *self, void *arg)
+{
+    int error = 0;
+
+    (void)arg;
+    for (int i = 1; i <= 2 && error == 0; i++)
+        error = weft_generator_produce(self, &i);
+    return error;
+}
+
+static int use_generator(void)
+{
+    weft_generator *generator;
+    int item = 0, last = 0, closed;
+    int error = weft_generator_open(&generator, sizeof item, counts_to_two, NULL, 0, NULL);
+
+    if (error < 0)
+        return error;
+    while ((error = weft_generator_next(generator, &item)) > 0)
+        last = item;
+    ck_assert(error < 0 || last == 2);
+    closed = weft_generator_close(generator);
+    return error < 0 ? error : closed;
+}
+
+static int events_seen;
+
+static void readable(int fd, int events, void *arg)
+{
+    (void)arg;
+    events_seen = events;
+    (void)weft_remove_reader(fd);
+}
+
+static int use_watcher(void)
+{
+    int fds[2], error = weft_pipe(fds, 0);
+
+    if (error < 0)
+        return error;
+    events_seen = 0;
+    error = weft_add_reader(fds[0], readable, NULL);
+    if (error == 0)
+        error = (int)weft_write(fds[1], "x", 1);
+    while (error > 0 && events_seen == 0)
+        error = weft_sleep(1000) < 0 ? -EIO : 1;
+    weft_close(fds[0]);
+    weft_close(fds[1]);
+    return error > 0 && events_seen < 0 ? events_seen : error;
+}
+
+static int use_inbox(void)
+{
+    weft_inbox *inbox = weft_inbox_here();
+    weft_future *future;
+    int64_t result = 0;
+    int ns = 1000, error;
+
+    error = weft_run_coroutine_threadsafe(inbox, works, &ns, sizeof ns, &future);
+    if (error == 0) {
+        error = weft_future_await(future, &result);
+        weft_future_put(future);
+    }
+    weft_inbox_put(inbox);
+    return error < 0 ? error : result < 0 ? (int)result : 0;
+}
+
+/* -- a server */
+
+static int echoes(weft_stream *stream, void *arg)
+{
+    char byte;
+    ssize_t n = weft_stream_read(stream, &byte, 1, 0);
+
+    (void)arg;
+    if (n > 0)
+        n = weft_stream_write(stream, &byte, 1, NULL);
+    return n < 0 ? (int)n : 0;
+}
+
+/* Who cannot be served for want of memory is closed. */
+static int ask(const weft_server *server)
+{
+    char address[40], byte = 'x';
+    weft_stream *stream;
+    ssize_t n;
+    int error;
+
+    snprintf(address, sizeof address, "127.0.0.1:%d", weft_server_port(server));
+    error = weft_open_connection(address, NULL, &stream);
+    if (error < 0)
+        return error;
+    n = weft_stream_write(stream, &byte, 1, NULL);
+    if (n > 0)
+        n = weft_stream_read(stream, &byte, 1, 0);
+    weft_stream_close(stream);
+    return n == 0 || n == -ECONNRESET || n == -EPIPE ? -ENOMEM : n < 0 ? (int)n : 0;
+}
+
+static int use_server(void)
+{
+    weft_server *server;
+    int closed, error;
+
+    spared = true;
+    error = weft_start_server(&server, "127.0.0.1:0", echoes, NULL, NULL);
+    if (error < 0)
+        return error;
+    error = ask(server);
+    closed = weft_server_close(server); /* says what ended it, if something did */
+    spared = false;
+    return closed < 0 ? closed : error;
+}
+
 static int everything(void *arg)
 {
-    static int (*const parts[])(void) = {use_future, gather_many, in_the_order_of_coming,
-                                         one_by_one, use_threads, use_files,
-                                         use_streams};
+    static int (*const parts[])(void) = {use_future,  gather_many,   in_the_order_of_coming,
+                                         one_by_one,  use_threads,   use_files,
+                                         use_streams, use_generator, use_watcher,
+                                         use_inbox,   use_server};
     int error = 0;
 
     (void)arg;
@@ -301,6 +418,7 @@ static int run(uint64_t allocation, unsigned descriptor)
 
     result = 1;
     asked = 0;
+    spared = false;
     refused_at = descriptor;
     weft__alloc_fail_after(allocation);
     ck_assert_int_eq(weft_sim_run(&opt, in_world, NULL, NULL), 0);
