@@ -24,6 +24,7 @@
 #include <weft/generator.h>
 #include <weft/inspect.h>
 #include <weft/loop.h>
+#include <weft/message.h>
 #include <weft/misuse.h>
 #include <weft/net.h>
 #include <weft/poll.h>
@@ -424,6 +425,48 @@ WEFT_NODISCARD WEFT_AT_(int, weft_loop_call_at, (loop, deadline, fn, arg, opt), 
 
 WEFT_AT_(weft_inbox *, weft_loop_inbox, (loop), const weft_loop *loop)
 #define weft_loop_inbox(...) weft_loop_inbox_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_datagram_socket, (local, remote, opt), const char *local, const char *remote,
+    const struct weft_socket_opt *opt)
+#define weft_datagram_socket(...) weft_datagram_socket_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_bind, (fd, address, length), int fd, const struct sockaddr *address,
+    socklen_t length)
+#define weft_bind(...) weft_bind_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_listen, (fd, backlog), int fd, int backlog)
+#define weft_listen(...) weft_listen_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_getsockname, (fd, address, length), int fd, struct sockaddr *address,
+    socklen_t *length)
+#define weft_getsockname(...) weft_getsockname_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_getpeername, (fd, address, length), int fd, struct sockaddr *address,
+    socklen_t *length)
+#define weft_getpeername(...) weft_getpeername_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_sendto, (fd, buffer, size, flags, address, length), int fd,
+    const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t length)
+#define weft_sendto(...) weft_sendto_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_sendmsg, (fd, message, flags), int fd, const struct msghdr *message,
+    int flags)
+#define weft_sendmsg(...) weft_sendmsg_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_recvfrom, (fd, buffer, size, flags, address, length), int fd, void *buffer,
+    size_t size, int flags, struct sockaddr *address, socklen_t *length)
+#define weft_recvfrom(...) weft_recvfrom_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_recvmsg, (fd, message, flags), int fd, struct msghdr *message, int flags)
+#define weft_recvmsg(...) weft_recvmsg_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_send_fds, (fd, buffer, size, fds, count), int fd, const void *buffer,
+    size_t size, const int *fds, uint32_t count)
+#define weft_send_fds(...) weft_send_fds_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_recv_fds, (fd, buffer, size, fds, count), int fd, void *buffer, size_t size,
+    int *fds, uint32_t *count)
+#define weft_recv_fds(...) weft_recv_fds_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_listen_tcp, (address, opt), const char *address,
     const struct weft_listen_opt *opt)

@@ -16,6 +16,7 @@
 #include <weft/generator.h>
 #include <weft/inspect.h>
 #include <weft/loop.h>
+#include <weft/message.h>
 #include <weft/misuse.h>
 #include <weft/net.h>
 #include <weft/poll.h>

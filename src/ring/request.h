@@ -71,6 +71,27 @@ static inline void weft__request_send(struct weft__sqe *sqe, int fd, const void 
                               .op_flags = msg_flags};
 }
 
+/* `message` is a struct msghdr, the kernel's with all it points at until the completion. */
+static inline void weft__request_sendmsg(struct weft__sqe *sqe, int fd, const void *message,
+                                         uint32_t msg_flags)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_SENDMSG,
+                              .fd = fd,
+                              .address = (uint64_t)(uintptr_t)message,
+                              .length = 1,
+                              .op_flags = msg_flags};
+}
+
+static inline void weft__request_recvmsg(struct weft__sqe *sqe, int fd, void *message,
+                                         uint32_t msg_flags)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_RECVMSG,
+                              .fd = fd,
+                              .address = (uint64_t)(uintptr_t)message,
+                              .length = 1,
+                              .op_flags = msg_flags};
+}
+
 /* One accept, or (multishot) accepts until stopped. No address: ask getpeername. */
 static inline void weft__request_accept(struct weft__sqe *sqe, int fd, uint32_t sock_flags,
                                         bool multishot)

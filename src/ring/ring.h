@@ -56,6 +56,8 @@ enum weft__opcode {
     WEFT__OP_WRITEV = 2,
     WEFT__OP_FSYNC = 3,
     WEFT__OP_POLL_ADD = 6,
+    WEFT__OP_SENDMSG = 9,
+    WEFT__OP_RECVMSG = 10,
     WEFT__OP_ACCEPT = 13,
     WEFT__OP_ASYNC_CANCEL = 14,
     WEFT__OP_CONNECT = 16,

@@ -33,6 +33,7 @@ void weft__sim_net_close(struct weft__sim *sim, struct weft__sim_net *net)
         weft__sim_free(old);
     }
     weft__net_unix_close_all(net);
+    weft__net_udp_close_all(net);
     weft__net_paths_free(net);
     weft__sim_free(net->ports);
     weft__sim_free(net);
@@ -125,8 +126,12 @@ void weft__net_disconnect(struct weft__net_end *end)
 static int tcp_socket(struct weft__sim_net *net, sa_family_t family, int type, int protocol,
                       struct weft__sim_file **file)
 {
+    if (type == SOCK_DGRAM && (protocol == 0 || protocol == IPPROTO_UDP)) {
+        *file = weft__net_udp_new(net, family);
+        return 0;
+    }
     if (type != SOCK_STREAM)
-        return -ESOCKTNOSUPPORT;
+        return type == SOCK_DGRAM ? -EPROTONOSUPPORT : -ESOCKTNOSUPPORT;
     if (protocol != 0 && protocol != IPPROTO_TCP)
         return -EPROTONOSUPPORT;
     *file = weft__net_socket_new(net->sim, weft__net_end_new(net, family));
@@ -138,9 +143,9 @@ static int unix_socket(struct weft__sim_net *net, int type, int protocol,
 {
     if (protocol != 0 && protocol != AF_UNIX)
         return -EPROTONOSUPPORT;
-    if (type != SOCK_STREAM)
+    if (type != SOCK_STREAM && type != SOCK_DGRAM && type != SOCK_SEQPACKET)
         return -ESOCKTNOSUPPORT;
-    *file = weft__net_unix_new(net);
+    *file = weft__net_unix_new(net, type);
     return 0;
 }
 

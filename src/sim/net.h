@@ -135,6 +135,8 @@ struct weft__sim_net {
     struct weft__net_path *paths;                            /* names of Unix sockets */
     struct weft__net_local *locals;                          /* Unix sockets */
     struct weft__net_peer *peers;
+    struct weft__net_udp *udps;           /* sockets of UDP */
+    struct weft__net_datagram *datagrams; /* on their way */
     struct weft__sim_dice dice;
 };
 
@@ -233,8 +235,11 @@ void weft__net_break(struct weft__net_wire *wire, int error);
 /* -- Unix sockets (net_unix.c, net_path.c), scripts (net_peer.c) --------------------------------
  */
 
-struct weft__sim_file *weft__net_unix_new(struct weft__sim_net *net);
+struct weft__sim_file *weft__net_unix_new(struct weft__sim_net *net, int type);
 void weft__net_unix_close_all(struct weft__sim_net *net);
+/* UDP (net_udp.c) */
+struct weft__sim_file *weft__net_udp_new(struct weft__sim_net *net, sa_family_t family);
+void weft__net_udp_close_all(struct weft__sim_net *net);
 void weft__net_paths_free(struct weft__sim_net *net);
 void weft__net_peers_free(struct weft__sim_net *net);
 /* The wire of a TCP socket; NULL: it has none, or is none. */

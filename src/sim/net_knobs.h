@@ -14,6 +14,9 @@
     SPAN(NET_SEGMENT, "net.segment", 65536, 65536, 1, 65536) /* bytes at most */                   \
     FAULT(NET_LOST, "net.lost", 2000)                        /* and so sent again */               \
     SPAN(NET_LOST_NS, "net.lost_time", 200000000, 200000000, 1000000, 400000000)                   \
+    /* a datagram of UDP, which keeps no order */                                                  \
+    FAULT(NET_DATAGRAM_LOST, "net.datagram_lost", 10000)                                           \
+    FAULT(NET_DATAGRAM_TWICE, "net.datagram_twice", 10000)                                         \
     /* a connection */                                                                             \
     SPAN(NET_RATE, "net.rate", 10000000000, 10000000000, 1000000, 10000000000) /* bytes/s */       \
     SPAN(NET_SEND_BUFFER, "net.send_buffer", 2621440, 2621440, 16384, 2621440)                     \

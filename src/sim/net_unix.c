@@ -1,11 +1,12 @@
 /*
- * sim/net_unix.c - Unix stream sockets: the calls.
+ * sim/net_unix.c - Unix sockets: streams, packets in order, datagrams.
  */
 #include "sim/net_unix.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { ALL_EVENTS = POLLIN | POLLOUT | POLLRDHUP | POLLHUP | POLLERR };
 enum { BACKLOG_MAX = 4096, SHOWN = 212992, NO_NAME = sizeof(sa_family_t), MAY_WRITE = 0200 };
@@ -21,6 +22,11 @@ static struct weft__net_local *local_of(const struct weft__sim_file *file)
     return ((const struct unix_file *)file)->local;
 }
 
+static bool is_datagrams(const struct weft__net_local *local)
+{
+    return local->options.type == SOCK_DGRAM;
+}
+
 static void changed(struct weft__net_local *local, uint32_t events)
 {
     if (local->file)
@@ -29,7 +35,7 @@ static void changed(struct weft__net_local *local, uint32_t events)
 
 /* -- beginning and end ----------------------------------------------------------------------- */
 
-static struct weft__net_local *local_new(struct weft__sim_net *net)
+static struct weft__net_local *local_new(struct weft__sim_net *net, int type)
 {
     struct weft__net_local *local = weft__sim_alloc(sizeof *local);
     struct weft__sim_dice dice;
@@ -46,7 +52,7 @@ static struct weft__net_local *local_new(struct weft__sim_net *net)
     net->locals = local;
     dice = weft__sim_dice(WEFT__SIM_WHO_NET, local->serial);
     local->options = (struct weft__net_options){
-        .type = SOCK_STREAM,
+        .type = type,
         .domain = AF_UNIX,
         .send_buffer = SHOWN,
         .receive_buffer = SHOWN,
@@ -70,6 +76,7 @@ static void local_free(struct weft__net_local *local, int error)
 
     weft__net_path_leave(local);
     weft__net_bytes_free(&local->in);
+    weft__net_marks_free(local->net->sim, &local->marks);
     *local->link = local->next;
     if (local->next)
         local->next->link = local->link;
@@ -142,6 +149,8 @@ static int unix_listen(struct weft__sim *sim, struct weft__sim_file *file, int b
     struct weft__net_local *local = local_of(file);
 
     (void)sim;
+    if (is_datagrams(local))
+        return -EOPNOTSUPP;
     if (local->state == WEFT__NET_OPEN || local->name.length <= NO_NAME)
         return -EINVAL;
     local->state = WEFT__NET_LISTENING;
@@ -169,7 +178,7 @@ static struct weft__net_local *listener_at(struct weft__sim_net *net,
 
 static void join(struct weft__net_local *here, struct weft__net_local *listener)
 {
-    struct weft__net_local *there = local_new(here->net);
+    struct weft__net_local *there = local_new(here->net, here->options.type);
 
     weft__net_option_inherit(&there->options, &listener->options);
     there->name = here->peer_name = listener->name;
@@ -186,6 +195,33 @@ static void join(struct weft__net_local *here, struct weft__net_local *listener)
     changed(listener, POLLIN);
 }
 
+/* Who has that name, for a datagram; a negative errno through *error. */
+static struct weft__net_local *owner_of(struct weft__sim_net *net,
+                                        const struct weft__net_local_name *name, int *error)
+{
+    struct weft__net_path *path = weft__net_path_find(net, name);
+    struct weft__net_local *owner = path ? path->owner : NULL;
+
+    *error = !path && weft__net_local_is_file(name) ? -ENOENT : -ECONNREFUSED;
+    if (path && weft__net_local_is_file(name) && !(path->mode & MAY_WRITE))
+        *error = -EACCES;
+    else if (owner)
+        *error = is_datagrams(owner) ? 0 : -EPROTOTYPE;
+    return *error < 0 ? NULL : owner;
+}
+
+/* Datagrams: where those go that say nothing else. */
+static int aim(struct weft__net_local *local, const struct weft__net_local_name *name)
+{
+    int error;
+
+    if (!owner_of(local->net, name, &error))
+        return error;
+    local->peer_name = *name;
+    local->state = WEFT__NET_OPEN;
+    return 0;
+}
+
 static int connect_local(struct weft__net_local *local, const struct sockaddr *address,
                          socklen_t length)
 {
@@ -195,7 +231,11 @@ static int connect_local(struct weft__net_local *local, const struct sockaddr *a
 
     if (error < 0)
         return error;
+    if (is_datagrams(local))
+        return aim(local, &name);
     listener = listener_at(local->net, &name, &error);
+    if (listener && listener->options.type != local->options.type)
+        return -EPROTOTYPE;
     if (!listener && error != -EAGAIN)
         return error;
     if (local->state != WEFT__NET_CLOSED)
@@ -226,7 +266,7 @@ int weft__sim_net_probe(struct weft__sim *sim, const struct sockaddr *address, s
 
     if (address->sa_family != AF_UNIX)
         return 1;
-    local = local_new(weft__sim_net(sim));
+    local = local_new(weft__sim_net(sim), SOCK_STREAM);
     error = connect_local(local, address, length);
     local_free(local, 0);
     if (error == -ECONNREFUSED || error == -ENOENT)
@@ -242,6 +282,8 @@ static int unix_accept(struct weft__sim *sim, struct weft__sim_file *file,
     struct weft__net_local *listener = local_of(file), *local;
 
     (void)sim;
+    if (is_datagrams(listener))
+        return -EOPNOTSUPP;
     if (listener->state != WEFT__NET_LISTENING)
         return -EINVAL;
     if (!listener->queue)
@@ -270,51 +312,173 @@ static int32_t nothing_to_read(struct weft__net_local *local)
     return local->shut & WEFT__NET_SHUT_READ ? 0 : -EAGAIN;
 }
 
+/* How far a receive of a stream goes: to the end of the bytes that came with files. */
+static size_t stream_part(const struct weft__net_local *local, size_t size)
+{
+    const struct weft__net_mark *mark = local->marks.first;
+
+    if (!mark || mark->begin >= local->marks.read + size)
+        return size;
+    return mark->end - local->marks.read < size ? (size_t)(mark->end - local->marks.read) : size;
+}
+
+static void drop_bytes(struct weft__net_local *local, size_t size)
+{
+    weft__net_bytes_drop(&local->in, size);
+    local->marks.read += size;
+    if (local->other && is_writable(local->other))
+        changed(local->other, POLLOUT);
+}
+
+static int32_t stream_receive(struct weft__net_local *local, struct weft__sim_transfer *transfer)
+{
+    size_t size = transfer->length < local->in.count ? transfer->length : local->in.count;
+
+    if (local->in.count == 0)
+        return nothing_to_read(local);
+    size = stream_part(local, size);
+    weft__net_bytes_look(&local->in, 0, transfer->memory, size);
+    if (!(transfer->msg_flags & MSG_PEEK)) {
+        struct weft__net_mark *mark = local->marks.first;
+        if (mark && mark->begin < local->marks.read + size) {
+            mark->begin = UINT64_MAX; /* its files go with the first of its bytes */
+            if (transfer->message) {
+                transfer->message->rights = mark->rights;
+                mark->rights = NULL;
+            }
+        }
+        drop_bytes(local, size);
+        while (local->marks.first && local->marks.first->end <= local->marks.read)
+            weft__net_mark_take(local->net->sim, &local->marks, NULL);
+    }
+    transfer->nonempty = local->in.count > 0;
+    return (int32_t)size;
+}
+
+/* Those who wait for room in a datagram socket: nothing keeps account of them. */
+static void room_for_datagrams(struct weft__sim_net *net)
+{
+    for (struct weft__net_local *local = net->locals, *next; local; local = next) {
+        next = local->next;
+        if (is_datagrams(local))
+            changed(local, POLLOUT);
+    }
+}
+
+/* One message; what does not fit is lost. */
+static int32_t packet_receive(struct weft__net_local *local, struct weft__sim_transfer *transfer)
+{
+    const struct weft__net_mark *mark = local->marks.first;
+    uint32_t whole, size;
+
+    if (!mark)
+        return nothing_to_read(local);
+    whole = (uint32_t)(mark->end - mark->begin);
+    size = whole < transfer->length ? whole : transfer->length;
+    weft__net_bytes_look(&local->in, 0, transfer->memory, size);
+    if (transfer->message) {
+        transfer->message->flags |= size < whole ? MSG_TRUNC : 0;
+        memcpy(&transfer->message->name, &mark->from, sizeof mark->from);
+        transfer->message->name_length = mark->from_length;
+    }
+    if (!(transfer->msg_flags & MSG_PEEK)) {
+        drop_bytes(local, whole);
+        weft__net_mark_take(local->net->sim, &local->marks, transfer->message);
+        if (is_datagrams(local))
+            room_for_datagrams(local->net);
+    }
+    return (int32_t)(transfer->msg_flags & MSG_TRUNC ? whole : size);
+}
+
 static int32_t unix_receive(struct weft__sim *sim, struct weft__sim_file *file,
                             struct weft__sim_transfer *transfer)
 {
     struct weft__net_local *local = local_of(file);
-    size_t size = transfer->length < local->in.count ? transfer->length : local->in.count;
 
     (void)sim;
-    if (local->state != WEFT__NET_OPEN || transfer->msg_flags & MSG_OOB)
-        return -EINVAL;
-    if (local->in.count == 0)
-        return nothing_to_read(local);
-    weft__net_bytes_look(&local->in, 0, transfer->memory, size);
-    if (!(transfer->msg_flags & MSG_PEEK)) {
-        weft__net_bytes_drop(&local->in, size);
-        if (local->other && is_writable(local->other))
-            changed(local->other, POLLOUT);
+    if (transfer->msg_flags & MSG_OOB)
+        return is_datagrams(local) ? -EOPNOTSUPP : -EINVAL;
+    if (local->state != WEFT__NET_OPEN && !is_datagrams(local))
+        return local->options.type == SOCK_STREAM ? -EINVAL : -ENOTCONN;
+    return local->options.type == SOCK_STREAM ? stream_receive(local, transfer)
+                                              : packet_receive(local, transfer);
+}
+
+/* Puts the bytes in, as one message where they are one, or where files go with them. */
+static int32_t put(struct weft__net_local *from, struct weft__net_local *to,
+                   const struct weft__sim_transfer *transfer, uint32_t size)
+{
+    struct weft__sim_message *message = transfer->message;
+
+    if (to->options.type != SOCK_STREAM || (message && message->rights)) {
+        struct weft__net_mark *mark = weft__net_mark_add(&to->marks, size, message);
+        if (is_datagrams(from) && from->name.length > NO_NAME) {
+            memcpy(&mark->from, &from->name.address, from->name.length);
+            mark->from_length = from->name.length;
+        }
     }
-    transfer->nonempty = local->in.count > 0;
+    weft__net_bytes_push(&to->in, transfer->memory, size);
+    to->marks.written += size;
+    weft__sim_note(from->net->sim, WEFT__SIM_NOTE_NET_UNIX, from->serial, size);
+    changed(to, POLLIN);
     return (int32_t)size;
+}
+
+static int32_t datagram_send(struct weft__net_local *local, struct weft__sim_transfer *transfer)
+{
+    const struct weft__sim_message *message = transfer->message;
+    struct weft__net_local_name name = local->peer_name;
+    struct weft__net_local *to;
+    int error = 0;
+
+    if (message && message->name_length)
+        error = weft__net_local_read(&name, (const struct sockaddr *)&message->name,
+                                     message->name_length);
+    else if (local->state != WEFT__NET_OPEN)
+        return -ENOTCONN;
+    if (error < 0)
+        return error;
+    to = owner_of(local->net, &name, &error);
+    if (!to || local->shut & WEFT__NET_SHUT_WRITE)
+        return to ? -EPIPE : error;
+    if (to->shut & WEFT__NET_SHUT_READ)
+        return -EPIPE;
+    if (transfer->length > local->options.send_room)
+        return -EMSGSIZE;
+    if ((int64_t)to->in.count + transfer->length > local->options.send_room)
+        return -EAGAIN;
+    return put(local, to, transfer, transfer->length);
 }
 
 static int32_t unix_send(struct weft__sim *sim, struct weft__sim_file *file,
                          struct weft__sim_transfer *transfer)
 {
     struct weft__net_local *local = local_of(file), *other = local->other;
+    bool whole = local->options.type != SOCK_STREAM;
     uint32_t size = transfer->length;
     int64_t room;
 
-    if (local->state != WEFT__NET_OPEN)
-        return -ENOTCONN;
-    if (!other || local->shut & WEFT__NET_SHUT_WRITE)
-        return -EPIPE;
+    (void)sim;
     if (transfer->msg_flags & MSG_OOB)
         return -EOPNOTSUPP; /* urgent bytes are not simulated */
+    if (is_datagrams(local))
+        return datagram_send(local, transfer);
+    if (local->state != WEFT__NET_OPEN)
+        return -ENOTCONN;
+    if (transfer->message && transfer->message->name_length && !whole)
+        return -EISCONN;
+    if (!other || local->shut & WEFT__NET_SHUT_WRITE)
+        return -EPIPE;
     room = local->options.send_room - (int64_t)other->in.count;
-    if (size == 0)
+    if (size == 0 && !whole)
         return 0;
-    if (room <= 0)
+    if (whole && size > local->options.send_room)
+        return -EMSGSIZE;
+    if (room <= 0 || (whole && size > room))
         return -EAGAIN;
     if (size > room)
         size = (uint32_t)room;
-    weft__net_bytes_push(&other->in, transfer->memory, size);
-    weft__sim_note(sim, WEFT__SIM_NOTE_NET_UNIX, local->serial, size);
-    changed(other, POLLIN);
-    return (int32_t)size;
+    return put(local, other, transfer, size);
 }
 
 static uint32_t unix_poll(struct weft__sim *sim, struct weft__sim_file *file)
@@ -323,11 +487,12 @@ static uint32_t unix_poll(struct weft__sim *sim, struct weft__sim_file *file)
     uint32_t events = local->error ? POLLERR : 0;
 
     (void)sim;
-    if (local->shut == WEFT__NET_SHUT_BOTH || local->state == WEFT__NET_CLOSED)
+    if (local->shut == WEFT__NET_SHUT_BOTH ||
+        (local->state == WEFT__NET_CLOSED && !is_datagrams(local)))
         events |= POLLHUP;
     if (local->shut & WEFT__NET_SHUT_READ)
         events |= POLLIN | POLLRDHUP;
-    if (local->in.count > 0 || local->queue)
+    if (local->in.count > 0 || local->queue || local->marks.first)
         events |= POLLIN;
     if (local->state != WEFT__NET_LISTENING && is_writable(local))
         events |= POLLOUT;
@@ -425,28 +590,16 @@ static void unix_describe(struct weft__sim *sim, const struct weft__sim_file *fi
              *path ? path : path + 1, states[local->state]);
 }
 
-static const struct weft__sim_file_ops unix_ops = {
-    .kind = "unix",
-    .is_socket = true,
-    .receive = unix_receive,
-    .send = unix_send,
-    .read = unix_receive,
-    .write = unix_send,
-    .accept = unix_accept,
-    .connect = unix_connect,
-    .connected = unix_connected,
-    .poll = unix_poll,
-    .shutdown = unix_shutdown,
-    .bind = unix_bind,
-    .listen = unix_listen,
-    .getsockname = unix_getsockname,
-    .getpeername = unix_getpeername,
-    .setsockopt = unix_setsockopt,
-    .getsockopt = unix_getsockopt,
-    .fault = unix_fault,
-    .describe = unix_describe,
-    .release = unix_release,
-};
+#define UNIX_CALLS                                                                                 \
+    .is_socket = true, .receive = unix_receive, .send = unix_send, .read = unix_receive,           \
+    .write = unix_send, .accept = unix_accept, .connect = unix_connect,                            \
+    .connected = unix_connected, .poll = unix_poll, .shutdown = unix_shutdown, .bind = unix_bind,  \
+    .listen = unix_listen, .getsockname = unix_getsockname, .getpeername = unix_getpeername,       \
+    .setsockopt = unix_setsockopt, .getsockopt = unix_getsockopt, .fault = unix_fault,             \
+    .describe = unix_describe, .release = unix_release
+
+static const struct weft__sim_file_ops unix_ops = {.kind = "unix", UNIX_CALLS};
+static const struct weft__sim_file_ops packet_ops = {.kind = "packets", .whole = true, UNIX_CALLS};
 
 static struct weft__sim_file *file_new(struct weft__net_local *local)
 {
@@ -454,11 +607,12 @@ static struct weft__sim_file *file_new(struct weft__net_local *local)
 
     made->local = local;
     local->file = &made->file;
-    weft__sim_file_begin(local->net->sim, &made->file, &unix_ops);
+    weft__sim_file_begin(local->net->sim, &made->file,
+                         local->options.type == SOCK_STREAM ? &unix_ops : &packet_ops);
     return &made->file;
 }
 
-struct weft__sim_file *weft__net_unix_new(struct weft__sim_net *net)
+struct weft__sim_file *weft__net_unix_new(struct weft__sim_net *net, int type)
 {
-    return file_new(local_new(net));
+    return file_new(local_new(net, type));
 }

@@ -1,5 +1,5 @@
 /*
- * sim/net_unix.h - Unix stream sockets: what net_unix.c and net_path.c share.
+ * sim/net_unix.h - Unix sockets: what net_unix.c and net_path.c share.
  *
  * Nothing lies between the two ends: what one sends is there for the other at once, and is kept in
  * the receiver. What always holds: `other` points both ways or neither.
@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "sim/net.h"
+#include "sim/net_message.h"
 
 struct weft__net_local_name {
     struct sockaddr_un address;
@@ -26,9 +27,10 @@ struct weft__net_local {
     struct weft__net_path *path; /* where it can be found; NULL: nowhere */
     struct weft__net_local *other;
     struct weft__net_bytes in;
-    uint8_t state; /* WEFT__NET_CLOSED: not connected, _LISTENING, or _OPEN */
-    uint8_t shut;  /* WEFT__NET_SHUT_* */
-    int error;     /* positive, told once */
+    struct weft__net_marks marks; /* of what is in it */
+    uint8_t state;                /* WEFT__NET_CLOSED: not connected, _LISTENING, or _OPEN */
+    uint8_t shut;                 /* WEFT__NET_SHUT_* */
+    int error;                    /* positive, told once */
     /* of a listener: those that may be accepted; of one of them: its listener */
     struct weft__net_local *queue, **queue_tail, *queue_next, *listener;
     uint32_t queued, backlog;

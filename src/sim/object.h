@@ -38,6 +38,7 @@
 #include "sim/sim.h"
 
 struct weft__sim_file;
+struct weft__sim_message;
 
 /* One try to move bytes. `memory` is the kernel's for now: it may be written and read. */
 struct weft__sim_transfer {
@@ -47,6 +48,7 @@ struct weft__sim_transfer {
                            caller's business and mean nothing here */
     bool nonempty;      /* out, receive: more is there */
     int64_t offset;     /* read and write: where; below 0: at the file's own position */
+    struct weft__sim_message *message; /* of SENDMSG and RECVMSG: what travels beside; else NULL */
 };
 
 /*

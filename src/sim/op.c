@@ -28,6 +28,8 @@ bool weft__sim_needs_file(uint8_t opcode)
     case WEFT__OP_WRITEV:
     case WEFT__OP_SEND:
     case WEFT__OP_RECV:
+    case WEFT__OP_SENDMSG:
+    case WEFT__OP_RECVMSG:
     case WEFT__OP_SHUTDOWN:
     case WEFT__OP_SPLICE:
     case WEFT__OP_MSG_RING:
@@ -74,11 +76,13 @@ uint32_t weft__sim_events_of(const struct weft__sim_request *request)
         return POLLIN;
     case WEFT__OP_ACCEPT:
     case WEFT__OP_RECV:
+    case WEFT__OP_RECVMSG:
     case WEFT__OP_READ:
     case WEFT__OP_READV:
         return POLLIN | POLLRDHUP;
     case WEFT__OP_CONNECT:
     case WEFT__OP_SEND:
+    case WEFT__OP_SENDMSG:
     case WEFT__OP_WRITE:
     case WEFT__OP_WRITEV:
         return POLLOUT;
@@ -90,8 +94,7 @@ uint32_t weft__sim_events_of(const struct weft__sim_request *request)
 /* -- moving bytes -------------------------------------------------------------------------------
  */
 
-typedef int32_t mover(struct weft__sim *sim, struct weft__sim_file *file,
-                      struct weft__sim_transfer *transfer);
+typedef weft__sim_mover mover;
 
 static mover *mover_of(const struct weft__sim_request *request)
 {
@@ -105,6 +108,7 @@ static mover *mover_of(const struct weft__sim_request *request)
     case WEFT__OP_WRITEV:
         return ops->write;
     case WEFT__OP_SEND:
+    case WEFT__OP_SENDMSG:
         return ops->send;
     default:
         return ops->receive;
@@ -113,7 +117,9 @@ static mover *mover_of(const struct weft__sim_request *request)
 
 static int32_t no_mover(const struct weft__sim_request *request)
 {
-    bool of_sockets = request->sqe.opcode == WEFT__OP_SEND || request->sqe.opcode == WEFT__OP_RECV;
+    bool of_sockets = request->sqe.opcode == WEFT__OP_SEND ||
+                      request->sqe.opcode == WEFT__OP_RECV ||
+                      weft__sim_is_message(request->sqe.opcode);
 
     return of_sockets && !request->file->ops->is_socket ? -ENOTSOCK : -EINVAL;
 }
@@ -353,11 +359,15 @@ int32_t weft__sim_perform(struct weft__sim_request *request, uint32_t limit, uin
     case WEFT__OP_WRITEV:
     case WEFT__OP_SEND:
     case WEFT__OP_RECV:
+    case WEFT__OP_SENDMSG:
+    case WEFT__OP_RECVMSG:
         by = mover_of(request);
         if (!by)
             return no_mover(request);
         if (request->nowhere)
             return move_nowhere(request);
+        if (weft__sim_is_message(request->sqe.opcode))
+            return weft__sim_move_message(request, by, limit);
         if (weft__sim_is_vector(request->sqe.opcode))
             return move_vector(request, by, limit);
         return request->sqe.flags & WEFT__SQE_BUFFER_SELECT
@@ -402,6 +412,8 @@ int32_t weft__sim_errno_of(struct weft__sim_request *request)
         {WEFT__OP_FTRUNCATE, {-EIO, -EINTR, -ENOMEM}},
         {WEFT__OP_SEND, {-ENOMEM, -ENOBUFS, -EINTR}},
         {WEFT__OP_RECV, {-ENOMEM, -EINTR}},
+        {WEFT__OP_SENDMSG, {-ENOMEM, -ENOBUFS, -EINTR}},
+        {WEFT__OP_RECVMSG, {-ENOMEM, -EINTR}},
         {WEFT__OP_MSG_RING, {-ENOMEM, -EOVERFLOW}},
     };
 

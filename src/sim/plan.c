@@ -49,6 +49,7 @@ static const struct {
     {WEFT__OP_MKDIRAT, "mkdir"},     {WEFT__OP_SYMLINKAT, "symlink"},
     {WEFT__OP_LINKAT, "link"},       {WEFT__OP_FTRUNCATE, "ftruncate"},
     {WEFT__OP_SPLICE, "splice"},     {WEFT__OP_WAITID, "waitid"},
+    {WEFT__OP_SENDMSG, "sendmsg"},   {WEFT__OP_RECVMSG, "recvmsg"},
 };
 enum { OPCODES = sizeof opcodes / sizeof opcodes[0] };
 

@@ -47,6 +47,7 @@ static void give_free(struct weft__sim_request *request)
     weft__sim_free(request->held);
     weft__sim_free(request->words);
     weft__sim_free(request->pieces);
+    weft__sim_free(request->message);
     request->next = request->ring->free;
     request->ring->free = request;
 }
@@ -217,7 +218,8 @@ static void told(struct weft__sim *sim, struct weft__sim_waiter *waiter, uint32_
 /* O_NONBLOCK is for calls made by others: through the ring a request waits all the same. */
 static bool is_nonblocking(const struct weft__sim_request *request)
 {
-    return (request->sqe.opcode == WEFT__OP_RECV || request->sqe.opcode == WEFT__OP_SEND) &&
+    return (request->sqe.opcode == WEFT__OP_RECV || request->sqe.opcode == WEFT__OP_SEND ||
+            weft__sim_is_message(request->sqe.opcode)) &&
            request->sqe.op_flags & MSG_DONTWAIT;
 }
 
@@ -445,6 +447,8 @@ static int take_over(struct weft__sim_request *request)
     const struct weft__sqe *sqe = &request->sqe;
     bool to_write = sqe->opcode == WEFT__OP_RECV || sqe->opcode == WEFT__OP_READ;
 
+    if (weft__sim_is_message(sqe->opcode))
+        return weft__sim_message_lend(request);
     if (weft__sim_is_vector(sqe->opcode))
         return weft__sim_vector_lend(request);
     if (sqe->opcode == WEFT__OP_STATX)

@@ -58,9 +58,11 @@ struct weft__sim_request {
     char *words;         /* paths, and what else is copied with them */
     struct weft__sim_lent *pieces; /* of a vector: memory lent, in order; `lent` is then unused */
     uint32_t piece_count;
-    bool stuck;         /* the disk has it: no cancel ends it */
-    bool ready_at_once; /* it was to wait first, and something was there */
-    bool emptied;       /* its file, by the latest receive */
+    struct msghdr *message;      /* of SENDMSG and RECVMSG: as it was submitted */
+    struct msghdr *user_message; /* where what came is told */
+    bool stuck;                  /* the disk has it: no cancel ends it */
+    bool ready_at_once;          /* it was to wait first, and something was there */
+    bool emptied;                /* its file, by the latest receive */
 };
 
 struct weft__sim_cqes { /* completions that found no room */
@@ -167,6 +169,14 @@ void weft__sim_vector_get(const struct weft__sim_request *request, void *memory,
 void weft__sim_vector_put(const struct weft__sim_request *request, const void *memory,
                           uint32_t length);
 bool weft__sim_vector_give_back(struct weft__sim_request *request);
+
+/* message.c: requests with a message. */
+typedef int32_t weft__sim_mover(struct weft__sim *sim, struct weft__sim_file *file,
+                                struct weft__sim_transfer *transfer);
+bool weft__sim_is_message(uint8_t opcode);
+int weft__sim_message_lend(struct weft__sim_request *request);
+int32_t weft__sim_move_message(struct weft__sim_request *request, weft__sim_mover *by,
+                               uint32_t limit);
 
 /* trouble.c: what a try is to come to: 0 (what it will), or an error to end with. *postponed: it is
    not tried now, and its state says when. */

@@ -1,5 +1,5 @@
 /*
- * sim/vector.c - requests whose memory is in pieces: READV and WRITEV.
+ * sim/vector.c - requests whose memory is in pieces: READV, WRITEV, and messages.
  *
  * What always holds: the vector is copied when the request is submitted, as the kernel does, so its
  * caller may change it from then on; the memory it names is lent until the completion.
@@ -15,7 +15,7 @@ enum { PIECES_MAX = 1024, LENGTH_MAX = INT_MAX & ~4095 };
 
 bool weft__sim_is_vector(uint8_t opcode)
 {
-    return opcode == WEFT__OP_READV || opcode == WEFT__OP_WRITEV;
+    return opcode == WEFT__OP_READV || opcode == WEFT__OP_WRITEV || weft__sim_is_message(opcode);
 }
 
 /* A piece that is none (nowhere) makes the whole request fail, as it does where nothing was moved
@@ -24,7 +24,8 @@ int weft__sim_vector_lend(struct weft__sim_request *request)
 {
     const struct iovec *vectors = (const void *)(uintptr_t)request->sqe.address;
     uint32_t count = request->sqe.length;
-    bool to_write = request->sqe.opcode == WEFT__OP_READV;
+    bool to_write =
+        request->sqe.opcode == WEFT__OP_READV || request->sqe.opcode == WEFT__OP_RECVMSG;
     size_t total = 0;
 
     request->sqe.length = 0;

@@ -599,6 +599,35 @@ TEST(served)
     net_run(main_served);
 }
 
+/* The latest leaves, and another comes: all that are there are in the list that a close goes
+ * through.
+ */
+static int main_tail(void *arg)
+{
+    struct shared shared = {.log = ""};
+    weft_server *server;
+
+    (void)arg;
+    ok(weft_create_server(&server, "127.0.0.1:0", &echo, &shared, NULL));
+    int first = dial(server), second = dial(server);
+    until_active(server, 2);
+    ok(weft_close(second));
+    until_active(server, 1);
+    second = dial(server);
+    until_active(server, 2);
+    ok(weft_close(first));
+    until_active(server, 1);
+    ok(weft_server_close(server));
+    ck_assert_int_eq(shared.lost, 3);
+    hear_end(second);
+    return 0;
+}
+
+TEST(comes_after_the_latest_left)
+{
+    net_run(main_tail);
+}
+
 static int main_budgets(void *arg)
 {
     struct weft_server_opt in_time = {.size = sizeof in_time, .connection_ns = 30000000},
@@ -618,8 +647,9 @@ static int main_budgets(void *arg)
     hear_end(fds[1]);
     hear_end(fds[2]);
     until_active(server, 0);
-    ck_assert_uint_eq(counts_of(server).over_time, 2);
-    ck_assert_uint_eq(counts_of(server).finished, 1);
+    /* the first has gone by itself, unless the machine was very slow */
+    ck_assert_uint_ge(counts_of(server).over_time, 2);
+    ck_assert_uint_eq(counts_of(server).over_time + counts_of(server).finished, 3);
     ck_assert_int_eq(shared.error, -ETIMEDOUT);
     ok(weft_server_close(server));
 
@@ -830,5 +860,5 @@ TEST(arguments)
 }
 
 TEST_MAIN("transport", 60, in_order, ends, writing_is_paused_and_resumed, reading_is_paused,
-          into_its_own_buffer, another_protocol, same_bytes_as_a_stream, served, budgets,
-          on_every_reactor, costs_of_an_idle_one, arguments)
+          into_its_own_buffer, another_protocol, same_bytes_as_a_stream, served,
+          comes_after_the_latest_left, budgets, on_every_reactor, costs_of_an_idle_one, arguments)

@@ -9,8 +9,7 @@ set(skip_net_bad
     stale_unix_socket    # looks at the socket's file by stat(2)
     bad_descriptors      # receives on a descriptor of a real file
     no_descriptors_left) # its peers are another process
-set(skip_net_edges all_of_a_message) # needs a socket of packets
-set(skip_misuse_io streams) # needs a socket of packets
+set(skip_net_edges all_of_a_message) # needs a pair of sockets for datagrams
 set(skip_loop
     in_an_epoll_loop)    # there is none in a simulated world
 set(skip_post

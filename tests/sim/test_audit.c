@@ -198,7 +198,8 @@ static const char *const knobs[WEFT__SIM_KNOB_COUNT] = {
    disk's, which test_disk.c has. */
 static bool is_elsewhere(const char *name)
 {
-    if (strncmp(name, "disk.", 5) == 0 || strncmp(name, "power.", 6) == 0)
+    if (strncmp(name, "disk.", 5) == 0 || strncmp(name, "power.", 6) == 0 ||
+        strncmp(name, "net.datagram_", 13) == 0)
         return true;
     return strcmp(name, "net.privileged") == 0 || strcmp(name, "buffers.early") == 0 ||
            strcmp(name, "recv.end_unseen") == 0;

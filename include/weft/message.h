@@ -1,0 +1,79 @@
+/*
+ * weft/message.h - messages: datagrams of UDP and of Unix sockets, packets in order
+ * (SOCK_SEQPACKET), and what travels beside bytes.
+ *
+ * The twins of sendto(2), recvfrom(2), sendmsg(2) and recvmsg(2), through the ring, on any socket;
+ * what weft/net.h says of its calls holds here. A message is sent and received whole or not at all;
+ * one that is longer than the memory given loses its rest.
+ *
+ * Descriptors that come with a message (SCM_RIGHTS) are the receiving reactor's, CLOEXEC, never 0,
+ * 1 or 2, and the caller's to close; those there was no room for are closed.
+ */
+#ifndef WEFT_MESSAGE_H
+#define WEFT_MESSAGE_H
+
+#include <sys/socket.h>
+#include <weft/base.h>
+#include <weft/net.h>
+
+WEFT_BEGIN_DECLS
+
+/*
+ * A socket for datagrams, bound to `local` and connected to `remote`, each as weft_listen_tcp takes
+ * addresses, or NULL for neither (at least one is given). Of Unix sockets, too: "unix:/path",
+ * "unix:@name". A port of 0 asks for any: weft_local_port. Closed by weft_close.
+ * Returns the descriptor; -EINVAL, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -ECONNREFUSED (nobody has
+ * the Unix name), -EMFILE, -ENFILE, -ENAMETOOLONG.
+ */
+WEFT_API int weft_datagram_socket(const char *local, const char *remote,
+                                  const struct weft_socket_opt *opt) WEFT_SUSPENDS;
+
+/* bind(2) and listen(2). They do not suspend. */
+WEFT_API int weft_bind(int fd, const struct sockaddr *address, socklen_t length);
+WEFT_API int weft_listen(int fd, int backlog);
+/* getsockname(2), getpeername(2). They do not suspend. */
+WEFT_API int weft_getsockname(int fd, struct sockaddr *address, socklen_t *length);
+WEFT_API int weft_getpeername(int fd, struct sockaddr *address, socklen_t *length);
+
+/*
+ * sendto(2) and sendmsg(2), with MSG_NOSIGNAL. address NULL: where the socket is connected to.
+ * Returns the count; -EMSGSIZE more than a message can be; -EDESTADDRREQ, -ENOTCONN nowhere to send
+ * it; -ECONNREFUSED, -ENETUNREACH, ...; -ETOOMANYREFS, -EBADF a descriptor that is to be passed is
+ * none. What `message` points at is borrowed, and not changed.
+ */
+WEFT_API ssize_t weft_sendto(int fd, const void *buffer, size_t size, int flags,
+                             const struct sockaddr *address, socklen_t length) WEFT_SUSPENDS;
+WEFT_API ssize_t weft_sendmsg(int fd, const struct msghdr *message, int flags) WEFT_SUSPENDS;
+
+/*
+ * recvfrom(2) and recvmsg(2). flags: MSG_PEEK, MSG_TRUNC (the message's whole length is returned),
+ * MSG_DONTWAIT, WEFT_IDLE. address, length: as recvfrom(2), NULL allowed. message->msg_flags tells
+ * what was cut: MSG_TRUNC, MSG_CTRUNC.
+ * Returns the count, which may be 0 of a message that has none, and is of SOCK_SEQPACKET and
+ * streams at the end; -ECONNREFUSED an earlier datagram found nobody; -ECONNRESET, ...
+ */
+WEFT_API ssize_t weft_recvfrom(int fd, void *buffer, size_t size, int flags,
+                               struct sockaddr *address, socklen_t *length) WEFT_SUSPENDS;
+WEFT_API ssize_t weft_recvmsg(int fd, struct msghdr *message, int flags) WEFT_SUSPENDS;
+
+/* At most this many descriptors with one message. */
+enum { WEFT_FDS_MAX = 253 };
+
+/*
+ * Passes descriptors over a Unix socket, with `size` bytes (at least one on a stream). They stay
+ * open here. Returns the count of bytes; -EINVAL count is 0 or more than WEFT_FDS_MAX; as
+ * weft_sendmsg.
+ */
+WEFT_API ssize_t weft_send_fds(int fd, const void *buffer, size_t size, const int *fds,
+                               uint32_t count) WEFT_SUSPENDS;
+/*
+ * The next bytes, up to `size`, and the descriptors that came with them: at most *count, which is
+ * set to how many there are. Returns the count of bytes; 0 at the end; as weft_recvmsg; -EMFILE
+ * there was no room for one of the descriptors in weft's table: all are closed, the bytes are gone.
+ */
+WEFT_API ssize_t weft_recv_fds(int fd, void *buffer, size_t size, int *fds,
+                               uint32_t *count) WEFT_SUSPENDS;
+
+WEFT_END_DECLS
+
+#endif

@@ -1,0 +1,272 @@
+/*
+ * io/message.c - sending and receiving messages, with addresses and what travels beside the bytes.
+ *
+ * As in transfer.c a call holds its side of the descriptor, and a request made is waited for. What
+ * always holds: descriptors that came with a message are adopted, or closed, before anybody else
+ * runs, whatever was asked of the task meanwhile.
+ */
+#include <weft/message.h>
+
+#include <limits.h>
+#include <string.h>
+
+#include "io/fd.h"
+#include "io/transfer.h"
+#include "ring/host.h"
+#include "task/operation.h"
+
+enum {
+    SEND_FLAGS =
+        MSG_MORE | MSG_OOB | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_DONTROUTE | MSG_EOR | MSG_CONFIRM,
+    RECEIVE_FLAGS = MSG_PEEK | MSG_OOB | MSG_TRUNC | MSG_DONTWAIT | MSG_NOSIGNAL |
+                    MSG_CMSG_CLOEXEC | MSG_ERRQUEUE | WEFT_IDLE,
+};
+
+/* -- descriptors that came along --------------------------------------------------------------- */
+
+/* The descriptor, ours from now on; or a negative errno in its place. */
+static int take_fd(struct weft__io *io, int fd)
+{
+    int error;
+
+    fd = weft__host_fd_lift(fd);
+    if (fd < 0)
+        return fd;
+    error = weft__fd_adopt(io, fd);
+    return error < 0 ? error : fd;
+}
+
+static void take_rights(struct weft__io *io, struct cmsghdr *header)
+{
+    size_t size = header->cmsg_len - CMSG_LEN(0);
+
+    for (size_t at = 0; at + sizeof(int) <= size; at += sizeof(int)) {
+        int fd;
+        memcpy(&fd, CMSG_DATA(header) + at, sizeof fd);
+        fd = take_fd(io, fd);
+        memcpy(CMSG_DATA(header) + at, &fd, sizeof fd);
+    }
+}
+
+static struct cmsghdr *next_rights(struct msghdr *message, struct cmsghdr *after)
+{
+    struct cmsghdr *header = after ? CMSG_NXTHDR(message, after) : CMSG_FIRSTHDR(message);
+
+    while (header && (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS))
+        header = CMSG_NXTHDR(message, header);
+    return header;
+}
+
+static void take_all_rights(struct weft__io *io, struct msghdr *message)
+{
+    for (struct cmsghdr *header = next_rights(message, NULL); header;
+         header = next_rights(message, header))
+        take_rights(io, header);
+}
+
+/* -- one request ------------------------------------------------------------------------------- */
+
+static int32_t send_message(struct weft__task *self, struct weft__operation *operation, int fd,
+                            const struct weft__fd *record, const struct msghdr *message, int flags)
+{
+    struct weft__sqe *sqe = weft__operation_begin(self, operation, "sendmsg", fd);
+    int32_t result;
+
+    if (!sqe)
+        return weft__operation_error(self);
+    weft__request_sendmsg(sqe, fd, message, (uint32_t)flags | MSG_NOSIGNAL);
+    result = weft__await(self, operation, sqe, record);
+    if (result > 0)
+        WEFT__COUNT_BY(self->reactor, bytes_sent, result);
+    return result;
+}
+
+static int32_t receive_message(struct weft__task *self, struct weft__operation *operation, int fd,
+                               const struct weft__fd *record, struct msghdr *message, int flags)
+{
+    struct weft__sqe *sqe = weft__operation_begin(self, operation, "recvmsg", fd);
+    int32_t result;
+
+    if (!sqe)
+        return weft__operation_error(self);
+    if (flags & WEFT_IDLE)
+        weft__operation_idle(operation);
+    weft__request_recvmsg(sqe, fd, message, (uint32_t)(flags & ~WEFT_IDLE) | MSG_CMSG_CLOEXEC);
+    result = weft__await(self, operation, sqe, record);
+    if (result < 0)
+        return result;
+    if (message->msg_controllen)
+        take_all_rights(weft__io_of(self->reactor), message);
+    WEFT__COUNT_BY(self->reactor, bytes_received, result);
+    return result;
+}
+
+/* -- the calls --------------------------------------------------------------------------------- */
+
+static int check(const struct msghdr *message, int flags, int known)
+{
+    if (flags & ~known)
+        return weft__misuse(-EINVAL, "flags that the call does not know");
+    if (!message || (!message->msg_iov && message->msg_iovlen > 0) ||
+        (!message->msg_control && message->msg_controllen > 0))
+        return weft__misuse(-EFAULT, "NULL for memory that is needed");
+    return message->msg_iovlen > IOV_MAX ? -EMSGSIZE : 0;
+}
+
+static void leave(struct weft__io *io, struct weft__fd *record, enum weft__side side,
+                  struct weft__op *op, ssize_t result)
+{
+    weft__fd_leave(io, record, side, op);
+    if (result == -EBADF)
+        weft__fd_forget(io, record);
+}
+
+ssize_t weft_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    struct weft__operation operation;
+    struct weft__fd *record;
+    struct weft__task *self;
+    struct weft__io *io;
+    ssize_t result = weft__enter(&self);
+
+    if (result == 0)
+        result = check(message, flags, SEND_FLAGS);
+    if (result < 0)
+        return result;
+    io = weft__io_of(self->reactor);
+    result = weft__fd_enter(io, fd, WEFT__WRITER, &operation.op, &record);
+    if (result < 0)
+        return result;
+    result = send_message(self, &operation, fd, record, message, flags);
+    leave(io, record, WEFT__WRITER, &operation.op, result);
+    return result;
+}
+
+ssize_t weft_sendto(int fd, const void *buffer, size_t size, int flags,
+                    const struct sockaddr *address, socklen_t length)
+{
+    struct iovec vector = {(void *)(uintptr_t)buffer, size};
+    struct msghdr message = {.msg_name = (void *)(uintptr_t)address,
+                             .msg_namelen = address ? length : 0,
+                             .msg_iov = &vector,
+                             .msg_iovlen = 1};
+
+    if (!buffer && size > 0)
+        return weft__misuse(-EFAULT, "NULL for memory that is needed");
+    return weft_sendmsg(fd, &message, flags);
+}
+
+/* What an earlier receive had met besides its bytes comes first. */
+static int32_t next_message(struct weft__task *self, struct weft__operation *operation, int fd,
+                            struct weft__fd *record, struct msghdr *message, int flags)
+{
+    if (record->trouble == 0)
+        return receive_message(self, operation, fd, record, message, flags);
+    self->cause = WEFT_CAUSE_NONE;
+    return weft__fd_take_trouble(record);
+}
+
+ssize_t weft_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    struct weft__operation operation;
+    struct weft__fd *record;
+    struct weft__task *self;
+    struct weft__io *io;
+    ssize_t result = flags & WEFT_IDLE ? weft__enter_idle(&self) : weft__enter(&self);
+
+    if (result == 0)
+        result = check(message, flags, RECEIVE_FLAGS);
+    if (result < 0)
+        return result;
+    io = weft__io_of(self->reactor);
+    result = weft__fd_enter(io, fd, WEFT__READER, &operation.op, &record);
+    if (result < 0)
+        return result;
+    result = next_message(self, &operation, fd, record, message, flags);
+    leave(io, record, WEFT__READER, &operation.op, result);
+    return result;
+}
+
+ssize_t weft_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address,
+                      socklen_t *length)
+{
+    struct iovec vector = {buffer, size};
+    struct msghdr message = {.msg_name = address, .msg_iov = &vector, .msg_iovlen = 1};
+    ssize_t result;
+
+    if ((!buffer && size > 0) || (address && !length))
+        return weft__misuse(-EFAULT, "NULL for memory that is needed");
+    message.msg_namelen = address ? *length : 0;
+    result = weft_recvmsg(fd, &message, flags);
+    if (result >= 0 && address)
+        *length = message.msg_namelen;
+    return result;
+}
+
+/* -- passing descriptors ----------------------------------------------------------------------- */
+
+union rights { /* room for as many as there may be, aligned */
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(WEFT_FDS_MAX * sizeof(int))];
+};
+
+ssize_t weft_send_fds(int fd, const void *buffer, size_t size, const int *fds, uint32_t count)
+{
+    union rights rights;
+    struct iovec vector = {(void *)(uintptr_t)buffer, size};
+    struct msghdr message = {.msg_iov = &vector,
+                             .msg_iovlen = 1,
+                             .msg_control = rights.bytes,
+                             .msg_controllen = CMSG_SPACE(count * sizeof *fds)};
+
+    if (count == 0 || count > WEFT_FDS_MAX)
+        return weft__misuse(-EINVAL, "so many descriptors cannot be passed at once");
+    if (!fds || (!buffer && size > 0))
+        return weft__misuse(-EFAULT, "NULL for memory that is needed");
+    memset(&rights, 0, message.msg_controllen);
+    rights.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(count * sizeof *fds),
+                                     .cmsg_level = SOL_SOCKET,
+                                     .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(&rights.header), fds, count * sizeof *fds);
+    return weft_sendmsg(fd, &message, 0);
+}
+
+/* Into fds[], as many as were asked for: there was no room for more. False: one could not be had,
+   and all are closed. */
+static bool hand_out(struct msghdr *message, int *fds, uint32_t *count)
+{
+    struct cmsghdr *rights = next_rights(message, NULL);
+    bool whole = true;
+
+    *count = 0;
+    if (!rights)
+        return true;
+    *count = (uint32_t)((rights->cmsg_len - CMSG_LEN(0)) / sizeof *fds);
+    memcpy(fds, CMSG_DATA(rights), *count * sizeof *fds);
+    for (uint32_t i = 0; i < *count; i++)
+        whole &= fds[i] >= 0;
+    for (uint32_t i = 0; i < *count && !whole; i++)
+        if (fds[i] >= 0)
+            weft_close(fds[i]);
+    *count = whole ? *count : 0;
+    return whole;
+}
+
+ssize_t weft_recv_fds(int fd, void *buffer, size_t size, int *fds, uint32_t *count)
+{
+    union rights rights;
+    struct iovec vector = {buffer, size};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = rights.bytes};
+    ssize_t result;
+
+    if (!fds || !count || (!buffer && size > 0))
+        return weft__misuse(-EFAULT, "NULL for memory that is needed");
+    if (*count == 0 || *count > WEFT_FDS_MAX)
+        return weft__misuse(-EINVAL, "so many descriptors cannot be passed at once");
+    message.msg_controllen = CMSG_LEN(*count * sizeof *fds);
+    *count = 0;
+    result = weft_recvmsg(fd, &message, 0);
+    if (result >= 0 && !hand_out(&message, fds, count))
+        return -EMFILE;
+    return result;
+}
