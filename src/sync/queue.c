@@ -356,7 +356,8 @@ int weft_queue_shutdown(weft_queue *queue, bool immediate)
     if (immediate) {
         left = q->store;
         q->store = (struct weft__store){0};
-        finish(q, left.count, &woken);
+        /* some of them may have been said to be dealt with before they were taken */
+        finish(q, left.count < q->unfinished ? left.count : q->unfinished, &woken);
     }
     weft__object_leave(&q->object, &woken);
     return (int)weft__store_clear(&left, queue);

@@ -610,6 +610,25 @@ static int costs_main(void *arg)
 }
 SYNC_TEST(costs)
 
+/* An item may be said to be dealt with before it is taken; thrown away, it does not count twice. */
+static int done_early_main(void *arg)
+{
+    int item = 1;
+
+    (void)arg;
+    begin(0);
+    is(weft_queue_put(&queue, &item), 0);
+    is(weft_queue_put(&queue, &item), 0);
+    is(weft_queue_task_done(&queue), 1);
+    is(weft_queue_task_done(&queue), 0);
+    is(weft_queue_shutdown(&queue, true), 2);
+    is(weft_queue_join_until(&queue, weft_after_ms(1000)), 0);
+    ck_misuse(weft_queue_task_done(&queue), -EINVAL, "weft_queue_task_done", "more done");
+    is(weft_queue_destroy(&queue), 0);
+    return 0;
+}
+SYNC_TEST(done_early)
+
 TEST_MAIN("queue", 30, first_in_first_out, last_in_first_out, by_priority, getters_in_order,
           putters_in_order, get_cancelled, put_cancelled, joining, shutting_down, idle, errors,
-          in_callbacks, across_reactors, costs)
+          in_callbacks, across_reactors, costs, done_early)

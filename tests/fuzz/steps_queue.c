@@ -286,7 +286,7 @@ static int shut_down(struct queue *q, bool immediate)
     if (here ? result < 0 || (still && result != (immediate ? before : 0)) : result != -EPERM)
         broke("a queue of %d items is shut down: %d", before, result);
     if (here && immediate)
-        q->unfinished -= result;
+        q->unfinished -= result < q->unfinished ? result : q->unfinished;
     look(q);
     return result;
 }
