@@ -145,6 +145,7 @@ struct task {
     int in_joins;      /* joins that wait for it and would consume it */
     int joins;         /* the task it waits for, or NOBODY */
     int requests;      /* weft_cancel, for certain */
+    int owned;         /* calls that cancel it and wait for its end */
     bool asked_to_end; /* there may be more: posted, or on their way to another reactor */
     bool inherited_must, inherited_may; /* a request made of an ancestor */
     int64_t requested_at, inherited_at;

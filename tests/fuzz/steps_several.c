@@ -124,6 +124,7 @@ static void begin(struct several *s)
             item->cell->may_be_cancelled |= may_cancel;
         } else if (item->kind == TASK) {
             item->task->asked_to_end |= may_cancel;
+            item->task->owned += may_cancel;
         }
     }
     model.gathering++;
@@ -186,6 +187,8 @@ static void end(struct several *s)
             item->cell->busy--;
             cell_refresh(item->cell);
         }
+        if (item->kind == TASK)
+            item->task->owned -= s->owns && !item->shielded;
         if (item->kind == COROUTINE && item->coroutine.begun != item->coroutine.ended)
             broke("task %d goes on, and a coroutine of its has not ended", task_index(s->task));
         if (item->kind == COROUTINE && item->coroutine.begun > 1)
