@@ -9,7 +9,7 @@
 weft_build_packages=(gcc libc6-dev cmake ninja-build pkg-config liburing-dev)
 
 # What the whole suite needs besides: sanitizers, the other processor, the floor's kernel, debuggers,
-# the checker of models, the libraries that the examples bridge to.
+# the checker of models, what the examples bridge to, and their peers.
 weft_check_packages=(
     "${weft_build_packages[@]}"
     g++ check libsubunit-dev libbenchmark-dev
@@ -17,7 +17,7 @@ weft_check_packages=(
     gdb valgrind libc6-dbg spin
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
     qemu-system-x86 cpio
-    libcurl4-openssl-dev openssl libuv1-dev
+    libcurl4-openssl-dev openssl libuv1-dev iperf3 redis-server redis-tools
 )
 
 # The runtimes that tools/bench-spine --peers measures weft against; nothing else takes them.
