@@ -109,8 +109,9 @@ int weft_generator_open(weft_generator **generator, size_t item_size, weft_gener
 
     if (error < 0)
         return error;
-    if (weft__option_copy(&own, sizeof own, opt) < 0)
-        return weft__misuse(-EINVAL, "bad options");
+    error = weft__option_copy(&own, sizeof own, opt);
+    if (error < 0)
+        return error;
     made = weft__calloc(1, sizeof *made + arg_size);
     if (!made)
         return -ENOMEM;

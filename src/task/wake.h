@@ -86,13 +86,14 @@ static inline bool weft__claim_take(struct weft__claim *claim, const void *by)
 {
     const void *nobody = NULL;
 
-    /* acquire and release: who comes second sees what the first one did before */
-    return atomic_compare_exchange_strong_explicit(&claim->by, &nobody, by, memory_order_acq_rel,
-                                                   memory_order_acquire);
+    /* relaxed: it decides and orders nothing. What the winner wrote is seen after its arrival, and
+       who comes second reads nothing */
+    return atomic_compare_exchange_strong_explicit(&claim->by, &nobody, by, memory_order_relaxed,
+                                                   memory_order_relaxed);
 }
 static inline const void *weft__claim_taken(const struct weft__claim *claim)
 {
-    return atomic_load_explicit(&claim->by, memory_order_acquire); /* as above */
+    return atomic_load_explicit(&claim->by, memory_order_relaxed);
 }
 
 struct weft__waiter {

@@ -239,8 +239,8 @@ static int limits_main(void *arg)
         is(weft_uncancel(), 0);
         is(weft_join(task, &result), 0);
         is(result, -ECANCELED); /* as a child of ours, not because it was waited for */
-        ck_misuse(weft_await_until(weft_current_task(), NULL, WEFT_NEVER), -EDEADLK,
-                  "weft_await_until", "itself");
+        task = weft_current_task();
+        ck_misuse(weft_await_until(task, NULL, WEFT_NEVER), -EDEADLK, "weft_await_until", "itself");
     }
     return 0;
 }

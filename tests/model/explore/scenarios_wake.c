@@ -202,6 +202,116 @@ static void two_wait(void)
     kernel_settle(&home->inbox->bell, home->inbox->bells_owed);
 }
 
+/* -- one who waits at two objects and is to have one thing ------------------------------------- */
+
+/* As a select does: two waiters, and a claim that they share. */
+struct selector {
+    struct weft__claim claim;
+    struct frame frames[2];
+};
+static struct heap *pair[2];
+
+static void set_up_pair(void)
+{
+    set_up(1);
+    for (int i = 0; i < 2; i++) {
+        pair[i] = explore_alloc(sizeof *pair[i]);
+        memset(pair[i], 0, sizeof *pair[i]);
+        explore_name(&pair[i]->word, i ? "word 2" : "word 1");
+    }
+}
+static void check_pair(void)
+{
+    uint32_t lie = (uint32_t)(pair[0]->word >> 1) + (uint32_t)(pair[1]->word >> 1);
+
+    EXPLORE_CHECK(given == 2 && got + left == 1);
+    EXPLORE_CHECK(lie == given - got); /* the one it did not get is there */
+    for (int i = 0; i < 2; i++) {
+        EXPLORE_CHECK(!pair[i]->waiters.first);
+        explore_free(pair[i]);
+    }
+    got = 1, given = 1, left = 0; /* the rest is as for one that waits once */
+    heap->word = 0;
+    check();
+}
+
+/* Who finds it claimed leaves it out, and the permit lies here. */
+static void give_at(struct heap *one)
+{
+    uint64_t value = weft__word_lock(&one->word);
+    struct weft__waiter *waiter = weft__waiters_take(&one->waiters);
+
+    if (waiter && !weft__waiter_claim(waiter))
+        waiter = NULL;
+    weft__word_unlock(&one->word, waiter ? value : value + 2);
+    if (!waiter)
+        return;
+    ((struct frame *)waiter)->gift = GIFT;
+    weft__waiter_wake(waiter);
+}
+static void give_first(void)
+{
+    give_at(pair[0]);
+    given++;
+}
+static void give_second(void)
+{
+    give_at(pair[1]);
+    given++;
+}
+
+/* True: a permit lay there, and is its own. */
+static bool link_at(struct heap *one, struct selector *selector, struct frame *frame)
+{
+    uint64_t value;
+    bool taken = false;
+
+    weft__self = homes[0].reactor; /* as in begin() */
+    weft__waiter_init(&frame->waiter, &frame->wait);
+    weft__self = NULL;
+    frame->waiter.claim = &selector->claim;
+    value = weft__word_lock(&one->word);
+    if (value == 0)
+        weft__waiters_put(&one->waiters, &frame->waiter);
+    else
+        taken = weft__waiter_claim(&frame->waiter);
+    weft__word_unlock(&one->word, taken ? value - 2 : value);
+    return taken;
+}
+static void leave_at(struct heap *one, struct frame *frame)
+{
+    uint64_t value = weft__word_lock(&one->word);
+
+    weft__waiters_leave(&one->waiters, &frame->waiter);
+    weft__word_unlock(&one->word, value);
+}
+static void selects(void)
+{
+    struct selector *selector = explore_alloc(sizeof *selector);
+    struct frame *frames = selector->frames;
+    uint32_t linked = 0;
+    bool taken = false;
+
+    memset(selector, 0, sizeof *selector);
+    while (linked < 2 && !taken && !weft__claim_taken(&selector->claim)) {
+        taken = link_at(pair[linked], selector, &frames[linked]);
+        linked++;
+    }
+    if (!taken && explore_choose(2) && weft__claim_take(&selector->claim, selector)) {
+        left++; /* cancelled */
+    } else {
+        while (!taken && !frames[0].waiter.arrived && !frames[1].waiter.arrived)
+            turn(&homes[0]);
+        EXPLORE_CHECK(taken || frames[frames[1].waiter.arrived].gift == GIFT);
+        got++;
+    }
+    for (uint32_t i = 0; i < linked; i++)
+        leave_at(pair[i], &frames[i]);
+    explore_free(selector);
+    weft__inbox_close(homes[0].inbox);
+    kernel_settle(&homes[0].inbox->bell, homes[0].inbox->bells_owed);
+}
+
 static const struct explore_scenario given_to_one = {
     .name = "wake-two-givers",
     .says = "a permit is in the heap or in a hand; who left is not touched",
@@ -216,5 +326,12 @@ static const struct explore_scenario all_released = {
     .check = check,
     .threads = {{"home", two_wait}, {"giver", release_all}}};
 
+static const struct explore_scenario claimed = {
+    .name = "wake-selects",
+    .says = "one of two permits is given, and the other one is there",
+    .set_up = set_up_pair,
+    .check = check_pair,
+    .threads = {{"home", selects}, {"giver 1", give_first}, {"giver 2", give_second}}};
+
 const struct explore_scenario *const explore_scenarios_wake[] = {&given_to_one, &all_released,
-                                                                 NULL};
+                                                                 &claimed, NULL};
