@@ -114,6 +114,8 @@ WEFT_API ssize_t weft_recv_exactly(int fd, void *buffer, size_t size, size_t *do
 /*
  * send(2) with MSG_NOSIGNAL: may send fewer bytes than asked; the count if any byte moved.
  * -EPIPE or -ECONNRESET when the peer is gone. A cancelled send may have moved nothing.
+ * Of several pieces (MSG_WAITALL, the _all forms) a reset behind the first is told as -EPIPE, and
+ * Linux tells it no more to who receives: that one reads the end of the stream.
  */
 WEFT_API ssize_t weft_send(int fd, const void *buffer, size_t size, int flags) WEFT_SUSPENDS;
 WEFT_API ssize_t weft_send_until(int fd, const void *buffer, size_t size, int flags,

@@ -215,12 +215,32 @@ static int body_reset_send(void)
     return weft_close(fd);
 }
 
+/* One call with MSG_WAITALL: the count, and then the trouble. The kernel keeps a reset that it met
+   behind the first bytes to itself, and says -EPIPE of the next; never is it silent. */
+static int body_reset_send_waitall(void)
+{
+    struct peer peer;
+    char *much = calloc(1, MUCH);
+    int fd = meet(&peer, reset_midway);
+    ssize_t sent = weft_send(fd, much, MUCH, MSG_WAITALL), then;
+
+    if (sent >= 0) {
+        ck_assert_int_lt(sent, MUCH);
+        then = weft_send(fd, much, 1, 0);
+        ck_assert_msg(then == -ECONNRESET || then == -EPIPE, "%zd", then);
+    }
+    free(much);
+    part(&peer);
+    return weft_close(fd);
+}
+
 static int main_reset(void *arg)
 {
     (void)arg;
     ok(with_echo_beside(body_reset_recv));
     ok(with_echo_beside(body_reset_waitall));
     ok(with_echo_beside(body_reset_stream));
+    ok(with_echo_beside(body_reset_send_waitall));
     return with_echo_beside(body_reset_send);
 }
 

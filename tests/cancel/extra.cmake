@@ -12,6 +12,7 @@ foreach(source ${race_sources})
     target_link_libraries(cancel-sim.${name} PRIVATE weft_test_sim)
     target_link_options(cancel-sim.${name} PRIVATE -Wl,--wrap=_mark_point) # race_sim.c
     add_test(NAME cancel-sim/${name} COMMAND cancel-sim.${name})
-    set_tests_properties(cancel-sim/${name} PROPERTIES LABELS sim TIMEOUT 300
+    math(EXPR seconds "300 * ${timeout_factor}")
+    set_tests_properties(cancel-sim/${name} PROPERTIES LABELS sim TIMEOUT ${seconds}
         ENVIRONMENT "${test_environment}")
 endforeach()
