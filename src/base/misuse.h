@@ -24,6 +24,8 @@ extern __thread struct weft_call_site weft__call_site __attribute__((tls_model("
 #define WEFT__NOTE(field) ((field) = weft__call_site)
 #define WEFT__NOTE_NONE(field) ((field).file = NULL)
 #define WEFT__NOTE_OF(field) (field)
+#define WEFT__NOTE_SHORT(file_field, line_field)                                                   \
+    ((file_field) = weft__call_site.file, (line_field) = weft__call_site.line)
 
 /* Calls the hook; then gives `error` back, for the call to answer. what: as in struct weft_misuse.
  */
@@ -41,6 +43,7 @@ static inline void weft__call_site_forget(void)
 #define WEFT__NOTE(field) ((void)0)
 #define WEFT__NOTE_NONE(field) ((void)0)
 #define WEFT__NOTE_OF(field) ((struct weft_call_site){NULL, NULL, 0})
+#define WEFT__NOTE_SHORT(file_field, line_field) ((void)0)
 
 static inline int weft__misuse(int error, const char *what)
 {

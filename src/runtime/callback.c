@@ -22,15 +22,8 @@ static void unlist(struct weft__handle *handle)
 /* Where it was asked for; a debug build knows. Not which of the three calls it was: no room. */
 static void note_site(struct weft__handle *handle)
 {
-    struct weft_call_site site = WEFT__NOTE_OF(weft__call_site);
-
-    handle->site_file = site.file;
-    handle->site_line = site.line;
-}
-static struct weft_call_site site_of(const struct weft__handle *handle)
-{
-    return (struct weft_call_site){handle->site_file, "weft_call_soon, _later or _at",
-                                   handle->site_line};
+    WEFT__NOTE_SHORT(handle->site_file, handle->site_line);
+    (void)handle;
 }
 
 /* The last thing that touches it: what is called may use the handle again. */
@@ -45,15 +38,26 @@ static void finish(struct weft__handle *handle, void (*fn)(void *arg))
         fn(arg);
 }
 
-static void callback_run(struct weft__callback *callback)
+/* Somebody looks on. */
+static __attribute__((cold)) void run_observed(struct weft__handle *handle)
 {
-    struct weft__handle *handle = (struct weft__handle *)callback;
     struct weft__reactor *reactor = handle->reactor;
-    struct weft_call_site site = site_of(handle);
+    struct weft_call_site site = {handle->site_file, "weft_call_soon, _later or _at",
+                                  handle->site_line};
 
     weft__slice_call(reactor, (const void *)(uintptr_t)handle->fn, &site);
     finish(handle, handle->fn);
     weft__slice_over(reactor);
+}
+
+static void callback_run(struct weft__callback *callback)
+{
+    struct weft__handle *handle = (struct weft__handle *)callback;
+
+    if (__builtin_expect(handle->reactor->observed, 0))
+        run_observed(handle);
+    else
+        finish(handle, handle->fn);
 }
 
 static void callback_drop(struct weft__callback *callback)

@@ -54,10 +54,12 @@ static void drop_value(struct weft_future *future)
 {
     uint64_t word = atomic_load_explicit(&future->word, memory_order_relaxed);
 
-    if (word == WEFT__FUTURE_SETTLED && future->result >= 0 && future->drop)
-        future->drop(future->result);
-    else if (word == WEFT__FUTURE_SETTLED && future->result < 0)
+    if (word != WEFT__FUTURE_SETTLED)
+        return;
+    if (future->result < 0)
         weft__future_unheard(future);
+    else if (future->drop)
+        future->drop(future->result);
 }
 
 static void abandon_callbacks(struct weft_future *future);
@@ -228,11 +230,18 @@ int weft_future_remove_done(weft_future *future, weft_future_fn *fn, void *arg)
 
 /* -- settling ------------------------------------------------------------------------------- */
 
+/* WEFT__FUTURE_HEARD when a task is among those who wait: callbacks have yet to look. */
+static __attribute__((cold)) uint64_t heard_by(const struct weft__waiter *chain)
+{
+    while (chain && is_callback(chain))
+        chain = chain->next;
+    return chain ? WEFT__FUTURE_HEARD : 0;
+}
+
 int weft__future_settle(struct weft_future *future, int64_t result)
 {
     uint64_t value = weft__word_lock(&future->word);
     struct weft__waiter *chain;
-    bool heard = false;
 
     if (value & WEFT__FUTURE_SETTLED) {
         weft__word_unlock(&future->word, value);
@@ -245,10 +254,11 @@ int weft__future_settle(struct weft_future *future, int64_t result)
         (void)weft__waiter_claim(waiter); /* lost or won, it is told */
         if (is_callback(waiter)) /* now, as the caller's own reference may be the only one */
             weft_future_retain(future);
-        else
-            heard = result < 0;
     }
-    weft__word_unlock(&future->word, WEFT__FUTURE_SETTLED | (heard ? WEFT__FUTURE_HEARD : 0));
+    value = WEFT__FUTURE_SETTLED;
+    if (__builtin_expect(result < 0, 0))
+        value |= heard_by(chain);
+    weft__word_unlock(&future->word, value);
     weft__waiters_wake(chain); /* from here on the future may be gone */
     return 0;
 }

@@ -187,7 +187,7 @@ void weft__scope_serve_room(struct weft__scope *scope)
 void weft__scope_child_ended(struct weft__scope *scope, struct weft__task *child)
 {
     scope->alive--;
-    if (weft__task_failed(child))
+    if (child->result < 0 && weft__task_failed(child))
         note_failure(scope, child->result);
     weft__scope_serve_room(scope);
     if (scope->alive == 0 && !scope->owner && weft__tasks_of(scope->reactor)->on_root_empty)

@@ -108,6 +108,30 @@ static void wake_joiners(struct weft__task *self)
     self->joiners = NULL;
 }
 
+/* Takes the record out of the tree; its stack goes back once nobody stands on it. */
+static inline __attribute__((always_inline)) void release(struct weft__task *task)
+{
+    struct weft__tasks *tasks = weft__tasks_of(task->reactor);
+
+    if (tasks->dead)
+        weft__tasks_reap(task->reactor); /* nobody stands on those any more */
+    if (__builtin_expect(task->result < 0 && !task->heard, 0))
+        weft__task_unheard(task);
+    *task->link = task->next;
+    if (task->next)
+        task->next->link = task->link;
+    else
+        task->home->children_tail = task->link;
+    task->generation = 0;
+    task->next = tasks->dead;
+    tasks->dead = task;
+}
+
+void weft__task_release(struct weft__task *task)
+{
+    release(task);
+}
+
 /* The first function on a task's stack; `arg` is its record. Returns who goes on. */
 static struct weft__context *task_main(void *arg)
 {
@@ -133,27 +157,8 @@ static struct weft__context *task_main(void *arg)
     wake_joiners(self);
     weft__scope_child_ended(self->home, self);
     if (!self->kept)
-        weft__task_release(self);
+        release(self);
     return weft__fiber_end(reactor);
-}
-
-/* Takes the record out of the tree; its stack goes back once nobody stands on it. */
-void weft__task_release(struct weft__task *task)
-{
-    struct weft__tasks *tasks = weft__tasks_of(task->reactor);
-
-    if (tasks->dead)
-        weft__tasks_reap(task->reactor); /* nobody stands on those any more */
-    if (__builtin_expect(task->result < 0 && !task->heard, 0))
-        weft__task_unheard(task);
-    *task->link = task->next;
-    if (task->next)
-        task->next->link = task->link;
-    else
-        task->home->children_tail = task->link;
-    task->generation = 0;
-    task->next = tasks->dead;
-    tasks->dead = task;
 }
 
 void weft__tasks_reap(struct weft__reactor *reactor)
