@@ -1,0 +1,196 @@
+/*
+ * Simulated processes: a program that talks, one that sleeps and one that minds signals, in many
+ * worlds, most of them broken. Catches a process that is left behind by whatever went wrong, memory
+ * of the world's that stays, a signal that is lost or comes twice, and a world that is not the same
+ * twice.
+ */
+#include <signal.h>
+
+#include "sim/simulate.h"
+
+#define same(a, b) ck_assert_int_eq((a), (b))
+#define MS INT64_C(1000000)
+
+static int echoes(weft_sim_process *process, int argc, char **argv)
+{
+    char bytes[100];
+    ssize_t n;
+
+    (void)argc, (void)argv;
+    while ((n = weft_sim_process_read(process, 0, bytes, sizeof bytes)) > 0)
+        if (weft_sim_process_write(process, 1, bytes, (size_t)n) != n)
+            return 1;
+    return n < 0;
+}
+
+static int sleeps(weft_sim_process *process, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return weft_sim_process_sleep(process, INT64_MAX) < 0;
+}
+
+/* Counts what it catches; ends with the third. */
+static int minds(weft_sim_process *process, int argc, char **argv)
+{
+    int caught = 0;
+
+    (void)argc, (void)argv;
+    same(weft_sim_process_on_signal(process, SIGKILL, WEFT_SIM_IGNORES), -EINVAL);
+    same(weft_sim_process_on_signal(process, SIGUSR1, WEFT_SIM_CATCHES), 0);
+    same(weft_sim_process_on_signal(process, SIGUSR2, WEFT_SIM_IGNORES), 0);
+    same(weft_sim_process_write(process, 1, "r", 1), 1);
+    while (caught < 3) {
+        same(weft_sim_process_sleep(process, INT64_MAX), -EINTR);
+        same(weft_sim_process_caught(process), SIGUSR1);
+        same(weft_sim_process_caught(process), 0);
+        same(weft_sim_process_write(process, 1, "c", 1), 1);
+        caught++;
+    }
+    same(weft_sim_process_read(process, 9, &caught, 1), -EBADF);
+    same(weft_sim_process_write(process, 9, "x", 1), -EBADF);
+    same(weft_sim_process_close(process, 9), -EBADF);
+    ck_assert_int_gt(weft_sim_process_pid(process), 0);
+    ck_assert_ptr_nonnull(weft_sim_process_getenv(process, "PATH"));
+    return caught;
+}
+
+static void programs(void)
+{
+    same(weft_sim_program("/bin/echoes", echoes), 0);
+    same(weft_sim_program("/bin/sleeps", sleeps), 0);
+    same(weft_sim_program("/bin/minds", minds), 0);
+    same(weft_sim_program(NULL, minds), -EINVAL);
+}
+
+static weft_process *start(const char *path, int *error)
+{
+    const char *const arguments[] = {path, NULL};
+    struct weft_process_opt opt = {.size = sizeof opt,
+                                   .in = WEFT_PIPE,
+                                   .out = WEFT_PIPE,
+                                   .grace_ns = 5 * MS};
+    weft_process *process = NULL;
+
+    *error = weft_create_subprocess_exec(arguments, &opt, &process);
+    return *error < 0 ? NULL : process;
+}
+
+/* -- a calm one ---------------------------------------------------------------------------------
+ */
+
+static int main_signals(void *arg)
+{
+    struct weft_process_status status;
+    weft_process *process;
+    char byte;
+    int error;
+
+    (void)arg;
+    programs();
+    process = start("/bin/minds", &error);
+    same(error, 0);
+    same(weft_sim_processes(), 1);
+    same(weft_stream_read(weft_process_stdout(process), &byte, 1, 0), 1);
+    for (int i = 0; i < 3; i++) {
+        same(weft_process_send_signal(process, SIGUSR2), 0);
+        same(weft_process_send_signal(process, SIGUSR1), 0);
+        same(weft_stream_read(weft_process_stdout(process), &byte, 1, 0), 1);
+        same(byte, 'c');
+    }
+    same(weft_process_wait(process, &status), 0);
+    same(status.code, 3);
+    same(weft_sim_processes(), 0);
+    same(weft_sim_signal(SIGHUP, 0), -ESRCH);
+    same(weft_sim_signal(0, 0), -EINVAL);
+    return weft_process_close(process);
+}
+
+TEST(signals)
+{
+    static const char *const plans[] = {"calm", "rough", "waitid#1=ENOMEM waitid#2=EINTR",
+                                        "waitid#1=late"};
+
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct world world = {.seed = seed, .plan = plans[seed % 4], .task = main_signals};
+        same(world_run(&world), 0);
+    }
+}
+
+/* -- whatever goes wrong ------------------------------------------------------------------------
+ */
+
+static int talks_inside(void *arg)
+{
+    struct weft_process_output output = {.limit = 100000};
+    static const char text[20000];
+    int error, index = *(int *)arg;
+    weft_process *process = start(index % 3 ? "/bin/echoes" : "/bin/sleeps", &error);
+
+    if (!process)
+        return 0;
+    if (index % 3) {
+        error = weft_process_communicate(process, text, sizeof text, &output, NULL);
+        if (error == 0)
+            ck_assert_uint_le(output.out_size, sizeof text);
+        weft_process_output_free(&output);
+    } else {
+        (void)weft_process_wait(process, NULL);
+    }
+    if (index % 2)
+        weft_process_close(process); /* others are left to the run */
+    return 0;
+}
+
+/* In a scope of its own, which its process is then a child of. */
+static int talks(void *arg)
+{
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING)
+        (void)talks_inside(arg);
+    return 0;
+}
+
+static int main_broken(void *arg)
+{
+    struct weft_scope_opt opt = {.size = sizeof opt, .on_error = WEFT_KEEP_GOING};
+    weft_scope scope;
+
+    (void)arg;
+    programs();
+    opt.deadline = weft_after_ms((int64_t)(weft_sim_seed() % 8));
+    if (weft_scope_open(&scope, &opt) < 0)
+        return 0;
+    for (int i = 0; i < 6; i++)
+        if (weft_spawn(&scope, talks, &i, sizeof i, NULL) < 0)
+            break;
+    (void)weft_scope_close(&scope);
+    same(weft_sim_processes(), 0); /* none outlives its scope */
+    return 0;
+}
+
+/* The world may be refused its rings, and then nothing of it ran. */
+static int one_world(void *arg)
+{
+    struct weft_run_opt opt = {.size = sizeof opt};
+
+    (void)arg;
+    (void)weft_run(main_broken, NULL, 0, &opt);
+    same(weft_sim_processes(), 0);
+    return 0;
+}
+
+TEST(broken)
+{
+    for (uint64_t seed = 1; seed <= 150; seed++) {
+        struct world first = {.seed = seed,
+                              .plan = "broken process.none=1/8 process.exec_time=0..4ms"};
+        struct world second = first;
+
+        same(world_run_fn(&first, one_world, NULL), 0);
+        if (seed % 10)
+            continue;
+        same(world_run_fn(&second, one_world, NULL), 0);
+        ck_assert_uint_eq(first.result.hash, second.result.hash);
+    }
+}
+
+TEST_MAIN("process", 60, signals, broken)
