@@ -72,6 +72,17 @@ TEST(ended_by_signals)
 /* -- starts that fail ---------------------------------------------------------------------------
  */
 
+static int descriptors(void)
+{
+    DIR *all = opendir("/proc/self/fd");
+    int count = 0;
+
+    while (readdir(all))
+        count++;
+    closedir(all);
+    return count;
+}
+
 static int main_fails(void *arg)
 {
     const char *const nowhere[] = {"/no/such/program", NULL};
@@ -79,8 +90,11 @@ static int main_fails(void *arg)
     const char *const nothing[] = {"", NULL};
     const char *const forbidden[] = {child_is_simulated() ? "/not-to-be-run" : "/etc/passwd", NULL};
     weft_process *process = (weft_process *)&nowhere;
+    int before;
 
     (void)arg;
+    same(weft_create_subprocess_exec(nowhere, NULL, &process), -ENOENT); /* there is a worker now */
+    before = descriptors();
     for (int i = 0; i < 2; i++) {
         const struct weft_process_opt *opt =
             i ? OPT(.in = WEFT_PIPE, .out = WEFT_PIPE, .err = WEFT_PIPE) : NULL;
@@ -91,6 +105,7 @@ static int main_fails(void *arg)
     }
     same(weft_create_subprocess_exec(nowhere, OPT(.in = WEFT_FD(9999)), &process), -EBADF);
     ck_assert_ptr_eq(process, &nowhere); /* untouched */
+    same(descriptors(), before);
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #ifndef WEFT_TESTS_SUPPORT_CHILD_H
 #define WEFT_TESTS_SUPPORT_CHILD_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -283,23 +284,38 @@ static inline void child_ready(void)
     }
 }
 
-/* How many children this process has, zombies counted. */
-static inline int child_count(void)
+/* Those that one thread has made, or was left. */
+static inline int child_count_of(const char *thread)
 {
-    char path[64], text[4096] = "";
-    int count = 0;
+    char path[64], text[4096];
+    int count = 0, fd;
     ssize_t n;
-    int fd;
 
-    if (child_is_simulated())
-        return (int)weft_sim_processes();
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/children", thread);
     fd = open(path, O_RDONLY | O_CLOEXEC);
-    n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    n = fd < 0 ? 0 : read(fd, text, sizeof text);
     for (ssize_t i = 0; i < n; i++)
         count += text[i] == ' ';
     if (fd >= 0)
         close(fd);
+    return count;
+}
+
+/* How many children this process has, zombies counted. */
+static inline int child_count(void)
+{
+    struct dirent *entry;
+    int count = 0;
+    DIR *threads;
+
+    if (child_is_simulated())
+        return (int)weft_sim_processes();
+    threads = opendir("/proc/self/task");
+    while (threads && (entry = readdir(threads)) != NULL)
+        if (entry->d_name[0] != '.')
+            count += child_count_of(entry->d_name);
+    if (threads)
+        closedir(threads);
     return count;
 }
 
