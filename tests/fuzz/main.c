@@ -1,6 +1,6 @@
 /*
  * The programs of a range of seeds, one after the other, in a process of their own; what fails is
- * made smaller as long as it fails, and printed.
+ * made smaller as long as it fails, and printed; with WEFT_FUZZ_AS_IT_IS set, printed as it is.
  *
  *      fuzz.tasks FIRST COUNT [PLAN]      seeds; PLAN: the number of one, else each seed draws its
  *      fuzz.tasks replay HEX              one program, as it was printed
@@ -125,6 +125,13 @@ static int report(uint64_t seed, int plan)
     return 1;
 }
 
+static bool is_set(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && *value && strcmp(value, "0") != 0;
+}
+
 static int64_t clock_ms(void)
 {
     struct timespec time;
@@ -148,7 +155,7 @@ static int run_range(uint64_t first, uint64_t count, int plan)
         _exit(0);
     }
     if (!ends_well(child))
-        return report(progress->seed, plan);
+        return is_set("WEFT_FUZZ_AS_IT_IS") ? 1 : report(progress->seed, plan);
     took = clock_ms() - begun + 1;
     printf("%llu programs, %llu steps of theirs, %llu of their worlds; per second %llu programs, "
            "%llu and %llu steps\n",
@@ -158,13 +165,6 @@ static int run_range(uint64_t first, uint64_t count, int plan)
            (unsigned long long)progress->steps * 1000 / (uint64_t)took,
            (unsigned long long)progress->world_steps * 1000 / (uint64_t)took);
     return 0;
-}
-
-static bool is_long(void)
-{
-    const char *value = getenv("WEFT_LONG");
-
-    return value && *value && strcmp(value, "0") != 0;
 }
 
 static int write_corpus(const char *folder, uint64_t count)
@@ -206,6 +206,6 @@ int main(int count, char **words)
         return 2;
     }
     return run_range(strtoull(words[1], NULL, 0),
-                     strtoull(words[2], NULL, 0) * (is_long() ? LONG : 1),
+                     strtoull(words[2], NULL, 0) * (is_set("WEFT_LONG") ? LONG : 1),
                      count > 3 ? atoi(words[3]) : -1);
 }
