@@ -6,12 +6,13 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "simulate.h"
 
-#define same(a, b) ck_assert_int_eq((a), (b))
+#define same(a, b) ck_model((a) == (b))
 
 enum { STEPS = 400, OPEN = 6, SEEDS = 25 };
 
@@ -41,8 +42,10 @@ static int64_t real(int64_t result)
 /* The two answers, for the report of a difference. */
 static void agree(const char *what, const char *name, int64_t simulated, int64_t linux_says)
 {
-    ck_assert_msg(simulated == linux_says, "%s %s: simulated %lld, Linux %lld", what, name,
-                  (long long)simulated, (long long)linux_says);
+    if (simulated != linux_says)
+        fprintf(stderr, "%s %s: simulated %lld, Linux %lld\n", what, name, (long long)simulated,
+                (long long)linux_says);
+    ck_model(simulated == linux_says);
     succeeded += simulated >= 0;
 }
 
@@ -100,7 +103,7 @@ static void do_read(int at)
 
     agree("read", "", a, b);
     if (a > 0)
-        ck_assert_int_eq(memcmp(one, other, (size_t)a), 0);
+        ck_model(memcmp(one, other, (size_t)a) == 0);
 }
 
 static void do_cut(int at)
