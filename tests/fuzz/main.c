@@ -43,11 +43,12 @@ static void run_seeds(struct progress *progress, uint64_t first, uint64_t count,
     }
 }
 
-static bool ends_well(pid_t child)
+/* 0: it ended well; else how it ended, as waitpid has it. */
+static int ending_of(pid_t child)
 {
     int status;
 
-    return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return waitpid(child, &status, 0) == child ? status : -1;
 }
 
 /* Does it still fail? In a process of its own, which says nothing. */
@@ -63,7 +64,7 @@ static bool fails(const uint8_t *bytes, size_t size)
         run_program(bytes, size);
         _exit(0);
     }
-    return !ends_well(child);
+    return ending_of(child) != 0;
 }
 
 /* Takes out steps, in ever smaller pieces, as long as what is left fails. */
@@ -146,6 +147,7 @@ static int run_range(uint64_t first, uint64_t count, int plan)
         mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int64_t begun = clock_ms(), took;
     pid_t child;
+    int ending;
 
     if (progress == MAP_FAILED)
         return 1;
@@ -154,7 +156,11 @@ static int run_range(uint64_t first, uint64_t count, int plan)
         run_seeds(progress, first, count, plan);
         _exit(0);
     }
-    if (!ends_well(child))
+    ending = ending_of(child);
+    if (WIFSIGNALED(ending))
+        fprintf(stderr, "\nReceived signal %d in the program of seed %llu\n", WTERMSIG(ending),
+                (unsigned long long)progress->seed);
+    if (ending != 0)
         return is_set("WEFT_FUZZ_AS_IT_IS") ? 1 : report(progress->seed, plan);
     took = clock_ms() - begun + 1;
     printf("%llu programs, %llu steps of theirs, %llu of their worlds; per second %llu programs, "
