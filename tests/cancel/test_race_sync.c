@@ -297,9 +297,22 @@ static void queue_begin(uint32_t max)
     queue = (weft_queue){.shared = shared_kind(), .item_size = sizeof(int), .max = max};
     sum = latest = 0;
 }
+static weft_event event;
+static bool by_select; /* the getters of this run wait for other things, too */
+static int get(int *item)
+{
+    weft_case cases[] = {weft_case_until(WEFT_NEVER), weft_case_get(&queue, item),
+                         weft_case_event(&event)};
+    int won;
+
+    if (!by_select)
+        return weft_queue_get(&queue, item);
+    won = weft_select(cases, 3, 0);
+    return won < 0 ? won : (int)cases[won].result;
+}
 static int gets(void *arg)
 {
-    int item, result = weft_queue_get(&queue, &item);
+    int item, result = get(&item);
 
     (void)arg;
     if (result == 0)
@@ -346,6 +359,19 @@ static int body_38(void *arg)
 }
 RACE_BOTH(38)
 
+/* The same with getters that are selects: claimed by one case, and cancelled at that moment. */
+static int body_38_select(void *arg)
+{
+    int result;
+
+    event = (weft_event)WEFT_EVENT_SHARED_INIT;
+    by_select = true;
+    result = body_38(arg);
+    by_select = false;
+    return result;
+}
+RACE_BOTH(38_select)
+
 static int puts_one(void *arg)
 {
     int result = weft_queue_put(&queue, arg);
@@ -391,8 +417,6 @@ RACE_BOTH(39)
 
 /* -- 40: event ------------------------------------------------------------------------------- */
 
-static weft_event event;
-
 static int waits_for_event(void *arg)
 {
     int result = weft_event_wait(&event);
@@ -437,5 +461,5 @@ TEST(race_40_remote)
 }
 
 TEST_MAIN("races: sync", 300, race_35, race_35_remote, race_35_owner_dead, race_36, race_36_remote,
-          race_37, race_37_remote, race_38, race_38_remote, race_39, race_39_remote, race_40,
-          race_40_remote)
+          race_37, race_37_remote, race_38, race_38_remote, race_38_select, race_38_select_remote,
+          race_39, race_39_remote, race_40, race_40_remote)
