@@ -16,14 +16,14 @@ extern const struct contract_check contract_files[], contract_pipes[], contract_
     contract_submission[], contract_completion[], contract_overflow[], contract_cancelling[],
     contract_accepting[], contract_receiving[], contract_sending[], contract_connecting[],
     contract_buffering[], contract_bells[], contract_polling[], contract_threads[],
-    contract_hosting[], contract_descriptors[], contract_ready[];
+    contract_hosting[], contract_descriptors[], contract_ready[], contract_splicing[];
 
 const struct contract_check *const contract_topics[] = {
     contract_open,       contract_submission, contract_completion,  contract_overflow,
     contract_cancelling, contract_accepting,  contract_receiving,   contract_sending,
     contract_connecting, contract_buffering,  contract_bells,       contract_polling,
     contract_threads,    contract_hosting,    contract_descriptors, contract_files,
-    contract_pipes,      contract_ready};
+    contract_pipes,      contract_ready,      contract_splicing};
 const size_t contract_topic_count = sizeof contract_topics / sizeof contract_topics[0];
 
 const struct contract_feature contract_features[] = {
