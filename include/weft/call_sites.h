@@ -17,6 +17,7 @@
 #include <weft/callback.h>
 #include <weft/context.h>
 #include <weft/debug.h>
+#include <weft/endpoint.h>
 #include <weft/executor.h>
 #include <weft/fd.h>
 #include <weft/file.h>
@@ -175,6 +176,29 @@ WEFT_AT_(int, weft_set_debug, (opt), const struct weft_debug_opt *opt)
 
 WEFT_AT_0_(bool, weft_get_debug)
 #define weft_get_debug() weft_get_debug_at_(WEFT_HERE_)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_create_datagram_endpoint, (endpoint, local, remote, protocol, arg,
+    opt), weft_endpoint **endpoint, const char *local, const char *remote,
+    const struct weft_datagram_protocol *protocol, void *arg, const struct weft_socket_opt *opt)
+#define weft_create_datagram_endpoint(...) \
+    weft_create_datagram_endpoint_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_endpoint_sendto, (endpoint, data, size, address, length),
+    weft_endpoint *endpoint, const void *data, size_t size, const struct sockaddr *address,
+    socklen_t length)
+#define weft_endpoint_sendto(...) weft_endpoint_sendto_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_endpoint_close, (endpoint), weft_endpoint *endpoint)
+#define weft_endpoint_close(...) weft_endpoint_close_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_endpoint_fd, (endpoint), const weft_endpoint *endpoint)
+#define weft_endpoint_fd(...) weft_endpoint_fd_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(void *, weft_endpoint_state, (endpoint), weft_endpoint *endpoint)
+#define weft_endpoint_state(...) weft_endpoint_state_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(void *, weft_endpoint_arg, (endpoint), const weft_endpoint *endpoint)
+#define weft_endpoint_arg(...) weft_endpoint_arg_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_executor_create, (executor, opt), weft_executor **executor,
     const struct weft_executor_opt *opt)

@@ -9,6 +9,7 @@
 #include <weft/callback.h>
 #include <weft/context.h>
 #include <weft/debug.h>
+#include <weft/endpoint.h>
 #include <weft/executor.h>
 #include <weft/fd.h>
 #include <weft/file.h>
