@@ -72,11 +72,13 @@ static void broken(struct weft__net_local *local, int error)
 /* Tells the other end, if there is one, and frees. */
 static void local_free(struct weft__net_local *local, int error)
 {
-    struct weft__net_local *other = local->other;
+    struct weft__net_local *other;
 
+    /* first: files that are dropped with it may be the other end's last */
+    weft__net_marks_free(local->net->sim, &local->marks);
+    other = local->other;
     weft__net_path_leave(local);
     weft__net_bytes_free(&local->in);
-    weft__net_marks_free(local->net->sim, &local->marks);
     *local->link = local->next;
     if (local->next)
         local->next->link = local->link;
