@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The example `shell`, with the programs it is for: sh, cat, sleep.
 
-Would catch output that is lost or mixed, more commands at once than asked for, and a process, or what
-it started, that lives on when the shell was interrupted or ran out of time.
+Would catch output that is lost or mixed, more commands at once than asked for, and a process, or
+what it started, that lives on when the shell was interrupted or ran out of time.
 """
 import os
 import pathlib
