@@ -3,9 +3,17 @@
  * that were cancelled before, calls in the wrong place. Would catch a NULL that is written to, a
  * cancellation that takes something along, and a refusal that does not come.
  */
+#include "sync.h"
 #include "work.h"
 
 #include <limits.h>
+
+/* Lets the task run until it waits. */
+static void until_it_waits(weft_task task)
+{
+    while (strcmp(sync_waits_for(task), "ready") == 0)
+        ok(weft_yield());
+}
 
 /* -- results that nobody wants ------------------------------------------------------------------
  */
@@ -147,7 +155,7 @@ static int main_both_at_once(void *arg)
         ok(weft_future_create(&future, NULL));
         WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
             ok(weft_spawn(&s, gathers, &future, sizeof future, OPT(.task = &task)));
-            ok(weft_yield());
+            until_it_waits(task);
             ok(fails_too ? weft_future_set_error(future, -EIO) : weft_future_set_result(future, 3));
             ck_assert_int_eq(weft_cancel(task), 1);
             ok(weft_join(task, &result));
@@ -262,7 +270,7 @@ static int main_destroy(void *arg)
             ok(weft_queue_put(&queue, &item));
         WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
             ok(weft_spawn(&s, waits[i], &to, sizeof to, OPT(.task = &task)));
-            ok(weft_yield());
+            until_it_waits(task);
             ck_assert_int_eq(weft_queue_destroy(&queue), -EBUSY);
             ck_assert_int_eq(weft_queue_count(&queue), i > 0);
             ok(weft_cancel(task));

@@ -179,7 +179,8 @@ static void cut_between(int turns, bool closes)
             same(weft_cancel(task), 1);
         ok(weft_join(task, NULL));
     }
-    same((int)reader.result, -ECANCELED);
+    /* closed before it began there was nothing to read from */
+    ck_assert(reader.result == -ECANCELED || (closes && reader.result == -EBADF));
     ck_assert_uint_le(reader.done, 1);
     if (!closes) { /* a byte is told of, or still there */
         same(weft_write(pipe[1], "y", 1), 1);
