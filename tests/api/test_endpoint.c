@@ -188,7 +188,8 @@ TEST(ends_with_its_scope)
 
 static int main_arguments(void *arg)
 {
-    struct weft_datagram_protocol bad = protocol, nothing = {.size = sizeof nothing};
+    static const struct weft_datagram_protocol nothing = {.size = sizeof nothing};
+    struct weft_datagram_protocol bad = protocol;
     static unsigned char large[65537];
     weft_endpoint *endpoint = NULL;
 
