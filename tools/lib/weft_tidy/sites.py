@@ -5,8 +5,9 @@ from . import files
 
 HEADER = "include/weft/call_sites.h"
 UMBRELLA = "include/weft/weft.h"
-# Stands beside <weft/weft.h>, for programs that bring the simulated kernel: it has its own errors.
-ASIDE = "include/weft/sim.h"
+# These stand beside <weft/weft.h>, for programs that bring the simulated kernel, or link a library
+# beside the core: they have their own errors.
+ASIDE = ("include/weft/sim.h", "include/weft/names.h")
 
 # Functions that cannot be called wrongly, each group with its reason. All others are in the header.
 EXEMPT = {
@@ -136,7 +137,7 @@ def made(root):
     """The text that the header should have, and the names in EXEMPT that no header declares."""
     headers, wrappers, unknown = [], "", set(EXEMPT)
     for path in files.tracked(root):
-        if not re.fullmatch(r"include/weft/\w+\.h", path) or path in (HEADER, UMBRELLA, ASIDE):
+        if not re.fullmatch(r"include/weft/\w+\.h", path) or path in (HEADER, UMBRELLA, *ASIDE):
             continue
         headers.append(path[len("include/"):])
         for prototype in prototypes((root / path).read_text()):

@@ -1,0 +1,166 @@
+/*
+ * A resolver from inside: whose it is, cancelled questions, and what is left of them. Catches an
+ * answer that comes to a frame that is gone, a resolver that is closed under a waiting task,
+ * memory, descriptors and watched sockets left behind.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <weft/names.h>
+#include <weft/weft.h>
+
+#include "support/test.h"
+
+#define is(expression, value) ck_assert_int_eq((expression), (value))
+
+/* A server of names that never says anything. */
+static int silent;
+static char servers[64];
+static void begin(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    silent = weft_socket(AF_INET, SOCK_DGRAM, 0);
+    is(silent >= 0, 1);
+    is(bind(silent, (struct sockaddr *)&address, sizeof address), 0);
+    snprintf(servers, sizeof servers, "127.0.0.1:%d", weft_local_port(silent));
+}
+
+static weft_resolver *resolver;
+static void open_resolver(int64_t try_ns)
+{
+    struct weft_resolver_opt opt = {.size = sizeof opt, .servers = servers, .try_ns = try_ns};
+
+    opt.tries = 1;
+    is(weft_resolver_open(&resolver, &opt), 0);
+}
+
+static int asks(void *arg)
+{
+    (void)arg;
+    return weft_resolve(resolver, "nobody.test", AF_INET, NULL, 0);
+}
+static weft_task ask(weft_scope *scope)
+{
+    weft_task task;
+    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+
+    is(weft_spawn(scope, asks, NULL, 0, &opt), 0);
+    is(weft_yield(), 0);
+    return task;
+}
+static int result_of(weft_task task)
+{
+    int result = 0;
+
+    is(weft_join(task, &result), 0);
+    return result;
+}
+
+/* Given up: the answer comes later, to nobody, or never; closing frees what is left either way. */
+static int cancelled(void *arg)
+{
+    int64_t linger = *(int64_t *)arg;
+
+    begin();
+    open_resolver(INT64_C(50000000));
+    WEFT_SCOPE(s) {
+        weft_task first = ask(&s), second = ask(&s);
+        is(weft_resolver_close(resolver), -EBUSY);
+        is(weft_cancel(first), 1);
+        is(result_of(first), -ECANCELED);
+        is(weft_cancel(second), 1);
+        is(result_of(second), -ECANCELED);
+        is(weft_sleep(linger), 0);
+    }
+    is(weft_resolver_close(resolver), 0);
+    return weft_close(silent);
+}
+static void run(weft_task_fn fn, const void *arg, size_t size)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 1};
+
+    is(weft_run(fn, arg, size, &opt), 0);
+}
+TEST(cancelled_and_closed)
+{
+    int64_t linger = 0;
+
+    run(cancelled, &linger, sizeof linger);
+}
+TEST(cancelled_and_answered)
+{
+    int64_t linger = INT64_C(200000000);
+
+    run(cancelled, &linger, sizeof linger);
+}
+
+static int times_out(void *arg)
+{
+    (void)arg;
+    begin();
+    open_resolver(INT64_C(10000000));
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING)
+        is(result_of(ask(&s)), -ETIMEDOUT);
+    is(weft_cancelled(), 0);
+    is(weft_resolver_close(resolver), 0);
+    return weft_close(silent);
+}
+TEST(nobody_answers)
+{
+    run(times_out, NULL, 0);
+}
+
+static int by_numbers(void *arg)
+{
+    struct weft_name_address list[2];
+
+    (void)arg;
+    is(weft_resolver_open(&resolver, NULL), 0);
+    is(weft_resolve(resolver, "127.0.0.1", AF_UNSPEC, list, 2), 1);
+    is(list[0].address.ss_family, AF_INET);
+    is(list[0].length, sizeof(struct sockaddr_in));
+    is(weft_resolve(resolver, "::1", AF_INET6, list, 2), 1);
+    is(list[0].address.ss_family, AF_INET6);
+    is(weft_resolve(resolver, "", AF_INET, list, 2), -EINVAL);
+    is(weft_resolve(resolver, NULL, AF_INET, list, 2), -EINVAL);
+    is(weft_resolve(resolver, "127.0.0.1", 77, list, 2), -EINVAL);
+    is(weft_resolve(resolver, "127.0.0.1", AF_INET, NULL, 2), -EINVAL);
+    is(weft_resolve(NULL, "127.0.0.1", AF_INET, list, 2), -EINVAL);
+    is(weft_resolver_open(NULL, NULL), -EINVAL);
+    is(weft_resolver_open(&resolver, &(struct weft_resolver_opt){.size = 1}), -EINVAL);
+    is(weft_connect_name(resolver, "127.0.0.1", 1, NULL), -ECONNREFUSED);
+    return weft_resolver_close(resolver);
+}
+TEST(numbers_and_mistakes)
+{
+    run(by_numbers, NULL, 0);
+    is(weft_resolver_open(&resolver, NULL), -EPERM);
+    is(weft_resolver_close(NULL), 0);
+}
+
+static int elsewhere(void *arg)
+{
+    (void)arg;
+    is(weft_resolve(resolver, "127.0.0.1", AF_INET, NULL, 0), -EXDEV);
+    is(weft_resolver_close(resolver), -EXDEV);
+    return 0;
+}
+static int two_reactors(void *arg)
+{
+    (void)arg;
+    is(weft_resolver_open(&resolver, NULL), 0);
+    is(weft_call(1, elsewhere, NULL, 0), 0);
+    return weft_resolver_close(resolver);
+}
+TEST(another_reactors)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
+
+    is(weft_run(two_reactors, NULL, 0, &opt), 0);
+}
+
+TEST_MAIN("names", 60, cancelled_and_closed, cancelled_and_answered, nobody_answers,
+          numbers_and_mistakes, another_reactors)
