@@ -20,11 +20,11 @@
 #include <unistd.h>
 #include <weft/weft.h>
 
+#include "support/frames.h"
 #include "support/misuse.h"
 #include "support/test.h"
 
 #define ok(expression) ck_assert_int_ge((expression), 0)
-#define NOINLINE __attribute__((noinline, noipa))
 
 /* What was told, in a signal handler. */
 static struct {

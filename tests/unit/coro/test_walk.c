@@ -9,6 +9,7 @@
 #include "coro/context.h"
 #include "coro/stack.h"
 #include "coro/walk.h"
+#include "support/frames.h"
 #include "support/test.h"
 
 enum { FRAMES = 64, NOTED = 8 };
@@ -19,8 +20,6 @@ static struct weft__context home, away;
 static struct weft__stack stack;
 static const void *noted[NOTED]; /* the return addresses, innermost first */
 static volatile int sink;
-
-#define NOINLINE __attribute__((noinline, noipa))
 
 static NOINLINE void park(void)
 {
