@@ -1,4 +1,4 @@
-"""Mutants made by rule: orders weakened, F_MORE not asked, what is put back not."""
+"""Mutants made by rule: orders weakened, F_MORE not asked, what is put back or handed over not."""
 import difflib
 import re
 
@@ -21,6 +21,8 @@ WATCHERS = {
     "src/io/accept.c": r"unit/io/accept(_full)?|api-sim/net_accept",
     "src/io/close.c": r"unit/io/fd|api-sim/net_cancel",
     "src/io/fd.c": r"unit/io/(fd|accept)",
+    "src/sync/barrier.c": r"fuzz/calm|api-sim/sync_barrier",
+    "src/sync/condition.c": r"fuzz/calm|api-sim/sync_condition",
 }
 ORDERED = ("src/reactor/inbox.c", "src/runtime/post.c", "src/task/future.c", "src/task/wake.h")
 WEAKER = {"seq_cst": ["acq_rel"], "acq_rel": ["acquire", "release"], "acquire": ["relaxed"],
@@ -29,7 +31,11 @@ ORDER = re.compile(r"(memory_order_|__ATOMIC_)(seq_cst|acq_rel|acquire|release)\
 UNNAMED = re.compile(r"\batomic_(load|fetch_add|fetch_sub)\(([^()]*)\)")
 MORE = re.compile(r"\b(?:\w+->)?flags & WEFT__CQE_MORE")
 ATTRIBUTE = re.compile(r"__attribute__\(\(.*?\)\)\s*")
-CALL = re.compile(r"^(\s+)(result = )?(weft__(?:buffers_give|host_close|op_cancel))\([^;]*\);")
+# What gives back, hands over, or lets go: as a statement of its own.
+GIVES = ("weft__buffers_give", "weft__host_close", "weft__op_cancel", "weft__entry_grant",
+         "weft__row_grant", "weft__object_exit", "weft__object_leave", "weft__hold_end",
+         "weft__lock_give")
+CALL = re.compile(r"^(\s+)(result = )?(" + "|".join(GIVES) + r")\([^;]*\);")
 
 
 def weaker_orders(line):
@@ -55,7 +61,7 @@ def changes(name, line):
     called = CALL.match(line)
     if called:
         instead = f"{called[2]}0;" if called[2] else "{}"
-        yield "no-" + called[3].removeprefix("weft__"), \
+        yield "no-" + called[3].removeprefix("weft_").lstrip("_"), \
             called[1] + instead + line[called.end():]
 
 
