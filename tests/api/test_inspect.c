@@ -352,9 +352,12 @@ TEST(every_reactor)
 static weft_lock shared = WEFT_LOCK_SHARED_INIT;
 static weft_future *go_on;
 
+static atomic_bool is_there;
+
 static int waits_there(void *arg)
 {
     (void)arg;
+    atomic_store(&is_there, true);
     return weft_future_await(go_on, NULL);
 }
 static int calls(void *arg)
@@ -378,6 +381,8 @@ static int elsewhere_main(void *arg)
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, calls, NULL, 0, NULL));
         ok(weft_spawn(&s, locks, NULL, 0, NULL));
+        while (!atomic_load(&is_there))
+            ok(weft_yield());
         for (int i = 0; i < 10; i++)
             ok(weft_yield());
         ok(weft_print_tasks(fd_out, 0));
@@ -478,6 +483,8 @@ TEST(a_signal_between_two_runs)
     ck_assert_int_eq(atomic_load(&old_calls), 2);
     ck_assert_int_eq(raise(SIGUSR1), 0);
     ck_assert_int_eq(atomic_load(&old_calls), 3);
+    ck_assert_int_eq(sigaction(SIGUSR1, NULL, &action), 0);
+    ck_assert_ptr_eq((void *)(uintptr_t)action.sa_handler, (void *)(uintptr_t)old_handler);
     ok(close(fd_out));
 }
 
