@@ -194,12 +194,12 @@ static const char *const knobs[WEFT__SIM_KNOB_COUNT] = {
 #define NAME(id, name, ...) name,
     WEFT__SIM_KNOBS(NAME, NAME, NAME)};
 
-/* A rule and no trouble; two that need requests weft does not make, which test_ring.c has; and the
-   disk's, which test_disk.c has. */
+/* A rule and no trouble; two that need requests weft does not make, which test_ring.c has; the
+   disk's, which test_disk.c has; and those of processes, which test_process.c has. */
 static bool is_elsewhere(const char *name)
 {
     if (strncmp(name, "disk.", 5) == 0 || strncmp(name, "power.", 6) == 0 ||
-        strncmp(name, "net.datagram_", 13) == 0)
+        strncmp(name, "net.datagram_", 13) == 0 || strncmp(name, "process.", 8) == 0)
         return true;
     return strcmp(name, "net.privileged") == 0 || strcmp(name, "buffers.early") == 0 ||
            strcmp(name, "recv.end_unseen") == 0;
