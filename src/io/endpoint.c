@@ -6,7 +6,7 @@
  * scope, in order, without a line about it here.
  *
  *      the endpoint's task: made, send what is queued, ..., (closing, empty) --> scope closed, lost
- *        `- in its scope: the receiver; a close cancels it alone, so what waits is still sent
+ *        `- in its scope: the receiver, cancelled when all has been sent
  *
  * What always holds: protocols are called on the loop's stack; the queue is touched on the
  * endpoint's reactor only; after connection_lost nothing refers to the endpoint.
@@ -37,8 +37,7 @@ struct weft_endpoint {
     void *arg;
     int fd;
     bool closing;
-    int32_t error; /* why the receiver ended */
-    weft_task receiver;
+    int32_t error;             /* why the receiver ended */
     struct weft__wait *sender; /* waiting for something to send */
     struct datagram *first, **last;
     size_t queued; /* bytes */
@@ -190,9 +189,7 @@ static void destroy(weft_endpoint *endpoint)
 static int run(void *arg)
 {
     weft_endpoint *endpoint = *(weft_endpoint **)arg;
-    struct weft_spawn_opt opt = {.size = sizeof opt,
-                                 .name = "endpoint receives",
-                                 .task = &endpoint->receiver};
+    struct weft_spawn_opt opt = {.size = sizeof opt, .name = "endpoint receives"};
     weft_scope scope;
     int error;
 
@@ -202,7 +199,7 @@ static int run(void *arg)
         error = weft_spawn(&scope, receive_all, &endpoint, sizeof endpoint, &opt);
         if (error == 0)
             send_all(endpoint);
-        weft_scope_cancel(&scope);
+        weft_scope_cancel(&scope); /* the receiver: what was to be sent has been */
         (void)weft_scope_close(&scope);
     }
     endpoint->closing = true;
@@ -323,8 +320,6 @@ int weft_endpoint_close(weft_endpoint *endpoint)
     if (error < 0 || endpoint->closing)
         return error;
     endpoint->closing = true;
-    if (endpoint->receiver.generation) /* else it has not begun */
-        (void)weft_cancel(endpoint->receiver);
     wake_sender(endpoint);
     return 0;
 }
