@@ -48,10 +48,6 @@ static bool some_time(uintptr_t address)
     return !span || span->tv_sec != 0 ||
            span->tv_nsec != 0; /* of a timeval, too: its microseconds */
 }
-static bool with_ms_third(const uintptr_t *arguments)
-{
-    return (int)arguments[2] != 0;
-}
 static bool with_ms_fourth(const uintptr_t *arguments)
 {
     return (int)arguments[3] != 0;
@@ -106,6 +102,10 @@ static bool on_any_child(const uintptr_t *arguments)
 
 /* Calls that younger machines have in one form only. */
 #ifdef SYS_poll
+static bool with_ms_third(const uintptr_t *arguments)
+{
+    return (int)arguments[2] != 0;
+}
 #define OLDER                                                                                      \
     CALL(poll, with_ms_third), CALL(select, with_time_fifth), CALL(epoll_wait, with_ms_fourth),    \
         CALL(pause, always),
