@@ -48,9 +48,9 @@ int weft__host_cpu_here(void); /* the CPU the thread runs on now */
 void weft__host_relax(void);   /* a pause inside a short spin */
 /* For a thread that runs no reactor: sleeps while *word is `value`, until it is told to look again,
    until the deadline, or for no reason. Telling touches nothing but the address, and may come when
-   whatever was there is gone. */
-void weft__host_block(_Atomic(uint32_t) *word, uint32_t value, int64_t deadline_ns);
-void weft__host_unblock(_Atomic(uint32_t) *word);
+   whatever was there is gone. word: of an _Atomic(uint32_t), which C++ cannot name. */
+void weft__host_block(const void *word, uint32_t value, int64_t deadline_ns);
+void weft__host_unblock(const void *word);
 
 /* Work for the pool: a call that blocks or computes, `done` afterwards on the worker's thread. */
 struct weft__pool;

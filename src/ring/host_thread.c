@@ -105,7 +105,7 @@ int weft__host_cpu_here(void)
     return cpu < 0 ? -errno : cpu;
 }
 
-void weft__host_block(_Atomic(uint32_t) *word, uint32_t value, int64_t deadline_ns)
+void weft__host_block(const void *word, uint32_t value, int64_t deadline_ns)
 {
     struct timespec until = {.tv_sec = deadline_ns / 1000000000,
                              .tv_nsec = deadline_ns % 1000000000};
@@ -116,7 +116,7 @@ void weft__host_block(_Atomic(uint32_t) *word, uint32_t value, int64_t deadline_
                   deadline_ns == INT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
-void weft__host_unblock(_Atomic(uint32_t) *word)
+void weft__host_unblock(const void *word)
 {
     (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }

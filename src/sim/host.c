@@ -89,20 +89,21 @@ void weft__host_relax(void)
 /* -- threads ------------------------------------------------------------------------------------
  */
 
-void weft__host_block(_Atomic(uint32_t) *word, uint32_t value, int64_t deadline_ns)
+void weft__host_block(const void *word, uint32_t value, int64_t deadline_ns)
 {
+    const _Atomic(uint32_t) *atomic = word;
     struct weft__sim *sim = weft__sim_here();
 
     weft__sim_charge(sim);
     weft__sim_give_way(sim);
-    if (atomic_load_explicit(word, memory_order_relaxed) != value || deadline_ns <= sim->now_ns)
+    if (atomic_load_explicit(atomic, memory_order_relaxed) != value || deadline_ns <= sim->now_ns)
         return;
     sim->running->word = word;
     weft__sim_park_until(sim, "a word", 0, deadline_ns);
     sim->running->word = NULL;
 }
 
-void weft__host_unblock(_Atomic(uint32_t) *word)
+void weft__host_unblock(const void *word)
 {
     struct weft__sim *sim = weft__sim_here();
 
