@@ -18,3 +18,4 @@ endif()
 target_link_options(unit.coro.refused PRIVATE -Wl,--wrap=mprotect,--wrap=madvise,--wrap=mincore
     -Wl,--wrap=sigaction,--wrap=sigaltstack,--wrap=open)
 target_link_options(unit.coro.overflow PRIVATE -Wl,--wrap=sigaction,--wrap=raise,--wrap=write)
+target_link_options(unit.coro.walk PRIVATE -Wl,--wrap=_dl_find_object) # which has tables of its own
