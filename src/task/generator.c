@@ -61,10 +61,9 @@ static void put(weft_generator *generator)
 
 /* -- the end -------------------------------------------------------------------------------- */
 
+/* Once: by its scope, or by who closes it before that. */
 static void close_begin(weft_generator *generator)
 {
-    if (generator->closing)
-        return;
     generator->closing = true;
     if (!generator->started) {
         generator->over = true;

@@ -265,7 +265,7 @@ static int close_scope(struct weft__scope *scope, struct weft__task *self)
         weft__holds_abandon(&scope->holds);
         if (is_empty(scope))
             run_defers(scope);
-    } while (!is_empty(scope) || scope->holds);
+    } while (!is_empty(scope)); /* what they hold is in the shields they run in */
     settle_deadline(scope);
     weft__timer_disarm(&scope->reactor->timers, &scope->timer);
     while (scope->children)

@@ -123,6 +123,7 @@ static int main_cancelled(void *arg)
     ck_assert_int_eq(weft_wait_for(pending, &result, late), -ECANCELED);
     ck_assert_int_eq(weft_wait_for(CORO(two), &result, late), -ECANCELED);
     ck_assert_int_eq(weft_completed_next(each, &index, &result, late), -ECANCELED);
+    ck_assert_int_eq(weft_wait(&pending, 1, NULL, WEFT_ALL, late), -ECANCELED);
     ck_assert_int_eq(weft_uncancel(), 0);
     ck_assert_int_eq(begun, 0);
     ck_assert_int_eq(result, 77);
@@ -238,6 +239,106 @@ TEST(wrong_places)
     ck_assert(weft_is_coroutine(weft_coro(works, &two, sizeof two))); /* nobody's, nobody asks */
 }
 
+/* -- cycles and refusals ------------------------------------------------------------------------
+ */
+
+static weft_task pair[2];
+
+static int awaits_the_first(void *arg)
+{
+    int result = 0;
+
+    (void)arg;
+    ok(weft_await(pair[0], &result));
+    return result;
+}
+/* The other may be waited for when the list is made, and waits for us by the time we would. */
+static int takes_from_the_second(void *arg)
+{
+    weft_future *future = settled(7), *pending;
+    weft_completed *each;
+
+    (void)arg;
+    ok(weft_future_create(&pending, NULL));
+    for (int cycle = 1; cycle >= 0; cycle--) {
+        weft_awaitable list[] = {weft_of_future(future),
+                                 cycle ? weft_of_task(pair[1]) : weft_of_future(pending)};
+        ok(weft_as_completed(&each, list, 2));
+        until_it_waits(pair[1]);
+        ck_assert_int_eq(weft_completed_next(each, NULL, NULL, WEFT_NEVER), 1);
+        if (cycle)
+            ck_misuse(weft_completed_next(each, NULL, NULL, WEFT_NEVER), -EDEADLK,
+                      "weft_completed_next", "itself");
+        else
+            ck_assert_int_eq(weft_completed_next(each, NULL, NULL, 1), -ETIMEDOUT);
+        ok(weft_completed_close(each));
+    }
+    weft_future_put(pending);
+    weft_future_put(future);
+    return 6;
+}
+static int main_cycle(void *arg)
+{
+    int result = 0;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, takes_from_the_second, NULL, 0, OPT(.task = &pair[0])));
+        ok(weft_spawn(&s, awaits_the_first, NULL, 0, OPT(.task = &pair[1])));
+        ok(weft_join(pair[1], &result));
+        ck_assert_int_eq(result, 6);
+    }
+    return 0;
+}
+TEST(cycles_that_come_later)
+{
+    net_run(main_cycle);
+}
+
+static int main_full(void *arg)
+{
+    weft_awaitable coroutine = CORO(never);
+    int64_t result = 0;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        while (weft_spawn(&s, works, &never, sizeof never, NULL) == 0)
+            continue;
+        ck_assert_int_eq(weft_ensure_future(&coroutine), -EAGAIN);
+        ck_assert(weft_is_coroutine(coroutine)); /* and used up */
+        weft_scope_cancel(&s);
+    }
+    coroutine = CORO(two);
+    ok(weft_ensure_future(&coroutine));
+    ok(weft_await_any(coroutine, &result));
+    ck_assert_int_eq(result, 2);
+    return 0;
+}
+/* No room for a task: the coroutine is none yet, and nothing is left of it. */
+TEST(no_room_for_a_coroutine)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .tasks_max = 4};
+
+    ck_assert_int_eq(weft_run(main_full, NULL, 0, &opt), 0);
+}
+
+/* A failure that was awaited is there to the end, and nobody is told of it again. */
+static int main_heard(void *arg)
+{
+    weft_task task;
+    int error = -EPIPE, result = 0;
+
+    (void)arg;
+    ok(weft_spawn_nowait(weft_root(), fails_at_once, &error, sizeof error, OPT(.task = &task)));
+    ok(weft_await(task, &result));
+    ck_assert_int_eq(result, -EPIPE);
+    return 0;
+}
+TEST(a_failure_that_was_heard)
+{
+    net_run(main_heard);
+}
+
 /* -- a queue that is in use ---------------------------------------------------------------------
  */
 
@@ -285,4 +386,5 @@ TEST(a_queue_that_is_waited_in)
 }
 
 TEST_MAIN("await_edges", 30, results_that_nobody_wants, what_the_edge_says_of_a_coroutine,
-          cancelled_before, cancelled_when_it_fails, wrong_places, a_queue_that_is_waited_in)
+          cancelled_before, cancelled_when_it_fails, wrong_places, cycles_that_come_later,
+          no_room_for_a_coroutine, a_failure_that_was_heard, a_queue_that_is_waited_in)

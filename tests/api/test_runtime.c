@@ -439,6 +439,7 @@ static int fork_main(void *arg)
         if (pid == 0) {
             struct weft_post_slot slot = WEFT_POST_SLOT_INIT(no_callback, NULL);
             struct weft_stats stats;
+            weft_future *future;
             int wrong = 0;
             wrong |= (weft_yield() != -EPERM) << 0;
             wrong |= (weft_sleep(1) != -EPERM) << 1;
@@ -447,7 +448,9 @@ static int fork_main(void *arg)
             wrong |= (weft_post(inbox, no_callback, NULL, NULL) != -ENOTSUP) << 4;
             wrong |= (weft_post_slot(inbox, &slot) != -ENOTSUP) << 5;
             wrong |= (weft_stop_post(inbox) != -ENOTSUP || weft_stop() != -EPERM) << 6;
-            wrong |= (weft_stats(&stats, sizeof stats) != -EPERM) << 7;
+            wrong |= (weft_stats(&stats, sizeof stats) != -EPERM ||
+                      weft_run_coroutine_threadsafe(inbox, nothing, NULL, 0, &future) != -ENOTSUP)
+                     << 7;
             test_save_coverage();
             _exit(wrong);
         }

@@ -287,6 +287,61 @@ TEST(causes_of_refused_spawns)
     ck_assert_int_eq(run(from_outside_main), 0);
 }
 
+/* -- clean-up ---------------------------------------------------------------------------------- */
+
+static weft_scope *closing, *around;
+static weft_event go;
+
+static int waits_to_go(void *arg)
+{
+    (void)arg;
+    return weft_event_wait(&go);
+}
+/* There is no room, until the task that waits to go has ended. */
+static int spawns_one_more(void *arg)
+{
+    count++;
+    ck_assert_int_eq(weft_spawn(closing, give_back, arg, sizeof(int), NULL), 0);
+    count++;
+    return 0;
+}
+static void makes_room(void *arg)
+{
+    weft_task task;
+    int result = -1, zero = 0;
+
+    (void)arg;
+    ck_assert_int_eq(weft_spawn(closing, waits_to_go, NULL, 0, OPT(.task = &task)), 0);
+    ck_assert_int_eq(weft_spawn(around, spawns_one_more, &zero, sizeof zero, NULL), 0);
+    while (count == 0)
+        ck_assert_int_eq(weft_yield(), 0);
+    ck_assert_int_eq(weft_event_set(&go), 1);
+    ck_assert_int_eq(weft_join(task, &result), 0);
+    ck_assert_int_eq(result, 0);
+}
+/* The last clean-up action returns when nobody is in the scope, and somebody has been given room:
+   the scope waits for him. */
+static int room_main(void *arg)
+{
+    weft_scope outer, inner;
+
+    (void)arg;
+    around = &outer;
+    closing = &inner;
+    ck_assert_int_eq(weft_scope_open(&outer, NULL), 0);
+    ck_assert_int_eq(weft_scope_open(&inner, SCOPE_OPT(.max_tasks = 1)), 0);
+    ck_assert_int_eq(weft_scope_defer(&inner, makes_room, NULL), 0);
+    ck_assert_int_eq(weft_scope_close(&inner), 0);
+    ck_assert_int_eq(count, 2);
+    ck_assert_int_eq(weft_scope_close(&outer), 0);
+    return 0;
+}
+TEST(room_that_is_given_in_the_clean_up)
+{
+    go = (weft_event)WEFT_EVENT_INIT;
+    ck_assert_int_eq(run(room_main), 0);
+}
+
 TEST_MAIN("api.scope_edge", 30, errors, implicit_close, implicit_close_of_a_deadline,
           cancelled_children_have_not_failed, deadlines, rescheduling, what_the_edge_says,
-          causes_of_refused_spawns)
+          causes_of_refused_spawns, room_that_is_given_in_the_clean_up)

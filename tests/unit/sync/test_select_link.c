@@ -19,6 +19,7 @@ static weft_event event;
 static weft_lock lock;
 static weft_semaphore semaphore = WEFT_SEMAPHORE_INIT(1);
 static weft_queue queue = {.item_size = sizeof(int)};
+static weft_queue bounded = {.item_size = sizeof(int), .max = 2};
 static int item;
 
 /* -- one attempt ----------------------------------------------------------------------------------
@@ -139,6 +140,45 @@ TEST(a_put_has_room_before_it_claims)
     ck_assert_int_eq(weft_run(main_put, NULL, 0, NULL), 0);
 }
 
+static int selects(void *arg)
+{
+    int got = 0;
+    weft_case one = weft_case_get(&queue, &got);
+
+    (void)arg;
+    ck_assert_int_eq(weft_select(&one, 1, 0), 0);
+    return got;
+}
+
+/* Who waits for it may be won by something else meanwhile: then there must be room all the same. */
+static int main_put_to_select(void *arg)
+{
+    struct weft_spawn_opt opt = {.size = sizeof opt};
+    weft_task task;
+    int got;
+
+    (void)arg;
+    item = 5;
+    opt.task = &task;
+    ok(weft_create_task(selects, NULL, 0, &opt));
+    ok(weft_yield());
+    weft__alloc_fail_after(1);
+    check(weft__queue_link_put(&queue, begin(false)), false, -ENOMEM);
+    weft__alloc_fail_after(0);
+    check(weft__queue_link_put(&queue, begin(false)), false, 0);
+    ok(weft_join(task, &got));
+    ck_assert_int_eq(got, 5);
+    for (int i = 0; i < 2; i++) /* in a queue with bounds, as long as there is room */
+        check(weft__queue_link_put(&bounded, begin(false)), false, 0);
+    ck_assert_int_eq(weft_queue_count(&bounded), 2);
+    return weft_queue_destroy(&queue) + weft_queue_destroy(&bounded) - 2;
+}
+
+TEST(a_put_for_who_selects)
+{
+    ck_assert_int_eq(weft_run(main_put_to_select, NULL, 0, NULL), 0);
+}
+
 /* -- another reactor's ----------------------------------------------------------------------------
  */
 
@@ -174,5 +214,64 @@ TEST(objects_of_another_reactor)
     ck_assert_int_eq(weft_run(main_elsewhere, NULL, 0, &opt), 0);
 }
 
+/* -- cancelled too late ---------------------------------------------------------------------------
+ */
+
+static weft_event shared = WEFT_EVENT_SHARED_INIT;
+static int waits, is_set;
+
+static int sets(void *arg)
+{
+    (void)arg;
+    while (!__atomic_load_n(&waits, __ATOMIC_ACQUIRE))
+        ok(weft_sleep(100000));
+    ok(weft_event_set(&shared));
+    __atomic_store_n(&is_set, 1, __ATOMIC_RELEASE);
+    return 0;
+}
+static int selects_shared(void *arg)
+{
+    int got = 0;
+    weft_case cases[] = {weft_case_get(&queue, &got), weft_case_event(&shared)};
+
+    (void)arg;
+    ck_assert_int_eq(weft_select(cases, 2, 0), 1);
+    ck_assert_int_eq(cases[1].result, 0);
+    ck_assert_int_eq(weft_yield(), -ECANCELED);
+    return 3;
+}
+
+/* The event is set on the other reactor, and word of that has not come when the task is cancelled:
+   it has won, and is told so; the cancellation shows at the next call. */
+static int main_too_late(void *arg)
+{
+    struct weft_spawn_opt opt = {.size = sizeof opt};
+    weft_task task;
+    int result = 0;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        opt.reactor = WEFT_ON(1);
+        ok(weft_spawn(&s, sets, NULL, 0, &opt));
+        opt = (struct weft_spawn_opt){.size = sizeof opt, .task = &task};
+        ok(weft_spawn(&s, selects_shared, NULL, 0, &opt));
+        ok(weft_yield());
+        __atomic_store_n(&waits, 1, __ATOMIC_RELEASE);
+        while (!__atomic_load_n(&is_set, __ATOMIC_ACQUIRE))
+            ; /* without giving way */
+        ck_assert_int_eq(weft_cancel(task), 1);
+        ok(weft_join(task, &result));
+        ck_assert_int_eq(result, 3);
+    }
+    return weft_queue_destroy(&queue);
+}
+
+TEST(cancelled_when_it_has_won)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
+
+    ck_assert_int_eq(weft_run(main_too_late, NULL, 0, &opt), 0);
+}
+
 TEST_MAIN("sync: select", 20, ready_before_it_waits, a_put_has_room_before_it_claims,
-          objects_of_another_reactor)
+          a_put_for_who_selects, objects_of_another_reactor, cancelled_when_it_has_won)

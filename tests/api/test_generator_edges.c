@@ -1,0 +1,261 @@
+/*
+ * Edges of weft/generator.h: bodies that are cancelled by others than their close, or before they
+ * begin; bodies in a shield; who asks one that is being closed, or that waits for who asks. Would
+ * catch a close that hangs, an argument that is dropped twice or not at all, two tasks that wait
+ * for each other, and a cancellation that is taken for the end of the values.
+ */
+#include "sync.h"
+
+static weft_event go;
+static weft_generator *generator;
+static weft_task body;
+static int begun, ended, dropped;
+
+static void run(weft_task_fn fn)
+{
+    go = (weft_event)WEFT_EVENT_INIT;
+    begun = ended = dropped = 0;
+    is(weft_run(fn, NULL, 0, NULL), 0);
+}
+
+static void open_one(weft_generator_fn fn, const void *arg, size_t arg_size)
+{
+    is(weft_generator_open(&generator, sizeof(int), fn, arg, arg_size, NULL), 0);
+}
+
+static int next(void)
+{
+    int item = -1;
+
+    is(weft_generator_next(generator, &item), 1);
+    return item;
+}
+
+/* -- cancelled by others ----------------------------------------------------------------------
+ */
+
+static int gives_one(weft_generator *self, void *arg)
+{
+    int item = 1, error;
+
+    (void)arg;
+    body = weft_current_task();
+    error = weft_generator_produce(self, &item);
+    is(error, -ESHUTDOWN);
+    is(weft_generator_produce(self, &item), -ECANCELED);
+    ended++;
+    return error;
+}
+
+static void cancel_body(void)
+{
+    int before = ended;
+
+    is(next(), 1);
+    is(weft_cancel(body), 1);
+    while (ended == before)
+        is(weft_yield(), 0);
+}
+
+/* Its task is cancelled, and nobody has closed it: that is not the end of the values, and is told
+   to who asks, each time, or to the close. */
+static int other_main(void *arg)
+{
+    int item = 7;
+
+    (void)arg;
+    open_one(gives_one, NULL, 0);
+    cancel_body();
+    is(weft_generator_next(generator, &item), -ECANCELED);
+    is(weft_cancel(weft_current_task()), 1);
+    is(weft_generator_next(generator, &item), -ECANCELED);
+    is(weft_cause(), WEFT_CAUSE_CANCEL);
+    is(weft_uncancel(), 0);
+    is(weft_generator_close(generator), 0);
+    open_one(gives_one, NULL, 0);
+    cancel_body();
+    is(weft_generator_close(generator), -ECANCELED);
+    is(item, 7);
+    return 0;
+}
+TEST(cancelled_by_another)
+{
+    run(other_main);
+}
+
+/* -- cancelled before it begins ---------------------------------------------------------------
+ */
+
+static void drop(void *arg)
+{
+    is(*(int *)arg, 10);
+    dropped++;
+}
+static int begins(weft_generator *self, void *arg)
+{
+    (void)arg;
+    begun++;
+    return weft_generator_produce(self, &begun);
+}
+static int asks(void *arg)
+{
+    int item;
+
+    (void)arg;
+    return weft_generator_next(generator, &item);
+}
+static int cancels(void *arg)
+{
+    weft_scope_cancel(*(weft_scope **)arg);
+    return 0;
+}
+/* Its task is there, and has not run when the scope is cancelled: the argument is dropped instead,
+   once. Without a drop function it runs, as any task does, and is told. */
+static int before_main(void *arg)
+{
+    struct weft_generator_opt opt = {.size = sizeof opt, .drop = drop};
+    int ten = 10;
+
+    (void)arg;
+    for (int drops = 1; drops >= 0; drops--) {
+        begun = dropped = 0;
+        opt.drop = drops ? drop : NULL;
+        WEFT_SCOPE(s) {
+            weft_scope *scope = &s;
+            is(weft_generator_open(&generator, sizeof(int), begins, &ten, sizeof ten, &opt), 0);
+            is(weft_spawn(&s, asks, NULL, 0, NULL), 0);
+            is(weft_spawn(&s, cancels, &scope, sizeof scope, NULL), 0);
+        }
+        is(dropped, drops);
+        is(begun, !drops);
+    }
+    return 0;
+}
+TEST(cancelled_before_it_begins)
+{
+    run(before_main);
+}
+
+/* -- in a shield ------------------------------------------------------------------------------
+ */
+
+static int gives_in_a_shield(weft_generator *self, void *arg)
+{
+    int item = 4;
+
+    (void)arg;
+    WEFT_SHIELD(weft_after_ns(HOUR)) {
+        is(weft_generator_produce(self, &item), -ESHUTDOWN);
+        is(weft_generator_produce(self, &item), -ECANCELED);
+        is(weft_event_wait(&go), 0);
+    }
+    ended++;
+    return 0;
+}
+static int closes(void *arg)
+{
+    (void)arg;
+    return weft_generator_close(generator);
+}
+/* A shield keeps the cancellation from the body, and still it learns that it is closed. Who asks
+   meanwhile is refused. */
+static int shield_main(void *arg)
+{
+    int item;
+
+    (void)arg;
+    open_one(gives_in_a_shield, NULL, 0);
+    is(next(), 4);
+    WEFT_SCOPE(s) {
+        weft_task closer = sync_start_until(&s, closes, 0, "generator");
+        ck_misuse(weft_generator_next(generator, &item), -EBUSY, "weft_generator_next", "closes");
+        is(ended, 0);
+        is(weft_event_set(&go), 1);
+        is(sync_result(closer), 0);
+        is(ended, 1);
+    }
+    return 0;
+}
+TEST(closed_in_a_shield)
+{
+    run(shield_main);
+}
+
+/* -- who waits for whom -----------------------------------------------------------------------
+ */
+
+static int awaits_first(weft_generator *self, void *arg)
+{
+    int result = 0;
+
+    is(weft_await(*(weft_task *)arg, &result), 0);
+    return weft_generator_produce(self, &result);
+}
+static int asks_who_awaits_it(void *arg)
+{
+    int item;
+
+    is(weft_event_wait(&go), 0);
+    ck_misuse(weft_generator_next(generator, &item), -EDEADLK, "weft_generator_next", "who asks");
+    ended++;
+    return *(int *)arg;
+}
+/* The body waits for a task that asks it: neither would go on. Others may ask. */
+static int cycle_main(void *arg)
+{
+    int item;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        weft_task task = sync_start_until(&s, asks_who_awaits_it, 5, "event");
+        open_one(awaits_first, &task, sizeof task);
+        is(weft_generator_next_until(generator, &item, weft_after_us(200)), -ETIMEDOUT);
+        is(weft_event_set(&go), 1);
+        while (ended == 0)
+            is(weft_yield(), 0);
+        is(next(), 5);
+        is(weft_generator_close(generator), 0);
+    }
+    return 0;
+}
+TEST(a_body_that_waits_for_who_asks)
+{
+    run(cycle_main);
+}
+
+/* -- outside of tasks -------------------------------------------------------------------------
+ */
+
+static void close_in_callback(void *arg)
+{
+    is(weft_generator_close(arg), -EPERM);
+    ended++;
+}
+static int places_main(void *arg)
+{
+    int item;
+
+    (void)arg;
+    open_one(gives_one, NULL, 0);
+    is(weft_generator_next_until(generator, NULL, WEFT_NEVER), -EINVAL);
+    is(next(), 1);
+    is(weft_call_soon(close_in_callback, generator, NULL), 0);
+    while (ended == 0)
+        is(weft_yield(), 0);
+    is(weft_cancel(body), 1); /* it is there still */
+    while (ended == 1)
+        is(weft_yield(), 0);
+    is(weft_generator_next(generator, &item), -ECANCELED);
+    is(weft_generator_close(generator), 0);
+    return 0;
+}
+TEST(outside_of_tasks)
+{
+    int item;
+
+    run(places_main);
+    is(weft_generator_next_until(NULL, &item, 1), -EPERM);
+}
+
+TEST_MAIN("generator_edges", 30, cancelled_by_another, cancelled_before_it_begins,
+          closed_in_a_shield, a_body_that_waits_for_who_asks, outside_of_tasks)
