@@ -9,9 +9,11 @@ set(rare_units io/accept io/accept_full io/fd io/stream_direct io/stream_give io
 
 # Every suspending call gives way first. What these count on is that a call that need not suspend does
 # not, so that nothing happens between two of them.
+set(yield_await_edges cycles_that_come_later) # waits for it when it is looked at first
 set(yield_batch one_batch one_batch_among_many) # all that came at once is read in one turn
 set(yield_callback in_the_order_asked)    # asked for, and not called yet when looked at
 set(yield_cancel before_it_first_ran)     # spawned, and cancelled before it runs
+set(yield_generator_edges cancelled_before_it_begins) # asked for, and cancelled before it runs
 set(yield_post_order own_posts_and_tasks_in_order) # posted, and not run yet
 set(yield_scope_more
     no_herd_waits_for_room                # counts switches
@@ -57,6 +59,7 @@ set(inbox_runtime.peers a_late_knock)     # what is posted at the end waits in t
 set(inbox_task.inside news_are_told_once) # counts messages
 
 # The ready queue has no order. What these look at is the order.
+set(order_generator_edges cancelled_before_it_begins)
 set(order_callback in_the_order_asked)
 set(order_future awaited_by_many callbacks)
 set(order_gather values_win_over_a_cancellation) # which of two begins first
