@@ -26,6 +26,9 @@ set(yield_task
 set(yield_wait wait_for_owns cycle)       # cancelled, or joined, before what it waits for has begun
 set(yield_race_future race_41)             # settled and cancelled before it has come to its wait
 set(yield_race_task race_42)              # the other one has ended when it is cancelled
+set(yield_debug tasks_that_failed)         # the scope has failed when it yields
+set(yield_inspect a_signal)                # told before it has come to its sleep
+set(yield_misuse_io streams)               # begun, and not yet at the wait that is in the way
 set(yield_io.accept_full closed_while_somebody_comes) # who closes is not in the close yet
 set(yield_io.stream_give cancelled_between_two_waits # it has begun to write
     users_of_a_buffer) # given and not sent yet
@@ -68,6 +71,8 @@ set(order_post_order own_posts_and_tasks_in_order)
 set(order_race_task
     race_41_handed_over race_42)          # who runs before whom
 set(order_scope_edge errors)              # "newest first"
+set(order_debug tasks_that_failed)         # by when the other one has run
+set(order_misuse_io streams)               # likewise
 set(order_stats tasks)                    # by when all have come to their wait
 set(order_stream_calls close_while_cancelled_and_twice) # which of two that close is the second
 set(order_stream_busy what_is_held_is_not_taken_in_one_turn) # how often another one runs meanwhile

@@ -154,7 +154,10 @@ def exported(shared):
 
 
 # Headers whose functions are in a library of their own.
-BESIDE = {"include/weft/sim.h": "libweft-sim.a"}
+BESIDE = {
+    "include/weft/sim.h": "libweft-sim.a",
+    "include/weft/names.h": "names/libweft-names.a",
+}
 
 
 def beside_findings(options, promised):
