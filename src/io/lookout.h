@@ -12,8 +12,9 @@
 
 struct weft__lookout {
     struct weft__operation operation;
-    int32_t wanted; /* POLL*, with those that always count */
-    int32_t came;   /* of them; 0: none so far */
+    int32_t wanted;               /* POLL*, with those that always count */
+    int32_t came;                 /* of them; 0: none so far */
+    const struct weft__fd *other; /* when it is closed the wait ends, too; NULL: there is none */
 };
 
 /* events: POLL* and WEFT_IDLE. Those that hold, one of them asked for at least; or an error. */

@@ -26,7 +26,7 @@ static void completed(struct weft__op *op, int32_t result, uint32_t flags)
 }
 
 static int32_t wait_once(struct weft__task *self, struct weft__lookout *lookout, int fd,
-                         struct weft__fd *record, int events, bool edges)
+                         const struct weft__fd *record, int events, bool edges)
 {
     struct weft__sqe *sqe = weft__operation_begin(self, &lookout->operation, "poll", fd);
 
@@ -36,6 +36,8 @@ static int32_t wait_once(struct weft__task *self, struct weft__lookout *lookout,
     if (events & WEFT_IDLE)
         weft__operation_idle(&lookout->operation);
     weft__request_poll(sqe, fd, (uint32_t)(events & EVENTS), edges);
+    if (lookout->other && weft__fd_closing(lookout->other))
+        return weft__await(self, &lookout->operation, sqe, lookout->other);
     return weft__await(self, &lookout->operation, sqe, record);
 }
 
@@ -69,6 +71,7 @@ int weft_poll(int fd, int events)
     if (events & ~(EVENTS | WEFT_IDLE))
         return weft__misuse(-EINVAL, "events that the call does not know");
     io = weft__io_of(self->reactor);
+    lookout.other = NULL;
     result = weft__fd_watch(io, fd, &record);
     if (result < 0)
         return result;

@@ -117,6 +117,7 @@ static int wait_for(struct ends *ends, struct end *end, int events)
         return result;
     if (closing(ends))
         return -ECANCELED;
+    ends->lookout.other = end == &ends->in ? ends->out.record : ends->in.record;
     result = weft__lookout_wait(ends->self, &ends->lookout, end->fd, end->record, events);
     return result < 0 ? or_closing(ends, result) : 0;
 }
@@ -145,6 +146,15 @@ static ssize_t move_directly(struct ends *ends, size_t size, unsigned flags, boo
     return error;
 }
 
+/* Either may have been closed before there was a request to be had. */
+static int32_t await(struct ends *ends, struct weft__sqe *sqe)
+{
+    const struct weft__fd *record =
+        weft__fd_closing(ends->out.record) ? ends->out.record : ends->in.record;
+
+    return or_closing(ends, weft__await(ends->self, &ends->lookout.operation, sqe, record));
+}
+
 static int32_t ask(struct ends *ends, uint64_t offset_in, uint64_t offset_out, size_t size,
                    unsigned flags)
 {
@@ -155,8 +165,7 @@ static int32_t ask(struct ends *ends, uint64_t offset_in, uint64_t offset_out, s
         return weft__operation_error(ends->self);
     weft__request_splice(sqe, ends->in.fd, offset_in, ends->out.fd, offset_out,
                          weft__size_once(size), flags | SPLICE_F_NONBLOCK);
-    return or_closing(ends,
-                      weft__await(ends->self, &ends->lookout.operation, sqe, ends->in.record));
+    return await(ends, sqe);
 }
 
 /* With a file: by a worker of the kernel, who waits for the disk and for nothing else. */
@@ -274,8 +283,7 @@ static int32_t fill_pipe(struct ends *ends, int pipe_in, off_t offset, size_t si
         return weft__operation_error(ends->self);
     weft__request_splice(sqe, ends->in.fd, (uint64_t)offset, pipe_in, WEFT__OFFSET_CURRENT,
                          weft__size_once(size), SPLICE_F_NONBLOCK);
-    return or_closing(ends,
-                      weft__await(ends->self, &ends->lookout.operation, sqe, ends->in.record));
+    return await(ends, sqe);
 }
 
 static int send_file(struct ends *ends, off_t offset, size_t size, size_t *sent)

@@ -11,9 +11,11 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <poll.h>
 
 #include "base/memory.h"
 #include "reactor/reactor.h"
+#include "ring/host.h"
 
 static bool no_room;
 
@@ -33,6 +35,8 @@ static struct scene {
     int peer; /* of the stream */
     int taken;
     int file, from, to; /* a file, and two folders */
+    int pipe[2];        /* with a byte in it */
+    int empty[2];       /* one without */
 } scene;
 
 static int connect_and_take(int *there)
@@ -78,14 +82,18 @@ static void open_scene(void)
     ok(scene.file);
     ok(scene.from);
     ok(scene.to);
+    ok(weft_pwrite(scene.file, "x", 1, 0));
+    ok(weft_pipe(scene.pipe, 0));
+    ok(weft_write(scene.pipe[1], "x", 1));
+    ok(weft_pipe(scene.empty, 0));
 }
 
 /* What the call or the case has closed is closed already. */
 static void close_scene(void)
 {
-    int fds[] = {scene.listener, scene.here,     scene.there, scene.fresh,
-                 scene.quiet[0], scene.quiet[1], scene.peer,  scene.taken,
-                 scene.file,     scene.from,     scene.to};
+    int fds[] = {scene.listener, scene.here,    scene.there,   scene.fresh,    scene.quiet[0],
+                 scene.quiet[1], scene.peer,    scene.taken,   scene.file,     scene.from,
+                 scene.to,       scene.pipe[0], scene.pipe[1], scene.empty[0], scene.empty[1]};
 
     if (scene.stream)
         ok(weft_stream_close(scene.stream));
@@ -171,6 +179,76 @@ static int64_t call_rename_of_nothing(void)
     return weft_renameat(scene.from, "none", scene.to, "a");
 }
 
+static int64_t call_poll(void)
+{
+    return weft_poll(scene.here, POLLIN);
+}
+
+static int64_t call_splice(void)
+{
+    off_t at = 0;
+
+    return weft_splice(scene.pipe[0], NULL, scene.file, &at, 1, 0);
+}
+
+/* Waits for either end to be ready; whichever of the two is closed, it is over. */
+static int64_t call_splice_later(void)
+{
+    return weft_splice(scene.empty[0], NULL, scene.pipe[1], NULL, 1, 0);
+}
+
+static void fill_empty(void)
+{
+    ck_assert_int_eq(weft_write(scene.empty[1], "x", 1), 1);
+}
+
+static void close_empty(void)
+{
+    ok(weft_close(scene.empty[0]));
+    scene.empty[0] = -1;
+}
+
+static void close_pipe(void)
+{
+    ok(weft_close(scene.pipe[1]));
+    scene.pipe[1] = -1;
+}
+
+static int64_t call_sendfile(void)
+{
+    off_t at = 0;
+
+    return weft_sendfile(scene.pipe[1], scene.file, &at, 1);
+}
+
+static int seen;
+
+static void on_ready(int fd, int events, void *arg)
+{
+    (void)fd;
+    (void)arg;
+    seen = events;
+}
+
+/* Not the call waits for room, but who is to be called; without memory he is told that. */
+static int64_t call_watch(void)
+{
+    int error = weft_add_reader(scene.here, on_ready, NULL);
+
+    seen = 0;
+    while (error == 0 && seen == 0 && scene.here >= 0) {
+        error = weft_sleep(1000);
+        if (error == 0 && seen == -ENOMEM) {
+            seen = 0;
+            error = weft_add_reader(scene.here, on_ready, NULL);
+        }
+    }
+    if (scene.here < 0)
+        return -ECANCELED;
+    (void)weft_remove_reader(scene.here);
+    return error < 0 ? error : seen;
+}
+
 static void close_file(void)
 {
     ok(weft_close(scene.file));
@@ -249,6 +327,13 @@ static const struct act {
     {call_pwrite, nothing, close_file, 1, -ECANCELED, -ENOMEM, 0},
     {call_rename, nothing, close_to, 0, -ECANCELED, -ENOMEM, 0},
     {call_rename_of_nothing, nothing, close_to, -ENOENT, -ECANCELED, -ENOMEM, 0},
+    {call_poll, send_there, close_here, POLLIN, -ECANCELED, -ENOMEM, 0},
+    {call_splice, nothing, close_file, 1, -ECANCELED, -ENOMEM, 0},
+    {call_splice_later, fill_empty, close_empty, 1, -ECANCELED, -ENOMEM, 0},
+    {call_splice_later, fill_empty, close_pipe, 1, -ECANCELED, -ENOMEM, 0},
+    {call_sendfile, nothing, close_pipe, 1, -ECANCELED, -ENOMEM, 0},
+    {call_sendfile, nothing, close_file, 1, -ECANCELED, -ENOMEM, 0},
+    {call_watch, send_there, close_here, POLLIN, -ECANCELED, TRIES_AGAIN, 2},
     {call_close, nothing, NULL, 0, 0, 0, 0},
 };
 enum { ACTS = sizeof acts / sizeof acts[0] };
@@ -384,10 +469,137 @@ static void lack_memory(weft_scope *scope)
         ck_assert_int_eq(world_run(&world), 0);                                                    \
     }
 
+/* -- watchers and processes ----------------------------------------------------------------------
+ */
+
+static void never(int fd, int events, void *arg)
+{
+    (void)fd;
+    (void)events;
+    (void)arg;
+    ck_abort_msg("called though nothing came");
+}
+
+/* No memory for its place among what is ready, which it has before it is armed. */
+static int no_place_main(void *arg)
+{
+    struct weft__ready *ready = &weft__self->ready;
+    uint32_t reserved;
+    int fds[2];
+
+    (void)arg;
+    ok(weft_pipe(fds, 0));
+    reserved = ready->reserved;
+    ready->reserved = ready->mask + 1; /* the next needs more room */
+    weft__alloc_fail_after(3);
+    ck_assert_int_eq(weft_add_reader(fds[0], never, NULL), -ENOMEM);
+    weft__alloc_fail_after(0);
+    ready->reserved = reserved;
+    ck_assert_int_eq(weft_remove_reader(fds[0]), 0);
+    ok(weft_close(fds[0]));
+    return weft_close(fds[1]);
+}
+
+TEST(no_place_for_a_watcher)
+{
+    struct world world = {.plan = "calm", .task = no_place_main};
+
+    ck_assert_int_eq(world_run(&world), 0);
+}
+
+/* The second of them finds no room, and is to try again in a turn that never comes. */
+static int leaves_watchers(void *arg)
+{
+    int *fds = arg;
+
+    ok(weft_pipe(fds, 0));
+    ok(weft_pipe(fds + 2, 0));
+    no_room = true;
+    ok(weft_add_reader(fds[0], never, NULL));
+    ok(weft_add_reader(fds[2], never, NULL));
+    return 0;
+}
+
+static int loop_that_ends(void *arg)
+{
+    const struct weft_run_opt opt = {.size = sizeof opt, .ring_entries = 1};
+    weft_loop *loop;
+    int fds[4];
+
+    (void)arg;
+    ok(weft_loop_new(&loop, &opt));
+    ok(weft_loop_run(loop, leaves_watchers, fds, 0));
+    no_room = false;
+    ok(weft_loop_close(loop));
+    for (int i = 0; i < 4; i++)
+        weft__host_close(fds[i]);
+    return 0;
+}
+
+TEST(dropped_before_there_is_room)
+{
+    struct world world = {.plan = "calm"};
+
+    ck_assert_int_eq(world_run_fn(&world, loop_that_ends, NULL), 0);
+}
+
+static int sleeps(weft_sim_process *process, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return weft_sim_process_sleep(process, INT64_MAX) < 0;
+}
+
+static bool started;
+
+/* Takes the only place of the queue, in every turn. */
+static int keeps_it_full(void *arg)
+{
+    (void)arg;
+    while (!started) {
+        ok(weft_add_reader(scene.quiet[0], never, NULL));
+        ok(weft_yield());
+        ck_assert_int_eq(weft_remove_reader(scene.quiet[0]), 1);
+    }
+    return 0;
+}
+
+/* Closed before its keeper could ask the kernel for its end. */
+static int process_main(void *arg)
+{
+    const char *const arguments[] = {"/bin/sleeps", NULL};
+    weft_process *process;
+
+    (void)arg;
+    open_scene();
+    ok(weft_sim_program("/bin/sleeps", sleeps));
+    started = false;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, keeps_it_full, NULL, 0, NULL));
+        no_room = true;
+        ok(weft_create_subprocess_exec(arguments, NULL, &process));
+        no_room = false;
+        started = true;
+        ok(weft_process_close(process));
+        ck_assert_uint_eq(weft_sim_processes(), 0);
+    }
+    close_scene();
+    return 0;
+}
+
+TEST(process_closed_before_there_is_room)
+{
+    struct world world = {.plan = "calm net.latency=0",
+                          .task = process_main,
+                          .run = {.ring_entries = 1}};
+
+    ck_assert_int_eq(world_run(&world), 0);
+}
+
 CASE(room_comes, wait_for_room)
 CASE(cancelled_before_there_is_room, cancel_meanwhile)
 CASE(closed_before_there_is_room, close_meanwhile)
 CASE(no_memory_for_a_request, lack_memory)
 
 TEST_MAIN("sim/no_room", 30, room_comes, cancelled_before_there_is_room,
-          closed_before_there_is_room, no_memory_for_a_request)
+          closed_before_there_is_room, no_memory_for_a_request, no_place_for_a_watcher,
+          dropped_before_there_is_room, process_closed_before_there_is_room)
