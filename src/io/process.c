@@ -79,11 +79,12 @@ static int signal_all(const struct weft_process *process, int number)
 }
 
 /* Waits for its end at most that long: a scope with a deadline, shielded from what made us end it.
- */
+   A grace without end ends, too, since no shield is without a deadline. */
 static void wait_at_most(struct weft__task *self, struct weft_process *process, int64_t span_ns)
 {
+    int64_t deadline = weft_after_ns(span_ns);
     struct weft_scope_opt opt = {.size = sizeof opt,
-                                 .deadline = weft_after_ns(span_ns),
+                                 .deadline = deadline < WEFT_NEVER ? deadline : WEFT_NEVER - 1,
                                  .name = "grace"};
     weft_scope shield, scope;
 
@@ -373,13 +374,9 @@ int weft_process_close(weft_process *process)
     return 0;
 }
 
+/* No task is left, so no keeper: all have ended, and nobody looks at them. */
 void weft__processes_stop(struct weft__io *io)
 {
-    struct weft_process *next;
-
-    for (struct weft_process *process = io->processes; process; process = next) {
-        next = process->next;
-        if (process->ended && process->users == 0)
-            weft__process_free(process);
-    }
+    while (io->processes)
+        weft__process_free(io->processes);
 }

@@ -118,7 +118,8 @@ static int main_misuse(void *arg)
 {
     const char *const nothing[] = {NULL};
     const char *const something[] = {CHILD, NULL};
-    const struct weft_process_fd low = {.from = 0, .to = 2}, twice[] = {{0, 5}, {1, 5}};
+    const struct weft_process_fd low = {.from = 0, .to = 2}, high = {.from = 0, .to = 128},
+                                 none = {.from = -1, .to = 5}, twice[] = {{0, 5}, {1, 5}};
     weft_process *process = NULL;
 
     (void)arg;
@@ -133,9 +134,16 @@ static int main_misuse(void *arg)
          -EINVAL);
     same(weft_create_subprocess_exec(something, OPT(.fds = &low, .fd_count = 1), &process),
          -EINVAL);
+    same(weft_create_subprocess_exec(something, OPT(.fds = &high, .fd_count = 1), &process),
+         -EINVAL);
+    same(weft_create_subprocess_exec(something, OPT(.fds = &none, .fd_count = 1), &process),
+         -EINVAL);
+    same(weft_create_subprocess_exec(something, OPT(.fds = twice, .fd_count = 65), &process),
+         -EINVAL);
     same(weft_create_subprocess_exec(something, OPT(.fds = twice, .fd_count = 2), &process),
          -EINVAL);
     same(weft_create_subprocess_exec(something, OPT(.fd_count = 1), &process), -EINVAL);
+    same(weft_create_subprocess_exec(something, OPT(.limit_count = 1), &process), -EINVAL);
     same(weft_create_subprocess_exec(something, OPT(.limit_count = 17), &process), -EINVAL);
     same(weft_create_subprocess_exec(something, OPT(.group = -2), &process), -EINVAL);
     same(weft_process_wait(NULL, NULL), -EINVAL);
@@ -230,6 +238,33 @@ TEST(closed_while_others_wait)
     run(main_closing);
 }
 
+static int closes(void *arg)
+{
+    return weft_process_close(*(weft_process **)arg);
+}
+
+/* One closes it, which takes the grace; another comes meanwhile, and is told. */
+static int main_twice(void *arg)
+{
+    weft_process *process =
+        start(CHILD_ARGS("stubborn"), OPT(.out = WEFT_PIPE, .grace_ns = 20 * MS));
+
+    (void)arg;
+    expect_line(process, "ready\n");
+    WEFT_SCOPE(s) {
+        same(weft_spawn(&s, closes, &process, sizeof process, NULL), 0);
+        same(weft_yield(), 0);
+        same(weft_process_close(process), -EALREADY);
+        same(weft_process_wait(process, NULL), -EBADF);
+    }
+    return 0;
+}
+
+TEST(closed_twice)
+{
+    run(main_twice);
+}
+
 /* -- scopes -------------------------------------------------------------------------------------
  */
 
@@ -255,6 +290,15 @@ static int main_scopes(void *arg)
     }
     same(weft_process_poll(process, &status), 1);
     same(status.code, 7); /* it was asked first, and had the time */
+    same(weft_process_close(process), 0);
+
+    WEFT_SCOPE(s) {
+        process = start(CHILD_ARGS("polite"), OPT(.out = WEFT_PIPE, .grace_ns = INT64_MAX));
+        expect_line(process, "ready\n");
+        same(weft_scope_cancel(&s), 1);
+    }
+    same(weft_process_poll(process, &status), 1);
+    same(status.code, 7); /* it has all the time there is */
     same(weft_process_close(process), 0);
 
     WEFT_SCOPE(s) {
@@ -408,6 +452,29 @@ TEST(cancelled_while_it_starts)
     run(main_while);
 }
 
+/* Cancelled while its scope has no place for one more: nothing stays of what was prepared. */
+static int main_no_place(void *arg)
+{
+    weft_process *process = NULL, *other = NULL;
+
+    (void)arg;
+    WEFT_SCOPE(s, .max_tasks = 1) {
+        weft_scope *scope = &s;
+
+        process = start(CHILD_ARGS("sleep"), NULL);
+        same(weft_spawn(weft_root(), cancels, &scope, sizeof scope, NULL), 0);
+        same(weft_create_subprocess_exec(CHILD_ARGS("sleep"), OPT(.in = WEFT_PIPE), &other),
+             -ECANCELED);
+        ck_assert_ptr_null(other);
+    }
+    return weft_process_close(process);
+}
+
+TEST(cancelled_before_there_is_a_place)
+{
+    run(main_no_place);
+}
+
 /* -- another reactor -----------------------------------------------------------------------------
  */
 
@@ -444,5 +511,6 @@ TEST(two_reactors)
 }
 
 TEST_MAIN("process", 60, codes, ended_by_signals, starts_that_fail, misuse, many_wait,
-          closed_while_others_wait, scopes, deadline, forgotten, bounded, cancelled_before,
-          cancelled_while_it_starts, two_reactors)
+          closed_while_others_wait, closed_twice, scopes, deadline, forgotten, bounded,
+          cancelled_before, cancelled_while_it_starts, cancelled_before_there_is_a_place,
+          two_reactors)
