@@ -173,6 +173,7 @@ static int open_pipe(struct weft_process *process, int which)
     return error;
 }
 
+/* 1: of the last, it goes where .out does. */
 static int set_end(struct weft_process *process, int which, const struct weft_process_opt *opt)
 {
     int end = which == 0 ? opt->in : (which == 1 ? opt->out : opt->err);
@@ -183,9 +184,7 @@ static int set_end(struct weft_process *process, int which, const struct weft_pr
         give(process->launch, WEFT__CHILD_NULL, which);
     else if (end >= FD_BASE)
         give(process->launch, end - FD_BASE, which);
-    else if (end == WEFT_STDOUT)
-        return opt->out == WEFT_STDOUT ? -EINVAL : 1;
-    return 0;
+    return end == WEFT_STDOUT ? 1 : 0;
 }
 
 /* Where .out goes, which may be nowhere in particular: then where ours does. */

@@ -99,8 +99,7 @@ void weft__signals_stop(struct weft__io *io)
 {
     while (io->signals) {
         let_go(io->signals);
-        if (io->signals->fd >= 0)
-            weft__host_close(io->signals->fd);
+        weft__host_close(io->signals->fd);
         destroy(io->signals);
     }
 }

@@ -263,6 +263,7 @@ TEST(outside_a_task)
     ck_assert_int_eq(weft_send(0, &byte, 1, 0), -EPERM);
     ck_assert_int_eq(weft_recv_until(0, &byte, 1, 0, 1), -EPERM);
     ck_assert_int_eq(weft_accept(0, NULL, NULL, 0), -EPERM);
+    ck_assert_int_eq(weft_accept_until(0, NULL, NULL, 0, WEFT_NEVER), -EPERM);
     ck_assert_int_eq(weft_socket(AF_INET, SOCK_STREAM, 0), -EPERM);
     ck_assert_int_eq(weft_listen_tcp("127.0.0.1:0", NULL), -EPERM);
     ck_assert_int_eq(weft_connect_tcp("127.0.0.1:1", NULL), -EPERM);

@@ -284,6 +284,7 @@ static int main_refused(void *arg)
 TEST(refused)
 {
     ck_misuse(weft_poll(0, POLLIN), -EPERM, "weft_poll", "");
+    ck_misuse(weft_poll_until(0, POLLIN, WEFT_NEVER), -EPERM, "weft_poll_until", "");
     net_run(main_refused);
 }
 

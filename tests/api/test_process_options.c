@@ -61,7 +61,8 @@ TEST(shell)
 /* Found along PATH, ours or that of the environment it is given. */
 static int main_path(void *arg)
 {
-    const char *const nowhere[] = {"PATH=/nowhere::/nor/here", NULL}, *const empty[] = {NULL};
+    const char *const nowhere[] = {"HOME=/", "PATH=/nowhere::/nor/here", NULL};
+    const char *const empty[] = {NULL};
     const char *const program[] = {"true", NULL};
     weft_process *process = start(program, NULL);
     struct weft_process_status status;
@@ -366,6 +367,10 @@ static int main_terminal(void *arg)
     same(weft_stream_shutdown(terminal), -ENOTSOCK);
     same(weft_process_wait(process, &status), 0);
     same(status.code, 4);
+    same(weft_process_close(process), 0);
+
+    same(weft_create_subprocess_shell("stty size", OPT(.pty = true, .columns = 50), &process), 0);
+    expect(weft_process_stdout(process), "24 50\r\n");
     same(weft_process_close(process), 0);
 
     /* it hangs up when we go, and a shell ends of that */

@@ -4,6 +4,7 @@
  * sees, and memory or descriptors that stay after whatever went wrong.
  */
 #include "api/process.h"
+#include "support/misuse.h"
 
 #define PIPES .in = WEFT_PIPE, .out = WEFT_PIPE, .err = WEFT_PIPE
 
@@ -140,6 +141,22 @@ TEST(limit)
     run(main_limit);
 }
 
+static int main_no_input(void *arg)
+{
+    weft_process *process = start(CHILD_ARGS("cat"), OPT(PIPES));
+
+    (void)arg;
+    ck_misuse(weft_process_communicate(process, NULL, 1, NULL, NULL), -EFAULT,
+              "weft_process_communicate", "NULL");
+    same(weft_process_communicate(process, NULL, 0, NULL, NULL), 0);
+    return weft_process_close(process);
+}
+
+TEST(no_input)
+{
+    run(main_no_input);
+}
+
 /* That nobody reads the input is no error. */
 static int main_unread(void *arg)
 {
@@ -256,6 +273,8 @@ static int main_given(void *arg)
     expect_output(CHILD_ARGS("say", "out", "err"), OPT(PIPES), "out", "err");
     expect_output(CHILD_ARGS("say", "out", "err"), OPT(.out = WEFT_PIPE, .err = WEFT_STDOUT),
                   "outerr", NULL);
+    expect_output(CHILD_ARGS("say", "out", "err"),
+                  OPT(.in = WEFT_DEVNULL, .out = WEFT_PIPE, .err = WEFT_STDOUT), "outerr", NULL);
     expect_output(CHILD_ARGS("say", "out", "err"), OPT(.out = WEFT_PIPE, .err = WEFT_DEVNULL),
                   "out", NULL);
     expect_output(CHILD_ARGS("cat"), OPT(.in = WEFT_DEVNULL, .out = WEFT_PIPE), "", NULL);
@@ -310,5 +329,5 @@ TEST(many)
     run(main_many);
 }
 
-TEST_MAIN("process_talk", 60, streams, end_of_input, all_of_it, no_deadlock, limit, input_unread,
-          cancelled, closed, what_it_is_given, many)
+TEST_MAIN("process_talk", 60, streams, end_of_input, all_of_it, no_deadlock, limit, no_input,
+          input_unread, cancelled, closed, what_it_is_given, many)

@@ -260,6 +260,59 @@ TEST(both_sides)
     net_run(main_both);
 }
 
+/* Many, and early ones go on when later ones need a larger table. */
+enum { MANY = 50 };
+static int main_many(void *arg)
+{
+    static int fds[MANY][2];
+    struct seen seen = {.event = WEFT_EVENT_INIT, .read_max = 1};
+
+    (void)arg;
+    for (int i = 0; i < MANY; i++) {
+        plain_pipe(fds[i]);
+        same(weft_add_reader(fds[i][0], on_reader, &seen), 0);
+    }
+    ck_assert_int_gt(fds[MANY - 1][0], 64);
+    for (int i = 0; i < MANY; i++)
+        same(write(fds[i][1], "x", 1), 1);
+    wait_for_total(&seen, MANY);
+    for (int i = 0; i < MANY; i++) {
+        same(weft_remove_reader(fds[i][0]), 1);
+        ok(close(fds[i][0]));
+        ok(close(fds[i][1]));
+    }
+    return 0;
+}
+TEST(many)
+{
+    net_run(main_many);
+}
+
+/* What a receive has met beyond its bytes is told to the next, though a reader came and went. */
+static int main_trouble(void *arg)
+{
+    struct seen seen = {.event = WEFT_EVENT_INIT};
+    char bytes[8];
+    int fds[2];
+
+    (void)arg;
+    same(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    same(weft_add_reader(fds[0], on_reader, &seen), 0);
+    same(send(fds[0], "unread", 6, 0), 6);
+    same(send(fds[1], "abc", 3, 0), 3);
+    ok(close(fds[1]));
+    same(weft_recv(fds[0], bytes, sizeof bytes, MSG_WAITALL), 3);
+    same(weft_remove_reader(fds[0]), 1);
+    ok(weft_sleep(5 * MS)); /* it is gone altogether */
+    same(weft_recv(fds[0], bytes, sizeof bytes, 0), -ECONNRESET);
+    same(weft_recv(fds[0], bytes, sizeof bytes, 0), 0);
+    return weft_close(fds[0]);
+}
+TEST(trouble_is_kept)
+{
+    net_run(main_trouble);
+}
+
 /* -- the descriptor ends ----------------------------------------------------------------------- */
 
 /* Closing removes both, armed or ready; a number used again begins anew. */
@@ -367,6 +420,35 @@ static void close_all(int fds[4])
     for (int i = 0; i < 4; i++)
         ok(close(fds[i]));
 }
+/* Who asks for one at the very end is refused. */
+static int asked;
+static void asks_at_the_end(void *arg)
+{
+    asked = weft_add_reader(*(int *)arg, on_reader, NULL);
+}
+static void never(void *arg)
+{
+    (void)arg;
+}
+static int leaves_one_who_asks(void *arg)
+{
+    struct weft_call_opt opt = {.size = sizeof opt, .drop = asks_at_the_end};
+
+    same(weft_call_later(60000 * MS, never, arg, &opt), 0);
+    return 0;
+}
+TEST(asked_for_at_the_end)
+{
+    int fds[2];
+
+    plain_pipe(fds);
+    asked = 0;
+    same(weft_run(leaves_one_who_asks, fds, 0, NULL), 0);
+    same(asked, -ESHUTDOWN);
+    ok(close(fds[0]));
+    ok(close(fds[1]));
+}
+
 TEST(left_behind)
 {
     int fds[4] = {-1, -1, -1, -1};
@@ -423,4 +505,5 @@ TEST(refused)
 }
 
 TEST_MAIN("reader", 60, told_while_it_is_ready, never_called_once_removed, from_within, both_sides,
-          closed_under_it, closed_behind_our_back, left_behind, refused)
+          many, trouble_is_kept, closed_under_it, closed_behind_our_back, asked_for_at_the_end,
+          left_behind, refused)

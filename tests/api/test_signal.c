@@ -171,6 +171,32 @@ TEST(cancelled_and_closed)
     run(main_cancelled);
 }
 
+static int closes(void *arg)
+{
+    return weft_signals_close(*(weft_signals **)arg);
+}
+
+/* Closed while that is under way: the kernel has yet to end what somebody waits by. */
+static int main_closed_twice(void *arg)
+{
+    weft_signals *signals = take(SIGUSR1, 0);
+
+    (void)arg;
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        same(weft_spawn(&s, waits, &signals, sizeof signals, NULL), 0);
+        same(weft_yield(), 0);
+        same(weft_spawn(&s, closes, &signals, sizeof signals, NULL), 0);
+        same(weft_yield(), 0);
+        same(weft_signals_close(signals), -EALREADY);
+    }
+    return 0;
+}
+
+TEST(closed_twice)
+{
+    run(main_closed_twice);
+}
+
 /* -- handlers -----------------------------------------------------------------------------------
  */
 
@@ -288,6 +314,7 @@ static int main_busy(void *arg)
     same(weft_add_signal_handler(SIGSEGV, counts, NULL), -EINVAL);
     same(weft_add_signal_handler(-1, counts, NULL), -EINVAL);
     same(weft_signal_wait(65, NULL), -EINVAL);
+    same(weft_signal_wait(32, NULL), -EINVAL); /* the C library's own */
     same(weft_remove_signal_handler(-1), 0);
     ck_assert(!is_blocked(SIGUSR2)); /* what was refused has changed nothing */
     same(weft_call(1, elsewhere, &signals, sizeof signals), 0);
@@ -299,6 +326,8 @@ TEST(busy)
     struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
 
     same(weft_signals_open(NULL, 0, NULL), -EPERM);
+    same(weft_signals_wait((weft_signals *)&opt, NULL), -EPERM);
+    same(weft_signals_close(NULL), -EPERM);
     same(weft_add_signal_handler(SIGUSR1, counts, NULL), -EPERM);
     same(weft_remove_signal_handler(SIGUSR1), -EPERM);
     same(weft_run(main_busy, NULL, 0, &opt), 0);
@@ -378,5 +407,5 @@ TEST(beside_stop_on_sigterm)
     ck_assert(!is_blocked(SIGTERM));
 }
 
-TEST_MAIN("signal", 60, awaited, queued, cancelled_and_closed, handlers, storm, busy,
+TEST_MAIN("signal", 60, awaited, queued, cancelled_and_closed, closed_twice, handlers, storm, busy,
           another_thread, beside_stop_on_sigterm)

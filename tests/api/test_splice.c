@@ -334,5 +334,88 @@ TEST(full_and_refused)
     net_run(main_full);
 }
 
+static int splices_to_file(void *arg)
+{
+    struct flow *flow = arg;
+    off_t at = 0;
+
+    flow->result = weft_splice(flow->in, NULL, flow->out, &at, 100, 0);
+    return 0;
+}
+
+/* From a pipe into a file: it waits for the pipe, and may be cancelled there. */
+static int main_late(void *arg)
+{
+    int file = file_new("late"), ends[2];
+    struct flow flow;
+    weft_task task;
+
+    (void)arg;
+    same(weft_pipe(ends, 0), 0);
+    flow = (struct flow){.in = ends[0], .out = file};
+    for (int cancelled = 0; cancelled < 2; cancelled++)
+        WEFT_SCOPE(s) {
+            ok(weft_spawn(&s, splices_to_file, &flow, 0, OPT(.task = &task)));
+            ok(weft_sleep(MS));
+            if (cancelled)
+                same(weft_cancel(task), 1);
+            else
+                same(weft_write(ends[1], "x", 1), 1);
+            ok(weft_join(task, NULL));
+            same(flow.result, cancelled ? -ECANCELED : 1);
+        }
+    ok(weft_close(ends[0]));
+    ok(weft_close(ends[1]));
+    return weft_close(file);
+}
+TEST(into_a_file_later)
+{
+    file_run(main_late);
+}
+
+/* What is none, or what somebody else has closed; and a socket that does not block already. */
+static int main_odd(void *arg)
+{
+    int here, there, file = file_new("odd"), ends[2];
+    off_t at = 0, before = -1;
+    char byte;
+
+    (void)arg;
+    same(weft_pipe(ends, 0), 0);
+    ck_misuse(weft_splice(file, &before, ends[1], NULL, 1, 0), -EINVAL, "weft_splice", "negative");
+    ck_misuse(weft_splice(ends[0], NULL, file, &before, 1, 0), -EINVAL, "weft_splice", "negative");
+    ck_misuse(weft_splice(-1, &at, ends[1], NULL, 1, 0), -EBADF, "weft_splice", "negative");
+    ck_misuse(weft_splice(ends[0], NULL, -1, NULL, 1, 0), -EBADF, "weft_splice", "negative");
+    ck_misuse(weft_tee(-1, ends[1], 1, 0), -EBADF, "weft_tee", "negative");
+    ck_misuse(weft_sendfile(ends[1], -1, &at, 1), -EBADF, "weft_sendfile", "negative");
+
+    net_pair(&here, &there);
+    same(fcntl(there, F_SETFL, O_NONBLOCK), 0);
+    same(weft_send_all(here, "x", 1, NULL), 1);
+    same(weft_splice(there, NULL, ends[1], NULL, 1, 0), 1);
+    same(weft_read(ends[0], &byte, 1), 1);
+    ok(weft_close(there));
+    ok(weft_close(here));
+
+    for (int into_file = 0; into_file < 2; into_file++) {
+        net_pair(&here, &there);
+        same(weft_write(here, "x", 1), 1); /* now it is known to be a socket */
+        same(close(here), 0);
+        same(into_file ? weft_splice(here, NULL, file, &at, 1, 0)
+                       : weft_splice(here, NULL, ends[1], NULL, 1, 0),
+             -EBADF);
+        ok(weft_close(there));
+    }
+    ok(weft_close(ends[0]));
+    ok(weft_close(ends[1]));
+    return weft_close(file);
+}
+TEST(odd_ends)
+{
+    ck_misuse(weft_tee(0, 1, 1, 0), -EPERM, "weft_tee", "");
+    ck_misuse(weft_sendfile(0, 1, NULL, 1), -EPERM, "weft_sendfile", "");
+    file_run(main_odd);
+}
+
 TEST_MAIN("splice", 60, through_a_pipe, files, sendfile, tee_leaves_the_bytes, cut_short,
-          full_and_refused)
+          full_and_refused, into_a_file_later, odd_ends)

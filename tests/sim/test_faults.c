@@ -1,7 +1,7 @@
 /*
- * A program of futures, of waits for several things, of an executor, of files and of pipes, run
- * again and again: with its k-th allocation failing, for every k, and with its k-th descriptor
- * refused.
+ * A program of futures, of waits for several things, of an executor, of files, of pipes, of another
+ * process and of signals, run again and again: with its k-th allocation failing, for every k, and
+ * with its k-th descriptor refused.
  *
  * Would catch an error that is lost or told as another one, a coroutine or a call that has begun
  * and is not waited for, and a descriptor, a thread or an allocation that stays behind.
@@ -9,6 +9,7 @@
 #include "simulate.h"
 
 #include <fcntl.h>
+#include <signal.h>
 
 #include "base/memory.h"
 #include "ring/host.h"
@@ -384,11 +385,79 @@ static int use_server(void)
     return closed < 0 ? closed : error;
 }
 
+/* -- processes, signals, and what goes from file to pipe */
+
+static int copies(weft_sim_process *process, int argc, char **argv)
+{
+    char byte;
+
+    (void)argc, (void)argv;
+    while (weft_sim_process_read(process, 0, &byte, 1) > 0)
+        (void)weft_sim_process_write(process, 1, &byte, 1);
+    return 0;
+}
+
+static int use_process(void)
+{
+    const char *const arguments[] = {"/bin/copies", NULL};
+    const struct weft_process_opt opt = {.size = sizeof opt, .in = WEFT_PIPE, .out = WEFT_PIPE};
+    struct weft_process_output output = {.limit = 0};
+    weft_process *process;
+    int closed, error;
+
+    ck_assert_int_eq(weft_sim_program("/bin/copies", copies), 0);
+    error = weft_create_subprocess_exec(arguments, &opt, &process);
+    if (error < 0)
+        return error;
+    error = weft_process_communicate(process, "x", 1, &output, NULL);
+    ck_assert(error < 0 || output.out_size == 1);
+    weft_process_output_free(&output);
+    closed = weft_process_close(process);
+    return error < 0 ? error : closed;
+}
+
+static void told(const struct weft_signal *signal, void *arg)
+{
+    (void)signal;
+    (void)arg;
+}
+
+static int use_signals(void)
+{
+    const int number = SIGUSR1;
+    weft_signals *signals;
+    int error = weft_signals_open(&number, 1, &signals);
+
+    if (error == 0)
+        error = weft_signals_close(signals);
+    if (error == 0)
+        error = weft_add_signal_handler(SIGUSR2, told, NULL);
+    return error < 0 ? error : weft_remove_signal_handler(SIGUSR2);
+}
+
+static int use_sendfile(void)
+{
+    int fds[2], fd, error = weft_pipe(fds, 0);
+    off_t at = 0;
+    ssize_t n;
+
+    if (error < 0)
+        return error;
+    fd = weft_open("/tmp/a", O_RDONLY, 0);
+    n = fd < 0 ? fd : weft_sendfile(fds[1], fd, &at, 1);
+    if (fd >= 0)
+        weft_close(fd);
+    weft_close(fds[0]);
+    weft_close(fds[1]);
+    return (int)n;
+}
+
 static int everything(void *arg)
 {
     static int (*const parts[])(void) = {use_future,  gather_many,   in_the_order_of_coming,
-                                         one_by_one,  use_threads,   use_files,
-                                         use_streams, use_generator, use_watcher,
+                                         one_by_one,  use_process,   use_threads,
+                                         use_files,   use_sendfile,  use_streams,
+                                         use_signals, use_generator, use_watcher,
                                          use_inbox,   use_server};
     int error = 0;
 

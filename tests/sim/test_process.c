@@ -5,7 +5,10 @@
  * twice.
  */
 #include <signal.h>
+#include <stdlib.h>
 
+#include "base/memory.h"
+#include "reactor/reactor.h"
 #include "sim/simulate.h"
 
 #define same(a, b) ck_assert_int_eq((a), (b))
@@ -116,6 +119,102 @@ TEST(signals)
     }
 }
 
+/* A kernel that has no request for it: the descriptor is polled. */
+static int main_polled(void *arg)
+{
+    weft__self->ring.features &= ~(uint32_t)WEFT__FEATURE_WAITID;
+    return main_signals(arg);
+}
+
+TEST(polled)
+{
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct world world = {.seed = seed,
+                              .plan = seed % 2 ? "calm" : "rough",
+                              .task = main_polled};
+        same(world_run(&world), 0);
+    }
+}
+
+/* No memory for one who listens to it. */
+static int main_no_listener(void *arg)
+{
+    struct weft__ready *ready = &weft__self->ready;
+    struct weft_process_output output = {.limit = 0};
+    weft_process *process;
+    uint32_t reserved;
+    int error;
+
+    (void)arg;
+    programs();
+    process = start("/bin/echoes", &error);
+    same(error, 0);
+    reserved = ready->reserved;
+    ready->reserved = ready->mask + 1; /* the next needs more room */
+    weft__alloc_fail_after(1);
+    error = weft_process_communicate(process, "x", 1, &output, NULL);
+    weft__alloc_fail_after(0);
+    ready->reserved = reserved;
+    same(error, -ENOMEM);
+    weft_process_output_free(&output);
+    return weft_process_close(process);
+}
+
+TEST(no_listener)
+{
+    struct world world = {.plan = "calm", .task = main_no_listener};
+
+    same(world_run(&world), 0);
+}
+
+/* No terminal is to be had in a simulated world, and nothing stays of who wanted one. */
+static int main_no_terminal(void *arg)
+{
+    const char *const arguments[] = {"/bin/echoes", NULL};
+    const struct weft_process_fd fd = {.from = 0, .to = 3};
+    struct weft_process_opt opt = {.size = sizeof opt, .pty = true, .fds = &fd, .fd_count = 1};
+    weft_process *process = NULL;
+
+    (void)arg;
+    programs();
+    same(weft_create_subprocess_exec(arguments, &opt, &process), -ENOENT);
+    ck_assert_ptr_null(process);
+    return 0;
+}
+
+TEST(no_terminal)
+{
+    struct world world = {.plan = "calm", .task = main_no_terminal};
+
+    same(world_run(&world), 0);
+}
+
+/* Without a PATH anywhere: where programs usually are. */
+static int main_no_path(void *arg)
+{
+    weft_process *process;
+    int error;
+
+    (void)arg;
+    programs();
+    process = start("echoes", &error);
+    same(error, 0);
+    same(weft_process_close_stdin(process), 0);
+    same(weft_process_wait(process, NULL), 0);
+    return weft_process_close(process);
+}
+
+TEST(no_path)
+{
+    struct world world = {.plan = "calm", .task = main_no_path};
+    char *path = strdup(getenv("PATH") ? getenv("PATH") : "");
+
+    unsetenv("PATH");
+    same(world_run(&world), 0);
+    setenv("PATH", path, 1);
+    free(path);
+}
+
 /* -- whatever goes wrong ------------------------------------------------------------------------
  */
 
@@ -193,4 +292,4 @@ TEST(broken)
     }
 }
 
-TEST_MAIN("process", 60, signals, broken)
+TEST_MAIN("process", 60, signals, polled, no_listener, no_terminal, no_path, broken)
