@@ -73,6 +73,8 @@ set(order_race_task
 set(order_scope_edge errors)              # "newest first"
 set(order_debug tasks_that_failed)         # by when the other one has run
 set(order_misuse_io streams)               # likewise
+set(order_process closed_twice)           # which of two that close is the second
+set(order_signal closed_twice)            # likewise
 set(order_stats tasks)                    # by when all have come to their wait
 set(order_stream_calls close_while_cancelled_and_twice) # which of two that close is the second
 set(order_stream_busy what_is_held_is_not_taken_in_one_turn) # how often another one runs meanwhile
