@@ -36,7 +36,7 @@ size_t weft__fiber_stack(const struct weft__reactor *reactor, const struct weft_
 
 static const char *file_of(const struct link_map *map)
 {
-    const char *path = map->l_name && map->l_name[0] ? map->l_name : program_invocation_short_name;
+    const char *path = map->l_name[0] ? map->l_name : program_invocation_short_name;
     const char *slash = strrchr(path, '/');
 
     return slash ? slash + 1 : path;
@@ -47,7 +47,7 @@ void weft__put_code(struct weft__line *line, const void *code)
     struct dl_find_object object;
 
     weft__line_put_address(line, code);
-    if (_dl_find_object((void *)(uintptr_t)code, &object) < 0 || !object.dlfo_link_map)
+    if (_dl_find_object((void *)(uintptr_t)code, &object) < 0)
         return;
     weft__line_put(line, " ");
     weft__line_put(line, file_of(object.dlfo_link_map));

@@ -196,11 +196,12 @@ static void tell_scope(struct weft__describer *to, uint32_t depth, const struct 
 /* -- the tree -----------------------------------------------------------------------------------
  */
 
+/* Of a task that has scopes. */
 static const struct weft__scope *outermost(const struct weft__task *task)
 {
     const struct weft__scope *scope = task->scope;
 
-    while (scope && scope->outer)
+    while (scope->outer)
         scope = scope->outer;
     return scope;
 }

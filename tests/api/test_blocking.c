@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -173,6 +175,30 @@ TEST(in_a_callback)
         ck_assert_uint_eq(told.count - told_before, times);                                        \
     } while (0)
 
+static int spans_main(void *arg)
+{
+    struct timespec none = {0, 0}, short_time = {.tv_nsec = 1}, long_time = {.tv_sec = 1};
+
+    (void)arg;
+    TOLD(syscall(SYS_pselect6, 0, NULL, NULL, NULL, &none, NULL), 0);
+    TOLD(syscall(SYS_pselect6, 0, NULL, NULL, NULL, &short_time, NULL), 1);
+    TOLD(syscall(SYS_epoll_pwait2, -1, NULL, 1, &none, NULL, 8), 0);
+    TOLD(syscall(SYS_epoll_pwait2, -1, NULL, 1, &long_time, NULL, 8), 1);
+    TOLD(syscall(SYS_epoll_pwait2, -1, NULL, 1, NULL, NULL, 8), 1);
+#ifdef SYS_poll
+    TOLD(syscall(SYS_poll, NULL, 0, 0), 0);
+    TOLD(syscall(SYS_poll, NULL, 0, 1), 1);
+    TOLD(syscall(SYS_select, 0, NULL, NULL, NULL, &none), 0);
+    TOLD(syscall(SYS_epoll_wait, -1, NULL, 1, 0), 0);
+    TOLD(syscall(SYS_epoll_wait, -1, NULL, 1, 5), 1);
+#endif
+    return 0;
+}
+TEST(how_long_it_waits)
+{
+    run(spans_main, 1);
+}
+
 static int kinds_main(void *arg)
 {
     struct timespec no_time = {0, 0};
@@ -199,6 +225,8 @@ static int kinds_main(void *arg)
     ck_assert_int_eq(errno, ENOTSOCK);
     TOLD(syscall(SYS_sendmsg, event, NULL, MSG_DONTWAIT), 0);
     TOLD(syscall(SYS_sendmsg, event, NULL, 0), 1);
+    TOLD(syscall(SYS_recvfrom, idle, &byte, 1, 0, NULL, NULL), 0);
+    TOLD(syscall(SYS_sendmsg, idle, NULL, 0), 0);
     TOLD(syscall(SYS_ppoll, &none, 1, &no_time, NULL, 0), 0);
     no_time.tv_nsec = 1;
     TOLD(syscall(SYS_ppoll, &none, 1, &no_time, NULL, 0), 1);
@@ -207,10 +235,12 @@ static int kinds_main(void *arg)
     TOLD(syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), 0);
     TOLD(syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0), 1);
     ck_assert_int_eq(errno, EAGAIN);
-    TOLD(syscall(SYS_flock, event, 4), 0); /* LOCK_NB */
-    TOLD(syscall(SYS_flock, -1, 2), 1);    /* LOCK_EX */
+    TOLD(syscall(SYS_flock, event, LOCK_NB), 0);
+    TOLD(syscall(SYS_flock, -1, LOCK_UN), 0);
+    TOLD(syscall(SYS_flock, -1, LOCK_EX), 1);
     TOLD(syscall(SYS_fcntl, event, F_GETFD), 0);
     TOLD(syscall(SYS_fcntl, -1, F_SETLKW, NULL), 1);
+    TOLD(syscall(SYS_fcntl, -1, F_OFD_SETLKW, NULL), 1);
     TOLD(syscall(SYS_wait4, -1, NULL, WNOHANG, NULL), 0);
     TOLD(syscall(SYS_wait4, -1, NULL, 0, NULL), 1);
     ck_assert_int_eq(errno, ECHILD);
@@ -225,6 +255,74 @@ TEST(what_waits)
 {
     run(kinds_main, 1);
 }
+
+/* -- whose code it is ------------------------------------------------------------------------ */
+
+#ifdef __x86_64__
+static NOINLINE long flock_here(long fd, long operation)
+{
+    long result;
+
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "0"((long)SYS_flock), "D"(fd), "S"(operation)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+static int program_main(void *arg)
+{
+    uintptr_t address, begin = (uintptr_t)flock_here;
+
+    (void)arg;
+    TOLD(flock_here(-1, LOCK_EX), 1);
+    address = (uintptr_t)told.latest.address;
+    ck_assert_msg(address > begin && address - begin < 512, "it is made elsewhere");
+    ck_assert_ptr_eq(told.latest.caller, told.latest.address);
+    ck_assert_ptr_null(strstr(told.text, ", from "));
+    return 0;
+}
+/* By an instruction of its own: that is the caller. */
+TEST(the_program_itself)
+{
+    run(program_main, 1);
+}
+
+/* push %rbp; xor %ebp,%ebp; mov $flock,%eax; syscall; pop %rbp; ret */
+static const unsigned char code[] = {0x55, 0x31, 0xed, 0xb8, SYS_flock, 0,
+                                     0,    0,    0x0f, 0x05, 0x5d,      0xc3};
+
+static int nowhere_main(void *page)
+{
+    long (*flock_there)(long, long) = (long (*)(long, long))(uintptr_t)page;
+    char expected[64];
+
+    TOLD(flock_there(-1, LOCK_EX), 1);
+    ck_assert_ptr_eq(told.latest.address, (char *)page + 10);
+    ck_assert_ptr_null(told.latest.caller);
+    sprintf(expected, " calls flock (%d) at 0x%lx", SYS_flock, (unsigned long)page + 10);
+    ck_assert_ptr_nonnull(strstr(told.text, expected));
+    ck_assert_ptr_null(strstr(told.text, "+0x"));
+    ck_assert_ptr_null(strstr(told.text, ", from "));
+    return 0;
+}
+/* Made while the program runs, as by an interpreter: it has no file, no tables, and no name. */
+TEST(code_of_no_object)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .debug = &debug};
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int result;
+
+    ck_assert_ptr_ne(page, MAP_FAILED);
+    memcpy(page, code, sizeof code);
+    ok(mprotect(page, 4096, PROT_READ | PROT_EXEC));
+    result = weft_run(nowhere_main, page, 0, &opt);
+    ck_assert(result == 0 || result == -ENOSYS);
+    ok(munmap(page, 4096));
+}
+#define CASES_OF_CODE the_program_itself, code_of_no_object,
+#else
+#define CASES_OF_CODE
+#endif
 
 /* The library's own: sockets, files, other reactors and their bells. */
 static int nothing(void *arg)
@@ -350,6 +448,8 @@ static int switched_main(void *arg)
     TOLD(sleep_call(), 1);
     ok(weft_yield());
     TOLD(sleep_call(), 1);
+    ok(weft_set_debug(&debug)); /* once more */
+    TOLD(sleep_call(), 1);
     ok(weft_set_debug(NULL));
     TOLD(sleep_call(), 0);
     ok(weft_sleep(1));
@@ -361,5 +461,5 @@ TEST(switched_on_and_off)
     ok(weft_run(switched_main, NULL, 0, NULL));
 }
 
-TEST_MAIN("blocking", 30, the_words, in_a_callback, what_waits, the_librarys_own, nothing_suffers,
-          whose_sigsys, switched_on_and_off)
+TEST_MAIN("blocking", 30, the_words, in_a_callback, how_long_it_waits, what_waits,
+          CASES_OF_CODE the_librarys_own, nothing_suffers, whose_sigsys, switched_on_and_off)

@@ -373,6 +373,11 @@ static int forgotten_main(void *arg)
         ok(weft_yield());
         ck_assert_int_eq(weft_scope_error(&s), -EIO);
     }
+    opt.task = NULL;
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        ok(weft_spawn(&s, fails, NULL, 0, &opt)); /* whoever has the scope may still ask it */
+        ok(weft_yield());
+    }
     opt.task = &cancelled;
     ok(weft_create_task(is_cancelled, NULL, 0, &opt));
     ok(weft_yield());

@@ -195,6 +195,8 @@ TEST(the_tree)
 }
 
 /* Many lines, deep and long. */
+enum { DEPTH = 280 };
+
 static int deep(void *arg)
 {
     int depth = *(int *)arg - 1;
@@ -208,17 +210,20 @@ static int deep(void *arg)
 }
 TEST(a_deep_tree)
 {
-    char text[TEXT * 8];
-    int depth = 60;
-    ssize_t n;
-    unsigned lines = 0;
+    char text[TEXT];
+    int depth = DEPTH;
+    unsigned lines = 0, width = 0, width_max = 0;
 
     fd_out = new_file();
     ok(weft_run(deep, &depth, sizeof depth, NULL));
-    n = pread(fd_out, text, sizeof text, 0);
-    for (ssize_t i = 0; i < n; i++)
-        lines += text[i] == '\n';
-    ck_assert_uint_ge(lines, 2 + 60 + 59);
+    for (ssize_t n, at = 0; (n = pread(fd_out, text, sizeof text, at)) > 0; at += n)
+        for (ssize_t i = 0; i < n; i++) {
+            width = text[i] == '\n' ? 0 : width + 1;
+            width_max = width > width_max ? width : width_max;
+            lines += text[i] == '\n';
+        }
+    ck_assert_uint_eq(lines, 2 + DEPTH + DEPTH - 1);
+    ck_assert_uint_le(width_max, 1024 + 320); /* an indent that is limited, and a line */
     ok(close(fd_out));
 }
 
@@ -569,7 +574,13 @@ TEST(mistakes)
     ck_misuse(weft_task_stack((weft_task){1, 1}, frames, 4), -EPERM, "weft_task_stack", "outside");
     opt = (struct weft_run_opt){.size = sizeof opt, .dump_signal = 4711};
     ck_misuse(weft_run(nothing, NULL, 0, &opt), -EINVAL, "weft_run", "signal");
-    opt.dump_signal = SIGKILL;
+    opt.dump_signal = -1;
+    ck_misuse(weft_run(nothing, NULL, 0, &opt), -EINVAL, "weft_run", "signal");
+    opt = (struct weft_run_opt){.size = sizeof opt, .dump_signal = SIGUSR1, .dump_fd = -1};
+    ck_misuse(weft_run(nothing, NULL, 0, &opt), -EINVAL, "weft_run", "no descriptor");
+    opt = (struct weft_run_opt){.size = sizeof opt, .dump_signal = SIGKILL};
+    ck_assert_int_eq(weft_run(nothing, NULL, 0, &opt), -EINVAL);
+    opt.dump_signal = 33; /* the C library's own */
     ck_assert_int_eq(weft_run(nothing, NULL, 0, &opt), -EINVAL);
 }
 

@@ -1,11 +1,13 @@
 /*
  * base/report and base/line: would catch a word of WEFT_DEBUG taken for another, one that is not
- * understood and asks for something, and text that runs over its line.
+ * understood and asks for something, a variable that goes before what the program has set, and text
+ * that runs over its line.
  */
 #include "base/report.h"
 #include "support/test.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,6 +43,24 @@ TEST(words_that_are_none)
 
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         ck_assert_msg(!weft__debug_parse(wrong[i], &opt), "%s", wrong[i]);
+}
+
+TEST(the_environment)
+{
+    static const char *const nothing[] = {"", "0", "yes", "unheard,yes", "0,0"};
+
+    ck_assert_int_eq(unsetenv("WEFT_DEBUG"), 0);
+    weft__debug_from_environment();
+    for (size_t i = 0; i < sizeof nothing / sizeof nothing[0]; i++) {
+        ck_assert_int_eq(setenv("WEFT_DEBUG", nothing[i], 1), 0);
+        weft__debug_from_environment();
+        ck_assert_msg(!weft_get_debug(), "%s", nothing[i]);
+    }
+    ck_assert_int_eq(setenv("WEFT_DEBUG", "unheard", 1), 0);
+    weft__debug_from_environment();
+    ck_assert_uint_eq(weft__debug_set(NULL).kinds, WEFT_REPORT_UNHEARD);
+    weft__debug_from_environment(); /* something was set before */
+    ck_assert(!weft_get_debug());
 }
 
 TEST(lines)
@@ -87,4 +107,4 @@ TEST(lines)
     close(fds[1]);
 }
 
-TEST_MAIN("report", 10, words, words_that_are_none, lines)
+TEST_MAIN("report", 10, words, words_that_are_none, the_environment, lines)

@@ -1,0 +1,340 @@
+/*
+ * What a server does right now, where names, stacks and signals are unusual. Would catch text that
+ * runs over its line, a stack that ends where a compiler's tables do, a signal taken for another
+ * reactor's, and one that finds no task and does harm.
+ */
+#define _GNU_SOURCE
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <search.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <weft/weft.h>
+
+#include "support/frames.h"
+#include "support/test.h"
+
+#define ok(expression) ck_assert_int_ge((expression), 0)
+
+enum { TEXT = 16384 };
+
+static int fd_out;
+
+/* A file without a name; the descriptor is the case's to close. */
+static int new_file(void)
+{
+    FILE *file = tmpfile();
+    int fd;
+
+    ck_assert_ptr_nonnull(file);
+    fd = dup(fileno(file));
+    ok(fd);
+    fclose(file);
+    return fd;
+}
+
+static void read_file(int fd, char *text)
+{
+    ssize_t n = pread(fd, text, TEXT - 1, 0);
+
+    ck_assert_int_ge((int)n, 0);
+    text[n] = '\0';
+}
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/* -- words ----------------------------------------------------------------------------------- */
+
+/* A name that is too long is cut, and so is what would follow. */
+static int long_name_main(void *name)
+{
+    char text[TEXT];
+    const char *begin;
+    size_t length;
+
+    WEFT_SCOPE(s, .name = name) {
+        ok(weft_print_tasks(fd_out, 0));
+    }
+    read_file(fd_out, text);
+    begin = strstr(text, "nnn");
+    ck_assert_ptr_nonnull(begin);
+    length = strspn(begin, "n");
+    ck_assert_uint_ge(length, 256);
+    ck_assert_uint_lt(length, 400);
+    ck_assert_int_eq(begin[length], '\n');
+    return 0;
+}
+TEST(a_long_name)
+{
+    char name[401];
+
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    fd_out = new_file();
+    ok(weft_run(long_name_main, name, 0, NULL));
+    ok(close(fd_out));
+}
+
+/* A deadline that has passed is none to wait for. */
+static int passed_main(void *arg)
+{
+    char text[TEXT];
+
+    (void)arg;
+    WEFT_SCOPE(s, .deadline = 1, .name = "late") {
+        ck_assert_int_eq(weft_sleep(WEFT_NEVER), -ECANCELED);
+        ok(weft_print_tasks(fd_out, 0));
+    }
+    read_file(fd_out, text);
+    ck_assert_ptr_nonnull(strstr(text, "scope \"late\": 0 tasks, its deadline passed\n"));
+    return 0;
+}
+TEST(a_deadline_that_has_passed)
+{
+    fd_out = new_file();
+    ck_assert_int_eq(weft_run(passed_main, NULL, 0, NULL), -ETIMEDOUT);
+    ok(close(fd_out));
+}
+
+/* -- stacks ---------------------------------------------------------------------------------- */
+
+/* What is printed while the task waits. */
+static void print_task(weft_task_fn fn, void *arg, weft_task *task, char *text)
+{
+    struct weft_spawn_opt opt = {.size = sizeof opt, .task = task};
+
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, fn, arg, 0, &opt));
+        ok(weft_yield());
+        ok(weft_print_tasks(fd_out, WEFT_PRINT_STACKS));
+        weft_scope_cancel(&s);
+    }
+    read_file(fd_out, text);
+}
+
+static volatile int returned;
+
+static int sleeps_once(const void *key, const void *element)
+{
+    (void)key;
+    (void)element;
+    return (int)weft_sleep(WEFT_NEVER);
+}
+static int searcher(void *arg)
+{
+    size_t count = 1;
+    char element = 'x';
+
+    (void)arg;
+    returned += lfind("x", &element, &count, 1, sleeps_once) != NULL;
+    return 0;
+}
+static int names_main(void *arg)
+{
+    char text[TEXT];
+    weft_task task;
+    Dl_info info;
+
+    (void)arg;
+    print_task(searcher, NULL, &task, text);
+    if (dladdr((const void *)(uintptr_t)lfind, &info) && info.dli_sname)
+        ck_assert_ptr_nonnull(strstr(text, " lfind\n"));
+    else
+        ck_assert_ptr_null(strstr(text, "lfind"));
+    return 0;
+}
+/* A function of another object has a name; not so in a program that is linked statically. */
+TEST(names_of_functions)
+{
+    fd_out = new_file();
+    ok(weft_run(names_main, NULL, 0, NULL));
+    ok(close(fd_out));
+}
+
+/* Calls its argument, with a frame pointer and without tables: as what is made while a program
+ * runs.
+ */
+#ifdef __x86_64__
+/* push %rbp; mov %rsp,%rbp; call *%rdi; pop %rbp; ret */
+static const unsigned char code[] = {0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3};
+enum { GOES_ON = 6 };
+#else
+/* stp x29,x30,[sp,#-16]!; mov x29,sp; blr x0; ldp x29,x30,[sp],#16; ret */
+static const unsigned char code[] = {0xfd, 0x7b, 0xbf, 0xa9, 0xfd, 0x03, 0x00, 0x91, 0x00, 0x00,
+                                     0x3f, 0xd6, 0xfd, 0x7b, 0xc1, 0xa8, 0xc0, 0x03, 0x5f, 0xd6};
+enum { GOES_ON = 12 };
+#endif
+
+static const void *around; /* where the function goes on that calls what was made */
+
+static NOINLINE void sleeps(void)
+{
+    ck_assert_int_eq(weft_sleep(WEFT_NEVER), -ECANCELED);
+    returned++;
+}
+static NOINLINE void calls(void *page)
+{
+    around = __builtin_return_address(0);
+    ((void (*)(void (*)(void)))(uintptr_t)page)(sleeps);
+    returned++;
+}
+static int caller(void *page)
+{
+    calls(page);
+    returned++;
+    return 0;
+}
+static int made_main(void *page)
+{
+    char text[TEXT], number[32];
+    const char *there;
+    weft_task task;
+
+    print_task(caller, page, &task, text);
+    snprintf(number, sizeof number, " 0x%lx\n", (unsigned long)page + GOES_ON);
+    there = strstr(text, number); /* and no file */
+    ck_assert_ptr_nonnull(there);
+    snprintf(number, sizeof number, " 0x%lx ", (unsigned long)around);
+    ck_assert_ptr_nonnull(strstr(there, number));
+    return 0;
+}
+TEST(code_of_no_object)
+{
+    char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    fd_out = new_file();
+    ck_assert_ptr_ne(page, MAP_FAILED);
+    memcpy(page, code, sizeof code);
+    __builtin___clear_cache(page, page + sizeof code);
+    ok(mprotect(page, 4096, PROT_READ | PROT_EXEC));
+    ok(weft_run(made_main, page, 0, NULL));
+    ok(munmap(page, 4096));
+    ok(close(fd_out));
+}
+
+/* -- signals --------------------------------------------------------------------------------- */
+
+/* It comes while the loop itself runs: there is no task to be told of. */
+static void raises(void *called)
+{
+    ck_assert_int_eq(raise(SIGUSR1), 0);
+    atomic_store((atomic_bool *)called, true);
+}
+static int loop_main(void *arg)
+{
+    atomic_bool called = false;
+    char text[TEXT];
+
+    (void)arg;
+    ok(weft_call_soon(raises, &called, NULL));
+    while (!atomic_load(&called))
+        ok(weft_yield());
+    do {
+        ok(weft_yield());
+        read_file(fd_out, text);
+    } while (text[0] == '\0');
+    ck_assert_ptr_eq(strstr(text, "reactor 0, in turn "), text);
+    ck_assert_ptr_null(strstr(text, "reactor 0 runs"));
+    return 0;
+}
+
+static atomic_int informed;
+
+static void old_action(int number, siginfo_t *info, void *frame)
+{
+    atomic_fetch_add(&informed, number == SIGUSR1 && info->si_signo == SIGUSR1 && frame != NULL);
+}
+TEST(a_signal_to_the_loop)
+{
+    struct sigaction action = {.sa_sigaction = old_action, .sa_flags = SA_SIGINFO};
+    struct weft_run_opt opt = {.size = sizeof opt, .dump_signal = SIGUSR1};
+
+    opt.dump_fd = fd_out = new_file();
+    ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+    ok(weft_run(loop_main, NULL, 0, &opt));
+    ck_assert_int_eq(atomic_load(&informed), 1);
+    ok(close(fd_out));
+}
+
+/* To standard error, when nothing else is said; and nobody else is interested. */
+TEST(a_signal_that_was_ignored)
+{
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    struct weft_run_opt opt = {.size = sizeof opt, .dump_signal = SIGUSR1};
+    int saved = dup(STDERR_FILENO);
+    char text[TEXT];
+    weft_loop *loop;
+
+    fd_out = new_file();
+    ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+    ok(weft_loop_new(&loop, &opt));
+    ck_assert_int_eq(raise(SIGUSR1), 0);
+    ok(dup2(fd_out, STDERR_FILENO));
+    ok(weft_loop_run(loop, nothing, NULL, 0));
+    ok(dup2(saved, STDERR_FILENO));
+    ok(close(saved));
+    ok(weft_loop_close(loop));
+    read_file(fd_out, text);
+    ck_assert_ptr_eq(strstr(text, "reactor 0, in turn "), text);
+    ok(close(fd_out));
+}
+
+/* Several on one thread: those whose signal it is, whoever runs. */
+static int raise_main(void *arg)
+{
+    (void)arg;
+    ck_assert_int_eq(raise(SIGUSR1), 0);
+    return 0;
+}
+
+static void raise_beside(const struct weft_run_opt *mine, const struct weft_run_opt *beside)
+{
+    weft_loop *loop, *other = NULL;
+    char text[TEXT];
+
+    ok(ftruncate(fd_out, 0));
+    ok(lseek(fd_out, 0, SEEK_SET));
+    ok(weft_loop_new(&loop, mine));
+    if (beside->dump_signal) {
+        ok(weft_loop_new(&other, beside)); /* neither runs */
+        ck_assert_int_eq(raise(SIGUSR1), 0);
+        ok(weft_loop_run(other, nothing, NULL, 0));
+        ok(weft_loop_close(other));
+    }
+    ok(weft_run(raise_main, NULL, 0, beside));
+    read_file(fd_out, text);
+    ck_assert_str_eq(text, "");
+    ok(weft_loop_run(loop, nothing, NULL, 0));
+    ok(weft_loop_close(loop));
+    read_file(fd_out, text);
+    ck_assert_ptr_eq(strstr(text, "reactor 0, in turn "), text);
+}
+
+TEST(signals_of_others)
+{
+    struct weft_run_opt mine = {.size = sizeof mine, .dump_signal = SIGUSR1},
+                        none = {.size = sizeof none},
+                        other = {.size = sizeof other, .dump_signal = SIGUSR2};
+    char text[TEXT];
+
+    mine.dump_fd = fd_out = new_file();
+    other.dump_fd = new_file();
+    raise_beside(&mine, &none);
+    raise_beside(&mine, &other);
+    read_file(other.dump_fd, text);
+    ck_assert_str_eq(text, "");
+    ok(close(other.dump_fd));
+    ok(close(fd_out));
+}
+
+TEST_MAIN("inspect: edges", 30, a_long_name, a_deadline_that_has_passed, names_of_functions,
+          code_of_no_object, a_signal_to_the_loop, a_signal_that_was_ignored, signals_of_others)
