@@ -3,6 +3,8 @@
  * passed. Catches a message cut or joined to another, a wrong sender, a descriptor that leaks when
  * there is no room for it or nobody takes it, and one that the receiver cannot use.
  */
+#include <limits.h>
+
 #include "support/net.h"
 
 static struct sockaddr_in loopback(int port)
@@ -370,37 +372,90 @@ TEST(descriptors_are_lost)
     net_run(main_rights_lost);
 }
 
+/* What else comes beside the bytes is passed over, where there is such a thing: the time of a
+   datagram, and where it went. */
+static int main_beside(void *arg)
+{
+    int a = udp_here(), b = udp_here(), one = 1;
+    bool has = weft_setsockopt(b, SOL_SOCKET, SO_TIMESTAMP, &one, sizeof one) == 0 &&
+               weft_setsockopt(b, IPPROTO_IP, IP_PKTINFO, &one, sizeof one) == 0;
+    struct sockaddr_in to = loopback(weft_local_port(b));
+    union {
+        struct cmsghdr header;
+        char bytes[512];
+    } control;
+    char byte;
+    struct iovec vector = {&byte, 1};
+    struct msghdr message = {.msg_iov = &vector,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+
+    (void)arg;
+    ck_assert_int_eq(weft_sendto(a, "x", 1, 0, (struct sockaddr *)&to, sizeof to), 1);
+    ck_assert_int_eq(weft_recvmsg(b, &message, 0), 1);
+    ck_assert(!has == (message.msg_controllen == 0));
+    ok(weft_close(a));
+    return weft_close(b);
+}
+
+TEST(what_else_comes_beside)
+{
+    net_run(main_beside);
+}
+
 static int main_arguments(void *arg)
 {
     int fd = udp_here(), one = 1;
     uint32_t none = 0, count = 1;
-    struct msghdr message = {.msg_iovlen = 1};
+    struct msghdr message = {.msg_iovlen = 1}, none_at_all = {.msg_iovlen = 0};
+    struct weft_socket_opt room = {.size = sizeof room, .receive_buffer_size = -1};
     struct sockaddr_in address;
     socklen_t length = sizeof address;
-    char byte = 0;
+    char byte = 0, taken[32];
 
     (void)arg;
     ck_assert_int_eq(weft_datagram_socket(NULL, NULL, NULL), -EINVAL);
     ck_assert_int_eq(weft_datagram_socket("nowhere", NULL, NULL), -EINVAL);
     ck_assert_int_eq(weft_datagram_socket(NULL, ":7", NULL), -EINVAL);
     ck_assert_int_eq(weft_datagram_socket("127.0.0.1:0", "[::1]:7", NULL), -EINVAL);
+    ck_assert_int_eq(weft_datagram_socket("127.0.0.1:0", NULL, &room), -EINVAL);
+    snprintf(taken, sizeof taken, "127.0.0.1:%d", weft_local_port(fd));
+    ck_assert_int_eq(weft_datagram_socket(taken, "127.0.0.1:7", NULL), -EADDRINUSE);
     ck_assert_int_eq(weft_sendto(fd, NULL, 1, 0, NULL, 0), -EFAULT);
+    ck_assert_int_eq(weft_sendto(fd, NULL, 0, 0, NULL, 0), -EDESTADDRREQ);
     ck_assert_int_eq(weft_sendto(fd, &byte, 1, MSG_TRUNC, NULL, 0), -EINVAL);
     ck_assert_int_eq(weft_sendmsg(fd, NULL, 0), -EFAULT);
     ck_assert_int_eq(weft_sendmsg(fd, &message, 0), -EFAULT);
     ck_assert_int_eq(weft_recvmsg(fd, NULL, 0), -EFAULT);
     ck_assert_int_eq(weft_recvmsg(fd, &message, MSG_MORE), -EINVAL);
+    message = (struct msghdr){.msg_iov = &(struct iovec){0}, .msg_iovlen = IOV_MAX + 1};
+    ck_assert_int_eq(weft_sendmsg(fd, &message, 0), -EMSGSIZE);
+    ck_assert_int_eq(weft_sendmsg(-1, &none_at_all, 0), -EBADF);
+    ck_assert_int_eq(weft_sendmsg(1000, &none_at_all, 0), -EBADF); /* the kernel says so */
+    ck_assert_int_eq(weft_recvmsg(1000, &none_at_all, 0), -EBADF);
     message = (struct msghdr){.msg_controllen = 1};
     ck_assert_int_eq(weft_recvmsg(fd, &message, 0), -EFAULT);
     ck_assert_int_eq(weft_recvfrom(fd, NULL, 1, 0, NULL, NULL), -EFAULT);
     ck_assert_int_eq(weft_recvfrom(fd, &byte, 1, 0, (struct sockaddr *)&address, NULL), -EFAULT);
+    ck_assert_int_eq(weft_recvfrom(fd, NULL, 0, MSG_DONTWAIT, NULL, NULL), -EAGAIN);
     ck_assert_int_eq(weft_send_fds(fd, &byte, 1, &one, 0), -EINVAL);
+    ck_assert_int_eq(weft_send_fds(fd, NULL, 1, &one, 1), -EFAULT);
+    ck_assert_int_eq(weft_send_fds(-1, NULL, 0, &one, 1), -EBADF);
+    ck_assert_int_eq(weft_recv_fds(fd, &byte, 1, &one, NULL), -EFAULT);
+    ck_assert_int_eq(weft_recv_fds(fd, NULL, 1, &one, &count), -EFAULT);
+    ck_assert_int_eq(weft_recv_fds(-1, NULL, 0, &one, &count), -EBADF);
+    count = WEFT_FDS_MAX + 1;
+    ck_assert_int_eq(weft_recv_fds(fd, &byte, 1, &one, &count), -EINVAL);
+    count = 1;
     ck_assert_int_eq(weft_send_fds(fd, &byte, 1, &one, WEFT_FDS_MAX + 1), -EINVAL);
     ck_assert_int_eq(weft_send_fds(fd, &byte, 1, NULL, 1), -EFAULT);
     ck_assert_int_eq(weft_recv_fds(fd, &byte, 1, NULL, &count), -EFAULT);
     ck_assert_int_eq(weft_recv_fds(fd, &byte, 1, &one, &none), -EINVAL);
     ck_assert_int_eq(weft_bind(fd, NULL, 0), -EFAULT);
     ck_assert_int_eq(weft_getsockname(fd, NULL, &length), -EFAULT);
+    ck_assert_int_eq(weft_getsockname(fd, (struct sockaddr *)&address, NULL), -EFAULT);
+    ck_assert_int_eq(weft_getpeername(fd, NULL, &length), -EFAULT);
     ck_assert_int_eq(weft_getpeername(fd, (struct sockaddr *)&address, NULL), -EFAULT);
     ck_assert_int_eq(weft_getpeername(fd, (struct sockaddr *)&address, &length), -ENOTCONN);
     ok(weft_getsockname(fd, (struct sockaddr *)&address, &length));
@@ -416,4 +471,4 @@ TEST(arguments)
 }
 
 TEST_MAIN("message", 30, udp, nobody_there, waiting_is_ended, in_pieces, unix_datagrams, packets,
-          descriptors_are_passed, descriptors_are_lost, arguments)
+          descriptors_are_passed, descriptors_are_lost, what_else_comes_beside, arguments)

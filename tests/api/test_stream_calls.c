@@ -274,6 +274,17 @@ static int close_it(void *arg)
     return 0;
 }
 
+/* While another closes it. */
+static int looks(void *arg)
+{
+    weft_stream *stream = *(weft_stream **)arg;
+    struct weft_stream_info info;
+
+    ck_assert_int_eq(weft_stream_get_extra_info(stream, &info, sizeof info), -EBADF);
+    ck_assert_int_eq(weft_stream_write_nowait(stream, "x", 1), -EBADF);
+    return 0;
+}
+
 static int main_close_cancelled(void *arg)
 {
     int fd;
@@ -294,6 +305,7 @@ static int main_close_cancelled(void *arg)
         ok(weft_spawn(&s, run_read, &in, 0, NULL));
         ok(weft_spawn(&s, close_it, &call, 0, NULL));
         ok(weft_spawn(&s, close_it, &second, 0, NULL));
+        ok(weft_spawn(&s, looks, &in.stream, sizeof in.stream, NULL));
     }
     ck_assert_int_eq(call.result, 0);
     ck_assert_int_eq(second.result, -EALREADY);

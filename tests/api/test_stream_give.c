@@ -364,6 +364,7 @@ static int main_clogged(void *arg)
         ok(weft_sleep(20000000));
         ck_assert_int_eq(closer.result, 1); /* it waits */
         ck_assert_int_eq(weft_stream_write(a.stream, &byte, 1, NULL), -EBADF);
+        ck_assert_int_eq(weft_stream_write_nowait(a.stream, &byte, 1), -EBADF);
         ck_assert_int_eq(weft_stream_read(a.stream, &byte, 1, 0), -EBADF);
         ck_assert_int_eq(weft_stream_close(a.stream), -EALREADY);
         ok(weft_cancel(task));

@@ -10,6 +10,7 @@ struct flow {
     weft_stream *stream;
     size_t size, piece;
     size_t done;
+    int flags; /* of reads */
     bool shuts;
 };
 
@@ -48,7 +49,7 @@ static int reads(void *arg)
     char *bytes = malloc(flow->piece);
     ssize_t n;
 
-    while ((n = weft_stream_read(flow->stream, bytes, flow->piece, 0)) > 0)
+    while ((n = weft_stream_read(flow->stream, bytes, flow->piece, flow->flags)) > 0)
         for (ssize_t i = 0; i < n; i++) /* not an assertion a byte: they cost more than the byte */
             if (bytes[i] != byte_at(flow->done++))
                 ck_abort_msg("byte %zu is another", flow->done - 1);
@@ -72,7 +73,8 @@ static void open_both(weft_stream *ends[2], const struct weft_stream_opt *opt)
 static void carry(size_t size, size_t in, size_t out, bool shuts)
 {
     weft_stream *ends[2];
-    struct flow from = {.size = size, .piece = in, .shuts = shuts}, to = {.piece = out};
+    struct flow from = {.size = size, .piece = in, .shuts = shuts},
+                to = {.piece = out, .flags = WEFT_IDLE};
 
     open_both(ends, NULL);
     to.stream = ends[0];
@@ -103,12 +105,15 @@ TEST(bytes_in_order)
 static int main_ways(void *arg)
 {
     weft_stream *ends[2], *other;
+    struct weft_stream_info info;
     const void *data;
     char byte = 'a';
     size_t size;
 
     (void)arg;
     open_both(ends, NULL);
+    same(weft_stream_get_extra_info(ends[0], &info, sizeof info), 0);
+    same(info.kind, WEFT_STREAM_PIPE);
     same(weft_stream_open(weft_stream_fd(ends[0]), NULL, &other), -EBUSY);
     same(weft_stream_write(ends[0], &byte, 1, &size), -EBADF);
     same(weft_stream_drain(ends[0]), -EBADF);

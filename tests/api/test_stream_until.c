@@ -173,10 +173,18 @@ static ssize_t line(struct pair *pair, char *buffer, size_t size)
     return weft_stream_read_line(pair->stream, buffer, size, 0);
 }
 
+static int puts_later(void *arg)
+{
+    ok(weft_sleep(1000000));
+    put(*(struct pair **)arg, "later\n", 6);
+    return 0;
+}
+
 static int main_limit(void *arg)
 {
-    struct pair pair;
+    struct pair pair, *pointer = &pair;
     char buffer[16];
+    volatile size_t any = SIZE_MAX;
 
     (void)arg;
     open_pair(&pair, NULL);
@@ -200,6 +208,10 @@ static int main_limit(void *arg)
     ck_assert_int_eq(line(&pair, buffer, 2), 1);
     ck_assert_str_eq(buffer, "\n");
     ck_assert_int_eq(line(&pair, buffer, 16), 1);
+    WEFT_SCOPE(s) { /* as large a limit as there is */
+        ok(weft_spawn(&s, puts_later, &pointer, sizeof pointer, NULL));
+        ck_assert_int_eq(line(&pair, buffer, any), 6);
+    }
     close_pair(&pair);
     return 0;
 }
@@ -216,6 +228,7 @@ static int main_end(void *arg)
 
     (void)arg;
     open_pair(&pair, NULL);
+    ck_assert_int_eq(weft_stream_at_eof(pair.stream), 0);
     put(&pair, "one\ntwo", 7);
     end_peer(&pair);
     ck_assert_int_eq(line(&pair, buffer, 16), 4);

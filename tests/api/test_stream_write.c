@@ -3,6 +3,8 @@
  * stream. Catches bytes that overtake one another, a drain that returns too early or never, an
  * error unsaid, memory left behind when a stream ends with bytes pending.
  */
+#include <limits.h>
+
 #include "support/net.h"
 
 struct pair {
@@ -91,6 +93,7 @@ static int main_pieces(void *arg)
     ck_assert_int_eq(weft_stream_writev(pair.stream, &(struct iovec){NULL, 1}, 1, NULL), -EFAULT);
     ck_assert_int_eq(weft_stream_writev(pair.stream, &(struct iovec){bytes, 1}, -1, NULL), -EINVAL);
     struct iovec huge[2] = {{bytes, 1}, {bytes, SIZE_MAX / 2}};
+    ck_assert_int_eq(weft_stream_writev(pair.stream, huge, IOV_MAX + 1, NULL), -EINVAL);
     ck_assert_int_eq(weft_stream_writev(pair.stream, huge, 2, NULL), -EINVAL);
     ck_assert_int_eq(weft_stream_writev(NULL, huge, 1, NULL), -EINVAL);
     close_pair(&pair);
@@ -344,6 +347,8 @@ static int main_arguments(void *arg)
     ck_assert_int_eq(weft_stream_write_nowait(pair.stream, NULL, 1), -EFAULT);
     ck_assert_int_eq(weft_stream_write_nowait(pair.stream, NULL, 0), 0);
     ck_assert_int_eq(weft_stream_write_nowait(pair.stream, "x", (size_t)1 << 31), -ENOBUFS);
+    ck_assert_int_eq(weft_stream_write_nowait(pair.stream, "x", 1), 1);
+    ck_assert_int_eq(weft_stream_write_nowait(pair.stream, "x", (size_t)1 << 30), -ENOBUFS);
     ck_assert_int_eq(weft_stream_write_pending(NULL), -EINVAL);
     close_pair(&pair);
     return 0;

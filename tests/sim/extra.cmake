@@ -72,3 +72,4 @@ set(start_calls weft__ring_open weft__bell_open weft__buffer_ring_open weft__hos
 list(TRANSFORM start_calls PREPEND "-Wl,--wrap=")
 target_link_options(sim.start PRIVATE ${start_calls})
 target_link_options(sim.faults PRIVATE -Wl,--wrap=weft__host_fd_lift -Wl,--wrap=weft__host_pipe)
+target_link_options(sim.faults_net PRIVATE -Wl,--wrap=weft__host_fd_lift)

@@ -128,6 +128,18 @@ static int64_t call_send_all(void)
     return weft_send_all(scene.here, "xy", 2, NULL);
 }
 
+static int64_t call_recvmsg(void)
+{
+    char byte;
+
+    return weft_recvfrom(scene.here, &byte, 1, 0, NULL, NULL);
+}
+
+static int64_t call_sendmsg(void)
+{
+    return weft_sendto(scene.here, "x", 1, 0, NULL, 0);
+}
+
 static int64_t call_connect(void)
 {
     return weft_connect(scene.fresh, (struct sockaddr *)&scene.address, sizeof scene.address);
@@ -319,6 +331,8 @@ static const struct act {
     {call_recv_all, send_there, close_here, 2, -ECANCELED, -ENOMEM, 0},
     {call_send, nothing, close_here, 1, -ECANCELED, -ENOMEM, 0},
     {call_send_all, nothing, close_here, 2, -ECANCELED, -ENOMEM, 0},
+    {call_recvmsg, send_there, close_here, 1, -ECANCELED, -ENOMEM, 0},
+    {call_sendmsg, nothing, close_here, 1, -ECANCELED, -ENOMEM, 0},
     {call_connect, nothing, close_fresh, 0, -ECANCELED, -ENOMEM, 0},
     {call_accept, connect_fresh, close_listener, 0, -ECANCELED, TRIES_AGAIN, 2},
     {call_write, nothing, close_stream, 2, -ECANCELED, -ENOMEM, 0},
