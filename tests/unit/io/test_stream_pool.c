@@ -178,21 +178,6 @@ TEST(drips_share_a_buffer)
 
 enum { HOARDERS = 40, HOARD = 1 << 20 };
 
-static void read_a_line(const struct weft_stream_opt *opt)
-{
-    weft_stream *stream;
-    char line[16];
-    int fd;
-
-    stream_pair(&fd, &stream, opt);
-    ok(weft_sleep(1000000));
-    ck_assert_int_eq(weft_send_all(fd, "a line\n", 7, NULL), 7);
-    ck_assert_int_eq(weft_stream_read_line(stream, line, sizeof line, 0), 7);
-    ck_assert_str_eq(line, "a line\n");
-    ok(weft_close(fd));
-    ok(weft_stream_close(stream));
-}
-
 /* More readers that lag than the pool has buffers for, and one that does not: it gets its bytes,
    and afterwards they all get theirs. */
 static int main_dry(void *arg)
@@ -213,7 +198,6 @@ static int main_dry(void *arg)
         stream_pair(&fair.fd, &stream, &opt);
         ok(weft_spawn(&s, flood, &fair, 0, NULL));
         read_all(stream, 99, fair.size);
-        read_a_line(&opt);
         for (int i = HOARDERS; i-- > 0;) {
             read_all(streams[i], (uint64_t)i, 2 * HOARD);
             ok(weft_stream_close(streams[i]));
@@ -237,6 +221,48 @@ TEST(dry_pool_of_small_buffers)
     ck_assert_int_eq(weft_run(main_dry, &size, 0, NULL), 0);
 }
 
+/* Who comes last finds nothing in the pool, and gets its bytes by itself. */
+static void read_a_line(const struct weft_stream_opt *opt)
+{
+    weft_stream *stream;
+    char line[16];
+    int fd;
+
+    stream_pair(&fd, &stream, opt);
+    ok(weft_sleep(1000000));
+    ck_assert_int_eq(weft_send_all(fd, "a line\n", 7, NULL), 7);
+    ck_assert_int_eq(weft_stream_read_line(stream, line, sizeof line, 0), 7);
+    ck_assert_str_eq(line, "a line\n");
+    ok(weft_close(fd));
+    ok(weft_stream_close(stream));
+}
+
+static void note_byte(weft_transport *transport, const void *data, size_t size, void *self)
+{
+    (void)self;
+    ck_assert_uint_eq(size, 1);
+    *(char *)weft_transport_arg(transport) = *(const char *)data;
+}
+
+static void receive_by_protocol(const struct weft_stream_opt *opt)
+{
+    static const struct weft_protocol protocol = {.size = sizeof protocol,
+                                                  .data_received = note_byte};
+    weft_transport *transport;
+    char byte = 0;
+    int fd, there;
+
+    net_pair(&fd, &there);
+    ok(weft_transport_open(there, &protocol, &byte, opt, &transport));
+    ok(weft_sleep(1000000));
+    ck_assert_int_eq(weft_send_all(fd, "x", 1, NULL), 1);
+    while (byte != 'x')
+        ok(weft_sleep(1000000));
+    ok(weft_transport_close(transport));
+    ck_assert_int_eq(weft_recv(fd, &byte, 1, 0), 0);
+    ok(weft_close(fd));
+}
+
 /* The same when no copy can be made: then they take turns. */
 static int main_dry_without_memory(void *arg)
 {
@@ -255,6 +281,8 @@ static int main_dry_without_memory(void *arg)
         settle();
         if (net_has("buffer_ring"))
             ck_assert_uint_gt(net_stats().recv_pauses, 0);
+        read_a_line(&opt);
+        receive_by_protocol(&opt);
         uint32_t all = held();
         read_all(streams[0], 0, 2 * HOARD);
         settle();
@@ -296,78 +324,6 @@ TEST(dry_pool_and_no_memory)
     ck_assert_int_eq(weft_run(main_dry_without_memory, &size, 0, &opt), 0);
 }
 
-/* The same of transports that have paused reading: no task is there to help itself. */
-struct heap {
-    uint64_t seed;
-    size_t received;
-    bool lost;
-};
-
-static void heaps(weft_transport *transport, const void *data, size_t size, void *self)
-{
-    struct heap *heap = weft_transport_arg(transport);
-
-    (void)self;
-    net_check(data, size, heap->seed, heap->received);
-    heap->received += size;
-}
-
-static void heap_lost(weft_transport *transport, int error, void *self)
-{
-    (void)self;
-    ck_assert_int_eq(error, 0);
-    ((struct heap *)weft_transport_arg(transport))->lost = true;
-}
-
-static const struct weft_protocol heaping = {.size = sizeof heaping,
-                                             .data_received = heaps,
-                                             .connection_lost = heap_lost};
-
-static void heap_all(const struct heap *heap, size_t size)
-{
-    while (!heap->lost)
-        ok(weft_sleep(1000000));
-    ck_assert_uint_eq(heap->received, size);
-}
-
-static int main_dry_transports(void *arg)
-{
-    const struct weft_stream_opt opt = {.size = sizeof opt, .held_max = HOARD, .buffer_size = 4096};
-    struct flood floods[HOARDERS], fair = {.seed = 99, .size = FLOOD / 16, .piece = 10000};
-    struct heap heap[HOARDERS + 1];
-    weft_transport *transports[HOARDERS], *other;
-    int there;
-
-    (void)arg;
-    WEFT_SCOPE(s) {
-        for (int i = 0; i < HOARDERS; i++) {
-            floods[i] = (struct flood){.seed = (uint64_t)i, .size = 2 * HOARD, .piece = 300000};
-            heap[i] = (struct heap){.seed = (uint64_t)i};
-            net_pair(&floods[i].fd, &there);
-            ok(weft_transport_open(there, &heaping, &heap[i], &opt, &transports[i]));
-            ok(weft_transport_pause_reading(transports[i]));
-            ok(weft_spawn(&s, flood, &floods[i], 0, NULL));
-        }
-        settle();
-        heap[HOARDERS] = (struct heap){.seed = 99};
-        net_pair(&fair.fd, &there);
-        ok(weft_transport_open(there, &heaping, &heap[HOARDERS], &opt, &other));
-        ok(weft_spawn(&s, flood, &fair, 0, NULL));
-        heap_all(&heap[HOARDERS], fair.size);
-        for (int i = 0; i < HOARDERS; i++)
-            ok(weft_transport_resume_reading(transports[i]));
-        for (int i = 0; i < HOARDERS; i++)
-            heap_all(&heap[i], 2 * HOARD);
-    }
-    ck_assert_uint_eq(held(), 0);
-    return 0;
-}
-
-TEST(dry_pool_of_transports)
-{
-    net_run(main_dry_transports);
-}
-
 /* -- left over at the end of a run ---------------------------------------------------------- */
 
 static int main_left_open(void *arg)
@@ -394,4 +350,4 @@ TEST(left_open_at_the_end_of_a_run)
 
 TEST_MAIN("stream_pool", 60, cap_pauses_and_resumes, close_in_a_flood, drips_share_a_buffer,
           dry_pool_of_large_buffers, dry_pool_of_small_buffers, dry_pool_and_no_memory,
-          dry_pool_of_transports, left_open_at_the_end_of_a_run)
+          left_open_at_the_end_of_a_run)
