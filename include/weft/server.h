@@ -124,8 +124,9 @@ WEFT_API int weft_server_drain(weft_server *server, int64_t soft, int64_t hard) 
    cancelled first. */
 WEFT_API int weft_server_wait(weft_server *server) WEFT_SUSPENDS;
 
-/* Stops listening, cancels every connection, waits for their ends, frees the server. Always
-   finishes. Returns what weft_server_wait would have. NULL is allowed and does nothing. */
+/* Stops listening, cancels every connection, waits for their ends, frees the server, after those
+   who wait for its end or drain it have been told. Always finishes. Returns what weft_server_wait
+   would have; -EALREADY another task closes it. NULL is allowed and does nothing. */
 WEFT_API int weft_server_close(weft_server *server) WEFT_SUSPENDS;
 
 WEFT_END_DECLS

@@ -386,14 +386,21 @@ static uint64_t cut_so_far(const struct weft_server *server)
     return atomic_load_explicit(&server->counts[WEFT__SERVER_CUT], memory_order_relaxed);
 }
 
+static void leave_user(struct weft_server *server)
+{
+    if (--server->users == 0 && server->closer)
+        weft__wake_now(server->io->reactor, server->closer);
+}
+
 int weft_server_drain(weft_server *server, int64_t soft, int64_t hard)
 {
     struct weft__task *self;
-    uint64_t before;
+    uint64_t before, cut;
     int error = enter_end(server, &self);
 
     if (error < 0)
         return error;
+    server->users++;
     before = cut_so_far(server);
     atomic_store_explicit(&server->hard, hard, memory_order_relaxed);
     atomic_store_explicit(&server->soft, soft > 0 ? soft : 1, memory_order_relaxed);
@@ -403,7 +410,9 @@ int weft_server_drain(weft_server *server, int64_t soft, int64_t hard)
         (void)weft_cancel(server->task);
         (void)wait_for_end(self, server, false);
     }
-    return (int)(cut_so_far(server) - before);
+    cut = cut_so_far(server) - before;
+    leave_user(server);
+    return (int)cut;
 }
 
 int weft_server_wait(weft_server *server)
@@ -415,9 +424,25 @@ int weft_server_wait(weft_server *server)
         error = weft__enter(&self);
     if (error == 0)
         error = may_wait(self, server);
+    if (error < 0)
+        return error;
+    server->users++;
+    error = wait_for_end(self, server, true);
     if (error == 0)
-        error = wait_for_end(self, server, true);
-    return error < 0 ? error : server->result;
+        error = server->result;
+    leave_user(server);
+    return error;
+}
+
+/* Those who waited for its end have been told of it, and look yet. */
+static void wait_for_users(struct weft__task *self, struct weft_server *server)
+{
+    struct weft__wait wait = {.what = "server", .fd = -1};
+
+    server->closer = &wait;
+    while (server->users > 0)
+        (void)weft__wait_for_wake(self, &wait, false);
+    server->closer = NULL;
 }
 
 int weft_server_close(weft_server *server)
@@ -427,11 +452,15 @@ int weft_server_close(weft_server *server)
 
     if (error < 0 || !server)
         return error;
+    if (server->closing)
+        return -EALREADY;
+    server->closing = true;
     if (!server->ended)
         (void)weft_cancel(server->task);
     (void)wait_for_end(self, server, false);
     if (weft__task_find(self->reactor, server->task, &error)) /* else its scope has closed */
         error = weft_join(server->task, NULL);
+    wait_for_users(self, server);
     error = server->result == -ECANCELED ? 0 : server->result;
     destroy(server);
     return error;

@@ -9,7 +9,7 @@
  *
  * The object is touched on the reactor that started it, but for what is said to be shared: that is
  * written before those tasks are spawned, or atomic. It is freed by weft_server_close, or with the
- * io layer, and either way after the last of its tasks.
+ * io layer, and either way after the last of its tasks and of those who wait for its end.
  */
 #ifndef WEFT_IO_SERVER_H
 #define WEFT_IO_SERVER_H
@@ -74,7 +74,10 @@ struct weft_server {
     weft_scope listeners; /* open while `serving` */
     bool serving;
     bool ended;
-    int32_t result; /* once ended */
+    int32_t result;            /* once ended */
+    bool closing;              /* weft_server_close has begun */
+    uint32_t users;            /* tasks that wait for its end, but for who closes it */
+    struct weft__wait *closer; /* who waits until there are none */
 
     /* shared, and written before anybody else looks */
     weft_connection_fn handler;
