@@ -57,12 +57,14 @@ static atomic_int ticks;
 /* Some time after the writer began to wait there is room for it. */
 static void tick(int number)
 {
-    char byte[512];
+    int saved_errno = errno;
+    char bytes[512];
 
     (void)number;
     if (atomic_fetch_add(&ticks, 1) == EMPTIES)
-        while (read(fds[0], byte, sizeof byte) > 0)
+        while (read(fds[0], bytes, sizeof bytes) > 0)
             ;
+    errno = saved_errno;
 }
 
 static void begin_ticking(void)
