@@ -33,8 +33,8 @@ struct weft_signal {
 /*
  * Takes `count` signals, from now on: what comes is kept until it is waited for.
  * Returns 0 and *signals, to be closed by weft_signals_close; -EINVAL NULL, none, no such signal,
- * or SIGKILL, SIGSTOP or the signal of a fault among them; -EBUSY one is taken already; -EMFILE,
- * -ENFILE, -ENOMEM. Does not suspend.
+ * or SIGKILL, SIGSTOP, SIGSYS or the signal of a fault among them; -EBUSY one is taken already;
+ * -EMFILE, -ENFILE, -ENOMEM. Does not suspend.
  */
 WEFT_API WEFT_NODISCARD int weft_signals_open(const int numbers[], size_t count,
                                               weft_signals **signals);

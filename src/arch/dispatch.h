@@ -8,7 +8,8 @@
  * Since Linux 5.11, and not on every machine.
  *
  * A process-wide handler, in place while a thread has begun; signals SIGSYS of other kinds go to
- * the one that was there before. Begin, end and select: each thread for itself.
+ * the one that was there before. Begin, end and select: each thread for itself. SIGSYS is never
+ * blocked on a thread that has begun, whatever the program asks for: a call would kill it.
  */
 #ifndef WEFT_ARCH_DISPATCH_H
 #define WEFT_ARCH_DISPATCH_H

@@ -34,7 +34,7 @@ static int check_place(void)
 /* The set of them. False: not those that cannot be blocked, or must not be, or are none. */
 static bool may_be_taken(const int numbers[], size_t count, sigset_t *set)
 {
-    static const int never[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    static const int never[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
     bool may = numbers && count > 0;
 
     sigemptyset(set);

@@ -62,6 +62,7 @@ static void claim_one(int number)
     pthread_sigmask(SIG_BLOCK, &one, &old);
     claim->was_blocked = sigismember(&old, number) == 1;
     sigfillset(&action.sa_mask);
+    sigdelset(&action.sa_mask, SIGSYS); /* debug mode's: the handler's own call may come as one */
     (void)sigaction(number, &action, &claim->action);
 }
 

@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include <weft/weft.h>
 
+#include "support/child.h"
 #include "support/frames.h"
 #include "support/misuse.h"
 #include "support/test.h"
@@ -431,6 +432,67 @@ TEST(whose_sigsys)
     ck_assert_ptr_eq((void *)(uintptr_t)now.sa_handler, (void *)(uintptr_t)handler);
 }
 
+/* All signals blocked, as the C library does where it starts a thread, and calls meanwhile: a
+   SIGSYS that is blocked would kill. */
+static int masked_main(void *arg)
+{
+    sigset_t all, before, now;
+
+    (void)arg;
+    sigfillset(&all);
+    ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, &all, &before), 0);
+    TOLD(sleep_call(), 1);
+    ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &all, &now), 0);
+    ck_assert_int_eq(sigismember(&now, SIGUSR2), 1);
+    TOLD(sleep_call(), 1);
+    ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+    return 0;
+}
+TEST(all_blocked)
+{
+    run(masked_main, 1);
+}
+
+static int threads_main(void *arg)
+{
+    struct weft_process_status status;
+    weft_process *process;
+
+    (void)arg;
+    child_ready();
+    ok(weft_run_in_executor(NULL, errand, NULL));
+    ok(weft_create_subprocess_exec(CHILD_ARGS("exit", "0"), NULL, &process));
+    ok(weft_process_wait(process, &status));
+    ck_assert_int_eq(status.code, 0);
+    ok(weft_process_close(process));
+    TOLD(sleep_call(), 1);
+    return 0;
+}
+TEST(threads_and_processes)
+{
+    run(threads_main, 1);
+}
+
+/* The thread had SIGSYS blocked before, and has it afterwards. */
+static int blocked_main(void *arg)
+{
+    (void)arg;
+    TOLD(sleep_call(), 1);
+    return 0;
+}
+TEST(sigsys_blocked_before)
+{
+    sigset_t set, now;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGSYS);
+    ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+    run(blocked_main, 1);
+    ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, NULL, &now), 0);
+    ck_assert_int_eq(sigismember(&now, SIGSYS), 1);
+    ck_assert_int_eq(pthread_sigmask(SIG_UNBLOCK, &set, NULL), 0);
+}
+
 /* -- on and off ------------------------------------------------------------------------------ */
 
 static int switched_main(void *arg)
@@ -462,4 +524,5 @@ TEST(switched_on_and_off)
 }
 
 TEST_MAIN("blocking", 30, the_words, in_a_callback, how_long_it_waits, what_waits,
-          CASES_OF_CODE the_librarys_own, nothing_suffers, whose_sigsys, switched_on_and_off)
+          CASES_OF_CODE the_librarys_own, nothing_suffers, whose_sigsys, all_blocked,
+          threads_and_processes, sigsys_blocked_before, switched_on_and_off)

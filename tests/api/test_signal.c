@@ -312,6 +312,7 @@ static int main_busy(void *arg)
     same(weft_signals_close(NULL), 0);
     same(weft_add_signal_handler(SIGUSR2, NULL, NULL), -EINVAL);
     same(weft_add_signal_handler(SIGSEGV, counts, NULL), -EINVAL);
+    same(weft_add_signal_handler(SIGSYS, counts, NULL), -EINVAL); /* a call may come as one */
     same(weft_add_signal_handler(-1, counts, NULL), -EINVAL);
     same(weft_signal_wait(65, NULL), -EINVAL);
     same(weft_signal_wait(32, NULL), -EINVAL); /* the C library's own */

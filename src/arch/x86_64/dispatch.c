@@ -23,6 +23,7 @@ enum {
     INSTRUCTION_SIZE = 2,
     DISPATCHED = 2, /* SYS_USER_DISPATCH, which no header of the C library has */
 };
+#define SIGSYS_BIT (UINT64_C(1) << (SIGSYS - 1))
 #define RESTORER 0x04000000ul /* SA_RESTORER, which no header of the C library has */
 
 /* What rt_sigaction(2) takes. */
@@ -39,6 +40,7 @@ void weft__dispatch_restore(void);
 
 __thread volatile char weft__dispatch_selector;
 static __thread uint32_t begun;
+static __thread bool was_blocked; /* SIGSYS, when the thread began */
 
 static atomic_flag busy = ATOMIC_FLAG_INIT; /* guards what follows */
 static uint32_t threads;
@@ -81,7 +83,8 @@ static bool is_own(long number)
     }
 }
 
-/* The mask is what the return from the handler makes it. */
+/* The mask is what the return from the handler makes it. Without SIGSYS, whoever asks for that (the
+   C library blocks all signals where it starts a thread): the next call would kill. */
 static long change_mask(ucontext_t *context, const uintptr_t *arguments)
 {
     uint64_t before, set = 0;
@@ -95,6 +98,7 @@ static long change_mask(ucontext_t *context, const uintptr_t *arguments)
             set |= before;
         else if (arguments[0] == SIG_UNBLOCK)
             set = before & ~set;
+        set &= ~SIGSYS_BIT;
         memcpy(&context->uc_sigmask, &set, sizeof set);
     }
     if (arguments[2])
@@ -178,6 +182,17 @@ static void take_away(void)
     atomic_flag_clear_explicit(&busy, memory_order_release);
 }
 
+/* Was it blocked? */
+static bool block_sigsys(bool blocked)
+{
+    uint64_t set = SIGSYS_BIT, before = 0;
+    const uintptr_t arguments[6] = {blocked ? SIG_BLOCK : SIG_UNBLOCK, (uintptr_t)&set,
+                                    (uintptr_t)&before, SIGNAL_SET_SIZE};
+
+    (void)weft__dispatch_call(SYS_rt_sigprocmask, arguments);
+    return before & SIGSYS_BIT;
+}
+
 static int turn(unsigned long mode)
 {
     uintptr_t low = (uintptr_t)weft__dispatch_low, high = (uintptr_t)weft__dispatch_high;
@@ -208,11 +223,13 @@ int weft__dispatch_begin(weft__trap_fn *fn)
         return error;
     weft__dispatch_select(false);
     error = turn(PR_SYS_DISPATCH_ON);
-    if (error < 0)
+    if (error < 0) {
         take_away();
-    else
-        begun = 1;
-    return error;
+        return error;
+    }
+    was_blocked = block_sigsys(false);
+    begun = 1;
+    return 0;
 }
 
 void weft__dispatch_end(void)
@@ -221,5 +238,7 @@ void weft__dispatch_end(void)
         return;
     weft__dispatch_select(false);
     (void)turn(PR_SYS_DISPATCH_OFF);
+    if (was_blocked)
+        (void)block_sigsys(true);
     take_away();
 }
