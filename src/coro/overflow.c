@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -235,36 +236,53 @@ static size_t signal_stack_size(size_t page)
     return (size + page - 1) / page * page;
 }
 
-int weft__overflow_thread_begin(struct weft__overflow_thread *thread)
+/* The calling thread's, for all who have begun on it. */
+static __thread struct {
+    unsigned count;   /* of those who have */
+    char *map;        /* a guard, then the stack */
+    size_t map_size;  /* in bytes */
+    stack_t previous; /* put back at the last end */
+} own;
+
+static int install_stack(void)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), size = signal_stack_size(page);
     stack_t stack = {.ss_size = size};
+    char *map = mmap(NULL, size + page, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     int rc;
 
-    thread->map_size = size + page;
-    thread->map = mmap(NULL, thread->map_size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (thread->map == MAP_FAILED) {
-        thread->map = NULL;
+    if (map == MAP_FAILED)
         return -ENOMEM;
-    }
-    stack.ss_sp = thread->map + page;
-    if (mprotect(thread->map, page, PROT_NONE) < 0 || sigaltstack(&stack, &thread->previous) < 0) {
+    stack.ss_sp = map + page;
+    if (mprotect(map, page, PROT_NONE) < 0 || sigaltstack(&stack, &own.previous) < 0) {
         rc = -errno;
-        munmap(thread->map, thread->map_size);
-        thread->map = NULL;
+        munmap(map, size + page);
         return rc;
     }
+    own.map = map;
+    own.map_size = size + page;
     return 0;
+}
+
+int weft__overflow_thread_begin(struct weft__overflow_thread *thread)
+{
+    int rc = own.count == 0 ? install_stack() : 0;
+
+    thread->begun = rc == 0;
+    own.count += thread->begun;
+    return rc;
 }
 
 void weft__overflow_thread_end(struct weft__overflow_thread *thread)
 {
-    if (!thread->map)
+    if (!thread->begun)
         return;
-    sigaltstack(&thread->previous, NULL);
-    munmap(thread->map, thread->map_size);
-    thread->map = NULL;
+    thread->begun = false;
+    if (--own.count > 0)
+        return;
+    sigaltstack(&own.previous, NULL);
+    munmap(own.map, own.map_size);
 }
 
 void weft__overflow_watch(struct weft__overflow_watch *watch)

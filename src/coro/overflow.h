@@ -13,7 +13,7 @@
 #ifndef WEFT_CORO_OVERFLOW_H
 #define WEFT_CORO_OVERFLOW_H
 
-#include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,11 +48,9 @@ struct weft__overflow_watch {
     struct weft__overflow_watch *next;
 };
 
-/* The signal stack of one thread. */
+/* A user of its thread's signal stack. */
 struct weft__overflow_thread {
-    stack_t previous; /* put back at the end */
-    char *map;
-    size_t map_size;
+    bool begun; /* and has not ended */
 };
 
 /* Puts the handlers in place, once however often it is called. 0 or -errno. */
@@ -62,7 +60,8 @@ int weft__overflow_install(void);
  * ours stays, and passes everything on. */
 void weft__overflow_remove(void);
 
-/* Gives the calling thread its signal stack; 0 or -ENOMEM. A thread that has begun must end. */
+/* Gives the calling thread its signal stack, one for all who begin on it; the last end puts back
+   what was there before the first. 0 or -ENOMEM. Who has begun must end, on the same thread. */
 int weft__overflow_thread_begin(struct weft__overflow_thread *thread);
 void weft__overflow_thread_end(struct weft__overflow_thread *thread);
 

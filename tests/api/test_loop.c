@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -279,6 +280,23 @@ static int knows_its_loop(void *arg)
     }
     return 1;
 }
+/* Closed in the order made: neither leaves a signal stack that is no more. */
+TEST(two_closed_in_the_order_made)
+{
+    weft_loop *first, *second;
+    stack_t before, after;
+
+    ck_assert_int_eq(sigaltstack(NULL, &before), 0);
+    first = new_loop(NULL);
+    second = new_loop(NULL);
+    ck_assert_int_eq(weft_loop_close(first), 0);
+    ck_assert_int_eq(weft_loop_run(second, knows_its_loop, &second, sizeof second), 1);
+    ck_assert_int_eq(weft_loop_close(second), 0);
+    ck_assert_int_eq(sigaltstack(NULL, &after), 0);
+    ck_assert_ptr_eq(after.ss_sp, before.ss_sp);
+    ck_assert_int_eq(after.ss_flags, before.ss_flags);
+}
+
 /* Catches: a loop that takes its neighbour's tasks for its own. */
 TEST(two_on_one_thread)
 {
@@ -537,5 +555,5 @@ TEST(in_an_epoll_loop)
 TEST_MAIN("api.loop", 30, started_handled_stopped_closed, stop_ends_after_what_is_ready,
           runs_to_an_end_again_and_again, tasks_go_on_in_the_next_run,
           leftovers_are_named_and_joined, held_at_the_close, stop_of_everything, two_on_one_thread,
-          two_threads_two_loops, refused_inside, another_threads, bad_arguments,
-          no_descriptors_left, in_an_epoll_loop, turned_by_hand)
+          two_closed_in_the_order_made, two_threads_two_loops, refused_inside, another_threads,
+          bad_arguments, no_descriptors_left, in_an_epoll_loop, turned_by_hand)

@@ -570,6 +570,50 @@ TEST(a_thread_gets_its_signal_stack_back)
     weft__overflow_thread_end(&thread); /* twice is harmless */
 }
 
+/* Two reactors on one thread have one signal stack, until the last of them ends: the one that began
+   first must not take it from the other, nor that one leave memory installed that is no more. */
+TEST(two_on_a_thread_share_a_signal_stack)
+{
+    struct weft__overflow_thread second = {.begun = false};
+    stack_t before, within, now;
+
+    ck_assert_int_eq(sigaltstack(NULL, &before), 0);
+    ck_assert_int_eq(weft__overflow_thread_begin(&thread), 0);
+    ck_assert_int_eq(sigaltstack(NULL, &within), 0);
+    ck_assert_int_eq(weft__overflow_thread_begin(&second), 0);
+    ck_assert_int_eq(sigaltstack(NULL, &now), 0);
+    ck_assert_ptr_eq(now.ss_sp, within.ss_sp);
+    weft__overflow_thread_end(&thread);
+    ck_assert_int_eq(sigaltstack(NULL, &now), 0);
+    ck_assert_ptr_eq(now.ss_sp, within.ss_sp);
+    weft__overflow_thread_end(&thread); /* not the other's end */
+    memset(now.ss_sp, 1, now.ss_size);
+    weft__overflow_thread_end(&second);
+    ck_assert_int_eq(sigaltstack(NULL, &now), 0);
+    ck_assert_ptr_eq(now.ss_sp, before.ss_sp);
+    ck_assert_int_eq(now.ss_flags, before.ss_flags);
+}
+
+static void overflow_beside_one_that_ended(void)
+{
+    struct weft__overflow_thread first = {.begun = false};
+
+    if (weft__overflow_thread_begin(&first) < 0)
+        leave(97);
+    begin();
+    weft__overflow_thread_end(&first);
+    weft__context_adopt(&home);
+    weft__context_make(&task, stack.low, stack.top, overflowing_task, NULL);
+    weft__context_switch(&home, &task);
+}
+
+TEST(an_overflow_beside_one_that_ended_names_its_task)
+{
+    struct death death = run_child(overflow_beside_one_that_ended);
+
+    check_report(&death, 64 << 10);
+}
+
 TEST_MAIN("coro/overflow", 30, an_overflow_names_its_task,
           an_overflow_names_its_task_on_an_older_kernel,
           an_overflow_in_another_thread_names_its_task,
@@ -582,4 +626,5 @@ TEST_MAIN("coro/overflow", 30, an_overflow_names_its_task,
           other_faults_go_to_the_handler_that_was_there, an_unwatched_pool_is_not_reported,
           the_last_remove_puts_the_old_handler_back, somebody_elses_later_handler_is_left_alone,
           our_own_handler_is_not_chained_to, only_what_was_watched_is_unwatched,
-          the_line_comes_in_pieces_or_breaks_off, a_thread_gets_its_signal_stack_back)
+          the_line_comes_in_pieces_or_breaks_off, a_thread_gets_its_signal_stack_back,
+          two_on_a_thread_share_a_signal_stack, an_overflow_beside_one_that_ended_names_its_task)
