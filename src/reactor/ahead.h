@@ -8,7 +8,7 @@
  * operations in flight all is in the cache anyway and nothing is done.
  *
  * On the loop. Touches nothing that could be freed: every operation in a slot is in flight, and its
- * waiter, if it has one, is parked.
+ * waiter, if it has one, is parked, or has given way on its way there.
  */
 #ifndef WEFT_REACTOR_AHEAD_H
 #define WEFT_REACTOR_AHEAD_H

@@ -158,6 +158,8 @@ static void shut_door(struct weft__reactor *reactor)
     weft__ring_close(&reactor->ring);
     if (settled)
         weft__bell_close(&reactor->inbox->bell);
+    else /* leaked with its bell: who has yet to ring names it */
+        weft__inbox_retain(reactor->inbox);
     weft__inbox_release(reactor->inbox);
     weft__context_drop(&reactor->loop);
     weft__self = NULL;
@@ -179,13 +181,23 @@ void weft__reactor_abandon(struct weft__reactor *reactor)
     shut_door(reactor);
 }
 
+/* Does it belong to a reactor of the same runtime? Another one's may close before our next visit to
+   the kernel, and a loop may not visit for long. */
+static bool is_peer(const struct weft__reactor *reactor, const struct weft_inbox *to)
+{
+    const struct weft__peers *peers = reactor->peers;
+
+    return peers && to->index < peers->count && peers->inboxes[to->index] == to;
+}
+
 /* Rings through our own ring: the request rides along with the visit to the kernel that is about to
    come anyway. False: that cannot be, or would come too late. */
 static bool ring_along(struct weft__reactor *reactor, struct weft_inbox *to)
 {
     struct weft__sqe *sqe;
 
-    if (to->index >= 1u << WEFT__TOKEN_SHIFT || weft__ready_count(&reactor->ready) > 0 ||
+    if (!is_peer(reactor, to) || to->index >= 1u << WEFT__TOKEN_SHIFT ||
+        weft__ready_count(&reactor->ready) > 0 ||
         !(reactor->ring.features & WEFT__FEATURE_MSG_RING) || to->bell.ring_fd < 0)
         return false;
     sqe = weft__ring_take(&reactor->ring);

@@ -284,7 +284,7 @@ static void unlink_cases(struct select *select)
             continue;
         if (one->kind == WEFT_CASE_UNTIL)
             weft__timer_disarm(&select->self->reactor->timers, &link->alarm.timer);
-        else if (link->entry.object)
+        else if (link->entry.object && link->entry.fate != WEFT__GRANTED) /* else it may be gone */
             weft__entry_leave(&link->entry);
     }
 }

@@ -143,7 +143,7 @@ static int32_t verdict(const weft_generator *generator, const struct weft__task 
 {
     if (result >= 0)
         return 0;
-    if (self->delivered && (result == -ECANCELED || result == -ESHUTDOWN))
+    if ((self->delivered || generator->closing) && (result == -ECANCELED || result == -ESHUTDOWN))
         return generator->closing ? 0 : -ECANCELED;
     return result;
 }
@@ -301,6 +301,8 @@ int weft_generator_next(weft_generator *generator, void *item)
         return last_word(generator, self);
     if (error == 0)
         error = weft__enter(&self);
+    if (error == 0 && generator->over) /* it ended as this gave way */
+        return last_word(generator, self);
     if (error == 0)
         error = askable(generator, self);
     return error < 0 ? error : wait_for_value(generator, self, item);

@@ -31,8 +31,10 @@ static inline __attribute__((always_inline)) int weft__wait_for_wake(struct weft
                                                                      bool interruptible)
 {
     wait->interrupt = interruptible ? weft__wait_interrupt : NULL;
-    if (__builtin_expect(interruptible && (self->visible || (wait->idle && self->draining)), 0))
+    if (__builtin_expect(interruptible && (self->visible || (wait->idle && self->draining)), 0)) {
+        wait->fiber = &self->fiber; /* others find the wait already, and look there */
         return weft__admit_again(self, wait->idle);
+    }
     weft__fiber_park(self->reactor, wait);
     if (__builtin_expect(!wait->interrupted, 1))
         return 0;

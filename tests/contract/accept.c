@@ -366,8 +366,7 @@ const struct contract_check contract_accepting[] = {
      REFUSED,
      one_without_connections,
      0,
-     {ANSWER("accept -ENOTSUP", .whose = CONTRACT_REAL),
-      ANSWER("accept -EBADF", .whose = CONTRACT_SIMULATED)}}, /* it has no datagram sockets yet */
+     {ANSWER("accept -ENOTSUP")}},
     {"accept/one-that-is-closed",
      "A closed descriptor says -EBADF.",
      REFUSED,
