@@ -40,8 +40,7 @@ list(TRANSFORM plain_calls PREPEND "-Wl,--wrap=")
 
 # Where running is slow, or done several times: files that take the rough plan, too; the others do with
 # WEFT_LONG=1. And cases that wait for that where it is very slow.
-set(rough_anyway batch net_cancel scope
-    stream_calls task)
+set(rough_anyway scope)
 set(long_net_peer never_reads resets_midway) # 32 MiB through the simulated network
 set(long_runtime tasks_that_hold)            # spins until its time is over
 set(long_loop held_at_the_close)             # likewise

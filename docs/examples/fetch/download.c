@@ -198,7 +198,7 @@ static int write_all(struct download *download)
 static int attempt(struct download *download)
 {
     const struct weft_spawn_opt opt = {.size = sizeof opt, .name = download->name};
-    int error;
+    int error = 0;
 
     download->offset = download->have = download->written;
     download->body = download->paused = download->over = false;
