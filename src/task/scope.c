@@ -128,7 +128,7 @@ int weft_shield_open(weft_scope *public_scope, int64_t deadline)
 
 bool weft__task_failed(const struct weft__task *child)
 {
-    if (child->result >= 0 || weft__task_is_called(child))
+    if (weft__task_is_called(child))
         return false;
     return !(child->delivered && (child->result == -ECANCELED || child->result == -ESHUTDOWN));
 }

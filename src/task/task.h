@@ -310,8 +310,8 @@ static inline uint64_t weft__task_number(const struct weft__task *task)
 }
 /* "task 2 "name"". */
 void weft__task_put(struct weft__line *line, const struct weft__task *task);
-/* Has it failed? Being told to end, and ending for that reason, is no failure. One that runs for a
-   task of another reactor fails there. */
+/* Has one that ended with an error failed? Being told to end, and ending for that reason, is no
+   failure. One that runs for a task of another reactor fails there. */
 bool weft__task_failed(const struct weft__task *task);
 /* It goes, and nobody has its result: for debug mode (unheard.c). */
 void weft__task_unheard(const struct weft__task *task) __attribute__((cold));
