@@ -334,6 +334,37 @@ TEST(two_threads_two_loops)
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 }
 
+/* The last thing that a loop does wakes a runtime on another thread, asleep by then; the loop does
+   not turn again before that one has ended. */
+static weft_event last_word = WEFT_EVENT_SHARED_INIT;
+static int waits_for_it(void *arg)
+{
+    (void)arg;
+    return weft_event_wait(&last_word);
+}
+static void *another_runtime(void *arg)
+{
+    (void)arg;
+    ck_assert_int_eq(weft_run(waits_for_it, NULL, 0, RUN_OPT(.reactors = 1)), 0);
+    return NULL;
+}
+static int says_it(void *arg)
+{
+    (void)arg;
+    ck_assert_int_eq(weft_sleep(20 * MS), 0); /* the other one has gone to sleep */
+    return weft_event_set(&last_word);
+}
+TEST(wakes_another_runtime)
+{
+    weft_loop *loop = new_loop(NULL);
+    pthread_t thread;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, another_runtime, NULL), 0);
+    ck_assert_int_eq(weft_loop_run(loop, says_it, NULL, 0), 1);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(weft_loop_close(loop), 0);
+}
+
 static int runs_a_loop(void *arg)
 {
     weft_loop *loop = NULL;
@@ -555,5 +586,6 @@ TEST(in_an_epoll_loop)
 TEST_MAIN("api.loop", 30, started_handled_stopped_closed, stop_ends_after_what_is_ready,
           runs_to_an_end_again_and_again, tasks_go_on_in_the_next_run,
           leftovers_are_named_and_joined, held_at_the_close, stop_of_everything, two_on_one_thread,
-          two_closed_in_the_order_made, two_threads_two_loops, refused_inside, another_threads,
-          bad_arguments, no_descriptors_left, in_an_epoll_loop, turned_by_hand)
+          two_closed_in_the_order_made, two_threads_two_loops, wakes_another_runtime,
+          refused_inside, another_threads, bad_arguments, no_descriptors_left, in_an_epoll_loop,
+          turned_by_hand)
