@@ -25,6 +25,8 @@ static _Atomic(uint32_t) handlers_running;
 static struct {
     uint32_t users;
     struct sigaction old; /* written before ours is in place */
+    bool left_behind;     /* somebody put theirs on top, who may call ours: a chain to us and back
+                             would never end */
 } signals[SIGNALS];
 
 static int signal_of(const struct weft__member *member)
@@ -162,16 +164,25 @@ static void on_signal(int number, siginfo_t *info, void *frame)
 
 /* -- listening ------------------------------------------------------------------------------- */
 
+static bool is_ours(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == on_signal;
+}
+
 static int put_in_place(int number)
 {
     struct sigaction action = {.sa_sigaction = on_signal,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+    struct sigaction now;
     int error = 0;
 
-    if (signals[number].users == 0)
-        error = weft__host_signal_action(number, NULL, &signals[number].old);
-    if (error == 0 && signals[number].users == 0)
-        error = weft__host_signal_action(number, &action, NULL);
+    if (signals[number].users == 0) {
+        error = weft__host_signal_action(number, NULL, &now);
+        if (error == 0 && !is_ours(&now) && !signals[number].left_behind) {
+            signals[number].old = now;
+            error = weft__host_signal_action(number, &action, NULL);
+        }
+    }
     if (error == 0)
         signals[number].users++;
     return error;
@@ -179,7 +190,12 @@ static int put_in_place(int number)
 
 static void take_away(int number)
 {
-    if (--signals[number].users == 0)
+    struct sigaction now;
+
+    if (--signals[number].users > 0 || weft__host_signal_action(number, NULL, &now) < 0)
+        return;
+    signals[number].left_behind = !is_ours(&now);
+    if (!signals[number].left_behind)
         (void)weft__host_signal_action(number, &signals[number].old, NULL);
 }
 

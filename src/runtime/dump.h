@@ -24,8 +24,9 @@ struct weft__dump {
     bool blocked; /* it was, on the thread: reactors' own threads are started so */
 };
 
-/* Begins and ends to listen for a member, on its thread. 0; -EINVAL no such signal; -EAGAIN too
-   many reactors listen. Harmless where nothing was begun. */
+/* Begins and ends to listen for a member, on its thread; last in, first out with who else takes the
+   signal there. A handler that somebody else has put on top of ours stays, and ours below it. 0;
+   -EINVAL no such signal; -EAGAIN too many reactors listen. Harmless where nothing was begun. */
 int weft__dump_begin(struct weft__member *member);
 void weft__dump_end(struct weft__member *member);
 

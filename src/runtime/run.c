@@ -359,7 +359,6 @@ void weft__member_close(struct weft__member *member)
 {
     struct weft__reactor *reactor = &member->reactor;
 
-    weft__dump_end(member);
     weft__callbacks_drop(member);
     if (weft__root(reactor)->alive > 0)
         member->gave_up = true; /* a call that came late, from a task that held */
@@ -371,10 +370,12 @@ void weft__member_close(struct weft__member *member)
         weft__timer_disarm(&reactor->timers, &member->limit);
     }
     if (member->gave_up) {
+        weft__dump_end(member);
         weft__reactor_abandon(reactor);
         return;
     }
     weft__io_close(reactor);
+    weft__dump_end(member); /* after claims of signals, which were made on top of it */
     weft__tasks_close(reactor);
     weft__reactor_close(reactor);
 }

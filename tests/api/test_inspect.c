@@ -538,6 +538,90 @@ TEST(a_reactor_that_is_stuck)
     ok(close(fd_out));
 }
 
+/* -- whose the signal is --------------------------------------------------------------------- */
+
+static void check_is_old(void)
+{
+    struct sigaction now;
+
+    ck_assert_int_eq(sigaction(SIGUSR1, NULL, &now), 0);
+    ck_assert_ptr_eq((void *)(uintptr_t)now.sa_handler, (void *)(uintptr_t)old_handler);
+}
+
+static void unheard(const struct weft_signal *signal, void *arg)
+{
+    (void)signal;
+    (void)arg;
+}
+static int claims_main(void *arg)
+{
+    (void)arg;
+    return weft_add_signal_handler(SIGUSR1, unheard, NULL);
+}
+/* Claimed on top of the dump, until the end: last in, first out, or the dump's handler stays. */
+TEST(a_signal_that_is_claimed_as_well)
+{
+    struct sigaction action = {.sa_handler = old_handler};
+    struct weft_run_opt opt = {.size = sizeof opt, .dump_signal = SIGUSR1};
+
+    opt.dump_fd = fd_out = new_file();
+    ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        ok(weft_run(claims_main, NULL, 0, &opt));
+        check_is_old();
+    }
+    ck_assert_int_eq(raise(SIGUSR1), 0);
+    ck_assert_int_eq(atomic_load(&old_calls), 1);
+    ok(close(fd_out));
+}
+
+static struct sigaction below;
+static int chained;
+
+static void chain(int number, siginfo_t *info, void *frame)
+{
+    chained++;
+    below.sa_sigaction(number, info, frame);
+}
+static int chain_main(void *arg)
+{
+    struct sigaction action = {.sa_sigaction = chain, .sa_flags = SA_SIGINFO};
+    char text[TEXT];
+
+    (void)arg;
+    if (!chained)
+        ck_assert_int_eq(sigaction(SIGUSR1, &action, &below), 0);
+    ck_assert_int_eq(raise(SIGUSR1), 0);
+    read_file(fd_out, text);
+    ck_assert_ptr_nonnull(strstr(text, "reactor 0 runs task 1 \"main\""));
+    return 0;
+}
+/* Somebody's own handler, put in place during a run, that calls ours: both stay, and the next run
+   does not call itself without end. */
+TEST(a_handler_on_top)
+{
+    struct sigaction action = {.sa_handler = old_handler}, now;
+    struct weft_run_opt opt = {.size = sizeof opt, .dump_signal = SIGUSR1};
+
+    ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        opt.dump_fd = fd_out = new_file();
+        ok(weft_run(chain_main, NULL, 0, &opt));
+        ck_assert_int_eq(sigaction(SIGUSR1, NULL, &now), 0);
+        ck_assert_ptr_eq((void *)(uintptr_t)now.sa_sigaction, (void *)(uintptr_t)chain);
+        ck_assert_int_eq(raise(SIGUSR1), 0); /* nobody listens: to the one below ours */
+        ck_assert_int_eq(chained, 2 * i + 2);
+        ck_assert_int_eq(atomic_load(&old_calls), 2 * i + 2);
+        ok(close(fd_out));
+    }
+    /* taken away again, ours is found as it was left */
+    ck_assert_int_eq(sigaction(SIGUSR1, &below, NULL), 0);
+    opt.dump_fd = fd_out = new_file();
+    ok(weft_run(claims_main, NULL, 0, &opt));
+    check_is_old();
+    ok(close(fd_out));
+}
+
 /* -- mistakes -------------------------------------------------------------------------------- */
 
 static int foreign_stack(void *task)
@@ -585,4 +669,5 @@ TEST(mistakes)
 }
 
 TEST_MAIN("inspect", 30, the_tree, a_deep_tree, stacks, every_reactor, what_is_another_reactors,
-          a_signal, a_signal_between_two_runs, a_reactor_that_is_stuck, mistakes)
+          a_signal, a_signal_between_two_runs, a_reactor_that_is_stuck,
+          a_signal_that_is_claimed_as_well, a_handler_on_top, mistakes)
