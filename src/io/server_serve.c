@@ -223,7 +223,7 @@ static int spawn_others(struct weft_server *server)
         if (i != server->here)
             error = weft_spawn(&server->listeners, listener_there, &place, sizeof place, &opt);
     }
-    return error;
+    return error == -ESHUTDOWN ? 0 : error; /* drained before it ran: the listener here sees it */
 }
 
 static void close_left(struct weft_server *server)

@@ -252,6 +252,7 @@ static int main_arguments(void *arg)
     ck_assert_int_eq(weft_endpoint_sendto(endpoint, "x", 1, (struct sockaddr *)&address,
                                           sizeof address + 1),
                      -EINVAL);
+    ck_assert_int_eq(weft_endpoint_sendto(endpoint, NULL, 0, NULL, 0), 0); /* to nowhere */
     return weft_endpoint_close(endpoint);
 }
 
@@ -434,6 +435,73 @@ TEST(datagrams_that_nobody_wants)
     net_run(main_untold);
 }
 
+/* -- ended before they have begun ----------------------------------------------------------------
+ */
+
+static int main_early(void *arg)
+{
+    const struct weft_server_opt opt = {.size = sizeof opt, .every_reactor = true};
+    weft_server *server;
+
+    (void)arg;
+    for (int drains = 0; drains < 2; drains++) {
+        ok(weft_start_server(&server, "127.0.0.1:0", serve_nothing, NULL, &opt));
+        if (drains)
+            ck_assert_int_eq(weft_server_drain(server, weft_after_ms(60000), weft_after_ms(60000)),
+                             0);
+        ck_assert_int_eq(weft_server_close(server), 0);
+    }
+    return 0;
+}
+
+TEST(ended_before_it_runs)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 3, .no_pinning = true};
+
+    ck_assert_int_eq(weft_run(main_early, NULL, 0, &opt), 0);
+}
+
+static int lost_with;
+
+static void lost(weft_endpoint *endpoint, int error, void *self)
+{
+    (void)endpoint;
+    (void)self;
+    lost_with = error;
+}
+
+/* No room for the tasks of a server, of an endpoint; or for its second. */
+static int main_no_tasks(void *arg)
+{
+    static const struct weft_datagram_protocol protocol = {.size = sizeof protocol,
+                                                           .connection_lost = lost};
+    weft_endpoint *endpoint;
+    weft_server *server;
+
+    if (*(int *)arg == 1) {
+        ck_assert_int_eq(weft_start_server(&server, "127.0.0.1:0", serve_nothing, NULL, NULL),
+                         -EAGAIN);
+        ck_assert_int_eq(weft_create_datagram_endpoint(&endpoint, "127.0.0.1:0", NULL, &protocol,
+                                                       NULL, NULL),
+                         -EAGAIN);
+        return 0;
+    }
+    lost_with = 0;
+    ok(weft_create_datagram_endpoint(&endpoint, "127.0.0.1:0", NULL, &protocol, NULL, NULL));
+    while (lost_with == 0)
+        ok(weft_sleep(1000000));
+    ck_assert_int_eq(lost_with, -EAGAIN);
+    return 0;
+}
+
+TEST(no_room_for_tasks)
+{
+    for (int most = 1; most <= 2; most++) {
+        struct weft_run_opt opt = {.size = sizeof opt, .tasks_max = (uint32_t)most};
+        ck_assert_int_eq(weft_run(main_no_tasks, &most, sizeof most, &opt), 0);
+    }
+}
+
 TEST_MAIN("server_edges", 60, called_where_they_may_not_be, options, arguments, handlers_that_fail,
           aborted_when_it_was_to_be_drained, drained_by_the_scope_around_it,
-          datagrams_that_nobody_wants)
+          datagrams_that_nobody_wants, ended_before_it_runs, no_room_for_tasks)

@@ -454,5 +454,81 @@ TEST(want_of_memory_is_not_the_connections)
     run_with("calm recv#1=short recv#2=ENOMEM", trouble_of_memory);
 }
 
+/* -- listeners that cannot be -------------------------------------------------------------------
+ */
+
+enum { REACTORS = 3 };
+
+/* Descriptors for all but one, and then for all: each time the server is there, or nothing of it.
+ */
+static int few_descriptors(void *arg)
+{
+    const struct weft_server_opt opt = {.size = sizeof opt, .every_reactor = true};
+    int fds[100], count = 0;
+    weft_server *server;
+
+    (void)arg;
+    while ((fds[count] = weft_datagram_socket("127.0.0.1:0", NULL, NULL)) >= 0)
+        count++;
+    ck_assert_int_eq(fds[count], -EMFILE);
+    ck_assert_int_gt(count, REACTORS);
+    for (int room = 0; room < REACTORS; room++) {
+        ck_assert_int_eq(weft_start_server(&server, "127.0.0.1:0", answers, NULL, &opt), -EMFILE);
+        ok(weft_close(fds[--count]));
+    }
+    ok(weft_start_server(&server, "127.0.0.1:0", answers, NULL, &opt));
+    while (count > 0)
+        ok(weft_close(fds[--count]));
+    ok(ask(server));
+    return weft_server_close(server);
+}
+
+static int run_on_three(void *arg)
+{
+    const struct weft_run_opt opt = {.size = sizeof opt, .reactors = REACTORS};
+
+    return weft_run((weft_task_fn)arg, NULL, 0, &opt);
+}
+
+TEST(descriptors_for_some_listeners)
+{
+    const struct weft_sim_opt opt = {.size = sizeof opt, .plan = "calm", .fds_max = 90};
+
+    ck_assert_int_eq(weft_sim_run(&opt, run_on_three, few_descriptors, NULL), 0);
+}
+
+/* A listener that fails ends the server, wherever it is, and the server says why. */
+static int one_fails(void *arg)
+{
+    const struct weft_server_opt opt = {.size = sizeof opt, .every_reactor = true};
+    weft_server *server;
+    char address[40];
+
+    (void)arg;
+    ok(weft_start_server(&server, "127.0.0.1:0", answers, NULL, &opt));
+    snprintf(address, sizeof address, "%s", address_of(server));
+    while (weft_server_serving(server) == 1) {
+        int fd = weft_connect_tcp(address, NULL);
+        if (fd >= 0)
+            ok(weft_close(fd));
+        ok(weft_sleep(1000000));
+    }
+    ck_assert_int_eq(weft_server_wait(server), -EINVAL);
+    ck_assert_int_eq(weft_server_close(server), -EINVAL);
+    return 0;
+}
+
+TEST(a_listener_fails)
+{
+    char plan[40];
+
+    for (int which = 1; which <= 8; which++) {
+        const struct weft_sim_opt opt = {.size = sizeof opt, .plan = plan};
+        snprintf(plan, sizeof plan, "calm accept#%d=EINVAL", which);
+        ck_assert_int_eq(weft_sim_run(&opt, run_on_three, one_fails, NULL), 0);
+    }
+}
+
 TEST_MAIN("sim/faults_net", 60, every_allocation_fails_once, every_descriptor_is_refused_once,
-          receives_of_an_endpoint, sends_of_a_transport, want_of_memory_is_not_the_connections)
+          receives_of_an_endpoint, sends_of_a_transport, want_of_memory_is_not_the_connections,
+          descriptors_for_some_listeners, a_listener_fails)
