@@ -139,15 +139,11 @@ static struct weft_server *create(struct weft__io *io, const struct weft_server_
 /* -- listening --------------------------------------------------------------------------------- */
 
 /* The same address with the port that the first listener was given. */
-static int with_port(char text[TEXT_SIZE], const char *address, int port)
+static void with_port(char text[TEXT_SIZE], const char *address, int port)
 {
     const char *colon = strrchr(address, ':');
-    int length = (int)(colon - address);
 
-    if (length > TEXT_SIZE / 2)
-        return -EINVAL;
-    snprintf(text, TEXT_SIZE, "%.*s:%d", length, address, port);
-    return 0;
+    snprintf(text, TEXT_SIZE, "%.*s:%d", (int)(colon - address), address, port);
 }
 
 /* One more listener beside the first, for the reactor of that index. */
@@ -155,10 +151,9 @@ static int listen_beside(struct weft_server *server, const char *address,
                          const struct weft_listen_opt *opt, uint32_t index)
 {
     char text[TEXT_SIZE];
-    int error = with_port(text, address, server->port);
+    int error;
 
-    if (error < 0)
-        return error;
+    with_port(text, address, server->port);
     error = weft_listen_tcp(text, opt);
     if (error < 0)
         return error;

@@ -45,9 +45,7 @@ static enum weft__server_count handle(struct weft_server *server, struct weft_st
 
     if (opt->connection_ns)
         limit.deadline = weft_after_ns(opt->connection_ns);
-    result = weft_scope_open(&scope, &limit);
-    if (result < 0)
-        return WEFT__SERVER_CUT;
+    (void)!weft_scope_open(&scope, &limit); /* in a task, and with options that are right */
     budget.scope = (struct weft__scope *)&scope;
     stream->owner = &budget;
     stream->owned = opt->connection_bytes ? WEFT__OWNED_BY_BUDGET : 0;
@@ -168,12 +166,9 @@ static int listener(struct weft_server *server, int fd)
                                  .on_error = WEFT_KEEP_GOING};
     struct weft__gate gate;
     weft_scope connections;
-    int result = weft_scope_open(&connections, &opt);
+    int result;
 
-    if (result < 0) {
-        weft_close(fd);
-        return result;
-    }
+    (void)!weft_scope_open(&connections, &opt); /* as in handle */
     weft__gate_open(&gate, server);
     result = accept_all(&gate, &connections, fd);
     weft_close(fd);
@@ -242,20 +237,19 @@ static int worse(int body, int others)
 int weft__server_main(void *arg)
 {
     struct weft_server *server = *(struct weft_server **)arg;
-    int result = weft_scope_open(&server->listeners, NULL);
+    int result;
 
-    if (result == 0) {
-        server->serving = true;
-        if (atomic_load_explicit(&server->soft, memory_order_relaxed)) /* told before we ran */
-            weft__scope_drain_begin((struct weft__scope *)&server->listeners);
-        result = spawn_others(server);
-        if (result == 0)
-            result = listener_of(server, server->here);
-        if (result < 0)
-            weft_scope_cancel(&server->listeners);
-        server->serving = false;
-        result = worse(result, weft_scope_close(&server->listeners));
-    }
+    (void)!weft_scope_open(&server->listeners, NULL); /* as in handle */
+    server->serving = true;
+    if (atomic_load_explicit(&server->soft, memory_order_relaxed)) /* told before we ran */
+        weft__scope_drain_begin((struct weft__scope *)&server->listeners);
+    result = spawn_others(server);
+    if (result == 0)
+        result = listener_of(server, server->here);
+    if (result < 0)
+        weft_scope_cancel(&server->listeners);
+    server->serving = false;
+    result = worse(result, weft_scope_close(&server->listeners));
     close_left(server);
     server->ended = true;
     server->result = result;

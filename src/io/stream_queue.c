@@ -42,7 +42,7 @@ void weft__stream_drop_queued(struct weft_stream *stream)
 {
     struct weft__buffer *buffer;
 
-    while (stream->outbox && (buffer = weft__stream_next_queued(stream)) != NULL)
+    while ((buffer = weft__stream_next_queued(stream)) != NULL)
         weft__buffers_give(stream->io->buffers, buffer);
 }
 

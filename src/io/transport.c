@@ -34,7 +34,7 @@ void weft__transport_stir(struct weft_transport *transport)
 
 void weft__transport_cut(struct weft_transport *transport, int32_t error, uint8_t fate)
 {
-    if (transport->aborted || transport->lost)
+    if (transport->aborted)
         return;
     transport->aborted = true;
     transport->error = error;
@@ -138,8 +138,7 @@ static size_t fill(struct weft_transport *transport, const char *data, size_t si
     }
     size = size < room ? size : room;
     memcpy(memory, data, size);
-    if (protocol->buffer_updated)
-        protocol->buffer_updated(transport, size, transport->state);
+    protocol->buffer_updated(transport, size, transport->state);
     return size;
 }
 

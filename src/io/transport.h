@@ -48,7 +48,7 @@ struct weft_transport {
 
 /* In the queue, unless it is. */
 void weft__transport_stir(struct weft_transport *transport);
-/* It is to end, with that error. */
+/* It is to end, with that error. Not lost. */
 void weft__transport_cut(struct weft_transport *transport, int32_t error, uint8_t fate);
 /* The io layer stops: told, and gone. */
 void weft__transport_stop(struct weft_transport *transport);
