@@ -74,7 +74,7 @@ static void carry(size_t size, size_t in, size_t out, bool shuts)
 {
     weft_stream *ends[2];
     struct flow from = {.size = size, .piece = in, .shuts = shuts},
-                to = {.piece = out, .flags = WEFT_IDLE};
+                to = {.piece = out, .flags = shuts ? 0 : WEFT_IDLE};
 
     open_both(ends, NULL);
     to.stream = ends[0];
@@ -94,6 +94,7 @@ static int main_carry(void *arg)
     carry(5000, 7, 100, false);
     carry(100000, 4096, 1000, true);
     carry(900000, 100000, 100000, false); /* large to large memory */
+    carry(900000, 100000, 100000, true);
     return 0;
 }
 
