@@ -116,6 +116,8 @@ int weft__host_signal_read(int fd, struct weft__signal_record *records, int coun
     uint32_t taken = self->count < (uint32_t)count ? self->count : (uint32_t)count;
 
     weft__sim_charge(sim);
+    if (taken == 0) /* there may be no memory for any yet */
+        return 0;
     memcpy(records, self->come, taken * sizeof *records);
     self->count -= taken;
     memmove(self->come, self->come + taken, self->count * sizeof *records);
