@@ -29,6 +29,15 @@ static struct {
                              would never end */
 } signals[SIGNALS];
 
+/* Those that another thread's handler has sent on to this one. Of the thread, since that is what a
+   signal comes to, however many loops it has; a bit for each. */
+static __thread _Atomic(uint64_t) passed_here __attribute__((tls_model("initial-exec")));
+
+static uint64_t bit_of(int number)
+{
+    return UINT64_C(1) << (number - 1);
+}
+
 static int signal_of(const struct weft__member *member)
 {
     return member->runtime->opt.dump_signal;
@@ -105,20 +114,20 @@ static void ask(struct weft__member *member)
         (void)weft__inbox_send(member->reactor.inbox, &member->dump.message);
 }
 
-/* To all others who listen; those on this very thread need no signal. */
-static void pass_on(int number, const struct weft__member *mine)
+/* To all who listen: those on this very thread need no signal, and the others get one for each
+   thread, unless it came from a handler as well. */
+static void tell_all(int number, bool pass_on)
 {
     for (uint32_t i = 0; i < TARGETS_MAX; i++) {
         struct weft__member *member = atomic_load(&targets[i]);
 
-        if (!member || member == mine || signal_of(member) != number)
+        if (!member || signal_of(member) != number)
             continue;
-        if (pthread_equal(member->dump.thread, pthread_self())) {
+        if (pthread_equal(member->dump.thread, pthread_self()))
             ask(member);
-            continue;
-        }
-        atomic_store(&member->dump.passed, true);
-        (void)pthread_kill(member->dump.thread, number);
+        else if (pass_on &&
+                 !(atomic_fetch_or(member->dump.passed, bit_of(number)) & bit_of(number)))
+            (void)pthread_kill(member->dump.thread, number);
     }
 }
 
@@ -144,18 +153,12 @@ static void on_signal(int number, siginfo_t *info, void *frame)
 {
     struct weft__member *mine = weft__self ? weft__member_of(weft__self) : NULL;
     int saved_errno = errno;
-    bool passed = false;
+    bool passed = atomic_fetch_and(&passed_here, ~bit_of(number)) & bit_of(number);
 
     atomic_fetch_add(&handlers_running, 1);
-    if (mine && !listens(mine))
-        mine = NULL;
-    if (mine && signal_of(mine) == number) {
-        passed = atomic_exchange(&mine->dump.passed, false);
+    if (mine && listens(mine) && signal_of(mine) == number)
         say_who_runs(mine, frame);
-        ask(mine);
-    }
-    if (!passed)
-        pass_on(number, mine);
+    tell_all(number, !passed);
     atomic_fetch_sub(&handlers_running, 1);
     if (!passed)
         call_old(number, info, frame);
@@ -231,6 +234,7 @@ int weft__dump_begin(struct weft__member *member)
         return weft__misuse(-EINVAL, "a dump on no signal, or to no descriptor");
     member->dump.message = (struct weft__message){.run = dump_run, .drop = dump_drop};
     member->dump.thread = pthread_self();
+    member->dump.passed = &passed_here;
     pthread_mutex_lock(&lock);
     error = put_in_place(number);
     if (error == 0 && !replace(NULL, member)) {
@@ -257,8 +261,9 @@ void weft__dump_end(struct weft__member *member)
     while (atomic_load(&handlers_running) > 0) /* in other threads, and soon over */
         weft__host_relax();
     /* one that was passed on to us must not find what was there before us; unless it is blocked */
-    for (int i = 0; i < PASSED_WAIT && atomic_load(&member->dump.passed); i++)
+    for (int i = 0; i < PASSED_WAIT && atomic_load(&passed_here) & bit_of(signal_of(member)); i++)
         weft__host_relax();
+    atomic_fetch_and(&passed_here, ~bit_of(signal_of(member)));
     if (member->dump.blocked)
         (void)let_through(signal_of(member), false);
     pthread_mutex_lock(&lock);

@@ -18,9 +18,10 @@ struct weft__member;
 /* A member's part in it. */
 struct weft__dump {
     struct weft__message message;
-    _Atomic(bool) asked;  /* the message is under way */
-    _Atomic(bool) passed; /* the signal comes from another thread's handler */
+    _Atomic(bool) asked; /* the message is under way */
     pthread_t thread;
+    _Atomic(uint64_t)
+        *passed;  /* that thread's: signals that come from another's handler, as bits */
     bool blocked; /* it was, on the thread: reactors' own threads are started so */
 };
 

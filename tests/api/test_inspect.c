@@ -5,6 +5,7 @@
  * computes.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -622,6 +623,64 @@ TEST(a_handler_on_top)
     ok(close(fd_out));
 }
 
+static int raises_main(void *arg)
+{
+    (void)arg;
+    return raise(SIGUSR1);
+}
+static void *raises_there(void *arg)
+{
+    const struct weft_run_opt *opt = arg;
+
+    ok(weft_run(raises_main, NULL, 0, opt));
+    return NULL;
+}
+static void expect_told(int fd, bool told)
+{
+    char text[TEXT];
+
+    read_file(fd, text);
+    ck_assert(!strstr(text, "reactor 0, in turn ") == !told);
+}
+/* Two loops of one thread get what another thread's handler sends on as one: the old handler is
+   called once, for each signal that somebody sent, and every loop tells. */
+TEST(two_loops_on_a_thread)
+{
+    struct sigaction action = {.sa_handler = old_handler};
+    struct weft_run_opt opt = {.size = sizeof opt, .dump_signal = SIGUSR1};
+    weft_loop *loops[2];
+    pthread_t thread;
+    int fds[3];
+
+    ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        fds[i] = new_file();
+    for (int i = 0; i < 2; i++) {
+        opt.dump_fd = fds[i];
+        ok(weft_loop_new(&loops[i], &opt));
+    }
+    opt.dump_fd = fds[2];
+    ck_assert_int_eq(pthread_create(&thread, NULL, raises_there, &opt), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(atomic_load(&old_calls), 1);
+    for (int i = 0; i < 2; i++) {
+        expect_told(fds[i], false);
+        ok(weft_loop_run(loops[i], turn_main, NULL, 0));
+        expect_told(fds[i], true);
+        ok(ftruncate(fds[i], 0));
+        ok((int)lseek(fds[i], 0, SEEK_SET));
+    }
+    ok(weft_loop_run(loops[0], raises_main, NULL, 0)); /* a new one is taken for a new one */
+    ck_assert_int_eq(atomic_load(&old_calls), 2);
+    ok(weft_loop_run(loops[1], turn_main, NULL, 0));
+    expect_told(fds[1], true);
+    for (int i = 0; i < 2; i++)
+        ok(weft_loop_close(loops[i]));
+    check_is_old();
+    for (int i = 0; i < 3; i++)
+        ok(close(fds[i]));
+}
+
 /* -- mistakes -------------------------------------------------------------------------------- */
 
 static int foreign_stack(void *task)
@@ -670,4 +729,4 @@ TEST(mistakes)
 
 TEST_MAIN("inspect", 30, the_tree, a_deep_tree, stacks, every_reactor, what_is_another_reactors,
           a_signal, a_signal_between_two_runs, a_reactor_that_is_stuck,
-          a_signal_that_is_claimed_as_well, a_handler_on_top, mistakes)
+          a_signal_that_is_claimed_as_well, a_handler_on_top, two_loops_on_a_thread, mistakes)
