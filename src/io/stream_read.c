@@ -323,7 +323,9 @@ int weft_stream_peek(weft_stream *stream, const void **data, size_t *size, int f
     if (stream->head)
         weft__reactor_spend(self->reactor);
     result = wait_for_view(self, stream, flags);
-    if (result > 0 && !stream->closing) {
+    if (__builtin_expect(result > 0 && stream->closing, 0)) /* since it was woken */
+        result = -ECANCELED;
+    if (result > 0) {
         stream->viewing = true;
         stream->lent = stream->head->length;
         *data = stream->head->data + stream->head->offset;

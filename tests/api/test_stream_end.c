@@ -1,6 +1,8 @@
 /*
  * What was sent, and the end behind it, before the stream was opened: both are told. A kernel tells
- * nobody of an end that was there when it was asked to wait, if bytes were there as well.
+ * nobody of an end that was there when it was asked to wait, if bytes were there as well. And a
+ * stream that is closed when its reader has been woken for bytes, and has not run yet: what a peek
+ * says to be there must be.
  */
 #include <string.h>
 #include <unistd.h>
@@ -85,4 +87,62 @@ TEST(bytes_and_the_end_without_a_pool)
     net_run(main_end);
 }
 
-TEST_MAIN("stream_end", 30, bytes_and_the_end_before_the_stream, bytes_and_the_end_without_a_pool)
+/* -- closed between the bytes and their reader ------------------------------------------------- */
+
+static int peek(void *arg)
+{
+    weft_stream *stream = *(weft_stream **)arg;
+    const void *data = NULL;
+    size_t size = 0;
+    int result = weft_stream_peek(stream, &data, &size, 0);
+
+    if (result > 0) { /* it may have run before who closes */
+        ck_assert_ptr_nonnull(data);
+        ck_assert_uint_ge(size, 1);
+        ck_assert_mem_eq(data, "b", 1);
+        ck_assert_int_eq(weft_stream_consume(stream, size), 0);
+    } else {
+        ck_assert_int_eq(result, -ECANCELED);
+    }
+    return 0;
+}
+
+static uint64_t bytes_received(void)
+{
+    struct weft_stats stats;
+
+    ok(weft_stats(&stats, sizeof stats));
+    return stats.bytes_received;
+}
+
+/* Who closes is ready before the reader is woken, so it runs first. */
+static int main_peek(void *arg)
+{
+    weft_stream *stream;
+    int here, there;
+
+    (void)arg;
+    for (int i = 0; i < 20; i++) {
+        uint64_t before = bytes_received();
+        net_pair(&here, &there);
+        ok(weft_stream_open(here, NULL, &stream));
+        WEFT_SCOPE(s) {
+            ok(weft_spawn(&s, peek, &stream, sizeof stream, NULL));
+            ok(weft_sleep(1000000));
+            ck_assert_int_eq(weft_send_all(there, "bytes", 5, NULL), 5);
+            while (bytes_received() == before)
+                ok(weft_yield());
+            ok(weft_stream_close(stream));
+        }
+        ok(weft_close(there));
+    }
+    return 0;
+}
+
+TEST(closed_before_a_peek_looks)
+{
+    net_run(main_peek);
+}
+
+TEST_MAIN("stream_end", 30, closed_before_a_peek_looks, bytes_and_the_end_before_the_stream,
+          bytes_and_the_end_without_a_pool)
