@@ -35,24 +35,25 @@ void weft__stream_charge(struct weft_stream *stream, uint64_t bytes)
 }
 
 /* Runs the handler in a scope with the limits of a connection. What became of it. */
-static enum weft__server_count handle(struct weft_server *server, struct weft_stream *stream)
+static enum weft__server_count handle(struct weft_server *server, struct weft_stream *stream,
+                                      int64_t deadline)
 {
     const struct weft_server_opt *opt = &server->opt;
-    struct weft_scope_opt limit = {.size = sizeof limit, .name = "connection"};
+    struct weft_scope_opt limit = {.size = sizeof limit,
+                                   .deadline = deadline,
+                                   .name = "connection"};
     struct weft__budget budget = {.left = opt->connection_bytes};
     weft_scope scope;
     int result, edge;
 
-    if (opt->connection_ns)
-        limit.deadline = weft_after_ns(opt->connection_ns);
     (void)!weft_scope_open(&scope, &limit); /* in a task, and with options that are right */
     budget.scope = (struct weft__scope *)&scope;
     stream->owner = &budget;
     stream->owned = opt->connection_bytes ? WEFT__OWNED_BY_BUDGET : 0;
     result = server->handler(stream, server->arg);
+    edge = weft_scope_close(&scope); /* until then those it has spawned go on */
     stream->owned = 0;
     stream->owner = NULL;
-    edge = weft_scope_close(&scope);
     if (budget.over)
         return WEFT__SERVER_OVER_BYTES;
     if (edge == -ETIMEDOUT && budget.scope->deadline_fired)
@@ -71,18 +72,36 @@ void weft__gate_leave(struct weft__gate *gate, enum weft__server_count what)
         weft__wake_now(weft__self, gate->waiter);
 }
 
+/* Sends what is left in the time that is left: a peer that does not read has no more than that. Who
+   was cut has none. */
+static void close_in_time(struct weft_stream *stream, enum weft__server_count what,
+                          int64_t deadline)
+{
+    bool at_once = what == WEFT__SERVER_CUT || what == WEFT__SERVER_OVER_TIME ||
+                   what == WEFT__SERVER_OVER_BYTES;
+    struct weft_scope_opt limit = {.size = sizeof limit,
+                                   .deadline = at_once ? 1 : deadline,
+                                   .name = "close"};
+    weft_scope scope;
+
+    (void)!weft_scope_open(&scope, &limit);
+    weft_stream_close(stream);
+    (void)weft_scope_close(&scope);
+}
+
 static int connection(void *arg)
 {
     const struct connection *self = arg;
     struct weft_server *server = self->gate->server;
     struct weft_stream *stream;
     enum weft__server_count what = WEFT__SERVER_REFUSED;
+    int64_t span = server->opt.connection_ns, deadline = span ? weft_after_ns(span) : 0;
 
     if (weft_stream_open(self->fd, &server->stream_opt, &stream) < 0) {
         weft_close(self->fd);
     } else {
-        what = handle(server, stream);
-        weft_stream_close(stream);
+        what = handle(server, stream, deadline);
+        close_in_time(stream, what, deadline);
     }
     weft__gate_leave(self->gate, what);
     return 0;

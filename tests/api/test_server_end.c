@@ -1,6 +1,8 @@
 /*
  * The end of a server that others look at meanwhile, and of connections that would not end. Catches
- * a server that is freed under those who wait for it, and one that is closed twice.
+ * a server that is freed under those who wait for it, one that is closed twice, a limit of bytes
+ * that ends with the handler and not with the tasks it leaves behind, and a connection that is kept
+ * beyond its limits by a peer that does not read.
  */
 #include "support/net.h"
 
@@ -16,6 +18,14 @@ static int lingers(weft_stream *stream, void *arg)
     WEFT_SHIELD(WEFT_NEVER - 1)
         ok(weft_event_wait(&may_end));
     return weft_sleep(INT64_C(3600000000000));
+}
+
+static struct weft_server_counts counts_of(weft_server *server)
+{
+    struct weft_server_counts counts;
+
+    ok(weft_server_counts(server, &counts, sizeof counts));
+    return counts;
 }
 
 enum { WAITS, DRAINS, CLOSES, WAYS };
@@ -75,17 +85,14 @@ static int main_watched(void *arg)
     (void)arg;
     for (int way = 0; way <= WAYS; way++) { /* the last: all ways at once */
         struct watcher watchers[COUNT];
-        struct weft_server_counts counts;
         weft_server *server;
         int closed = 0;
 
         ok(weft_event_clear(&may_end));
         ok(weft_start_server(&server, "127.0.0.1:0", lingers, NULL, NULL));
         weft_stream *peer = connect_to(server);
-        do {
+        while (counts_of(server).active == 0)
             ok(weft_sleep(1000000));
-            ok(weft_server_counts(server, &counts, sizeof counts));
-        } while (counts.active == 0);
         watch_all(watchers, COUNT, server, way);
         for (int i = 0; i < COUNT; i++) {
             ck_assert(watchers[i].done);
@@ -109,4 +116,102 @@ TEST(closed_while_others_wait)
     net_run(main_watched);
 }
 
-TEST_MAIN("server end", 60, closed_while_others_wait)
+/* -- limits after the handler ------------------------------------------------------------------ */
+
+static int read_to_end(void *arg)
+{
+    weft_stream *stream = *(weft_stream **)arg;
+    char bytes[64];
+    ssize_t n;
+
+    while ((n = weft_stream_read(stream, bytes, sizeof bytes, 0)) > 0)
+        continue;
+    return (int)n;
+}
+
+/* Leaves the reading to a task of its own. */
+static int leave_it(weft_stream *stream, void *arg)
+{
+    (void)arg;
+    return weft_create_task(read_to_end, &stream, sizeof stream, NULL);
+}
+
+static int main_left(void *arg)
+{
+    struct weft_server_opt opt = {.size = sizeof opt, .connection_bytes = 1000};
+    static char bytes[5000];
+    weft_server *server;
+
+    (void)arg;
+    ok(weft_start_server(&server, "127.0.0.1:0", leave_it, NULL, &opt));
+    weft_stream *peer = connect_to(server);
+    (void)weft_stream_write(peer, bytes, sizeof bytes, NULL);
+    (void)weft_stream_shutdown(peer);
+    while (counts_of(server).finished + counts_of(server).over_bytes == 0)
+        ok(weft_sleep(1000000));
+    ck_assert_uint_eq(counts_of(server).over_bytes, 1);
+    ok(weft_stream_close(peer));
+    return weft_server_close(server);
+}
+
+TEST(bytes_of_tasks_left_behind_count)
+{
+    net_run(main_left);
+}
+
+/* Returns when the peer does not take any more, and what was written then is left to the close; or
+   waits to be cut, if so many bytes are too many. The first of them fit into any buffer. */
+static int write_much(weft_stream *stream, void *arg)
+{
+    enum { PIECE = 1 << 18 };
+    static char bytes[PIECE];
+    bool stays = ((struct weft_server_opt *)arg)->connection_bytes > 0;
+    ssize_t pending = weft_stream_write_nowait(stream, bytes, 1000);
+
+    while (pending >= 0 && pending < 8 * PIECE) {
+        if (weft_stream_write_nowait(stream, bytes, sizeof bytes) < 0)
+            return -EPIPE;
+        if (weft_sleep(1000000) < 0)
+            return -ECANCELED;
+        pending = weft_stream_write_pending(stream);
+    }
+    return pending < 0 || !stays ? (int)pending : weft_sleep(INT64_C(3600000000000));
+}
+
+/* Over its time while it closes; before; over its bytes. */
+static int main_unread(void *arg)
+{
+    struct weft_server_opt limits[] = {
+        {.size = sizeof *limits, .connection_ns = 300000000},
+        {.size = sizeof *limits, .connection_ns = 1},
+        {.size = sizeof *limits, .connection_bytes = 100},
+    };
+
+    (void)arg;
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        weft_server *server;
+        struct weft_server_counts counts;
+        ok(weft_start_server(&server, "127.0.0.1:0", write_much, &limits[i], &limits[i]));
+        weft_stream *peer = connect_to(server);
+        do {
+            ok(weft_sleep(10000000));
+            counts = counts_of(server);
+        } while (counts.finished + counts.over_time + counts.over_bytes == 0);
+        ck_assert_uint_eq(counts.active, 0);
+        if (i == 1)
+            ck_assert_uint_eq(counts.over_time, 1);
+        if (i == 2)
+            ck_assert_uint_eq(counts.over_bytes, 1);
+        ok(weft_stream_close(peer));
+        ok(weft_server_close(server));
+    }
+    return 0;
+}
+
+TEST(a_peer_that_does_not_read)
+{
+    net_run(main_unread);
+}
+
+TEST_MAIN("server end", 30, closed_while_others_wait, bytes_of_tasks_left_behind_count,
+          a_peer_that_does_not_read)
