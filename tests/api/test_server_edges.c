@@ -147,8 +147,8 @@ static int main_places(void *arg)
     ck_assert_int_eq(pthread_create(&thread, NULL, outside, &things), 0);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     ok(weft_call_soon(on_the_loop, &things, NULL));
-    ok(weft_yield());
-    ck_assert(called);
+    while (!called) /* who is asked first need not be first */
+        ok(weft_yield());
     ok(weft_endpoint_close(things.endpoint)); /* nothing has come of all that */
     ok(weft_transport_close(things.transport));
     ok(weft_stream_close(things.stream));
