@@ -149,10 +149,10 @@ static void call_old(int number, siginfo_t *info, void *frame)
         old->sa_handler(number);
 }
 
-static void on_signal(int number, siginfo_t *info, void *frame)
+/* Was it another thread's handler that sent it? */
+static bool tell(int number, const void *frame)
 {
-    struct weft__member *mine = weft__self ? weft__member_of(weft__self) : NULL;
-    int saved_errno = errno;
+    const struct weft__member *mine = weft__self ? weft__member_of(weft__self) : NULL;
     bool passed = atomic_fetch_and(&passed_here, ~bit_of(number)) & bit_of(number);
 
     atomic_fetch_add(&handlers_running, 1);
@@ -160,7 +160,15 @@ static void on_signal(int number, siginfo_t *info, void *frame)
         say_who_runs(mine, frame);
     tell_all(number, !passed);
     atomic_fetch_sub(&handlers_running, 1);
-    if (!passed)
+    return passed;
+}
+
+static void on_signal(int number, siginfo_t *info, void *frame)
+{
+    int saved_errno = errno;
+
+    /* in a child of fork nobody listens: threads and bells are the parent's */
+    if (weft__host_forked() || !tell(number, frame))
         call_old(number, info, frame);
     errno = saved_errno;
 }

@@ -5,11 +5,13 @@
  * computes.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <weft/weft.h>
 
@@ -681,6 +683,48 @@ TEST(two_loops_on_a_thread)
         ok(close(fds[i]));
 }
 
+static void raise_in_a_child(void)
+{
+    int status;
+    pid_t child = fork();
+
+    ok(child);
+    if (child == 0) {
+        (void)raise(SIGUSR1);
+        _exit(atomic_load(&old_calls));
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(WEXITSTATUS(status), 1);
+}
+static int forks_main(void *arg)
+{
+    (void)arg;
+    raise_in_a_child();
+    ok(weft_sleep(1000000));
+    expect_told(fd_out, false);
+    return 0;
+}
+/* In a child of fork nobody listens any more: it must not write, nor ring its parent's bells. */
+TEST(a_signal_in_a_forked_child)
+{
+    struct sigaction action = {.sa_handler = old_handler};
+    struct weft_run_opt opt = {.size = sizeof opt, .dump_signal = SIGUSR1};
+    struct pollfd waits = {.events = POLLIN};
+    weft_loop *loop;
+
+    opt.dump_fd = fd_out = new_file();
+    ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+    ok(weft_loop_new(&loop, &opt));
+    ok(weft_loop_run(loop, forks_main, NULL, 0));
+    waits.fd = weft_loop_fd(loop); /* none in a simulated world */
+    ck_assert_int_gt(weft_loop_step(loop, false), 0);
+    ck_assert_int_eq(poll(&waits, 1, 0), 0);
+    raise_in_a_child();
+    ck_assert_int_eq(poll(&waits, 1, 0), 0);
+    ok(weft_loop_close(loop));
+    ok(close(fd_out));
+}
+
 /* -- mistakes -------------------------------------------------------------------------------- */
 
 static int foreign_stack(void *task)
@@ -729,4 +773,5 @@ TEST(mistakes)
 
 TEST_MAIN("inspect", 30, the_tree, a_deep_tree, stacks, every_reactor, what_is_another_reactors,
           a_signal, a_signal_between_two_runs, a_reactor_that_is_stuck,
-          a_signal_that_is_claimed_as_well, a_handler_on_top, two_loops_on_a_thread, mistakes)
+          a_signal_that_is_claimed_as_well, a_handler_on_top, two_loops_on_a_thread,
+          a_signal_in_a_forked_child, mistakes)
