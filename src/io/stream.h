@@ -105,7 +105,8 @@ struct weft__outbox {
 
 /* Makes the outbox if there is none. 0 or -ENOMEM. */
 int weft__stream_outbox(struct weft_stream *stream);
-/* Of an outbox that is there: the next buffer to be sent, its bytes no longer queued; NULL: none. */
+/* Of an outbox that is there: the next buffer to be sent, its bytes no longer queued; NULL: none.
+ */
 struct weft__buffer *weft__stream_next_queued(struct weft_stream *stream);
 void weft__stream_drop_queued(struct weft_stream *stream);
 /* Copies the bytes and has them sent. 0 or a negative errno. No task is writing. */
