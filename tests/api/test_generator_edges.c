@@ -141,16 +141,17 @@ TEST(cancelled_before_it_begins)
 
 static int gives_in_a_shield(weft_generator *self, void *arg)
 {
-    int item = 4;
+    int item = 4, error = 0;
 
     (void)arg;
     WEFT_SHIELD(weft_after_ns(HOUR)) {
-        is(weft_generator_produce(self, &item), -ESHUTDOWN);
+        error = weft_generator_produce(self, &item);
+        is(error, -ESHUTDOWN);
         is(weft_generator_produce(self, &item), -ECANCELED);
         is(weft_event_wait(&go), 0);
     }
     ended++;
-    return 0;
+    return error; /* which is that of the close, though no cancellation has told it */
 }
 static int closes(void *arg)
 {
