@@ -28,9 +28,12 @@ struct weft_debug_opt weft__debug_set(const struct weft_debug_opt *opt)
     uint32_t kinds = !opt ? 0 : opt->kinds ? opt->kinds : CHEAP;
     int64_t slow_ns = opt && opt->slow_ns ? opt->slow_ns : SLOW_NS;
 
+    if (kinds == 0) /* before the hook goes: weft__report looks again */
+        before.kinds = atomic_exchange(&weft__debug.kinds, 0);
     before.slow_ns = atomic_exchange(&weft__debug.slow_ns, slow_ns);
     before.hook = atomic_exchange(&weft__debug.hook, opt ? opt->hook : NULL);
-    before.kinds = atomic_exchange(&weft__debug.kinds, kinds);
+    if (kinds != 0)
+        before.kinds = atomic_exchange(&weft__debug.kinds, kinds);
     atomic_fetch_add_explicit(&weft__debug.version, 1, memory_order_release);
     return before;
 }
@@ -128,7 +131,7 @@ void weft__report(struct weft_report *report, struct weft__line *line)
     report->text = line->text;
     if (hook)
         hook(report);
-    else
+    else if (weft__debug_wants(report->kind)) /* or it was turned off meanwhile, and had a hook */
         weft__line_write(line, STDERR_FILENO);
     errno = saved_errno;
 }

@@ -3,10 +3,13 @@
  * understood and asks for something, a variable that goes before what the program has set, and text
  * that runs over its line.
  */
+#define _GNU_SOURCE
+
 #include "base/report.h"
 #include "support/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,4 +110,35 @@ TEST(lines)
     close(fds[1]);
 }
 
-TEST_MAIN("report", 10, words, words_that_are_none, the_environment, lines)
+/* Turned off between the look whether it is wanted and the telling: there is no hook any more, and
+   standard error is not for those who had one. */
+TEST(turned_off_meanwhile)
+{
+    const struct weft_debug_opt opt = {.size = sizeof opt, .kinds = WEFT_REPORT_UNHEARD};
+    struct weft_report report = {.kind = WEFT_REPORT_UNHEARD};
+    int fds[2], saved = dup(STDERR_FILENO);
+    struct weft__line line;
+    char text[64] = "";
+    ssize_t late, wanted;
+
+    ck_assert_int_eq(pipe2(fds, O_NONBLOCK), 0);
+    dup2(fds[1], STDERR_FILENO);
+    weft__line_begin(&line);
+    weft__line_put(&line, "told");
+    (void)weft__debug_set(NULL);
+    weft__report(&report, &line);
+    late = read(fds[0], text, sizeof text);
+    (void)weft__debug_set(&opt);
+    weft__report(&report, &line);
+    wanted = read(fds[0], text, sizeof text - 1);
+    (void)weft__debug_set(NULL);
+    dup2(saved, STDERR_FILENO);
+    ck_assert_int_eq((int)late, -1);
+    ck_assert_int_eq((int)wanted, 5);
+    ck_assert_str_eq(text, "told\n");
+    close(saved);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+TEST_MAIN("report", 10, words, words_that_are_none, the_environment, lines, turned_off_meanwhile)
