@@ -168,7 +168,7 @@ static void tell_task(struct weft__describer *to, uint32_t depth, const struct w
             task->reactor->current == &task->fiber || to->asker == task ? "runs" : "is ready");
     put_cause(&line, task->ended ? 0 : task->visible);
     to->piece(to, depth, task, line.text);
-    if (to->below)
+    if (to->below && !task->ended) /* its stack may be another's */
         to->below(to, depth, task);
 }
 

@@ -541,6 +541,51 @@ TEST(a_reactor_that_is_stuck)
     ok(close(fd_out));
 }
 
+/* -- who has ended --------------------------------------------------------------------------- */
+
+static atomic_bool napped;
+
+static NOINLINE int naps(void *ns)
+{
+    int result = weft_sleep(*(int64_t *)ns);
+    atomic_store(&napped, true);
+    return result;
+}
+static int ended_main(void *arg)
+{
+    int64_t soon = 1, never = WEFT_NEVER;
+    weft_task task;
+    struct weft_spawn_opt opt = {.size = sizeof opt, .name = "ended", .task = &task};
+    struct weft_spawn_opt others = {.size = sizeof others, .name = "sleeper"};
+    char text[TEXT], *line;
+
+    (void)arg;
+    fd_out = new_file();
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, naps, &soon, sizeof soon, &opt));
+        while (!atomic_load(&napped))
+            ok(weft_yield());
+        ok(weft_yield());
+        ok(weft_spawn(&s, naps, &never, sizeof never, &others)); /* on the stack that is free */
+        ok(weft_yield());
+        ok(weft_print_tasks(fd_out, WEFT_PRINT_STACKS));
+        weft_scope_cancel(&s);
+    }
+    read_file(fd_out, text);
+    line = strstr(text, "\"ended\": has ended with 0");
+    ck_assert_ptr_nonnull(line);
+    line = strchr(line, '\n') + 1;
+    line += strspn(line, " ");
+    ck_assert_msg(*line != '#', "a stack that is another's by now: %s", text);
+    ok(close(fd_out));
+    return 0;
+}
+/* The stack of a task that has ended is another's. */
+TEST(no_stack_of_who_has_ended)
+{
+    ok(weft_run(ended_main, NULL, 0, NULL));
+}
+
 /* -- whose the signal is --------------------------------------------------------------------- */
 
 static void check_is_old(void)
@@ -772,6 +817,6 @@ TEST(mistakes)
 }
 
 TEST_MAIN("inspect", 30, the_tree, a_deep_tree, stacks, every_reactor, what_is_another_reactors,
-          a_signal, a_signal_between_two_runs, a_reactor_that_is_stuck,
+          a_signal, a_signal_between_two_runs, a_reactor_that_is_stuck, no_stack_of_who_has_ended,
           a_signal_that_is_claimed_as_well, a_handler_on_top, two_loops_on_a_thread,
           a_signal_in_a_forked_child, mistakes)
