@@ -255,8 +255,8 @@ CASE(timeout_finished)
 
     is(weft_timeout(&s, 10 * SECONDS), 0);
     is(weft_scope_close(&s), 0);
-    ck_misuse(weft_timeout_reschedule(&s, weft_after_ms(20)), -EINVAL, "weft_timeout_reschedule",
-              "not open");
+    int64_t at = weft_after_ms(20);
+    ck_misuse(weft_timeout_reschedule(&s, at), -EINVAL, "weft_timeout_reschedule", "not open");
 }
 
 CASE(timeout_expired)
@@ -266,8 +266,8 @@ CASE(timeout_expired)
     is(weft_timeout(&s, 10 * MS), 0);
     is(weft_sleep(SECONDS), -ECANCELED);
     is(weft_scope_close(&s), -ETIMEDOUT);
-    ck_misuse(weft_timeout_reschedule(&s, weft_after_ms(20)), -EINVAL, "weft_timeout_reschedule",
-              "not open");
+    int64_t at = weft_after_ms(20);
+    ck_misuse(weft_timeout_reschedule(&s, at), -EINVAL, "weft_timeout_reschedule", "not open");
 }
 
 CASE(timeout_expiring)

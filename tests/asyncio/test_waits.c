@@ -46,8 +46,8 @@ CASE(wait_duplicate_coroutines)
 CASE(wait_errors)
 {
     ck_misuse(weft_wait(list, 0, over, WEFT_ALL, WEFT_NEVER), -EINVAL, "weft_wait", "");
-    ck_misuse(weft_wait(list, 1, over, (enum weft_wait_until)7, WEFT_NEVER), -EINVAL, "weft_wait",
-              "");
+    enum weft_wait_until none = (enum weft_wait_until)7;
+    ck_misuse(weft_wait(list, 1, over, none, WEFT_NEVER), -EINVAL, "weft_wait", "");
 }
 
 CASE(wait_first_completed)
