@@ -15,8 +15,8 @@
 #define LIMIT_DEFAULT ((size_t)64 << 20)
 
 struct listener {
-    weft_stream *stream;
-    char *bytes; /* NULL until there is one */
+    weft_stream **place; /* the process's; NULL: none to listen to. It is empty once closed */
+    char *bytes;         /* NULL until there is one */
     size_t size, room, limit;
     bool keeps; /* else it is thrown away */
 };
@@ -61,11 +61,12 @@ static int listen_to_end(void *arg)
     struct listener *listener = arg;
     const void *data;
     size_t size;
-    int result = keep(listener, "", 0);
+    weft_stream *stream = *listener->place; /* may have been closed before we ran */
+    int result = stream ? keep(listener, "", 0) : -EBADF;
 
-    while (result == 0 && (result = weft_stream_peek(listener->stream, &data, &size, 0)) > 0) {
+    while (result == 0 && (result = weft_stream_peek(stream, &data, &size, 0)) > 0) {
         result = keep(listener, data, size);
-        (void)weft_stream_consume(listener->stream, size);
+        (void)weft_stream_consume(stream, size);
     }
     return result;
 }
@@ -93,7 +94,7 @@ static int talk(struct weft_process *process, const void *input, size_t size,
     if (error < 0)
         return error;
     for (int i = 0; i < 2 && error == 0; i++)
-        if (listeners[i].stream)
+        if (listeners[i].place)
             error = weft_spawn(&scope, listen_to_end, &listeners[i], 0, NULL);
     if (error == 0)
         error = say(process, input, size);
@@ -126,11 +127,12 @@ int weft_process_communicate(weft_process *process, const void *input, size_t in
     if (error < 0)
         return error;
     for (int i = 0; i < 2; i++)
-        listeners[i] = (struct listener){.stream = process->streams[i + 1],
-                                         .limit = limit,
-                                         .keeps = output != NULL};
+        listeners[i] =
+            (struct listener){.place = process->streams[i + 1] ? &process->streams[i + 1] : NULL,
+                              .limit = limit,
+                              .keeps = output != NULL};
     if (process->pty)
-        listeners[1].stream = NULL;
+        listeners[1].place = NULL;
     process->users++;
     error = talk(process, input, input_size, listeners);
     if (output)

@@ -327,5 +327,38 @@ TEST(many)
     run(main_many);
 }
 
+/* -- closed before those who listen have run ----------------------------------------------------
+ */
+
+static int communicate(void *arg)
+{
+    int result = weft_process_communicate(*(weft_process **)arg, NULL, 0, NULL, NULL);
+
+    ck_assert(result == -EBADF || result == 0); /* who runs first is not said */
+    return 0;
+}
+
+/* It is in its call, and its listeners are ready behind who closes; the streams have ended, so that
+   closing one frees it at once. */
+static int main_closed_first(void *arg)
+{
+    weft_process *process = start(CHILD_ARGS("exit", "0"), OPT(PIPES));
+
+    (void)arg;
+    same(weft_process_wait(process, NULL), 0);
+    ok(weft_sleep(10 * MS));
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, communicate, &process, sizeof process, NULL));
+        ok(weft_yield());
+        same(weft_process_close(process), 0);
+    }
+    return 0;
+}
+
+TEST(closed_before_it_listens)
+{
+    run(main_closed_first);
+}
+
 TEST_MAIN("process_talk", 60, streams, end_of_input, all_of_it, no_deadlock, limit, no_input,
-          input_unread, cancelled, closed, what_it_is_given, many)
+          input_unread, cancelled, closed, what_it_is_given, many, closed_before_it_listens)
