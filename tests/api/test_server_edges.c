@@ -435,6 +435,37 @@ TEST(datagrams_that_nobody_wants)
     net_run(main_untold);
 }
 
+/* -- waited for -------------------------------------------------------------------------------- */
+
+static int waits(void *arg)
+{
+    return weft_server_wait(*(weft_server **)arg);
+}
+
+/* Who waits for its end may be cancelled, and the server goes on. */
+static int main_waits(void *arg)
+{
+    weft_server *server;
+    weft_task task;
+    const struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+    int result = 0;
+
+    (void)arg;
+    ok(weft_start_server(&server, "127.0.0.1:0", serve_nothing, NULL, NULL));
+    ok(weft_create_task(waits, &server, sizeof server, &opt));
+    ok(weft_yield());
+    ok(weft_cancel(task));
+    (void)!weft_join(task, &result);
+    ck_assert_int_eq(result, -ECANCELED);
+    ck_assert_int_eq(weft_server_serving(server), 1);
+    return weft_server_close(server);
+}
+
+TEST(a_wait_is_cancelled)
+{
+    net_run(main_waits);
+}
+
 /* -- ended before they have begun ----------------------------------------------------------------
  */
 
@@ -504,4 +535,4 @@ TEST(no_room_for_tasks)
 
 TEST_MAIN("server_edges", 60, called_where_they_may_not_be, options, arguments, handlers_that_fail,
           aborted_when_it_was_to_be_drained, drained_by_the_scope_around_it,
-          datagrams_that_nobody_wants, ended_before_it_runs, no_room_for_tasks)
+          datagrams_that_nobody_wants, a_wait_is_cancelled, ended_before_it_runs, no_room_for_tasks)
