@@ -94,6 +94,9 @@ static int draw_line(void *arg)
     return 0;
 }
 
+/* One writes to the screen at a time. */
+static weft_lock screen = WEFT_LOCK_INIT;
+
 int progress_main(void *arg)
 {
     struct drawn drawn = {.fetch = *(struct fetch **)arg};
@@ -106,10 +109,12 @@ int progress_main(void *arg)
         drawn.rate += 0.1 * ((double)(now - before) * 10 - drawn.rate);
         before = now;
         weft_call_on_big_stack(draw_line, &drawn);
+        WEFT_LOCKED(&screen)
         weft_write_all(STDERR_FILENO, drawn.line, (size_t)drawn.length, NULL);
     }
     WEFT_SHIELD(weft_after_ms(1000))
-        weft_write_all(STDERR_FILENO, "\r\033[K", 4, NULL);
+        WEFT_LOCKED(&screen)
+    weft_write_all(STDERR_FILENO, "\r\033[K", 4, NULL);
     return 0;
 }
 
@@ -125,9 +130,11 @@ void progress_say(struct fetch *fetch, const char *format, ...)
     if (length > (int)sizeof line - 2)
         length = (int)sizeof line - 2;
     line[length++] = '\n';
-    WEFT_SHIELD(weft_after_ms(1000)) {
-        if (fetch->shows_progress)
-            weft_write_all(STDERR_FILENO, "\r\033[K", 4, NULL);
-        weft_write_all(STDOUT_FILENO, line, (size_t)length, NULL);
-    }
+    WEFT_SHIELD(weft_after_ms(1000))
+        WEFT_LOCKED(&screen)
+        {
+            if (fetch->shows_progress)
+                weft_write_all(STDERR_FILENO, "\r\033[K", 4, NULL);
+            weft_write_all(STDOUT_FILENO, line, (size_t)length, NULL);
+        }
 }
