@@ -293,8 +293,9 @@ TEST(two_closed_in_the_order_made)
     ck_assert_int_eq(weft_loop_run(second, knows_its_loop, &second, sizeof second), 1);
     ck_assert_int_eq(weft_loop_close(second), 0);
     ck_assert_int_eq(sigaltstack(NULL, &after), 0);
-    ck_assert_ptr_eq(after.ss_sp, before.ss_sp);
     ck_assert_int_eq(after.ss_flags, before.ss_flags);
+    if (!(after.ss_flags & SS_DISABLE)) /* else it is what it was last, for valgrind */
+        ck_assert_ptr_eq(after.ss_sp, before.ss_sp);
 }
 
 /* Catches: a loop that takes its neighbour's tasks for its own. */
