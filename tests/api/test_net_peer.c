@@ -463,11 +463,14 @@ TEST(closes_one_half)
     net_run(main_half_close);
 }
 
-/* A stream that is aborted resets its peer. */
+/* A stream that is aborted resets its peer; not before that has its connection, which a connect
+   that is late to return would not be given. */
 static int expect_reset(int fd)
 {
-    char byte;
+    char byte = 'x';
 
+    if (write(fd, &byte, 1) != 1)
+        abort();
     if (read(fd, &byte, 1) != -1 || errno != ECONNRESET)
         abort();
     return 0;
@@ -477,9 +480,11 @@ static int main_abort(void *arg)
 {
     struct peer peer;
     weft_stream *stream;
+    char byte;
 
     (void)arg;
     ok(weft_stream_open(meet(&peer, expect_reset), NULL, &stream));
+    ck_assert_int_eq(weft_stream_read(stream, &byte, 1, 0), 1);
     ok(weft_stream_abort(stream));
     part(&peer);
     return 0;
