@@ -107,8 +107,8 @@ static int stays(void *arg)
 }
 
 /* 25: the inner work ignores the cancel: wait_for waits for it, and then says what came of it. A
-   coroutine whose time is over before it is called, as on a busy machine, is not called. Would catch
-   a timeout that leaves the work running, and a value thrown away. */
+   coroutine whose time is over before it is called, as on a busy machine, is not called. Would
+   catch a timeout that leaves the work running, and a value thrown away. */
 static int body_25(void *arg)
 {
     static const int ends[] = {4, -EIO, -ECANCELED};
