@@ -285,6 +285,10 @@ WEFT_AT_(int, weft_openat, (dirfd, path, flags, mode), int dirfd, const char *pa
     mode_t mode)
 #define weft_openat(...) weft_openat_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_AT_(int, weft_openat2, (dirfd, path, how, size), int dirfd, const char *path,
+    const struct open_how *how, size_t size)
+#define weft_openat2(...) weft_openat2_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_AT_(int, weft_fsync, (fd), int fd)
 #define weft_fsync(...) weft_fsync_at_(WEFT_HERE_, __VA_ARGS__)
 

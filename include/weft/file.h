@@ -23,7 +23,8 @@
 
 WEFT_BEGIN_DECLS
 
-struct statx; /* <sys/stat.h>, with _GNU_SOURCE */
+struct statx;    /* <sys/stat.h>, with _GNU_SOURCE */
+struct open_how; /* <linux/openat2.h> */
 
 /*
  * open(2), openat(2); always O_CLOEXEC, never 0, 1 or 2. mode (with O_CREAT or O_TMPFILE) goes
@@ -33,6 +34,19 @@ struct statx; /* <sys/stat.h>, with _GNU_SOURCE */
  */
 WEFT_API int weft_open(const char *path, int flags, mode_t mode) WEFT_SUSPENDS;
 WEFT_API int weft_openat(int dirfd, const char *path, int flags, mode_t mode) WEFT_SUSPENDS;
+
+/*
+ * openat2(2): how->resolve says where the path may lead. size: sizeof(struct open_how). Nothing is
+ * taken away from the flags, O_CLOEXEC is added to them. With RESOLVE_IN_ROOT a path that begins
+ * with a slash is taken from `dirfd`, too.
+ *
+ * Returns as weft_openat, and: -EINVAL flags, mode, resolve or size that are no good; -E2BIG
+ * something behind the fields that weft knows; -EXDEV the path leads out; -ELOOP a link where none
+ * may be; -EAGAIN not to be had without the disk (RESOLVE_CACHED), or somebody moved directories
+ * meanwhile: try again.
+ */
+WEFT_API int weft_openat2(int dirfd, const char *path, const struct open_how *how,
+                          size_t size) WEFT_SUSPENDS;
 
 /*
  * What was written is on the disk: 0. An error is told once to each descriptor that was open when

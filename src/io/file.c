@@ -6,6 +6,8 @@
  */
 #include <weft/file.h>
 
+#include <string.h>
+
 #include "io/offload.h"
 #include "io/use.h"
 #include "ring/host.h"
@@ -48,20 +50,53 @@ static int adopt(struct weft__task *self, int fd)
     return error < 0 ? error : fd;
 }
 
+/* A path from the root needs no directory; but where that one is to be the root, it does. */
+static int open_file(int dirfd, const char *path, const struct weft__open_how *how)
+{
+    bool absolute = path[0] == '/' && !(how->resolve & WEFT__RESOLVE_IN_ROOT);
+    struct weft__use use;
+    struct weft__sqe *sqe;
+    int error = weft__use_begin(&use, absolute ? AT_FDCWD : dirfd, "open", &sqe);
+
+    if (error < 0)
+        return error;
+    weft__request_openat2(sqe, dirfd, path, how);
+    return adopt(use.self, weft__use_end(&use, sqe));
+}
+
 int weft_openat(int dirfd, const char *path, int flags, mode_t mode)
 {
     struct weft__open_how how = how_of(flags, mode);
-    struct weft__use use;
-    struct weft__sqe *sqe;
+
+    return path ? open_file(dirfd, path, &how) : weft__misuse(-EFAULT, no_path);
+}
+
+/* As the kernel reads a structure that may be of another age than it is. */
+static int copy_how(struct weft__open_how *copy, const struct open_how *how, size_t size)
+{
+    const unsigned char *bytes = (const unsigned char *)how;
+
+    if (size < sizeof *copy)
+        return -EINVAL;
+    for (size_t i = sizeof *copy; i < size; i++)
+        if (bytes[i])
+            return -E2BIG;
+    memcpy(copy, how, sizeof *copy);
+    copy->flags |= O_CLOEXEC;
+    return 0;
+}
+
+int weft_openat2(int dirfd, const char *path, const struct open_how *how, size_t size)
+{
+    struct weft__open_how copy;
     int error;
 
     if (!path)
         return weft__misuse(-EFAULT, no_path);
-    error = weft__use_begin(&use, path[0] == '/' ? AT_FDCWD : dirfd, "open", &sqe);
-    if (error < 0)
-        return error;
-    weft__request_openat2(sqe, dirfd, path, &how);
-    return adopt(use.self, weft__use_end(&use, sqe));
+    if (!how)
+        return weft__misuse(-EFAULT, no_memory);
+    error = copy_how(&copy, how, size);
+    return error < 0 ? error : open_file(dirfd, path, &copy);
 }
 
 int weft_open(const char *path, int flags, mode_t mode)

@@ -94,6 +94,7 @@ struct weft__open_how {
     uint64_t resolve; /* RESOLVE_* */
 };
 static_assert(sizeof(struct weft__open_how) == 24, "the kernel's layout");
+enum { WEFT__RESOLVE_IN_ROOT = 1 << 4 }; /* a path from the root begins at the directory given */
 
 enum {                                /* flags of a request */
        WEFT__SQE_FIXED_FILE = 1 << 0, /* fd was given to weft__ring_file_hold */

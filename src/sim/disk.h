@@ -152,10 +152,12 @@ struct weft__sim_place {
 /* What a path is for: what it stands for, the last link followed or not; or the name as such, which
    is to be made, removed or changed, and then a slash at its end says nothing yet. */
 enum weft__sim_walk_for { WEFT__SIM_WHERE, WEFT__SIM_WHERE_FOLLOWED, WEFT__SIM_NAME };
-/* Walks from `from`. 0, -ENOENT (a directory on the way), -ENOTDIR, -ELOOP, -ENAMETOOLONG. Nothing
-   at the end is no error. */
+/* Walks from `from`; resolve: RESOLVE_* of openat2(2), which say where it may lead. 0, -ENOENT (a
+   directory on the way), -ENOTDIR, -ELOOP, -ENAMETOOLONG, -EXDEV. Nothing at the end is no error.
+   */
 int weft__sim_walk(struct weft__sim_disk *disk, struct weft__sim_inode *from, const char *path,
-                   enum weft__sim_walk_for what_for, struct weft__sim_place *place);
+                   enum weft__sim_walk_for what_for, uint64_t resolve,
+                   struct weft__sim_place *place);
 /* The name stands for `inode` from now on (NULL: for nothing), as part of call `serial`. */
 void weft__sim_entry_set(struct weft__sim_disk *disk, struct weft__sim_inode *directory,
                          const char *name, struct weft__sim_inode *inode, uint64_t serial,

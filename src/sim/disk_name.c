@@ -6,6 +6,7 @@
  * inode counts the entries that are seen.
  */
 #include <errno.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -157,6 +158,8 @@ void weft__sim_entry_set(struct weft__sim_disk *disk, struct weft__sim_inode *di
 struct walk {
     struct weft__sim_disk *disk;
     struct weft__sim_inode *at;
+    struct weft__sim_inode *root; /* where a slash leads, and where ".." stays */
+    uint64_t resolve;
     char rest[2 * WEFT__SIM_PATH_MAX];
     uint32_t links;
 };
@@ -185,15 +188,17 @@ static int follow_link(struct walk *walk, const struct weft__sim_inode *link, bo
     char rest[sizeof walk->rest];
     int length;
 
-    if (++walk->links > LINKS_MAX)
+    if (++walk->links > LINKS_MAX || walk->resolve & RESOLVE_NO_SYMLINKS)
         return -ELOOP;
+    if (link->target[0] == '/' && walk->resolve & RESOLVE_BENEATH)
+        return -EXDEV;
     length = snprintf(rest, sizeof rest, "%s%s%s", link->target, slash || walk->rest[0] ? "/" : "",
                       walk->rest);
     if (length >= (int)sizeof rest)
         return -ENAMETOOLONG;
     memcpy(walk->rest, rest, (size_t)length + 1);
     if (rest[0] == '/')
-        walk->at = walk->disk->root;
+        walk->at = walk->root;
     return 0;
 }
 
@@ -201,7 +206,7 @@ static int follow_link(struct walk *walk, const struct weft__sim_inode *link, bo
 static bool is_itself(struct walk *walk, const char *name)
 {
     if (strcmp(name, "..") == 0)
-        walk->at = walk->at->parent;
+        walk->at = walk->at == walk->root ? walk->root : walk->at->parent;
     else if (strcmp(name, ".") != 0 && name[0])
         return false;
     return true;
@@ -222,6 +227,8 @@ static int step(struct walk *walk, enum weft__sim_walk_for what_for, struct weft
     place->slash = slash;
     place->dots = strcmp(place->name, "..") == 0;
     place->directory = walk->at;
+    if (place->dots && walk->at == walk->root && walk->resolve & RESOLVE_BENEATH)
+        return -EXDEV;
     if (is_itself(walk, place->name)) {
         place->name[0] = '\0';
         place->inode = place->directory = walk->at;
@@ -242,14 +249,22 @@ static int step(struct walk *walk, enum weft__sim_walk_for what_for, struct weft
 }
 
 int weft__sim_walk(struct weft__sim_disk *disk, struct weft__sim_inode *from, const char *path,
-                   enum weft__sim_walk_for what_for, struct weft__sim_place *place)
+                   enum weft__sim_walk_for what_for, uint64_t resolve,
+                   struct weft__sim_place *place)
 {
-    struct walk walk = {.disk = disk, .at = path[0] == '/' ? disk->root : from};
+    bool scoped = resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT);
+    bool absolute = path[0] == '/' && !(resolve & RESOLVE_IN_ROOT);
+    struct walk walk = {.disk = disk,
+                        .at = absolute ? disk->root : from,
+                        .root = scoped ? from : disk->root,
+                        .resolve = resolve};
     bool over = false;
     int error = 0;
 
     if (!path[0])
         return -ENOENT;
+    if (absolute && resolve & RESOLVE_BENEATH)
+        return -EXDEV;
     if (!walk.at)
         return -ENOTDIR;
     if (snprintf(walk.rest, sizeof walk.rest, "%s", path) >= WEFT__SIM_PATH_MAX)

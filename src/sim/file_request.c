@@ -6,11 +6,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "sim/disk.h"
 #include "sim/ring_core.h"
+
+/* All that goes with O_PATH. */
+enum { OF_PATH = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
 /* -- what is copied when a request is submitted ------------------------------------------------ */
 
@@ -75,14 +79,13 @@ static const char *text(uint64_t address)
 }
 
 /* The directory that a path begins from; NULL through *error: there is none. */
-static struct weft__sim_inode *from_of(struct weft__sim *sim, int dirfd, const char *path,
-                                       int *error)
+static struct weft__sim_inode *from_of(struct weft__sim *sim, int dirfd, bool absolute, int *error)
 {
     struct weft__sim_file *file;
     struct weft__sim_inode *inode;
 
     *error = 0;
-    if (path[0] == '/' || dirfd == AT_FDCWD)
+    if (absolute || dirfd == AT_FDCWD)
         return weft__sim_disk(sim)->root;
     file = weft__sim_fd_file(sim, dirfd);
     inode = file ? weft__sim_inode_behind(file) : NULL;
@@ -95,13 +98,22 @@ static struct weft__sim_inode *from_of(struct weft__sim *sim, int dirfd, const c
     return *error == 0 ? inode : NULL;
 }
 
+static int place_within(struct weft__sim *sim, int dirfd, const char *path,
+                        enum weft__sim_walk_for what_for, uint64_t resolve,
+                        struct weft__sim_place *place)
+{
+    bool absolute = path[0] == '/' && !(resolve & RESOLVE_IN_ROOT);
+    int error;
+    struct weft__sim_inode *from = from_of(sim, dirfd, absolute, &error);
+
+    return error < 0 ? error
+                     : weft__sim_walk(weft__sim_disk(sim), from, path, what_for, resolve, place);
+}
+
 static int place_of(struct weft__sim *sim, int dirfd, const char *path,
                     enum weft__sim_walk_for what_for, struct weft__sim_place *place)
 {
-    int error;
-    struct weft__sim_inode *from = from_of(sim, dirfd, path, &error);
-
-    return error < 0 ? error : weft__sim_walk(weft__sim_disk(sim), from, path, what_for, place);
+    return place_within(sim, dirfd, path, what_for, 0, place);
 }
 
 /* Whether a name may be made there. */
@@ -150,8 +162,9 @@ static int find_to_open(struct weft__sim *sim, struct weft__sim_request *request
 {
     struct weft__sim_disk *disk = weft__sim_disk(sim);
     struct weft__sim_place place;
-    int error = place_of(sim, request->sqe.fd, text(request->sqe.address),
-                         what_for(text(request->sqe.address), how->flags), &place);
+    int error =
+        place_within(sim, request->sqe.fd, text(request->sqe.address),
+                     what_for(text(request->sqe.address), how->flags), how->resolve, &place);
 
     if (error < 0)
         return error;
@@ -175,6 +188,28 @@ static int find_to_open(struct weft__sim *sim, struct weft__sim_request *request
     return 0;
 }
 
+/* What is said before the path is looked at, in the kernel's order. */
+static int check_how(const struct weft__open_how *how)
+{
+    const uint64_t known = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |
+                           O_NONBLOCK | O_SYNC | O_ASYNC | O_DIRECT | O_DIRECTORY | O_NOFOLLOW |
+                           O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE;
+    const uint64_t ways = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
+                          RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
+    const uint64_t scoped = RESOLVE_BENEATH | RESOLVE_IN_ROOT;
+    bool makes = how->flags & O_CREAT || (how->flags & O_TMPFILE) == O_TMPFILE;
+
+    if (how->flags & ~known || how->resolve & ~ways || (how->resolve & scoped) == scoped ||
+        (makes ? how->mode & ~UINT64_C(07777) : how->mode) ||
+        (how->flags & O_CREAT && how->flags & O_DIRECTORY) || (how->flags & O_ACCMODE) == O_ACCMODE)
+        return -EINVAL;
+    if (how->flags & O_PATH && how->flags & ~(uint64_t)OF_PATH)
+        return -EINVAL;
+    if ((how->flags & O_TMPFILE) == O_TMPFILE)
+        return -EOPNOTSUPP;
+    return how->resolve & RESOLVE_CACHED && how->flags & (O_TRUNC | O_CREAT) ? -EAGAIN : 0;
+}
+
 static int32_t perform_open(struct weft__sim_request *request)
 {
     struct weft__sim *sim = request->ring->sim;
@@ -183,14 +218,10 @@ static int32_t perform_open(struct weft__sim_request *request)
     struct weft__sim_inode *inode;
     struct weft__sim_file *file;
     uint64_t life = disk->life;
-    int error;
+    int error = check_how(how);
 
-    if ((how->flags & O_TMPFILE) == O_TMPFILE)
-        return -EOPNOTSUPP;
-    if ((how->flags & O_ACCMODE) == O_ACCMODE || how->resolve ||
-        (how->flags & O_CREAT && how->flags & O_DIRECTORY) ||
-        (how->mode && !(how->flags & O_CREAT)))
-        return -EINVAL;
+    if (error < 0)
+        return error;
     /* as the kernel: the number first */
     if (!weft__sim_fd_available(sim) || weft__sim_chance(sim, &request->dice, WEFT__SIM_FD_NONE))
         return -EMFILE;

@@ -3,6 +3,8 @@
  * under, met by a second caller, made of what is none. Catches an effect that is not told, a frame
  * that ends before the kernel is done, a descriptor that leaks, and a close that does not wait.
  */
+#include <linux/openat2.h>
+
 #include "support/file.h"
 
 /* -- before --------------------------------------------------------------------------------- */
@@ -13,10 +15,12 @@ static int calls_cancelled(void *arg)
     int fd = *(int *)arg;
     char byte = 'x';
     struct iovec vector = {&byte, 1};
+    struct open_how how = {.flags = O_RDWR | O_CREAT, .mode = 0600};
     struct statx status;
     size_t done = 99;
 
     same(weft_open("/tmp/never", O_RDWR | O_CREAT, 0600), -ECANCELED);
+    same(weft_openat2(folder, "b", &how, sizeof how), -ECANCELED);
     same(weft_read(fd, &byte, 1), -ECANCELED);
     same(weft_write(fd, &byte, 1), -ECANCELED);
     same(weft_readv(fd, &vector, 1), -ECANCELED);

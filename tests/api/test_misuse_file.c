@@ -6,6 +6,8 @@
  * Would catch a refusal that is silent or changes something, a hook that is told of no mistake, and
  * bytes that were moved and are not told of.
  */
+#include <linux/openat2.h>
+
 #include "api/wrong.h"
 #include "support/file.h"
 
@@ -15,10 +17,13 @@ static char byte;
 
 static void wrong_names(void)
 {
+    struct open_how how = {.flags = O_RDONLY};
     struct statx status;
 
     WRONG(weft_open(NULL, O_RDONLY, 0), -EFAULT, "weft_open", "NULL for a path");
     WRONG(weft_openat(folder, NULL, O_RDONLY, 0), -EFAULT, "weft_openat", "NULL for a path");
+    WRONG(weft_openat2(folder, NULL, &how, sizeof how), -EFAULT, "weft_openat2", "NULL for a path");
+    WRONG(weft_openat2(folder, "a", NULL, sizeof how), -EFAULT, "weft_openat2", "NULL for memory");
     WRONG(weft_statx(folder, NULL, 0, 0, &status), -EFAULT, "weft_statx", "NULL for a path");
     WRONG(weft_statx(folder, "a", 0, 0, NULL), -EFAULT, "weft_statx", "NULL for memory");
     WRONG(weft_unlinkat(folder, NULL, 0), -EFAULT, "weft_unlinkat", "NULL for a path");

@@ -6,9 +6,11 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "simulate.h"
 
@@ -73,6 +75,26 @@ static void do_open(void)
     agree("open", name, a < 0 ? a : 0, b < 0 ? b : 0);
     fds_here[at] = (int)(a < 0 ? -1 : a);
     fds_there[at] = (int)(b < 0 ? -1 : b);
+}
+
+/* Below a directory, or with it for a root: what the paths lead to is ours, wherever they go. */
+static void do_open_within(void)
+{
+    static const uint64_t ways[] = {RESOLVE_BENEATH, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+                                    RESOLVE_IN_ROOT, RESOLVE_IN_ROOT | RESOLVE_NO_XDEV,
+                                    RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
+    static const char *const more[] = {"..", "/", "/a", "../d/b", "d/../../a", "/d/e/../../.."};
+    struct open_how how = {.flags = draw(4) ? O_RDONLY : O_RDONLY | O_NOFOLLOW | O_PATH,
+                           .resolve = ways[draw(5)]};
+    const char *name = draw(2) ? any_name() : more[draw(6)];
+    int64_t a = weft_openat2(here, name, &how, sizeof how);
+    int64_t b = real(syscall(SYS_openat2, there, name, &how, sizeof how));
+
+    agree("openat2", name, a < 0 ? a : 0, b < 0 ? b : 0);
+    if (a >= 0) {
+        same(weft_close((int)a), 0);
+        same(close((int)b), 0);
+    }
 }
 
 static void do_write(int at)
@@ -161,7 +183,8 @@ static void do_name(void)
 
 static void do_symlink(void)
 {
-    const char *name = any_name(), *target = draw(2) ? "d" : "a";
+    static const char *const targets[] = {"d", "a", "d/e"};
+    const char *name = any_name(), *target = targets[draw(3)];
 
     agree("symlink", name, weft_symlinkat(target, here, name),
           real(symlinkat(target, there, name)));
@@ -205,7 +228,10 @@ static void do_anything(void)
         do_symlink();
         break;
     case 6:
-        do_stat();
+        if (draw(2))
+            do_stat();
+        else
+            do_open_within();
         break;
     default:
         if (fds_here[at] < 0)
