@@ -26,6 +26,7 @@ set(yield_task
 set(yield_wait wait_for_owns cycle)       # cancelled, or joined, before what it waits for has begun
 set(yield_race_future race_41)             # settled and cancelled before it has come to its wait
 set(yield_race_task race_42)              # the other one has ended when it is cancelled
+set(yield_costs nobody_waits)               # counts turns
 set(yield_debug tasks_that_failed)         # the scope has failed when it yields
 set(yield_inspect a_signal)                # told before it has come to its sleep
 set(yield_misuse_io streams)               # begun, and not yet at the wait that is in the way
