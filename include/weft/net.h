@@ -22,15 +22,35 @@
 
 WEFT_BEGIN_DECLS
 
-/* Options of a socket by name. A zero leaves the kernel's default. */
+/*
+ * Options of a socket by name. A zero leaves an option as it is, but for `nagle`. What a socket of
+ * its kind does not have is passed over: TCP's on others, those of IP on Unix sockets, `v6_only` on
+ * any but IPv6. They are set in the order of the fields, up to the first that the kernel refuses:
+ * its error is the call's, and *refused (NULL allowed, told only then) its name as Linux writes it,
+ * a constant.
+ *
+ * A linger of more than no time is not among them: the close would wait for the peer inside the
+ * kernel, and the reactor with it.
+ */
 struct weft_socket_opt {
     size_t size;              /* sizeof(struct weft_socket_opt) */
     bool nagle;               /* leave Nagle's algorithm on (default: TCP_NODELAY) */
     bool keepalive;           /* SO_KEEPALIVE */
     bool reset_on_close;      /* SO_LINGER with 0 seconds */
-    int receive_buffer_size;  /* SO_RCVBUF, bytes */
-    int send_buffer_size;     /* SO_SNDBUF, bytes */
+    int receive_buffer_size;  /* SO_RCVBUF, bytes; Linux shows twice as many */
+    int send_buffer_size;     /* SO_SNDBUF, the same */
     uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT */
+    bool reuse_address;       /* SO_REUSEADDR; listeners have it anyway */
+    bool reuse_port;          /* SO_REUSEPORT */
+    bool v6_only;             /* IPV6_V6ONLY; not once bound: -EINVAL */
+    uint8_t traffic_class;    /* IP_TOS and IPV6_TCLASS: DSCP in the upper six bits, and no ECN */
+    int priority;             /* SO_PRIORITY; not within 0 to 6, and no CAP_NET_ADMIN: -EPERM */
+    uint32_t keepalive_idle_s;     /* TCP_KEEPIDLE, until the first probe, at most 32767 */
+    uint32_t keepalive_interval_s; /* TCP_KEEPINTVL, between probes, at most 32767 */
+    uint32_t keepalive_count;      /* TCP_KEEPCNT, probes without an answer, at most 127 */
+    uint32_t fast_open;            /* TCP_FASTOPEN, of a listener: so many connections may bring
+                                      bytes before they are known to be there (RFC 7413) */
+    const char **refused;
 };
 
 struct weft_listen_opt {
@@ -40,6 +60,8 @@ struct weft_listen_opt {
     bool v6_only;    /* IPV6_V6ONLY */
     bool turn_away;  /* out of descriptors: close who comes, rather than let them wait */
     uint32_t mode;   /* of a Unix socket's file; 0: as umask says */
+    const struct weft_socket_opt *socket; /* set before it is bound, and its connections inherit
+                                             them; NULL: the defaults */
 };
 
 /*
@@ -54,7 +76,7 @@ struct weft_listen_opt {
  * -EBUSY.
  *
  * Returns the descriptor; -EINVAL not such an address; -EADDRINUSE, -EACCES (privileged port),
- * -EADDRNOTAVAIL, -EMFILE, -ENFILE, -ENAMETOOLONG.
+ * -EADDRNOTAVAIL, -EMFILE, -ENFILE, -ENAMETOOLONG; what weft_socket_set says.
  */
 WEFT_API int weft_listen_tcp(const char *address, const struct weft_listen_opt *opt) WEFT_SUSPENDS;
 
@@ -70,7 +92,7 @@ WEFT_API int weft_local_port(int fd);
  * (ECONNABORTED and its like) are counted and passed over.
  *
  * address, length: as accept(2), NULL allowed. flags: 0 or SOCK_NONBLOCK. New descriptors are
- * CLOEXEC, TCP_NODELAY is set on TCP. Returns the descriptor, -EINVAL not listening, -ESHUTDOWN.
+ * CLOEXEC, TCP_NODELAY is set on TCP (unless the listener's options say `nagle`). Returns the descriptor, -EINVAL not listening, -ESHUTDOWN.
  */
 WEFT_API int weft_accept(int fd, struct sockaddr *address, socklen_t *length,
                          int flags) WEFT_SUSPENDS;
@@ -94,7 +116,8 @@ WEFT_API int weft_connect(int fd, const struct sockaddr *address, socklen_t leng
 WEFT_API int weft_connect_until(int fd, const struct sockaddr *address, socklen_t length,
                                 int64_t deadline) WEFT_SUSPENDS;
 
-/* A socket connected to `address` (as for weft_listen_tcp, host given), TCP_NODELAY set. */
+/* A socket connected to `address` (as for weft_listen_tcp, host given), the options set before it
+   connects. */
 WEFT_API int weft_connect_tcp(const char *address, const struct weft_socket_opt *opt) WEFT_SUSPENDS;
 
 /*
@@ -141,7 +164,19 @@ WEFT_API int weft_close(int fd) WEFT_SUSPENDS;
 /* Direct calls, for the options that struct weft_socket_opt does not know. They do not suspend. */
 WEFT_API int weft_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
 WEFT_API int weft_getsockopt(int fd, int level, int option, void *value, socklen_t *length);
+
+/*
+ * Sets the options, as struct weft_socket_opt says. Returns 0; -EINVAL out of range for the kernel;
+ * -EPERM (priority), -ENOPROTOOPT the kernel does not know it, -EBADF, -ENOTSOCK, -ENOMEM.
+ */
 WEFT_API int weft_socket_set(int fd, const struct weft_socket_opt *opt);
+
+/*
+ * Reads them back into *opt, as far as opt->size goes, which the caller has set; `refused` is left
+ * alone, and what a socket of its kind does not have is 0. Buffers are told as large as they are
+ * shown. Returns 0; -EINVAL (the size), -EBADF, -ENOTSOCK.
+ */
+WEFT_API int weft_socket_get(int fd, struct weft_socket_opt *opt);
 
 /*
  * Lets another reactor use the descriptor: the next one to use it owns it. -EBUSY while something

@@ -318,7 +318,8 @@ static struct weft__acceptor *create(struct weft__io *io, int fd, struct weft__f
     record->acceptor = acceptor;
     record->sides[WEFT__READER] = &acceptor->op;
     /* connections inherit it; on a Unix socket it fails and does no harm */
-    weft__host_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    if (!(record->flags & WEFT__FD_NAGLE))
+        weft__host_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     return acceptor;
 }
 

@@ -39,6 +39,7 @@ enum {
     WEFT__FD_MOVED = 1 << 5, /* handed over: whoever claims it next is told of the trouble */
     WEFT__FD_LENT = 1 << 6, /* claimed by who waits for it to be ready: nobody's again afterwards */
     WEFT__FD_NONBLOCK = 1 << 7, /* a socket that was made so */
+    WEFT__FD_NAGLE = 1 << 8,    /* a listener whose connections are to have Nagle's algorithm */
 };
 
 /* A request on a descriptor beside any number of others: at an offset, of the file as a whole, or

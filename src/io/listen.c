@@ -3,8 +3,6 @@
  */
 #include <weft/net.h>
 
-#include <netinet/tcp.h>
-
 #include "base/option.h"
 #include "io/accept.h"
 #include "io/address.h"
@@ -47,26 +45,34 @@ static int bind_patiently(int fd, const struct weft__address *address)
     return error;
 }
 
-static int set_options(int fd, const struct weft__address *address,
+/* Connections inherit most of them, TCP_NODELAY too, which whoever accepts would set otherwise. */
+static int set_options(struct weft__io *io, int fd, const struct weft__address *address,
                        const struct weft_listen_opt *opt)
 {
-    int error = 0;
+    struct weft_socket_opt socket;
+    struct weft__fd *record;
+    int error = weft__option_copy(&socket, sizeof socket, opt->socket);
 
-    if (address->any.sa_family == AF_UNIX)
-        return 0;
+    socket.reuse_port |= opt->reuse_port;
+    socket.v6_only |= opt->v6_only;
+    if (error == 0)
+        error = weft__socket_set(fd, &socket);
+    if (error < 0 || address->any.sa_family == AF_UNIX)
+        return error;
     error = weft__socket_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (error == 0 && opt->reuse_port)
-        error = weft__socket_set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    if (error == 0 && address->any.sa_family == AF_INET6)
-        error = weft__socket_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, opt->v6_only);
-    if (error == 0) /* connections inherit it */
-        error = weft__socket_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (error == 0 && address->any.sa_family == AF_INET6) /* whatever net.ipv6.bindv6only says */
+        error = weft__socket_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, socket.v6_only);
+    if (error == 0)
+        error = weft__fd_find(io, fd, &record);
+    if (error == 0 && socket.nagle)
+        record->flags |= WEFT__FD_NAGLE;
     return error;
 }
 
-static int prepare(int fd, const struct weft__address *address, const struct weft_listen_opt *opt)
+static int prepare(struct weft__io *io, int fd, const struct weft__address *address,
+                   const struct weft_listen_opt *opt)
 {
-    int error = set_options(fd, address, opt);
+    int error = set_options(io, fd, address, opt);
 
     if (error == 0)
         error = bind_patiently(fd, address);
@@ -107,7 +113,7 @@ int weft_listen_tcp(const char *text, const struct weft_listen_opt *opt)
     fd = open_socket(weft__io_of(self->reactor), &address);
     if (fd < 0)
         return fd;
-    error = prepare(fd, &address, &own);
+    error = prepare(weft__io_of(self->reactor), fd, &address, &own);
     if (error == 0 && own.turn_away)
         error = weft__acceptor_with_reserve(weft__io_of(self->reactor), fd);
     if (error == 0)

@@ -4,7 +4,6 @@
 #include <weft/net.h>
 
 #include <fcntl.h>
-#include <netinet/tcp.h>
 
 #include "base/option.h"
 #include "io/address.h"
@@ -53,58 +52,11 @@ int weft__socket_set_int(int fd, int level, int option, int value)
     return weft__host_setsockopt(fd, level, option, &value, sizeof value);
 }
 
-static bool is_tcp(int fd)
-{
-    int protocol = 0;
-    socklen_t length = sizeof protocol;
-
-    return weft__host_getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
-           protocol == IPPROTO_TCP;
-}
-
-static int set_tcp(int fd, const struct weft_socket_opt *opt)
-{
-    int error = weft__socket_set_int(fd, IPPROTO_TCP, TCP_NODELAY, !opt->nagle);
-
-    if (error == 0 && opt->user_timeout_ms)
-        error = weft__host_setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &opt->user_timeout_ms,
-                                      sizeof opt->user_timeout_ms);
-    return error;
-}
-
-int weft__socket_set(int fd, const struct weft_socket_opt *opt)
-{
-    int error = 0;
-
-    if (opt->receive_buffer_size < 0 || opt->send_buffer_size < 0)
-        return weft__misuse(-EINVAL, "options out of range");
-    if (opt->keepalive)
-        error = weft__socket_set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    if (error == 0 && opt->reset_on_close)
-        error = weft__socket_reset_on_close(fd);
-    if (error == 0 && opt->receive_buffer_size)
-        error = weft__socket_set_int(fd, SOL_SOCKET, SO_RCVBUF, opt->receive_buffer_size);
-    if (error == 0 && opt->send_buffer_size)
-        error = weft__socket_set_int(fd, SOL_SOCKET, SO_SNDBUF, opt->send_buffer_size);
-    return error == 0 && is_tcp(fd) ? set_tcp(fd, opt) : error;
-}
-
 int weft__socket_reset_on_close(int fd)
 {
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
 
     return weft__host_setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
-}
-
-int weft_socket_set(int fd, const struct weft_socket_opt *opt)
-{
-    struct weft_socket_opt own;
-    int error;
-
-    if (!weft__task_self())
-        return weft__outside();
-    error = weft__option_copy(&own, sizeof own, opt);
-    return error < 0 ? error : weft__socket_set(fd, &own);
 }
 
 int weft_local_port(int fd)

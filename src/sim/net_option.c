@@ -19,6 +19,10 @@ enum {
     READ_ONLY = 4,
     AS_BOOL = 8,
     UNTIL_BOUND = 16,
+    AS_QUEUE = 32, /* no longer than net.core.somaxconn */
+    AS_CLASS = 64, /* a byte; of TCP, which keeps ECN to itself, without the lowest two bits */
+    SOMAXCONN_HERE = 4096,
+    PRIORITY_MAX = 6, /* of who has no CAP_NET_ADMIN: nobody here has */
     SEND_MIN = 4608,
     RECEIVE_MIN = 2304,
     BUFFER_MAX = 4194304, /* net.core.wmem_max and rmem_max */
@@ -49,6 +53,10 @@ static const struct option known[] = {
     {IPPROTO_TCP, TCP_KEEPCNT, 0, 1, 127, PLACE(keepcnt)},
     {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 0, INT_MAX, PLACE(user_timeout_ms)},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, INT_MIN, INT_MAX, PLACE(defer_accept_s)},
+    {IPPROTO_TCP, TCP_FASTOPEN, AS_QUEUE, 0, INT_MAX, PLACE(fast_open)},
+    {SOL_SOCKET, SO_PRIORITY, ON_UNIX, INT_MIN, INT_MAX, PLACE(priority)},
+    {IPPROTO_IP, IP_TOS, AS_CLASS, INT_MIN, INT_MAX, PLACE(tos)},
+    {IPPROTO_IPV6, IPV6_TCLASS, ONLY_V6 | AS_CLASS, -1, 255, PLACE(tclass)},
     {IPPROTO_IPV6, IPV6_V6ONLY, ONLY_V6 | AS_BOOL | UNTIL_BOUND, INT_MIN, INT_MAX, PLACE(v6_only)},
 };
 
@@ -56,6 +64,8 @@ static bool applies(const struct option *option, const struct weft__net_options 
 {
     if (options->domain == AF_UNIX)
         return option->flags & ON_UNIX;
+    if (option->level == IPPROTO_TCP && options->protocol != IPPROTO_TCP)
+        return false;
     return options->domain == AF_INET6 || !(option->flags & ONLY_V6);
 }
 
@@ -81,7 +91,9 @@ static int unknown(const struct weft__net_options *options, int level, int name,
         return -ENOPROTOOPT;
     if (options->domain == AF_UNIX)
         return -EOPNOTSUPP;
-    return set || level == IPPROTO_TCP || options->domain == AF_INET6 ? -ENOPROTOOPT : -EOPNOTSUPP;
+    if (level == options->protocol) /* it was asked itself */
+        return -ENOPROTOOPT;
+    return set || options->domain == AF_INET6 ? -ENOPROTOOPT : -EOPNOTSUPP;
 }
 
 /* The kernel doubles it, for what it needs itself; so half of what is shown is for bytes. */
@@ -104,10 +116,40 @@ static int set_linger(struct weft__net_options *options, const void *value, sock
     return 0;
 }
 
+/* What goes by IPv4's class is of a priority. */
+static int set_class(struct weft__net_options *options, int *place, int value)
+{
+    static const int priorities[] = {0, 2, 6, 4};
+
+    value = value < 0 && place == &options->tclass ? 0 : value & 0xff;
+    if (options->protocol == IPPROTO_TCP)
+        value &= ~3;
+    if (place == &options->tos && *place != value)
+        options->priority = priorities[value >> 3 & 3];
+    *place = value;
+    return 0;
+}
+
+static int set_number(const struct option *option, int *place, int value)
+{
+    if (option->flags & AS_BOOL)
+        value = value != 0;
+    if (option->flags & AS_QUEUE && value > SOMAXCONN_HERE)
+        value = SOMAXCONN_HERE;
+    *place = value;
+    return 0;
+}
+
 static int set(struct weft__net_options *options, const struct option *option, int value)
 {
+    int *place = place_of(options, option);
+
     if (value < option->low || value > option->high)
         return -EINVAL;
+    if (place == &options->priority && (value < 0 || value > PRIORITY_MAX))
+        return -EPERM;
+    if (option->flags & AS_CLASS)
+        return set_class(options, place, value);
     if (option->name == SO_SNDBUF && option->level == SOL_SOCKET)
         options->send_asked =
             set_buffer(value, SEND_MIN, &options->send_buffer, &options->send_room);
@@ -115,7 +157,7 @@ static int set(struct weft__net_options *options, const struct option *option, i
         options->receive_asked =
             set_buffer(value, RECEIVE_MIN, &options->receive_buffer, &options->receive_room);
     else
-        *place_of(options, option) = option->flags & AS_BOOL ? value != 0 : value;
+        return set_number(option, place, value);
     return 0;
 }
 
@@ -163,6 +205,8 @@ void weft__net_option_inherit(struct weft__net_options *options,
     struct weft__net_options own = *options;
 
     *options = *listener;
+    options->fast_open = 0;
+    options->priority = 0;
     if (!listener->send_asked)
         options->send_room = own.send_room;
     if (!listener->receive_asked)

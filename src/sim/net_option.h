@@ -13,7 +13,8 @@ struct weft__net_options {
     int type, protocol, domain;
     int reuse_address, reuse_port, v6_only;
     int keepalive, keepidle_s, keepintvl_s, keepcnt;
-    int nodelay, cork, quickack, user_timeout_ms, defer_accept_s;
+    int nodelay, cork, quickack, user_timeout_ms, defer_accept_s, fast_open;
+    int tos, tclass, priority;
     struct linger linger;
     int send_buffer, receive_buffer; /* as shown */
     bool send_asked, receive_asked;  /* by its owner, and not drawn */

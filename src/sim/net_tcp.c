@@ -224,9 +224,13 @@ static int tcp_setsockopt(struct weft__sim *sim, struct weft__sim_file *file, in
 {
     struct weft__net_end *end = end_of(file);
     bool bound = end->same_port_link != NULL;
-    int error = weft__net_option_set(&end->options, bound, level, option, value, length);
+    int error;
 
     (void)sim;
+    if (level == IPPROTO_TCP && option == TCP_FASTOPEN && end->state != WEFT__NET_CLOSED &&
+        end->state != WEFT__NET_LISTENING)
+        return -EINVAL;
+    error = weft__net_option_set(&end->options, bound, level, option, value, length);
     if (error == 0 && end->state == WEFT__NET_OPEN) {
         weft__net_room_made(end->wire, !end->side);
         weft__net_doubt(end);

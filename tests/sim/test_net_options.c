@@ -59,6 +59,16 @@ BEHAVIOUR_OF(one_by_one, ALL)
         {tcp, TCP_USER_TIMEOUT, -1, -EINVAL, 0, no, no},
         {tcp, TCP_USER_TIMEOUT, 500, 0, 500, no, no},
         {tcp, 9999, 1, -ENOPROTOOPT, -ENOPROTOOPT, no, no},
+        {tcp, TCP_FASTOPEN, 5, 0, 5, no, no},
+        {tcp, TCP_FASTOPEN, 500000, 0, NOT_SHOWN, no, no},
+        {tcp, TCP_FASTOPEN, -1, -EINVAL, NOT_SHOWN, no, no},
+        {IPPROTO_IP, IP_TOS, 0xbb, 0, 0xb8, no, no},
+        {any, SO_PRIORITY, NOT_SET, 0, 4, 0, 0},
+        {IPPROTO_IP, IP_TOS, 8, 0, 8, no, no},
+        {any, SO_PRIORITY, NOT_SET, 0, 2, 0, 0},
+        {any, SO_PRIORITY, 3, 0, 3, 0, 3},
+        {IPPROTO_IP, IP_TOS, 8, 0, 8, no, no}, /* as it was: the priority, too */
+        {any, SO_PRIORITY, NOT_SET, 0, 3, 0, 3},
         {12345, 1, 1, -ENOPROTOOPT, family == V6 ? -ENOPROTOOPT : no, no, no},
     };
     int fd = stream_socket(k, family), v6_only = family == V6   ? 0
@@ -69,6 +79,33 @@ BEHAVIOUR_OF(one_by_one, ALL)
         check(k, fd, &rows[i], family);
     same(set_option(k, fd, IPPROTO_IPV6, IPV6_V6ONLY, 1), v6_only);
     same(option_of(k, fd, IPPROTO_IPV6, IPV6_V6ONLY), family == V6 ? 1 : no);
+    if (family == V6) {
+        same(set_option(k, fd, IPPROTO_IPV6, IPV6_TCLASS, 0xbb), 0);
+        same(option_of(k, fd, IPPROTO_IPV6, IPV6_TCLASS), 0xb8);
+        same(set_option(k, fd, IPPROTO_IPV6, IPV6_TCLASS, 256), -EINVAL);
+        same(set_option(k, fd, IPPROTO_IPV6, IPV6_TCLASS, -1), 0);
+        same(option_of(k, fd, IPPROTO_IPV6, IPV6_TCLASS), 0);
+    }
+    same(k->close(fd), 0);
+}
+
+/* Of UDP: its class has all bits, and TCP's options are none of its. */
+static int not_settable(const struct net_kernel *k, int fd, int level, int option)
+{
+    int error = set_option(k, fd, level, option, 1);
+
+    return error == option_of(k, fd, level, option) ? error : 1;
+}
+BEHAVIOUR_OF(of_datagrams, TCP)
+{
+    int fd = k->socket(domain_of(family), SOCK_DGRAM, 0);
+
+    ck_assert_int_ge(fd, 0);
+    same(set_option(k, fd, IPPROTO_IP, IP_TOS, 0xbb), 0);
+    same(option_of(k, fd, IPPROTO_IP, IP_TOS), 0xbb);
+    same(set_option(k, fd, IPPROTO_TCP, TCP_NODELAY, 1), -ENOPROTOOPT);
+    same(option_of(k, fd, IPPROTO_TCP, TCP_NODELAY), family == V6 ? -ENOPROTOOPT : -EOPNOTSUPP);
+    same(not_settable(k, fd, IPPROTO_UDP, 999), -ENOPROTOOPT);
     same(k->close(fd), 0);
 }
 
@@ -108,11 +145,17 @@ BEHAVIOUR_OF(inherited, TCP)
     same(set_option(k, listener, IPPROTO_TCP, TCP_NODELAY, 1), 0);
     same(set_option(k, listener, SOL_SOCKET, SO_KEEPALIVE, 1), 0);
     same(set_option(k, listener, SOL_SOCKET, SO_RCVBUF, 50000), 0);
+    same(set_option(k, listener, IPPROTO_IP, IP_TOS, 0xb8), 0);
+    same(set_option(k, listener, IPPROTO_TCP, TCP_FASTOPEN, 5), 0);
     int here = connected_to(k, family, listener), there = accept_from(k, listener);
     same(option_of(k, there, IPPROTO_TCP, TCP_NODELAY), 1);
     same(option_of(k, there, SOL_SOCKET, SO_KEEPALIVE), 1);
     same(option_of(k, there, SOL_SOCKET, SO_RCVBUF), 100000);
     same(option_of(k, there, SOL_SOCKET, SO_ACCEPTCONN), 0);
+    same(option_of(k, there, IPPROTO_IP, IP_TOS), 0xb8);
+    same(option_of(k, there, SOL_SOCKET, SO_PRIORITY), 0);
+    same(option_of(k, there, IPPROTO_TCP, TCP_FASTOPEN), 0);
+    same(set_option(k, there, IPPROTO_TCP, TCP_FASTOPEN, 5), -EINVAL);
     same(option_of(k, here, IPPROTO_TCP, TCP_NODELAY), 0);
     part(k, (struct ends){here, there});
     same(k->close(listener), 0);
@@ -146,5 +189,5 @@ BEHAVIOUR_OF(small_buffers, ALL)
     same(k->close(listener), 0);
 }
 
-TEST_MAIN("sim_net_options", 60, BOTH(one_by_one), BOTH(sizes_of_values), BOTH(inherited),
-          BOTH(small_buffers))
+TEST_MAIN("sim_net_options", 60, BOTH(one_by_one), BOTH(of_datagrams), BOTH(sizes_of_values),
+          BOTH(inherited), BOTH(small_buffers))
