@@ -571,6 +571,9 @@ WEFT_AT_(int, weft_getsockopt, (fd, level, option, value, length), int fd, int l
 WEFT_AT_(int, weft_socket_set, (fd, opt), int fd, const struct weft_socket_opt *opt)
 #define weft_socket_set(...) weft_socket_set_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_AT_(int, weft_socket_get, (fd, opt), int fd, struct weft_socket_opt *opt)
+#define weft_socket_get(...) weft_socket_get_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_AT_(int, weft_fd_move, (fd), int fd)
 #define weft_fd_move(...) weft_fd_move_at_(WEFT_HERE_, __VA_ARGS__)
 

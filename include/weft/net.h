@@ -33,19 +33,19 @@ WEFT_BEGIN_DECLS
  * kernel, and the reactor with it.
  */
 struct weft_socket_opt {
-    size_t size;              /* sizeof(struct weft_socket_opt) */
-    bool nagle;               /* leave Nagle's algorithm on (default: TCP_NODELAY) */
-    bool keepalive;           /* SO_KEEPALIVE */
-    bool reset_on_close;      /* SO_LINGER with 0 seconds */
-    int receive_buffer_size;  /* SO_RCVBUF, bytes; Linux shows twice as many */
-    int send_buffer_size;     /* SO_SNDBUF, the same */
-    uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT */
-    bool reuse_address;       /* SO_REUSEADDR; listeners have it anyway */
-    bool reuse_port;          /* SO_REUSEPORT */
-    bool v6_only;             /* IPV6_V6ONLY; not once bound: -EINVAL */
-    uint8_t traffic_class;    /* IP_TOS and IPV6_TCLASS: DSCP in the upper six bits, and no ECN */
-    int priority;             /* SO_PRIORITY; not within 0 to 6, and no CAP_NET_ADMIN: -EPERM */
-    uint32_t keepalive_idle_s;     /* TCP_KEEPIDLE, until the first probe, at most 32767 */
+    size_t size;               /* sizeof(struct weft_socket_opt) */
+    bool nagle;                /* leave Nagle's algorithm on (default: TCP_NODELAY) */
+    bool keepalive;            /* SO_KEEPALIVE */
+    bool reset_on_close;       /* SO_LINGER with 0 seconds */
+    int receive_buffer_size;   /* SO_RCVBUF, bytes; Linux shows twice as many */
+    int send_buffer_size;      /* SO_SNDBUF, the same */
+    uint32_t user_timeout_ms;  /* TCP_USER_TIMEOUT */
+    bool reuse_address;        /* SO_REUSEADDR; listeners have it anyway */
+    bool reuse_port;           /* SO_REUSEPORT */
+    bool v6_only;              /* IPV6_V6ONLY; not once bound: -EINVAL */
+    uint8_t traffic_class;     /* IP_TOS and IPV6_TCLASS: DSCP in the upper six bits, and no ECN */
+    int priority;              /* SO_PRIORITY; not within 0 to 6, and no CAP_NET_ADMIN: -EPERM */
+    uint32_t keepalive_idle_s; /* TCP_KEEPIDLE, until the first probe, at most 32767 */
     uint32_t keepalive_interval_s; /* TCP_KEEPINTVL, between probes, at most 32767 */
     uint32_t keepalive_count;      /* TCP_KEEPCNT, probes without an answer, at most 127 */
     uint32_t fast_open;            /* TCP_FASTOPEN, of a listener: so many connections may bring
@@ -92,7 +92,8 @@ WEFT_API int weft_local_port(int fd);
  * (ECONNABORTED and its like) are counted and passed over.
  *
  * address, length: as accept(2), NULL allowed. flags: 0 or SOCK_NONBLOCK. New descriptors are
- * CLOEXEC, TCP_NODELAY is set on TCP (unless the listener's options say `nagle`). Returns the descriptor, -EINVAL not listening, -ESHUTDOWN.
+ * CLOEXEC, TCP_NODELAY is set on TCP (unless the listener's options say `nagle`). Returns the
+ * descriptor, -EINVAL not listening, -ESHUTDOWN.
  */
 WEFT_API int weft_accept(int fd, struct sockaddr *address, socklen_t *length,
                          int flags) WEFT_SUSPENDS;
