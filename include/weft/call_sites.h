@@ -301,6 +301,17 @@ WEFT_AT_(int, weft_ftruncate, (fd, size), int fd, off_t size)
 WEFT_AT_(int, weft_fallocate, (fd, mode, offset, size), int fd, int mode, off_t offset, off_t size)
 #define weft_fallocate(...) weft_fallocate_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_AT_(int, weft_sync_file_range, (fd, offset, size, flags), int fd, off_t offset, off_t size,
+    unsigned flags)
+#define weft_sync_file_range(...) weft_sync_file_range_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_fadvise, (fd, offset, size, advice), int fd, off_t offset, off_t size,
+    int advice)
+#define weft_fadvise(...) weft_fadvise_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_madvise, (address, size, advice), void *address, size_t size, int advice)
+#define weft_madvise(...) weft_madvise_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_AT_(int, weft_statx, (dirfd, path, flags, mask, status), int dirfd, const char *path,
     int flags, unsigned mask, struct statx *status)
 #define weft_statx(...) weft_statx_at_(WEFT_HERE_, __VA_ARGS__)

@@ -60,6 +60,22 @@ WEFT_API int weft_ftruncate(int fd, off_t size) WEFT_SUSPENDS;
 /* mode: FALLOC_FL_*. -EOPNOTSUPP where the file system cannot. */
 WEFT_API int weft_fallocate(int fd, int mode, off_t offset, off_t size) WEFT_SUSPENDS;
 
+/*
+ * sync_file_range(2): SYNC_FILE_RANGE_WRITE has that part of the file written, _WAIT_BEFORE and
+ * _WAIT_AFTER wait for what is being written. size 0: up to the end. Makes nothing safe, neither
+ * the file's size nor what a disk keeps in its cache: for that, weft_fdatasync. -ESPIPE on what is
+ * no file. An error of the disk is told as weft_fsync tells it.
+ */
+WEFT_API int weft_sync_file_range(int fd, off_t offset, off_t size, unsigned flags) WEFT_SUSPENDS;
+
+/* posix_fadvise(2): what is to come of a part of the file; POSIX_FADV_*. size 0: up to the end.
+   -ESPIPE on a pipe. */
+WEFT_API int weft_fadvise(int fd, off_t offset, off_t size, int advice) WEFT_SUSPENDS;
+
+/* madvise(2), of memory of the process, from the beginning of a page on; MADV_*. -ENOMEM nothing is
+   mapped there, or there is no memory; -EBADF no file behind it; -EIO, -EAGAIN. */
+WEFT_API int weft_madvise(void *address, size_t size, int advice) WEFT_SUSPENDS;
+
 WEFT_API int weft_statx(int dirfd, const char *path, int flags, unsigned mask,
                         struct statx *status) WEFT_SUSPENDS;
 

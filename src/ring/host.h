@@ -114,6 +114,9 @@ int weft__host_seeks(int fd);
 
 /* Calls that may wait for a disk: for workers of the pool, which are interrupted by nobody. */
 int weft__host_ftruncate(int fd, int64_t size);
+int weft__host_sync_range(int fd, int64_t offset, int64_t size, unsigned flags);
+int weft__host_fadvise(int fd, int64_t offset, int64_t size, int advice);
+int weft__host_madvise(void *memory, size_t size, int advice);
 /* getdents64(2). */
 ssize_t weft__host_getdents(int fd, void *buffer, size_t size);
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -214,6 +215,21 @@ int weft__host_ftruncate(int fd, int64_t size)
         error = result(ftruncate(fd, size));
     while (error == -EINTR);
     return error;
+}
+
+int weft__host_sync_range(int fd, int64_t offset, int64_t size, unsigned flags)
+{
+    return result(sync_file_range(fd, offset, size, flags));
+}
+
+int weft__host_fadvise(int fd, int64_t offset, int64_t size, int advice)
+{
+    return -posix_fadvise(fd, offset, size, advice);
+}
+
+int weft__host_madvise(void *memory, size_t size, int advice)
+{
+    return result(madvise(memory, size, advice));
 }
 
 ssize_t weft__host_getdents(int fd, void *buffer, size_t size)

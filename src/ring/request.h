@@ -217,6 +217,33 @@ static inline void weft__request_fsync(struct weft__sqe *sqe, int fd, uint32_t f
     *sqe = (struct weft__sqe){.opcode = WEFT__OP_FSYNC, .fd = fd, .op_flags = fsync_flags};
 }
 
+static inline void weft__request_sync_range(struct weft__sqe *sqe, int fd, uint64_t offset,
+                                            uint32_t size, uint32_t sync_flags)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_SYNC_RANGE,
+                              .fd = fd,
+                              .offset = offset,
+                              .length = size,
+                              .op_flags = sync_flags};
+}
+
+static inline void weft__request_fadvise(struct weft__sqe *sqe, int fd, uint64_t offset,
+                                         uint32_t size, uint32_t advice)
+{
+    *sqe = (struct weft__sqe){
+        .opcode = WEFT__OP_FADVISE, .fd = fd, .offset = offset, .length = size, .op_flags = advice};
+}
+
+static inline void weft__request_madvise(struct weft__sqe *sqe, void *memory, uint32_t size,
+                                         uint32_t advice)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_MADVISE,
+                              .fd = -1,
+                              .address = (uint64_t)(uintptr_t)memory,
+                              .length = size,
+                              .op_flags = advice};
+}
+
 static inline void weft__request_ftruncate(struct weft__sqe *sqe, int fd, uint64_t size)
 {
     *sqe = (struct weft__sqe){.opcode = WEFT__OP_FTRUNCATE, .fd = fd, .offset = size};

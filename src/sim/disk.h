@@ -186,6 +186,9 @@ bool weft__sim_file_is_dead(const struct weft__sim *sim, const struct weft__sim_
 /* Whether a read there would find the end; below 0: at its position. */
 bool weft__sim_file_ends_at(const struct weft__sim_file *file, int64_t offset);
 int weft__sim_file_sync(struct weft__sim *sim, struct weft__sim_file *file, int error);
+int weft__sim_file_sync_range(struct weft__sim *sim, struct weft__sim_file *file, int64_t offset,
+                              int64_t size, uint32_t flags);
+int weft__sim_file_advise(const struct weft__sim_file *file, int64_t size, uint32_t advice);
 int weft__sim_file_truncate(struct weft__sim *sim, struct weft__sim_file *file, int64_t size);
 int weft__sim_file_allocate(struct weft__sim *sim, struct weft__sim_file *file, int mode,
                             int64_t offset, int64_t size);

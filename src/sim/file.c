@@ -168,6 +168,35 @@ int weft__sim_file_sync(struct weft__sim *sim, struct weft__sim_file *file, int 
     return told;
 }
 
+/* What is written so is in the disk's own cache, if anywhere: nothing is kept by it. */
+int weft__sim_file_sync_range(struct weft__sim *sim, struct weft__sim_file *file, int64_t offset,
+                              int64_t size, uint32_t flags)
+{
+    const uint32_t waits = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WAIT_AFTER;
+    struct open_file *open = open_of(file);
+
+    if (weft__sim_inode_behind(file) && open->flags & O_PATH)
+        return -EBADF;
+    if (flags & ~(waits | SYNC_FILE_RANGE_WRITE) || offset < 0 || size < 0 ||
+        offset > INT64_MAX - size)
+        return -EINVAL;
+    if (!weft__sim_inode_behind(file))
+        return -ESPIPE;
+    if (is_dead(sim, open))
+        return -EIO;
+    return flags & waits ? tell_failure(open) : 0;
+}
+
+/* Nothing is read ahead here, and nothing let go of. */
+int weft__sim_file_advise(const struct weft__sim_file *file, int64_t size, uint32_t advice)
+{
+    if (weft__sim_inode_behind(file) && open_of(file)->flags & O_PATH)
+        return -EBADF;
+    if (strcmp(file->ops->kind, "pipe") == 0)
+        return -ESPIPE;
+    return size < 0 || advice > POSIX_FADV_NOREUSE ? -EINVAL : 0;
+}
+
 int weft__sim_file_truncate(struct weft__sim *sim, struct weft__sim_file *file, int64_t size)
 {
     struct open_file *open = open_of(file);

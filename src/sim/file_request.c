@@ -465,7 +465,9 @@ int32_t weft__sim_perform_names(struct weft__sim_request *request)
 
 bool weft__sim_is_of_whole_file(uint8_t opcode)
 {
-    return opcode == WEFT__OP_FSYNC || opcode == WEFT__OP_FALLOCATE || opcode == WEFT__OP_FTRUNCATE;
+    return opcode == WEFT__OP_FSYNC || opcode == WEFT__OP_FALLOCATE ||
+           opcode == WEFT__OP_FTRUNCATE || opcode == WEFT__OP_SYNC_RANGE ||
+           opcode == WEFT__OP_FADVISE;
 }
 
 int32_t weft__sim_perform_whole(struct weft__sim_request *request)
@@ -476,6 +478,11 @@ int32_t weft__sim_perform_whole(struct weft__sim_request *request)
 
     if (sqe->opcode == WEFT__OP_FSYNC && sqe->op_flags & ~(uint32_t)WEFT__FSYNC_DATA)
         return -EINVAL;
+    if (sqe->opcode == WEFT__OP_SYNC_RANGE)
+        return weft__sim_file_sync_range(sim, file, (int64_t)sqe->offset, sqe->length,
+                                         sqe->op_flags);
+    if (sqe->opcode == WEFT__OP_FADVISE)
+        return weft__sim_file_advise(file, sqe->length, sqe->op_flags);
     if (!weft__sim_inode_behind(file)) {
         bool pipe = strcmp(file->ops->kind, "pipe") == 0;
         return pipe && sqe->opcode == WEFT__OP_FALLOCATE ? -ESPIPE : -EINVAL;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "ring/host.h"
 #include "sim/disk.h"
@@ -304,6 +305,28 @@ int weft__host_ftruncate(int fd, int64_t size)
     if (!file)
         return -EBADF;
     return weft__sim_inode_behind(file) ? weft__sim_file_truncate(sim, file, size) : -EINVAL;
+}
+
+int weft__host_sync_range(int fd, int64_t offset, int64_t size, unsigned flags)
+{
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin_on_disk(fd, &file);
+
+    return file ? weft__sim_file_sync_range(sim, file, offset, size, flags) : -EBADF;
+}
+
+int weft__host_fadvise(int fd, int64_t offset, int64_t size, int advice)
+{
+    struct weft__sim_file *file;
+
+    (void)begin_on_disk(fd, &file);
+    (void)offset; /* as the kernel: any will do */
+    return file ? weft__sim_file_advise(file, size, (uint32_t)advice) : -EBADF;
+}
+
+int weft__host_madvise(void *memory, size_t size, int advice)
+{
+    return madvise(memory, size, advice) < 0 ? -errno : 0;
 }
 
 ssize_t weft__host_getdents(int fd, void *buffer, size_t size)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "ring/host.h"
 #include "sim/disk.h"
 #include "sim/pipe.h"
 #include "sim/process.h"
@@ -353,6 +354,9 @@ int32_t weft__sim_perform(struct weft__sim_request *request, uint32_t limit, uin
         return perform_message(request);
     case WEFT__OP_WAITID:
         return perform_waitid(request);
+    case WEFT__OP_MADVISE: /* memory is the process's own, and not simulated */
+        return weft__host_madvise((void *)(uintptr_t)request->sqe.address, request->sqe.length,
+                                  (int)request->sqe.op_flags);
     case WEFT__OP_READ:
     case WEFT__OP_READV:
     case WEFT__OP_WRITE:
@@ -402,6 +406,8 @@ int32_t weft__sim_errno_of(struct weft__sim_request *request)
         {WEFT__OP_WRITE, {-EIO, -EINTR, -ENOMEM, -ENOSPC}},
         {WEFT__OP_WRITEV, {-EIO, -EINTR, -ENOMEM, -ENOSPC, -EDQUOT}},
         {WEFT__OP_OPENAT2, {-ENFILE, -EIO, -EINTR, -ENOMEM}},
+        {WEFT__OP_SYNC_RANGE, {-EIO, -ENOMEM, -ENOSPC}},
+        {WEFT__OP_MADVISE, {-EIO, -ENOMEM}},
         {WEFT__OP_STATX, {-EIO, -ENOMEM}},
         {WEFT__OP_UNLINKAT, {-EIO, -ENOMEM}},
         {WEFT__OP_RENAMEAT, {-EIO, -ENOSPC, -ENOMEM, -EDQUOT}},
