@@ -126,9 +126,10 @@ WEFT_API int weft_process_wait(weft_process *process,
 /* The same at once: 1 it has ended, 0 it runs; -ECHILD. */
 WEFT_API int weft_process_poll(const weft_process *process, struct weft_process_status *status);
 
-/* A signal to the process; _terminate: SIGTERM; _kill: SIGKILL; _signal_group: to all its group.
-   0; -ESRCH it has ended; -EINVAL no such signal; -EPERM it has another user's rights; of the group
-   also -ENOTSUP: it is ours. */
+/* A signal to the process; _terminate: SIGTERM; _kill: SIGKILL; _signal_group: to all of the group
+   that it was started in. 0; -ESRCH it has ended, of the group also: it has left one that it does
+   not lead; -EINVAL no such signal; -EPERM it has another user's rights; of the group also
+   -ENOTSUP: it is ours. */
 WEFT_API int weft_process_send_signal(weft_process *process, int number);
 WEFT_API int weft_process_terminate(weft_process *process);
 WEFT_API int weft_process_kill(weft_process *process);

@@ -189,6 +189,9 @@ WEFT_API int weft_sim_process_caught(weft_sim_process *process);
 /* What its environment says; its id. */
 WEFT_API const char *weft_sim_process_getenv(const weft_sim_process *process, const char *name);
 WEFT_API int weft_sim_process_pid(const weft_sim_process *process);
+/* Puts it into a group: 0: a new one of its own; 1: that of the simulated program; else one that
+   there is. 0; -EPERM there is none. */
+WEFT_API int weft_sim_process_set_group(weft_sim_process *process, int group);
 /* How many processes there are in the run under way, zombies counted. */
 WEFT_API uint32_t weft_sim_processes(void);
 

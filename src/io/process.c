@@ -72,10 +72,25 @@ static int watch(struct weft__task *self, struct weft_process *process, enum unt
     }
 }
 
-static int signal_all(const struct weft_process *process, int number)
+/* To the group that it was put in. When it is gone, or has left a group that another leads, that
+   number may be a stranger's by now. */
+static int signal_group(const struct weft_process *process, int number)
 {
-    return process->leads ? weft__host_group_signal(process->group, number)
-                          : weft__host_child_signal(process->pidfd, number);
+    int group = weft__host_child_group(process->pid, process->pidfd);
+
+    if (group == -ESRCH || (!process->leads && group != process->group))
+        return -ESRCH;
+    return weft__host_group_signal(process->group, number);
+}
+
+/* To it and all that it has started; it may have left the group that it leads. */
+static void signal_all(const struct weft_process *process, int number)
+{
+    int group = weft__host_child_group(process->pid, process->pidfd);
+    int error = process->leads ? signal_group(process, number) : -ESRCH;
+
+    if (error < 0 || group != process->group || number == SIGKILL)
+        (void)weft__host_child_signal(process->pidfd, number);
 }
 
 /* Waits for its end at most that long: a scope with a deadline, shielded from what made us end it.
@@ -102,11 +117,11 @@ static void wait_at_most(struct weft__task *self, struct weft_process *process, 
 static void end_group(struct weft__task *self, struct weft_process *process)
 {
     if (process->grace_ns > 0) {
-        (void)signal_all(process, SIGTERM);
-        (void)signal_all(process, SIGCONT);
+        signal_all(process, SIGTERM);
+        signal_all(process, SIGCONT);
         wait_at_most(self, process, process->grace_ns);
     }
-    (void)signal_all(process, SIGKILL);
+    signal_all(process, SIGKILL);
     (void)watch(self, process, NOTHING);
 }
 
@@ -285,7 +300,7 @@ int weft_process_signal_group(weft_process *process, int number)
         return error;
     if (process->ended)
         return -ESRCH;
-    return process->group ? weft__host_group_signal(process->group, number) : -ENOTSUP;
+    return process->group ? signal_group(process, number) : -ENOTSUP;
 }
 
 /* -- what is known of it ----------------------------------------------------------------------- */

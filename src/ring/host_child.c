@@ -264,6 +264,16 @@ int weft__host_child_signal(int pidfd, int number)
     return CALL(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
 }
 
+int weft__host_child_group(int pid, int pidfd)
+{
+    int group;
+
+    if (weft__host_child_signal(pidfd, 0) == -ESRCH)
+        return -ESRCH;
+    group = getpgid(pid);
+    return group < 0 ? -errno : group;
+}
+
 int weft__host_group_signal(int group, int number)
 {
     return kill(-group, number) < 0 ? -errno : 0;

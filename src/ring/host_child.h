@@ -58,6 +58,8 @@ int weft__host_child_start(struct weft__child *child);
 /* Takes note of how it ended, and the kernel forgets it: 1; 0 it runs; -ECHILD nobody knows. */
 int weft__host_child_reap(int pidfd, struct weft__child_end *end);
 int weft__host_child_signal(int pidfd, int number);
+/* The group that it is in; -ESRCH: it is gone, reaped by somebody else, and its numbers with it. */
+int weft__host_child_group(int pid, int pidfd);
 int weft__host_group_signal(int group, int number);
 
 /* Signals are as programs started are to find them: which are blocked, and what SIGPIPE does. Told

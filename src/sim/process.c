@@ -249,7 +249,7 @@ static void *life(void *argument)
     return NULL;
 }
 
-static bool group_exists(const struct weft__sim *sim, int group)
+bool weft__sim_group_exists(const struct weft__sim *sim, int group)
 {
     const struct weft_sim_process *process = sim->processes;
 
@@ -260,11 +260,11 @@ static bool group_exists(const struct weft__sim *sim, int group)
 
 static int place(struct weft_sim_process *process, const struct weft__child *child)
 {
-    if (child->group > 0 && !child->session && !group_exists(process->sim, child->group))
+    if (child->group > 0 && !child->session && !weft__sim_group_exists(process->sim, child->group))
         return -EPERM;
     process->group = child->group > 0 && !child->session ? child->group : process->pid;
     if (child->group == WEFT__CHILD_GROUP_SAME && !child->session)
-        process->group = 1; /* ours */
+        process->group = WEFT__SIM_GROUP_OURS;
     for (uint32_t i = 0; i < child->limit_count; i++)
         if (child->limits[i].resource < 0 || child->limits[i].resource >= RLIM_NLIMITS)
             return -EINVAL;
@@ -405,6 +405,17 @@ int weft__host_child_signal(int pidfd, int number)
     send_signal(process, number);
     weft__sim_fire_due(sim);
     return 0;
+}
+
+int weft__host_child_group(int pid, int pidfd)
+{
+    struct weft__sim *sim = weft__sim_here();
+    const struct weft_sim_process *process =
+        weft__sim_process_behind(weft__sim_fd_file(sim, pidfd));
+
+    (void)pid;
+    weft__sim_charge(sim);
+    return process ? process->group : -ESRCH;
 }
 
 int weft__host_group_signal(int group, int number)

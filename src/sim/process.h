@@ -16,7 +16,7 @@
 
 #include "sim/world.h"
 
-enum { WEFT__SIM_PROCESS_FDS = 128 };
+enum { WEFT__SIM_PROCESS_FDS = 128, WEFT__SIM_GROUP_OURS = 1 };
 
 struct weft__sim_program {
     struct weft__sim_program *next;
@@ -49,6 +49,8 @@ struct weft_sim_process {
 
 /* process.c. The process behind a descriptor's file; NULL: it is another. */
 struct weft_sim_process *weft__sim_process_behind(const struct weft__sim_file *file);
+/* Is there a process in it? */
+bool weft__sim_group_exists(const struct weft__sim *sim, int group);
 void weft__sim_processes_end(struct weft__sim *sim);
 
 /* Its end. On its own thread that one is then to be parked for good. */

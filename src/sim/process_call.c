@@ -245,3 +245,11 @@ int weft_sim_process_pid(const struct weft_sim_process *process)
 {
     return process->pid;
 }
+
+int weft_sim_process_set_group(struct weft_sim_process *process, int group)
+{
+    if (group != 0 && group != WEFT__SIM_GROUP_OURS && !weft__sim_group_exists(process->sim, group))
+        return -EPERM;
+    process->group = group ? group : process->pid;
+    return 0;
+}

@@ -216,6 +216,24 @@ TEST(many_wait)
     run(main_waiting);
 }
 
+struct leaver {
+    weft_process *process;
+    bool polite;
+};
+
+static int waits_for_leaver(void *arg)
+{
+    const struct leaver *leaver = arg;
+    struct weft_process_status status;
+
+    same(weft_process_wait(leaver->process, &status), 0);
+    if (leaver->polite)
+        ck_assert(status.code == 7 || status.signal == SIGPIPE);
+    else
+        same(status.signal, SIGKILL);
+    return 0;
+}
+
 /* Closing while others wait: they are answered first. */
 static int main_closing(void *arg)
 {
@@ -263,6 +281,70 @@ static int main_twice(void *arg)
 TEST(closed_twice)
 {
     run(main_twice);
+}
+
+/* One that leads its group and leaves it, alone or with another who stays: it is asked to end, and
+   if it will not it is ended. */
+static void leaves(bool polite, bool alone)
+{
+    struct leaver leaver = {.polite = polite};
+    struct weft_process_status status;
+    weft_process *other = NULL;
+
+    leaver.process =
+        start(CHILD_ARGS(polite ? "polite-leaver" : "stubborn-leaver"),
+              OPT(.in = WEFT_PIPE, .out = WEFT_PIPE, .grace_ns = polite ? 3600000 * MS : 20 * MS));
+    if (!alone)
+        other = start(CHILD_ARGS("sleep"), OPT(.group = weft_process_pid(leaver.process)));
+    same(weft_stream_write(weft_process_stdin(leaver.process), "x", 1, NULL), 1);
+    expect_line(leaver.process, "ready\n");
+    WEFT_SCOPE(s) {
+        same(weft_spawn(&s, waits_for_leaver, &leaver, sizeof leaver, NULL), 0);
+        same(weft_yield(), 0);
+        same(weft_process_close(leaver.process), 0);
+    }
+    if (!other)
+        return;
+    same(weft_process_wait(other, &status), 0); /* it was of the group to the end */
+    ck_assert(status.signal == SIGTERM || status.signal == SIGKILL);
+    same(weft_process_close(other), 0);
+}
+
+static int main_leavers(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 4; i++)
+        leaves(i & 1, i & 2);
+    return 0;
+}
+
+TEST(leaves_its_group)
+{
+    run(main_leavers);
+}
+
+/* Of a group that it had joined and left nothing is known: it may be anybody's by now. */
+static int main_left(void *arg)
+{
+    weft_process *leader = start(CHILD_ARGS("sleep"), NULL), *other;
+
+    (void)arg;
+    other = start(CHILD_ARGS("stubborn-leaver"),
+                  OPT(.group = weft_process_pid(leader), .in = WEFT_PIPE, .out = WEFT_PIPE));
+    same(weft_process_signal_group(other, 0), 0);
+    same(weft_stream_write(weft_process_stdin(other), "x", 1, NULL), 1);
+    expect_line(other, "ready\n");
+    same(weft_process_signal_group(other, SIGKILL), -ESRCH);
+    same(weft_process_poll(leader, NULL), 0);
+    same(weft_process_kill(other), 0);
+    same(weft_process_close(other), 0);
+    same(weft_process_signal_group(leader, SIGKILL), 0);
+    return weft_process_close(leader);
+}
+
+TEST(has_left_a_group)
+{
+    run(main_left);
 }
 
 /* -- scopes -------------------------------------------------------------------------------------
@@ -511,6 +593,6 @@ TEST(two_reactors)
 }
 
 TEST_MAIN("process", 60, codes, ended_by_signals, starts_that_fail, misuse, many_wait,
-          closed_while_others_wait, closed_twice, scopes, deadline, forgotten, bounded,
-          cancelled_before, cancelled_while_it_starts, cancelled_before_there_is_a_place,
-          two_reactors)
+          closed_while_others_wait, closed_twice, leaves_its_group, has_left_a_group, scopes,
+          deadline, forgotten, bounded, cancelled_before, cancelled_while_it_starts,
+          cancelled_before_there_is_a_place, two_reactors)

@@ -315,6 +315,39 @@ TEST(sigchld_ignored)
     signal(SIGCHLD, SIG_DFL);
 }
 
+/* There, too, and not told yet: its number is free, and so is that of its group as far as we know,
+   though here it is not. */
+static int main_gone(void *arg)
+{
+    weft_process *process = NULL;
+    char line[32] = "";
+    int pid, other;
+
+    (void)arg;
+    same(weft_create_subprocess_shell("trap '' HUP; sleep 9 & echo $!; read x",
+                                      OPT(.in = WEFT_PIPE, .out = WEFT_PIPE), &process),
+         0);
+    pid = weft_process_pid(process);
+    ok(weft_stream_read(weft_process_stdout(process), line, sizeof line - 1, 0));
+    other = atoi(line);
+    ck_assert_int_gt(other, 1);
+    same(weft_process_kill(process), 0);
+    while (kill(pid, 0) == 0) /* and we do not go to the ring meanwhile */
+        ;
+    same(weft_process_poll(process, NULL), 0);
+    same(weft_process_signal_group(process, SIGHUP), -ESRCH);
+    same(weft_process_wait(process, NULL), -ECHILD);
+    same(kill(other, SIGKILL), 0);
+    return weft_process_close(process);
+}
+
+TEST(gone_and_not_told)
+{
+    signal(SIGCHLD, SIG_IGN);
+    run(main_gone);
+    signal(SIGCHLD, SIG_DFL);
+}
+
 static int main_many(void *arg)
 {
     (void)arg;
@@ -394,4 +427,4 @@ TEST(terminal)
 
 TEST_MAIN("process_options", 60, shell, found_along_the_path, descriptors, signals_as_before,
           blocked_before, directory, limits, groups, its_children_end_with_it, not_a_program,
-          sigchld_ignored, many, terminal)
+          sigchld_ignored, gone_and_not_told, many, terminal)

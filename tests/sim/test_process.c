@@ -53,6 +53,10 @@ static int minds(weft_sim_process *process, int argc, char **argv)
     same(weft_sim_process_write(process, 9, "x", 1), -EBADF);
     same(weft_sim_process_close(process, 9), -EBADF);
     ck_assert_int_gt(weft_sim_process_pid(process), 0);
+    same(weft_sim_process_set_group(process, 1 << 30), -EPERM);
+    same(weft_sim_process_set_group(process, 1), 0);
+    same(weft_sim_process_set_group(process, weft_sim_process_pid(process)), -EPERM);
+    same(weft_sim_process_set_group(process, 0), 0);
     ck_assert_ptr_nonnull(weft_sim_process_getenv(process, "PATH"));
     return caught;
 }

@@ -32,6 +32,7 @@ struct child {
     void (*on_signal)(void *self, int number, enum weft_sim_on_signal what);
     int (*caught)(void *self);
     const char *(*getenv)(void *self, const char *name);
+    int (*leave_group)(void *self); /* for that of who started it */
 };
 
 #define CHILD_FOREVER INT64_C(3600000000000)
@@ -86,6 +87,16 @@ static inline int child_stubborn(const struct child *child)
     return 98;
 }
 
+/* Goes into another group than the one that it was given, when it is told to; then the word. */
+static inline int child_leaver(const struct child *child, int (*then)(const struct child *))
+{
+    char byte;
+
+    if (child->read(child->self, 0, &byte, 1) != 1 || child->leave_group(child->self) < 0)
+        return 2;
+    return then(child);
+}
+
 static inline int child_main(const struct child *child, int argc, char **argv)
 {
     const char *what = argc > 2 ? argv[2] : "";
@@ -101,6 +112,10 @@ static inline int child_main(const struct child *child, int argc, char **argv)
         return child_polite(child);
     if (strcmp(what, "stubborn") == 0)
         return child_stubborn(child);
+    if (strcmp(what, "polite-leaver") == 0)
+        return child_leaver(child, child_polite);
+    if (strcmp(what, "stubborn-leaver") == 0)
+        return child_leaver(child, child_stubborn);
     if (strcmp(what, "sleep") == 0)
         return child->sleep(child->self, CHILD_FOREVER) < 0;
     if (strcmp(what, "say") == 0) {
@@ -193,6 +208,12 @@ static inline const char *child_real_getenv(void *self, const char *name)
     return getenv(name);
 }
 
+static inline int child_real_leave_group(void *self)
+{
+    (void)self;
+    return setpgid(0, getpgid(getppid()));
+}
+
 /* Before main: this process is a child, and nothing else. */
 static __attribute__((constructor)) void child_if_asked(int argc, char **argv)
 {
@@ -205,6 +226,7 @@ static __attribute__((constructor)) void child_if_asked(int argc, char **argv)
         child_real_on_signal,
         child_real_caught,
         child_real_getenv,
+        child_real_leave_group,
     };
 
     if (argc > 1 && strcmp(argv[1], CHILD_MARK) == 0)
@@ -223,6 +245,7 @@ extern __typeof__(weft_sim_process_sleep) weft_sim_process_sleep __attribute__((
 extern __typeof__(weft_sim_process_on_signal) weft_sim_process_on_signal __attribute__((weak));
 extern __typeof__(weft_sim_process_caught) weft_sim_process_caught __attribute__((weak));
 extern __typeof__(weft_sim_process_getenv) weft_sim_process_getenv __attribute__((weak));
+extern __typeof__(weft_sim_process_set_group) weft_sim_process_set_group __attribute__((weak));
 extern __typeof__(weft_sim_processes) weft_sim_processes __attribute__((weak));
 
 static inline ssize_t child_sim_read(void *self, int fd, void *buffer, size_t size)
@@ -260,11 +283,17 @@ static inline const char *child_sim_getenv(void *self, const char *name)
     return weft_sim_process_getenv(self, name);
 }
 
+static inline int child_sim_leave_group(void *self)
+{
+    return weft_sim_process_set_group(self, 1);
+}
+
 static inline int child_sim_main(weft_sim_process *process, int argc, char **argv)
 {
     const struct child child = {
-        process,         child_sim_read,      child_sim_write,  child_sim_close,
-        child_sim_sleep, child_sim_on_signal, child_sim_caught, child_sim_getenv,
+        process,          child_sim_read,   child_sim_write,
+        child_sim_close,  child_sim_sleep,  child_sim_on_signal,
+        child_sim_caught, child_sim_getenv, child_sim_leave_group,
     };
 
     return child_main(&child, argc, argv);
