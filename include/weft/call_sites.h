@@ -338,6 +338,22 @@ WEFT_AT_(int, weft_linkat, (dirfd, path, new_dirfd, new_path, flags), int dirfd,
     int new_dirfd, const char *new_path, int flags)
 #define weft_linkat(...) weft_linkat_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_AT_(ssize_t, weft_getxattr, (path, name, value, size), const char *path, const char *name,
+    void *value, size_t size)
+#define weft_getxattr(...) weft_getxattr_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_fgetxattr, (fd, name, value, size), int fd, const char *name, void *value,
+    size_t size)
+#define weft_fgetxattr(...) weft_fgetxattr_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_setxattr, (path, name, value, size, flags), const char *path, const char *name,
+    const void *value, size_t size, int flags)
+#define weft_setxattr(...) weft_setxattr_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_fsetxattr, (fd, name, value, size, flags), int fd, const char *name,
+    const void *value, size_t size, int flags)
+#define weft_fsetxattr(...) weft_fsetxattr_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_AT_(ssize_t, weft_getdents64, (fd, buffer, size), int fd, void *buffer, size_t size)
 #define weft_getdents64(...) weft_getdents64_at_(WEFT_HERE_, __VA_ARGS__)
 

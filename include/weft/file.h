@@ -92,6 +92,25 @@ WEFT_API int weft_linkat(int dirfd, const char *path, int new_dirfd, const char 
                          int flags) WEFT_SUSPENDS;
 
 /*
+ * getxattr(2), fgetxattr(2), setxattr(2), fsetxattr(2): what stands under a name beside a file's
+ * bytes. The name begins with its namespace: "user.", as a rule. A path begins in the working
+ * directory unless it begins with a slash; its last link is followed. size: of the memory, 0 asks
+ * how long the value is; or of the value, 64 KiB at most. flags: XATTR_CREATE (it must not be there
+ * yet), XATTR_REPLACE (it must), of <sys/xattr.h>.
+ *
+ * Getting returns the value's length, setting 0; -ENODATA none of that name; -EEXIST; -ERANGE the
+ * memory is too small, or the name is empty or longer than 255 bytes; -EOPNOTSUPP the file system
+ * has no such names; -EPERM they are not for such a file; -E2BIG, -ENOSPC, -EDQUOT.
+ */
+WEFT_API ssize_t weft_getxattr(const char *path, const char *name, void *value,
+                               size_t size) WEFT_SUSPENDS;
+WEFT_API ssize_t weft_fgetxattr(int fd, const char *name, void *value, size_t size) WEFT_SUSPENDS;
+WEFT_API int weft_setxattr(const char *path, const char *name, const void *value, size_t size,
+                           int flags) WEFT_SUSPENDS;
+WEFT_API int weft_fsetxattr(int fd, const char *name, const void *value, size_t size,
+                            int flags) WEFT_SUSPENDS;
+
+/*
  * getdents64(2): entries of the directory, from its position on, as struct dirent64 (<dirent.h>,
  * with _GNU_SOURCE) one behind the other, each d_reclen bytes long; "." and ".." are among them.
  * The buffer is to be aligned as they are. Returns how many bytes; 0 at the end; -ENOTDIR; -EINVAL

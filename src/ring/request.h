@@ -278,6 +278,42 @@ static inline void weft__request_statx(struct weft__sqe *sqe, int dirfd, const c
                               .op_flags = at_flags};
 }
 
+/* Names and paths, and the value that is set, are copied when it is submitted; the memory for one
+   that is asked for is the kernel's until the completion. */
+static inline void weft__request_fgetxattr(struct weft__sqe *sqe, int fd, const char *name,
+                                           const void *value, uint32_t size)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_FGETXATTR,
+                              .fd = fd,
+                              .address = (uint64_t)(uintptr_t)name,
+                              .offset = (uint64_t)(uintptr_t)value,
+                              .length = size};
+}
+
+static inline void weft__request_fsetxattr(struct weft__sqe *sqe, int fd, const char *name,
+                                           const void *value, uint32_t size, uint32_t flags)
+{
+    weft__request_fgetxattr(sqe, fd, name, value, size);
+    sqe->opcode = WEFT__OP_FSETXATTR;
+    sqe->op_flags = flags;
+}
+
+static inline void weft__request_getxattr(struct weft__sqe *sqe, const char *path, const char *name,
+                                          void *value, uint32_t size)
+{
+    weft__request_fgetxattr(sqe, -1, name, value, size);
+    sqe->opcode = WEFT__OP_GETXATTR;
+    sqe->address3 = (uint64_t)(uintptr_t)path;
+}
+
+static inline void weft__request_setxattr(struct weft__sqe *sqe, const char *path, const char *name,
+                                          const void *value, uint32_t size, uint32_t flags)
+{
+    weft__request_fsetxattr(sqe, -1, name, value, size, flags);
+    sqe->opcode = WEFT__OP_SETXATTR;
+    sqe->address3 = (uint64_t)(uintptr_t)path;
+}
+
 static inline void weft__request_renameat(struct weft__sqe *sqe, int dirfd, const char *path,
                                           int new_dirfd, const char *new_path, uint32_t flags)
 {

@@ -59,6 +59,7 @@ static void free_inode(struct weft__sim_disk *disk, struct weft__sim_inode *inod
         disk->inodes_tail = inode->link;
     weft__sim_names_free(disk, inode);
     weft__sim_data_free(disk, inode);
+    weft__sim_xattrs_free(inode);
     weft__sim_free(inode->target);
     weft__sim_free(inode);
 }
@@ -138,6 +139,7 @@ void weft__sim_power_goes(struct weft__sim_disk *disk)
             weft__sim_names_restore(disk, inode);
         else
             weft__sim_data_survive(disk, inode);
+        weft__sim_xattrs_survive(disk, inode);
     }
     for (inode = disk->inodes; inode; inode = next) {
         next = inode->next;

@@ -62,6 +62,13 @@ struct weft__sim_change {
     struct weft__sim_inode *other; /* the other directory of a rename; NULL: none */
 };
 
+struct weft__sim_xattr {
+    struct weft__sim_xattr *next;
+    char *name;
+    void *value;
+    uint32_t size;
+};
+
 struct weft__sim_inode {
     struct weft__sim_inode *next, **link; /* all of the disk's, by age */
     uint64_t serial;
@@ -89,6 +96,9 @@ struct weft__sim_inode {
     struct weft__sim_change *changes, **changes_tail; /* from kept to now, in order */
 
     char *target; /* of a symbolic link */
+
+    struct weft__sim_xattr *xattrs, *xattrs_kept; /* in the order in which they were first set */
+    bool xattrs_dirty;                            /* the two differ */
 };
 
 struct weft__sim_disk {
@@ -174,6 +184,18 @@ void weft__sim_names_survive(struct weft__sim_disk *disk, struct weft__sim_inode
 void weft__sim_names_restore(struct weft__sim_disk *disk, struct weft__sim_inode *directory);
 void weft__sim_names_free(struct weft__sim_disk *disk, struct weft__sim_inode *directory);
 
+/* -- xattr.c ----------------------------------------------------------------------------------- */
+
+/* The value's length, which is put there where it fits; -ENODATA, -ERANGE, ... memory NULL: how
+   long it is. */
+int32_t weft__sim_xattr_get(const struct weft__sim_inode *inode, const char *name, void *memory,
+                            uint32_t size);
+int weft__sim_xattr_set(struct weft__sim_disk *disk, struct weft__sim_inode *inode,
+                        const char *name, const void *value, uint32_t size, uint32_t flags);
+void weft__sim_xattrs_sync(struct weft__sim_inode *inode);
+void weft__sim_xattrs_survive(struct weft__sim_disk *disk, struct weft__sim_inode *inode);
+void weft__sim_xattrs_free(struct weft__sim_inode *inode);
+
 /* -- file.c ------------------------------------------------------------------------------------ */
 
 /* An open file of the inode, one reference the caller's. flags: as of open(2). */
@@ -183,6 +205,7 @@ struct weft__sim_file *weft__sim_file_of(struct weft__sim *sim, struct weft__sim
 struct weft__sim_inode *weft__sim_inode_behind(const struct weft__sim_file *file);
 /* Whether its disk has lost power since it was opened. */
 bool weft__sim_file_is_dead(const struct weft__sim *sim, const struct weft__sim_file *file);
+bool weft__sim_file_is_path(const struct weft__sim_file *file); /* opened with O_PATH */
 /* Whether a read there would find the end; below 0: at its position. */
 bool weft__sim_file_ends_at(const struct weft__sim_file *file, int64_t offset);
 int weft__sim_file_sync(struct weft__sim *sim, struct weft__sim_file *file, int error);

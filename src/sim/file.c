@@ -39,6 +39,11 @@ bool weft__sim_file_is_dead(const struct weft__sim *sim, const struct weft__sim_
     return weft__sim_inode_behind(file) && open_of(file)->life != sim->disk->life;
 }
 
+bool weft__sim_file_is_path(const struct weft__sim_file *file)
+{
+    return weft__sim_inode_behind(file) && open_of(file)->flags & O_PATH;
+}
+
 static bool may_read(const struct open_file *open)
 {
     return !(open->flags & O_PATH) && (open->flags & O_ACCMODE) != O_WRONLY;
@@ -163,6 +168,8 @@ int weft__sim_file_sync(struct weft__sim *sim, struct weft__sim_file *file, int 
     } else {
         (void)weft__sim_data_sync(disk, open->inode, error);
     }
+    if (error == 0)
+        weft__sim_xattrs_sync(open->inode);
     told = tell_failure(open);
     weft__sim_disk_changed(disk, open->inode, told);
     return told;

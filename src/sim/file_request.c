@@ -19,8 +19,10 @@ enum { OF_PATH = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 /* -- what is copied when a request is submitted ------------------------------------------------ */
 
 /* Copies text that ends somewhere; how long it is, with its end. */
-static int copy_text(const char *from, char *to, size_t size, size_t *length)
+int weft__sim_copy_text(uint64_t address, char *to, size_t size, size_t *length)
 {
+    const char *from = (const char *)(uintptr_t)address;
+
     for (size_t i = 0; i < size; i++) {
         if ((i == 0 || (uintptr_t)(from + i) % WEFT__SIM_PAGE == 0) &&
             !weft__sim_is_there((void *)(uintptr_t)(from + i), 1, false))
@@ -42,7 +44,8 @@ static bool has_two_paths(uint8_t opcode)
 bool weft__sim_names_files(uint8_t opcode)
 {
     return opcode == WEFT__OP_OPENAT2 || opcode == WEFT__OP_STATX || opcode == WEFT__OP_UNLINKAT ||
-           opcode == WEFT__OP_MKDIRAT || has_two_paths(opcode);
+           opcode == WEFT__OP_MKDIRAT || opcode == WEFT__OP_GETXATTR ||
+           opcode == WEFT__OP_SETXATTR || has_two_paths(opcode);
 }
 
 int weft__sim_copy_names(struct weft__sim_request *request)
@@ -50,14 +53,13 @@ int weft__sim_copy_names(struct weft__sim_request *request)
     struct weft__sqe *sqe = &request->sqe;
     char *words = weft__sim_alloc((size_t)2 * WEFT__SIM_PATH_MAX);
     size_t length;
-    int error =
-        copy_text((const char *)(uintptr_t)sqe->address, words, WEFT__SIM_PATH_MAX, &length);
+    int error = weft__sim_copy_text(sqe->address, words, WEFT__SIM_PATH_MAX, &length);
 
     request->words = words;
     sqe->address = (uint64_t)(uintptr_t)words;
     if (error == 0 && has_two_paths(sqe->opcode)) {
-        error = copy_text((const char *)(uintptr_t)sqe->offset, words + WEFT__SIM_PATH_MAX,
-                          WEFT__SIM_PATH_MAX, &length);
+        error = weft__sim_copy_text(sqe->offset, words + WEFT__SIM_PATH_MAX, WEFT__SIM_PATH_MAX,
+                                    &length);
         sqe->offset = (uint64_t)(uintptr_t)(words + WEFT__SIM_PATH_MAX);
     } else if (error == 0 && sqe->opcode == WEFT__OP_OPENAT2) {
         struct weft__open_how *how = (struct weft__open_how *)(words + WEFT__SIM_PATH_MAX);
@@ -110,8 +112,8 @@ static int place_within(struct weft__sim *sim, int dirfd, const char *path,
                      : weft__sim_walk(weft__sim_disk(sim), from, path, what_for, resolve, place);
 }
 
-static int place_of(struct weft__sim *sim, int dirfd, const char *path,
-                    enum weft__sim_walk_for what_for, struct weft__sim_place *place)
+int weft__sim_place_of(struct weft__sim *sim, int dirfd, const char *path,
+                       enum weft__sim_walk_for what_for, struct weft__sim_place *place)
 {
     return place_within(sim, dirfd, path, what_for, 0, place);
 }
@@ -307,9 +309,10 @@ static int status_of(struct weft__sim_request *request, struct statx *status)
         if (weft__sim_file_is_dead(sim, file))
             return -EIO;
     } else {
-        error = place_of(sim, request->sqe.fd, path,
-                         flags & AT_SYMLINK_NOFOLLOW ? WEFT__SIM_WHERE : WEFT__SIM_WHERE_FOLLOWED,
-                         &place);
+        error = weft__sim_place_of(sim, request->sqe.fd, path,
+                                   flags & AT_SYMLINK_NOFOLLOW ? WEFT__SIM_WHERE
+                                                               : WEFT__SIM_WHERE_FOLLOWED,
+                                   &place);
         if (error < 0 || !place.inode)
             return error < 0 ? error : -ENOENT;
     }
@@ -347,7 +350,7 @@ static int32_t perform_unlink(struct weft__sim_request *request)
 
     if (flags & ~(uint32_t)AT_REMOVEDIR)
         return -EINVAL;
-    error = place_of(sim, request->sqe.fd, path, WEFT__SIM_NAME, &place);
+    error = weft__sim_place_of(sim, request->sqe.fd, path, WEFT__SIM_NAME, &place);
     if (error < 0)
         return error;
     if (!place.inode && !flags) /* or the name of a Unix socket */
@@ -361,7 +364,8 @@ static int32_t perform_mkdir(struct weft__sim_request *request)
     struct weft__sim_disk *disk = weft__sim_disk(sim);
     struct weft__sim_place place;
     struct weft__sim_inode *inode;
-    int error = place_of(sim, request->sqe.fd, text(request->sqe.address), WEFT__SIM_NAME, &place);
+    int error = weft__sim_place_of(sim, request->sqe.fd, text(request->sqe.address), WEFT__SIM_NAME,
+                                   &place);
 
     if (error == 0)
         error = may_make(disk, &place);
@@ -381,7 +385,8 @@ static int32_t perform_symlink(struct weft__sim_request *request)
     const char *target = text(request->sqe.address);
     struct weft__sim_place place;
     struct weft__sim_inode *inode;
-    int error = place_of(sim, request->sqe.fd, text(request->sqe.offset), WEFT__SIM_NAME, &place);
+    int error =
+        weft__sim_place_of(sim, request->sqe.fd, text(request->sqe.offset), WEFT__SIM_NAME, &place);
 
     if (!target[0])
         return -ENOENT;
@@ -408,13 +413,15 @@ static int32_t perform_link(struct weft__sim_request *request)
 
     if (flags & ~(uint32_t)AT_SYMLINK_FOLLOW)
         return -EINVAL;
-    error = place_of(sim, request->sqe.fd, text(request->sqe.address),
-                     flags & AT_SYMLINK_FOLLOW ? WEFT__SIM_WHERE_FOLLOWED : WEFT__SIM_WHERE, &from);
+    error =
+        weft__sim_place_of(sim, request->sqe.fd, text(request->sqe.address),
+                           flags & AT_SYMLINK_FOLLOW ? WEFT__SIM_WHERE_FOLLOWED : WEFT__SIM_WHERE,
+                           &from);
     if (error == 0 && !from.inode)
         error = -ENOENT;
     if (error == 0)
-        error =
-            place_of(sim, (int)request->sqe.length, text(request->sqe.offset), WEFT__SIM_NAME, &to);
+        error = weft__sim_place_of(sim, (int)request->sqe.length, text(request->sqe.offset),
+                                   WEFT__SIM_NAME, &to);
     if (error == 0)
         error = may_make(disk, &to);
     if (error == 0 && to.slash)
@@ -431,11 +438,12 @@ static int32_t perform_rename(struct weft__sim_request *request)
 {
     struct weft__sim *sim = request->ring->sim;
     struct weft__sim_place from, to;
-    int error = place_of(sim, request->sqe.fd, text(request->sqe.address), WEFT__SIM_NAME, &from);
+    int error =
+        weft__sim_place_of(sim, request->sqe.fd, text(request->sqe.address), WEFT__SIM_NAME, &from);
 
     if (error == 0)
-        error =
-            place_of(sim, (int)request->sqe.length, text(request->sqe.offset), WEFT__SIM_NAME, &to);
+        error = weft__sim_place_of(sim, (int)request->sqe.length, text(request->sqe.offset),
+                                   WEFT__SIM_NAME, &to);
     return error < 0
                ? error
                : weft__sim_name_rename(weft__sim_disk(sim), &from, &to, request->sqe.op_flags);
@@ -458,6 +466,9 @@ int32_t weft__sim_perform_names(struct weft__sim_request *request)
         return perform_symlink(request);
     case WEFT__OP_LINKAT:
         return perform_link(request);
+    case WEFT__OP_GETXATTR:
+    case WEFT__OP_SETXATTR:
+        return weft__sim_perform_xattr(request);
     default:
         return perform_rename(request);
     }
@@ -467,7 +478,8 @@ bool weft__sim_is_of_whole_file(uint8_t opcode)
 {
     return opcode == WEFT__OP_FSYNC || opcode == WEFT__OP_FALLOCATE ||
            opcode == WEFT__OP_FTRUNCATE || opcode == WEFT__OP_SYNC_RANGE ||
-           opcode == WEFT__OP_FADVISE;
+           opcode == WEFT__OP_FADVISE || opcode == WEFT__OP_FGETXATTR ||
+           opcode == WEFT__OP_FSETXATTR;
 }
 
 int32_t weft__sim_perform_whole(struct weft__sim_request *request)
@@ -481,6 +493,8 @@ int32_t weft__sim_perform_whole(struct weft__sim_request *request)
     if (sqe->opcode == WEFT__OP_SYNC_RANGE)
         return weft__sim_file_sync_range(sim, file, (int64_t)sqe->offset, sqe->length,
                                          sqe->op_flags);
+    if (weft__sim_is_xattr(sqe->opcode))
+        return weft__sim_perform_xattr(request);
     if (sqe->opcode == WEFT__OP_FADVISE)
         return weft__sim_file_advise(file, sqe->length, sqe->op_flags);
     if (!weft__sim_inode_behind(file)) {

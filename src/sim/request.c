@@ -453,6 +453,11 @@ static int take_over(struct weft__sim_request *request)
         return weft__sim_vector_lend(request);
     if (sqe->opcode == WEFT__OP_STATX)
         lend_memory(request, sqe->offset, sizeof(struct statx), true);
+    if (weft__sim_is_xattr(sqe->opcode)) {
+        if (!weft__sim_sets_xattr(sqe->opcode) && sqe->length > 0)
+            lend_memory(request, sqe->offset, sqe->length, true);
+        return weft__sim_copy_xattr(request);
+    }
     if (weft__sim_names_files(sqe->opcode))
         return weft__sim_copy_names(request);
     if (weft__sim_moves_bytes(sqe->opcode) && !(sqe->flags & WEFT__SQE_BUFFER_SELECT))

@@ -20,6 +20,7 @@
 #define WEFT_SIM_RING_CORE_H
 
 #include "ring/ring.h"
+#include "sim/disk.h"
 #include "sim/lent.h"
 #include "sim/world.h"
 
@@ -160,6 +161,17 @@ int weft__sim_copy_names(struct weft__sim_request *request);
 int32_t weft__sim_perform_names(struct weft__sim_request *request);
 bool weft__sim_is_of_whole_file(uint8_t opcode);
 int32_t weft__sim_perform_whole(struct weft__sim_request *request);
+
+/* Text that ends somewhere: 0 and how long it is, with its end; -EFAULT; -ENAMETOOLONG. */
+int weft__sim_copy_text(uint64_t address, char *to, size_t size, size_t *length);
+int weft__sim_place_of(struct weft__sim *sim, int dirfd, const char *path,
+                       enum weft__sim_walk_for what_for, struct weft__sim_place *place);
+
+/* xattr.c: requests for what stands beside a file's bytes; as the above. */
+bool weft__sim_is_xattr(uint8_t opcode);
+bool weft__sim_sets_xattr(uint8_t opcode);
+int weft__sim_copy_xattr(struct weft__sim_request *request);
+int32_t weft__sim_perform_xattr(struct weft__sim_request *request);
 
 /* vector.c: memory in pieces. _lend: 0, -EINVAL, -EFAULT; the length of the request becomes the sum
    of theirs. */

@@ -32,6 +32,12 @@ static void wrong_names(void)
     WRONG(weft_symlinkat("a", folder, NULL), -EFAULT, "weft_symlinkat", "NULL for a path");
     WRONG(weft_renameat(folder, NULL, folder, "b"), -EFAULT, "weft_renameat", "NULL for a path");
     WRONG(weft_linkat(folder, "a", folder, NULL, 0), -EFAULT, "weft_linkat", "NULL for a path");
+    WRONG(weft_getxattr(NULL, "n", &byte, 1), -EFAULT, "weft_getxattr", "NULL for a path");
+    WRONG(weft_setxattr(NULL, "n", &byte, 1, 0), -EFAULT, "weft_setxattr", "NULL for a path");
+    WRONG(weft_getxattr("a", NULL, &byte, 1), -EFAULT, "weft_getxattr", "NULL for a name");
+    WRONG(weft_setxattr("a", "n", NULL, 1, 0), -EFAULT, "weft_setxattr", "NULL for memory");
+    WRONG(weft_fgetxattr(folder, "n", NULL, 1), -EFAULT, "weft_fgetxattr", "NULL for memory");
+    WRONG(weft_fsetxattr(folder, NULL, &byte, 1, 0), -EFAULT, "weft_fsetxattr", "NULL for a name");
     WRONG(weft_getdents64(folder, NULL, 512), -EFAULT, "weft_getdents64", "NULL for memory");
     WRONG(weft_getdents64(-1, &byte, 1), -EBADF, "weft_getdents64", "a negative descriptor");
     /* the second is looked at, too */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 
 #include "simulate.h"
 
@@ -27,6 +28,7 @@ static uint64_t state;
 static int here, there;                     /* the folders: simulated, the machine's */
 static int fds_here[OPEN], fds_there[OPEN]; /* -1: none; opened alike */
 static uint32_t succeeded;
+static bool has_xattrs; /* the machine's folder */
 
 static uint64_t draw(uint64_t count)
 {
@@ -141,6 +143,27 @@ static void do_sync(int at)
     agree("fsync", "", weft_fsync(fds_here[at]), real(fsync(fds_there[at])));
 }
 
+static void do_xattr(int at)
+{
+    static const char *const keys[] = {"user.a", "user.a", "user.b", "user.", "user", "x", ""};
+    static const int flags[] = {0, 0, XATTR_CREATE, XATTR_REPLACE, XATTR_CREATE | XATTR_REPLACE, 4};
+    const char *key = keys[draw(7)];
+    char one[8] = "", other[8] = "";
+    size_t size = draw(8);
+    int flag = flags[draw(6)];
+
+    if (!has_xattrs)
+        return;
+    if (draw(2)) {
+        agree("fsetxattr", key, weft_fsetxattr(fds_here[at], key, "01234567", size, flag),
+              real(fsetxattr(fds_there[at], key, "01234567", size, flag)));
+        return;
+    }
+    agree("fgetxattr", key, weft_fgetxattr(fds_here[at], key, one, size),
+          real(fgetxattr(fds_there[at], key, other, size)));
+    ck_model(memcmp(one, other, sizeof one) == 0);
+}
+
 static void do_rename(void)
 {
     static const unsigned flags[] = {0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE};
@@ -236,7 +259,10 @@ static void do_anything(void)
     default:
         if (fds_here[at] < 0)
             break;
-        switch (draw(5)) {
+        switch (draw(6)) {
+        case 5:
+            do_xattr(at);
+            break;
         case 0:
         case 1:
             do_write(at);
@@ -261,6 +287,7 @@ static int both(void *arg)
     ck_assert_ptr_nonnull(mkdtemp(folder));
     there = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ok(there);
+    has_xattrs = fsetxattr(there, "user.none", "", 0, 0) == 0;
     same(weft_mkdirat(AT_FDCWD, "/tmp/both", 0755), 0);
     here = weft_open("/tmp/both", O_RDONLY | O_DIRECTORY, 0);
     ok(here);

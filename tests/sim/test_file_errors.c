@@ -34,6 +34,30 @@ static int64_t advises_memory(void)
     return weft_madvise(page, sizeof page, MADV_WILLNEED);
 }
 
+static int64_t sets(void)
+{
+    return weft_fsetxattr(fd, "user.x", "x", 1, 0);
+}
+
+static int64_t sets_by_path(void)
+{
+    return weft_setxattr("/tmp/a", "user.x", "x", 1, 0);
+}
+
+static int64_t gets(void)
+{
+    int64_t result = weft_fgetxattr(fd, "user.x", page, sizeof page);
+
+    return result == -ENODATA ? 0 : result;
+}
+
+static int64_t gets_by_path(void)
+{
+    int64_t result = weft_getxattr("/tmp/a", "user.x", page, sizeof page);
+
+    return result == -ENODATA ? 0 : result;
+}
+
 static const struct {
     const char *opcode;
     int64_t (*call)(void);
@@ -41,6 +65,10 @@ static const struct {
 } calls[] = {
     {"open", opens, {"ENFILE", "EIO", "EINTR", "ENOMEM"}},
     {"sync_range", syncs_part, {"EIO", "ENOMEM", "ENOSPC"}},
+    {"fsetxattr", sets, {"EIO", "ENOMEM", "ENOSPC", "EDQUOT"}},
+    {"setxattr", sets_by_path, {"EIO", "ENOMEM", "ENOSPC", "EDQUOT"}},
+    {"fgetxattr", gets, {"EIO", "ENOMEM"}},
+    {"getxattr", gets_by_path, {"EIO", "ENOMEM"}},
     {"madvise", advises_memory, {"EIO", "ENOMEM"}},
 };
 
@@ -129,4 +157,80 @@ TEST(without_power)
     same(world_run(&world), 0);
 }
 
-TEST_MAIN("file errors", 20, each_is_told, a_loss_is_told_by_a_part, without_power)
+/* Names and values outlive the power once the file was synced; until then they may, or may not. */
+static int main_names_kept(void *arg)
+{
+    char value[8] = "";
+    int64_t n;
+
+    (void)arg;
+    fd = weft_open("/tmp/a", O_RDWR | O_CREAT, 0600);
+    ok(fd);
+    same(weft_fsetxattr(fd, "user.kept", "kept", 4, 0), 0);
+    same(weft_fsetxattr(fd, "user.changed", "old", 3, 0), 0);
+    same(weft_fsync(fd), 0);
+    same(weft_close(fd), 0);
+    fd = weft_open("/tmp", O_RDONLY | O_DIRECTORY, 0);
+    same(weft_fsync(fd), 0);
+    same(weft_close(fd), 0);
+    same(weft_setxattr("/tmp/a", "user.changed", "new", 3, 0), 0);
+    same(weft_setxattr("/tmp/a", "user.made", "x", 1, 0), 0);
+    same(weft_sim_power_off(), 0);
+    same(weft_getxattr("/tmp/a", "user.kept", value, sizeof value), -EIO);
+    same(weft_sim_power_on(), 0);
+    same(weft_getxattr("/tmp/a", "user.kept", value, sizeof value), 4);
+    ck_assert_str_eq(value, "kept");
+    n = weft_getxattr("/tmp/a", "user.made", value, sizeof value);
+    ck_assert(n == 1 || n == -ENODATA);
+    same(weft_getxattr("/tmp/a", "user.changed", value, sizeof value), 3);
+    ck_assert_mem_eq(value, n == 1 ? "new" : "old", 3);
+    *(int *)arg += n == 1;
+    return 0;
+}
+
+static int world_of_names(void *arg)
+{
+    return weft_run(main_names_kept, arg, 0, NULL);
+}
+
+TEST(names_and_power)
+{
+    int survived = 0;
+
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct world world = {.seed = seed, .plan = "calm power.data=1/2"};
+
+        same(world_run_fn(&world, world_of_names, &survived), 0);
+    }
+    ck_assert(survived > 0 && survived < 20);
+}
+
+static int main_full(void *arg)
+{
+    char value[1000], name[16];
+    int error = 0, count = 0;
+
+    (void)arg;
+    memset(value, 'x', sizeof value);
+    fd = weft_open("/tmp/a", O_RDWR | O_CREAT, 0600);
+    ok(fd);
+    while (error == 0 && count < 100) {
+        snprintf(name, sizeof name, "user.%d", count++);
+        error = weft_fsetxattr(fd, name, value, sizeof value, 0);
+    }
+    same(error, -ENOSPC);
+    same(weft_fgetxattr(fd, name, NULL, 0), -ENODATA);
+    same(weft_fsetxattr(fd, "user.0", "x", 1, 0), 0); /* which makes room */
+    same(weft_fsetxattr(fd, name, value, sizeof value, 0), 0);
+    return weft_close(fd);
+}
+
+TEST(room_for_names)
+{
+    struct world world = {.seed = 1, .plan = "calm", .task = main_full};
+
+    same(world_run(&world), 0);
+}
+
+TEST_MAIN("file errors", 20, each_is_told, a_loss_is_told_by_a_part, without_power, names_and_power,
+          room_for_names)
