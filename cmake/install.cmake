@@ -2,12 +2,17 @@
 include(CMakePackageConfigHelpers)
 
 install(DIRECTORY include/weft DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-install(TARGETS weft weft_static weft_sim weft_names EXPORT weft-targets
+set(weft_installed weft weft_static weft_sim weft_names)
+if(TARGET weft_tls)
+    list(APPEND weft_installed weft_tls)
+endif()
+install(TARGETS ${weft_installed} EXPORT weft-targets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
     INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
-# The exported names are weft::weft, weft::static, weft::sim and weft::names, the same as the aliases of the build tree.
+# The exported names are weft::weft, weft::static, weft::sim, weft::names and, where there is OpenSSL,
+# weft::tls, the same as the aliases of the build tree.
 install(EXPORT weft-targets NAMESPACE weft:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
 configure_package_config_file(cmake/weft-config.cmake.in ${PROJECT_BINARY_DIR}/weft-config.cmake
     INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/weft)

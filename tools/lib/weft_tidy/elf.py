@@ -157,7 +157,9 @@ def exported(shared):
 BESIDE = {
     "include/weft/sim.h": "libweft-sim.a",
     "include/weft/names.h": "names/libweft-names.a",
+    "include/weft/tls.h": "tls/libweft-tls.a",
 }
+OPTIONAL = {"tls/libweft-tls.a"}  # not built where there is no OpenSSL
 
 
 def beside_findings(options, promised):
@@ -165,6 +167,10 @@ def beside_findings(options, promised):
     for header, archive in BESIDE.items():
         names = {name for name in promised if promised[name] == header}
         if not names:
+            continue
+        if archive in OPTIONAL and options.build and not (options.build / "src" / archive).exists():
+            for name in names:
+                del promised[name]
             continue
         path = library(options, archive)
         there = {words[-1] for words in map(str.split, run("nm", "-g", "--defined-only", path)

@@ -7,7 +7,7 @@ HEADER = "include/weft/call_sites.h"
 UMBRELLA = "include/weft/weft.h"
 # These stand beside <weft/weft.h>, for programs that bring the simulated kernel, or link a library
 # beside the core: they have their own errors.
-ASIDE = ("include/weft/sim.h", "include/weft/names.h")
+ASIDE = ("include/weft/sim.h", "include/weft/names.h", "include/weft/tls.h")
 
 # Functions that cannot be called wrongly, each group with its reason. All others are in the header.
 EXEMPT = {

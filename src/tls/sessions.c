@@ -1,0 +1,99 @@
+/*
+ * tls/sessions.c - what a client was given to resume by: for each name the newest. Any thread,
+ * under the lock, which is held for a few steps along a short list.
+ *
+ * A session of TLS 1.3 is used once (RFC 8446, C.4): finding it takes it off the list.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "tls/layer.h"
+
+struct weft__tls_session {
+    struct weft__tls_session *next;
+    SSL_SESSION *session;
+    char name[WEFT__TLS_NAME_SIZE];
+};
+
+int weft__tls_sessions_open(struct weft__tls_sessions *sessions, uint32_t count_max)
+{
+    sessions->count_max = count_max;
+    sessions->lock = CRYPTO_THREAD_lock_new();
+    return sessions->lock ? 0 : -ENOMEM;
+}
+
+static void drop(struct weft__tls_sessions *sessions, struct weft__tls_session **place)
+{
+    struct weft__tls_session *one = *place;
+
+    *place = one->next;
+    sessions->count--;
+    SSL_SESSION_free(one->session);
+    free(one);
+}
+
+void weft__tls_sessions_close(struct weft__tls_sessions *sessions)
+{
+    while (sessions->list)
+        drop(sessions, &sessions->list);
+    CRYPTO_THREAD_lock_free(sessions->lock);
+}
+
+static struct weft__tls_session **place_of(struct weft__tls_sessions *sessions, const char *name)
+{
+    struct weft__tls_session **place = &sessions->list;
+
+    while (*place && strcasecmp((*place)->name, name) != 0)
+        place = &(*place)->next;
+    return place;
+}
+
+static void drop_eldest(struct weft__tls_sessions *sessions)
+{
+    struct weft__tls_session **place = &sessions->list;
+
+    while ((*place)->next)
+        place = &(*place)->next;
+    drop(sessions, place);
+}
+
+bool weft__tls_sessions_keep(struct weft__tls_sessions *sessions, const char *name,
+                             SSL_SESSION *session)
+{
+    struct weft__tls_session *one = calloc(1, sizeof *one);
+    struct weft__tls_session **place;
+
+    if (!one)
+        return false;
+    memcpy(one->name, name, strlen(name) + 1);
+    one->session = session;
+    CRYPTO_THREAD_write_lock(sessions->lock);
+    place = place_of(sessions, name);
+    if (*place)
+        drop(sessions, place);
+    one->next = sessions->list;
+    sessions->list = one;
+    if (++sessions->count > sessions->count_max)
+        drop_eldest(sessions);
+    CRYPTO_THREAD_unlock(sessions->lock);
+    return true;
+}
+
+SSL_SESSION *weft__tls_sessions_find(struct weft__tls_sessions *sessions, const char *name)
+{
+    struct weft__tls_session **place;
+    SSL_SESSION *found = NULL;
+
+    CRYPTO_THREAD_write_lock(sessions->lock);
+    place = place_of(sessions, name);
+    if (*place && SSL_SESSION_is_resumable((*place)->session)) {
+        found = (*place)->session;
+        SSL_SESSION_up_ref(found);
+    }
+    if (*place && (!found || SSL_SESSION_get_protocol_version(found) >= TLS1_3_VERSION))
+        drop(sessions, place);
+    CRYPTO_THREAD_unlock(sessions->lock);
+    return found;
+}
