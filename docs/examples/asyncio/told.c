@@ -45,8 +45,9 @@ static int work(void *arg)
 
 int main(void)
 {
-    static const struct weft_debug_opt debug = {
-        .size = sizeof debug, .kinds = WEFT_REPORT_UNHEARD, .hook = told};
+    static const struct weft_debug_opt debug = {.size = sizeof debug,
+                                                .kinds = WEFT_REPORT_UNHEARD,
+                                                .hook = told};
 
     weft_set_debug(&debug);
     return run(work);
