@@ -35,6 +35,7 @@
 #include <weft/runtime.h>
 #include <weft/scope.h>
 #include <weft/select.h>
+#include <weft/select_io.h>
 #include <weft/server.h>
 #include <weft/signal.h>
 #include <weft/splice.h>
@@ -796,12 +797,6 @@ WEFT_NODISCARD WEFT_AT_(int, weft_shield_open, (scope, deadline), weft_scope *sc
     int64_t deadline)
 #define weft_shield_open(...) weft_shield_open_at_(WEFT_HERE_, __VA_ARGS__)
 
-WEFT_AT_(int, weft_case_recv_, (arg), void *arg)
-#define weft_case_recv_(...) weft_case_recv__at_(WEFT_HERE_, __VA_ARGS__)
-
-WEFT_AT_(int, weft_case_accept_, (arg), void *arg)
-#define weft_case_accept_(...) weft_case_accept__at_(WEFT_HERE_, __VA_ARGS__)
-
 WEFT_NODISCARD WEFT_AT_(int, weft_select, (cases, count, flags), weft_case *cases, uint32_t count,
     uint32_t flags)
 #define weft_select(...) weft_select_at_(WEFT_HERE_, __VA_ARGS__)
@@ -809,6 +804,42 @@ WEFT_NODISCARD WEFT_AT_(int, weft_select, (cases, count, flags), weft_case *case
 WEFT_NODISCARD WEFT_AT_(int, weft_select_nowait, (cases, count, flags), weft_case *cases,
     uint32_t count, uint32_t flags)
 #define weft_select_nowait(...) weft_select_nowait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_recv_, (arg), void *arg)
+#define weft_case_recv_(...) weft_case_recv__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_send_, (arg), void *arg)
+#define weft_case_send_(...) weft_case_send__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_recvmsg_, (arg), void *arg)
+#define weft_case_recvmsg_(...) weft_case_recvmsg__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_sendmsg_, (arg), void *arg)
+#define weft_case_sendmsg_(...) weft_case_sendmsg__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_read_, (arg), void *arg)
+#define weft_case_read_(...) weft_case_read__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_write_, (arg), void *arg)
+#define weft_case_write_(...) weft_case_write__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_accept_, (arg), void *arg)
+#define weft_case_accept_(...) weft_case_accept__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_connect_, (arg), void *arg)
+#define weft_case_connect_(...) weft_case_connect__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_poll_, (arg), void *arg)
+#define weft_case_poll_(...) weft_case_poll__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_stream_read_, (arg), void *arg)
+#define weft_case_stream_read_(...) weft_case_stream_read__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_process_, (arg), void *arg)
+#define weft_case_process_(...) weft_case_process__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_signals_, (arg), void *arg)
+#define weft_case_signals_(...) weft_case_signals__at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_open_connection, (address, opt, stream), const char *address,
     const struct weft_connection_opt *opt, weft_stream **stream)

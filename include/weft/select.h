@@ -18,10 +18,10 @@
  * task or time has had any: a thing that becomes ready goes to the select at once or not at all,
  * under the object's own lock, also from another reactor.
  *
- * Operations (weft_case_recv, weft_case_accept) and coroutines (weft_case_await) run as child tasks
- * of the select. When they lose they are cancelled and waited for. One that took effect all the
- * same says so in the `result` of its case: bytes received, a connection accepted. So look at
- * weft_case_happened of such a case before it is forgotten.
+ * Operations (weft_case_recv and its kin, in weft/select_io.h) and coroutines (weft_case_await) run
+ * as child tasks of the select. When they lose they are cancelled and waited for. One that took
+ * effect all the same says so in the `result` of its case: bytes received, a connection accepted.
+ * So look at weft_case_happened of such a case before it is forgotten.
  *
  * Tasks and futures are waited for, not owned: a select that ends leaves them as they are.
  * (weft_race, in weft/await.h, owns and cancels what loses.)
@@ -59,8 +59,8 @@ typedef struct weft_case {
     uint8_t kind; /* enum weft_case_kind */
     int fd;       /* of an operation, with its flags */
     int flags;
-    void *object;             /* the queue, event, lock, semaphore */
-    void *item;               /* where an item or bytes go to, or what is put */
+    void *object;             /* the queue, event, lock, semaphore, stream, process, signals */
+    void *item;               /* where an item or bytes go to, or what is put, sent, connected to */
     size_t size;              /* bytes at `item`, of an operation */
     int64_t deadline;         /* WEFT_CASE_UNTIL */
     weft_awaitable awaitable; /* WEFT_CASE_AWAIT; the function of an operation */
@@ -124,33 +124,6 @@ static inline weft_case weft_case_await(weft_awaitable awaitable)
 
     made.awaitable = awaitable;
     return made;
-}
-
-WEFT_API int weft_case_recv_(void *arg) WEFT_SUSPENDS;
-WEFT_API int weft_case_accept_(void *arg) WEFT_SUSPENDS;
-static inline weft_case weft_case_operation_(weft_task_fn fn, int fd, int flags)
-{
-    weft_case made = weft_case_of_(WEFT_CASE_OPERATION, NULL, NULL);
-
-    made.fd = fd;
-    made.flags = flags;
-    made.awaitable.fn = fn;
-    return made;
-}
-
-/* weft_recv; its result is what that returns. */
-static inline weft_case weft_case_recv(int fd, void *buffer, size_t size, int flags)
-{
-    weft_case made = weft_case_operation_(weft_case_recv_, fd, flags);
-
-    made.item = buffer;
-    made.size = size;
-    return made;
-}
-/* weft_accept without an address; its result is the new descriptor, which is the caller's. */
-static inline weft_case weft_case_accept(int fd, int flags)
-{
-    return weft_case_operation_(weft_case_accept_, fd, flags);
 }
 
 /* Has it had any effect? After weft_select, for the one that won and for those that did not. */

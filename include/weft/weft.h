@@ -27,6 +27,7 @@
 #include <weft/runtime.h>
 #include <weft/scope.h>
 #include <weft/select.h>
+#include <weft/select_io.h>
 #include <weft/server.h>
 #include <weft/signal.h>
 #include <weft/splice.h>
