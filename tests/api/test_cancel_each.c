@@ -1,24 +1,15 @@
 /*
- * Every kind of wait, cancelled before it began, in flight, completed and not yet seen, and from
- * another core. What must hold for each: a wait that was cancelled has had no effect, and what it
- * waited for is there for the next one; what had happened before the cancellation is the result,
- * and the cancellation shows at the next call. Would catch a wait that forgets either, or that
- * leaves something of itself behind.
+ * Every wait of a task for others, and for time, cancelled at each moment: cancel_each.h. Would
+ * catch a wait that forgets what it was given or that it was cancelled, or that leaves something of
+ * itself behind.
+ *
+ * Not here, since nothing cancels them: closing a scope, a generator, a queue, a lookout; releasing
+ * a lock; the re-lock inside a condition's wait. weft_future_wait is for threads, which are not
+ * cancelled. A call's and a spawn's way to another reactor is tests/api/test_remote.c's.
  */
-#include "support/net.h"
-#include "sync.h"
+#include <time.h>
 
-struct kind {
-    const char *name;
-    void (*set_up)(void);
-    int (*wait)(void);      /* the call; in a task of its own */
-    void (*complete)(void); /* makes it end; NULL: only time does */
-    void (*finish)(void);
-    int value; /* what it answers then */
-    bool owns; /* cancelled, it cancels what it waits for: set up again after that */
-    bool late; /* completing takes a while: the cancellation may come first */
-    bool runs; /* once a thread has begun it cannot be cancelled, and its result is the answer */
-};
+#include "cancel_each.h"
 
 static weft_lock lock;
 static weft_rwlock rwlock;
@@ -31,7 +22,7 @@ static weft_future *future;
 static weft_generator *generator;
 static weft_scope inner;
 static weft_task target;
-static int fds[2], listener, port, released;
+static int released;
 static bool target_ended;
 
 static void nothing(void)
@@ -96,6 +87,18 @@ static int wait_write(void)
 
     return result == 0 ? weft_rwlock_write_release(&rwlock) : result;
 }
+static int wait_read_until(void)
+{
+    int result = weft_rwlock_read_until(&rwlock, weft_after_ns(HOUR));
+
+    return result == 0 ? weft_rwlock_read_release(&rwlock) : result;
+}
+static int wait_write_until(void)
+{
+    int result = weft_rwlock_write_until(&rwlock, weft_after_ns(HOUR));
+
+    return result == 0 ? weft_rwlock_write_release(&rwlock) : result;
+}
 static void complete_rwlock(void)
 {
     is(weft_rwlock_write_release(&rwlock), 0);
@@ -115,6 +118,10 @@ static int wait_event(void)
 {
     return weft_event_wait(&event);
 }
+static int wait_event_until(void)
+{
+    return weft_event_wait_until(&event, weft_after_ns(HOUR));
+}
 static void complete_event(void)
 {
     weft_event_set(&event);
@@ -127,6 +134,10 @@ static void up_semaphore(void)
 static int wait_semaphore(void)
 {
     return weft_semaphore_acquire(&semaphore);
+}
+static int wait_semaphore_until(void)
+{
+    return weft_semaphore_acquire_until(&semaphore, weft_after_ns(HOUR));
 }
 static void complete_semaphore(void)
 {
@@ -156,6 +167,41 @@ static void complete_condition(void)
 {
     is(weft_condition_notify(&condition, 1), 1);
 }
+static int wait_condition_until(void)
+{
+    int result = weft_lock_acquire(&lock);
+
+    if (result < 0)
+        return result;
+    result = weft_condition_wait_until(&condition, &lock, weft_after_ns(HOUR));
+    is(weft_lock_release(&lock), 0);
+    return result;
+}
+static bool is_released(void *arg)
+{
+    (void)arg;
+    return released != 0;
+}
+static void up_predicate(void)
+{
+    up_condition();
+    released = 0;
+}
+static int wait_predicate(void)
+{
+    int result = weft_lock_acquire(&lock);
+
+    if (result < 0)
+        return result;
+    result = weft_condition_wait_for(&condition, &lock, is_released, NULL);
+    is(weft_lock_release(&lock), 0);
+    return result;
+}
+static void complete_predicate(void)
+{
+    released = 1;
+    complete_condition();
+}
 
 static void up_barrier(void)
 {
@@ -164,6 +210,10 @@ static void up_barrier(void)
 static int wait_barrier(void)
 {
     return weft_barrier_wait(&barrier);
+}
+static int wait_barrier_until(void)
+{
+    return weft_barrier_wait_until(&barrier, weft_after_ns(HOUR));
 }
 static void complete_barrier(void)
 {
@@ -192,6 +242,23 @@ static int wait_select(void)
     is(item, result == 1 ? 6 : 0);
     return result;
 }
+static int got(int result, int item)
+{
+    is(item, result == 0 ? 6 : 0);
+    return result;
+}
+static int wait_get_until(void)
+{
+    int item = 0, result = weft_queue_get_until(&queue, &item, weft_after_ns(HOUR));
+
+    return got(result, item);
+}
+static int wait_get_idle(void)
+{
+    int item = 0, result = weft_queue_get_idle(&queue, &item);
+
+    return got(result, item);
+}
 static void complete_get(void)
 {
     int item = 6;
@@ -209,6 +276,12 @@ static int wait_put(void)
 
     return weft_queue_put(&queue, &item);
 }
+static int wait_put_until(void)
+{
+    int item = 6;
+
+    return weft_queue_put_until(&queue, &item, weft_after_ns(HOUR));
+}
 static void complete_put(void)
 {
     int item;
@@ -218,6 +291,10 @@ static void complete_put(void)
 static int wait_queue_join(void)
 {
     return weft_queue_join(&queue);
+}
+static int wait_queue_join_until(void)
+{
+    return weft_queue_join_until(&queue, weft_after_ns(HOUR));
 }
 static void complete_queue_join(void)
 {
@@ -251,6 +328,25 @@ static int wait_await(void)
     int result = 0, error = weft_await(target, &result);
 
     return error < 0 ? error : result;
+}
+static int wait_await_until(void)
+{
+    int result = 0, error = weft_await_until(target, &result, weft_after_ns(HOUR));
+
+    return error < 0 ? error : result;
+}
+static int wait_join(void)
+{
+    int result = 0, error = weft_join(target, &result);
+
+    return error < 0 ? error : result;
+}
+static int wait_any(void)
+{
+    int64_t result = 0;
+    int error = weft_await_any(weft_of_task(target), &result);
+
+    return error < 0 ? error : (int)result;
 }
 static void complete_target(void)
 {
@@ -416,210 +512,58 @@ static void complete_thread(void)
     __atomic_store_n(&released, 1, __ATOMIC_RELAXED);
 }
 
-/* -- operations ------------------------------------------------------------------------------ */
-
-static void up_pair(void)
-{
-    net_pair(&fds[0], &fds[1]);
-}
-static int wait_recv(void)
-{
-    char byte = 0;
-
-    return (int)weft_recv(fds[1], &byte, 1, 0);
-}
-static void complete_recv(void)
-{
-    is(weft_send(fds[0], "x", 1, 0), 1);
-}
-static void up_pipe(void)
-{
-    is(weft_pipe(fds, 0), 0);
-}
-static int wait_pipe(void)
-{
-    char byte = 0;
-
-    return (int)weft_read(fds[0], &byte, 1);
-}
-static void complete_pipe(void)
-{
-    is(weft_write(fds[1], "x", 1), 1);
-}
-static void end_pair(void)
-{
-    is(weft_close(fds[0]), 0);
-    is(weft_close(fds[1]), 0);
-}
-static void up_listener(void)
-{
-    listener = net_listen(&port);
-}
-static int wait_accept(void)
-{
-    int fd = weft_accept(listener, NULL, NULL, 0);
-
-    return fd < 0 ? fd : weft_close(fd);
-}
-static void complete_accept(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    int fd = weft_socket(AF_INET, SOCK_STREAM, 0);
-
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    is(weft_connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    is(weft_close(fd), 0);
-}
-static void end_listener(void)
-{
-    is(weft_close(listener), 0);
-}
-
 /* -- the table ------------------------------------------------------------------------------- */
 
 /* clang-format off */
 static const struct kind kinds[] = {
-    {"sleep", nothing, wait_sleep, NULL, nothing, 0, 0, 0, 0},
-    {"sleep_until", nothing, wait_until, NULL, nothing, 0, 0, 0, 0},
-    {"lock", up_lock, wait_lock, complete_lock, end_lock, 0, 0, 0, 0},
-    {"lock_until", up_lock, wait_lock_until, complete_lock, end_lock, 0, 0, 0, 0},
-    {"read", up_rwlock, wait_read, complete_rwlock, end_rwlock, 0, 0, 0, 0},
-    {"write", up_rwlock, wait_write, complete_rwlock, end_rwlock, 0, 0, 0, 0},
-    {"event", up_event, wait_event, complete_event, nothing, 0, 0, 0, 0},
-    {"semaphore", up_semaphore, wait_semaphore, complete_semaphore, end_semaphore, 0, 0, 0, 0},
-    {"condition", up_condition, wait_condition, complete_condition, nothing, 0, 0, 0, 0},
-    {"barrier", up_barrier, wait_barrier, complete_barrier, nothing, 0, 0, 0, 0},
-    {"get", up_get, wait_get, complete_get, end_queue, 0, 0, 0, 0},
-    {"put", up_put, wait_put, complete_put, end_queue, 0, 0, 0, 0},
-    {"queue_join", up_put, wait_queue_join, complete_queue_join, end_queue, 0, 0, 0, 0},
-    {"select", up_get, wait_select, complete_get, end_queue, 1, 0, 0, 0},
-    {"await", up_target, wait_await, complete_target, complete_event, 8, 0, 0, 0},
-    {"future", up_future, wait_future, complete_future, end_future, 9, 0, 0, 0},
-    {"future_until", up_future, wait_future_until, complete_future, end_future, 9, 0, 0, 0},
-    {"gather", up_future, wait_gather, complete_future, end_future, 9, true, 0, 0},
-    {"race", up_future, wait_race, complete_future, end_future, 0, true, 0, 0},
-    {"wait", up_future, wait_wait, complete_future, end_future, 1, 0, 0, 0},
-    {"wait_for", up_future, wait_wait_for, complete_future, end_future, 9, 0, 0, 0},
-    {"as_completed", up_future, wait_completed, complete_future, end_future, 9, 0, 0, 0},
-    {"generator", up_generator, wait_generator, complete_event, end_generator, 4, 0, true, 0},
-    {"room", up_room, wait_room, complete_target, end_room, 0, 0, 0, 0},
-    {"call", up_call, wait_call, complete_call, nothing, 7, 0, true, 0},
-    {"to_thread", up_thread, wait_thread, complete_thread, nothing, 3, 0, true, true},
-    {"recv", up_pair, wait_recv, complete_recv, end_pair, 1, 0, true, 0},
-    {"read_pipe", up_pipe, wait_pipe, complete_pipe, end_pair, 1, 0, true, 0},
-    {"accept", up_listener, wait_accept, complete_accept, end_listener, 0, 0, true, 0},
+    {"sleep", nothing, wait_sleep, NULL, nothing, 0, 0},
+    {"sleep_until", nothing, wait_until, NULL, nothing, 0, 0},
+    {"lock", up_lock, wait_lock, complete_lock, end_lock, 0, 0},
+    {"lock_until", up_lock, wait_lock_until, complete_lock, end_lock, 0, 0},
+    {"read", up_rwlock, wait_read, complete_rwlock, end_rwlock, 0, 0},
+    {"write", up_rwlock, wait_write, complete_rwlock, end_rwlock, 0, 0},
+    {"read_until", up_rwlock, wait_read_until, complete_rwlock, end_rwlock, 0, 0},
+    {"write_until", up_rwlock, wait_write_until, complete_rwlock, end_rwlock, 0, 0},
+    {"event", up_event, wait_event, complete_event, nothing, 0, 0},
+    {"event_until", up_event, wait_event_until, complete_event, nothing, 0, 0},
+    {"semaphore", up_semaphore, wait_semaphore, complete_semaphore, end_semaphore, 0, 0},
+    {"semaphore_until", up_semaphore, wait_semaphore_until, complete_semaphore,
+     end_semaphore, 0, 0},
+    {"condition", up_condition, wait_condition, complete_condition, nothing, 0, 0},
+    {"condition_until", up_condition, wait_condition_until, complete_condition, nothing, 0, 0},
+    {"predicate", up_predicate, wait_predicate, complete_predicate, nothing, 0, 0},
+    {"barrier", up_barrier, wait_barrier, complete_barrier, nothing, 0, 0},
+    {"barrier_until", up_barrier, wait_barrier_until, complete_barrier, nothing, 0, 0},
+    {"get", up_get, wait_get, complete_get, end_queue, 0, 0},
+    {"get_until", up_get, wait_get_until, complete_get, end_queue, 0, 0},
+    {"get_idle", up_get, wait_get_idle, complete_get, end_queue, 0, 0},
+    {"put", up_put, wait_put, complete_put, end_queue, 0, 0},
+    {"put_until", up_put, wait_put_until, complete_put, end_queue, 0, 0},
+    {"queue_join", up_put, wait_queue_join, complete_queue_join, end_queue, 0, 0},
+    {"queue_join_until", up_put, wait_queue_join_until, complete_queue_join, end_queue, 0, 0},
+    {"select", up_get, wait_select, complete_get, end_queue, 1, 0},
+    {"await", up_target, wait_await, complete_target, complete_event, 8, 0},
+    {"await_until", up_target, wait_await_until, complete_target, complete_event, 8, 0},
+    {"await_any", up_target, wait_any, complete_target, complete_event, 8, 0},
+    {"join", up_target, wait_join, complete_target, complete_event, 8, 0},
+    {"future", up_future, wait_future, complete_future, end_future, 9, 0},
+    {"future_until", up_future, wait_future_until, complete_future, end_future, 9, 0},
+    {"gather", up_future, wait_gather, complete_future, end_future, 9, OWNS},
+    {"race", up_future, wait_race, complete_future, end_future, 0, OWNS},
+    {"wait", up_future, wait_wait, complete_future, end_future, 1, 0},
+    {"wait_for", up_future, wait_wait_for, complete_future, end_future, 9, 0},
+    {"as_completed", up_future, wait_completed, complete_future, end_future, 9, 0},
+    {"generator", up_generator, wait_generator, complete_event, end_generator, 4, LATE},
+    {"room", up_room, wait_room, complete_target, end_room, 0, 0},
+    {"call", up_call, wait_call, complete_call, nothing, 7, LATE},
+    {"to_thread", up_thread, wait_thread, complete_thread, nothing, 3, LATE | RUNS},
 };
 /* clang-format on */
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
-static int waits(void *arg)
-{
-    const struct kind *kind = *(const struct kind **)arg;
-    int result = kind->wait();
-
-    if (result == -ECANCELED)
-        is(weft_cause(), WEFT_CAUSE_CANCEL);
-    else if (weft_cancelled())
-        is(weft_yield(), -ECANCELED); /* pending, not eaten */
-    return result;
-}
-
-static weft_task start(weft_scope *scope, const struct kind *kind, bool parked)
-{
-    weft_task task;
-    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task, .name = kind->name};
-
-    is(weft_spawn(scope, waits, &kind, sizeof kind, &opt), 0);
-    while (parked && strcmp(sync_waits_for(task), "nothing") == 0)
-        is(weft_yield(), 0);
-    for (int i = 0; parked && i < 5; i++) /* calls that take several steps to get there */
-        is(weft_yield(), 0);
-    return task;
-}
-
-/* Whoever comes next has what the cancelled one did not take. */
-static void and_the_next(weft_scope *scope, const struct kind *kind)
-{
-    weft_task task;
-
-    if (kind->owns) {
-        kind->finish();
-        kind->set_up();
-    }
-    if (!kind->complete)
-        return;
-    task = start(scope, kind, true);
-    kind->complete();
-    is(sync_result(task), kind->value);
-}
-
-struct there {
-    weft_inbox *inbox;
-    weft_task task;
-};
-static int cancels_from_there(void *arg)
-{
-    const struct there *there = arg;
-
-    return weft_cancel_post(there->inbox, there->task);
-}
-static void cancel_from_there(weft_task task)
-{
-    struct there there = {weft_inbox_here(), task};
-
-    is(weft_call(1, cancels_from_there, &there, sizeof there), 0);
-    weft_inbox_put(there.inbox);
-}
-
-enum when { BEFORE, IN_FLIGHT, COMPLETED, FROM_ELSEWHERE, WHENS };
-
-static void one(const struct kind *kind, enum when when)
-{
-    weft_scope scope;
-    weft_task task;
-    int result;
-
-    is(weft_scope_open(&scope, &(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt),
-                                                        .on_error = WEFT_KEEP_GOING}),
-       0);
-    kind->set_up();
-    task = start(&scope, kind, when != BEFORE);
-    if (when == COMPLETED)
-        kind->complete();
-    if (when == FROM_ELSEWHERE)
-        cancel_from_there(task);
-    else
-        ck_assert_int_ge(weft_cancel(task), 0);
-    if (kind->runs && when != COMPLETED)
-        kind->complete();
-    result = sync_result(task);
-    if (when == COMPLETED ? result != kind->value && !(kind->late && result == -ECANCELED)
-                          : result != -ECANCELED && !(kind->runs && result == kind->value))
-        ck_abort_msg("%s gave %d", kind->name, result);
-    if (when != COMPLETED || result == -ECANCELED)
-        and_the_next(&scope, kind);
-    kind->finish();
-    is(weft_scope_close(&scope), 0);
-}
-
-static int each_main(void *arg)
-{
-    const enum when when = *(enum when *)arg;
-
-    for (int i = 0; i < KINDS; i++)
-        if (when != COMPLETED || kinds[i].complete)
-            one(&kinds[i], when);
-    return 0;
-}
-
 static void run_each(enum when when)
 {
-    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
-
-    for (int kind = 0; kind < 2; kind++) {
-        of_shared_kind = kind != 0;
-        is(weft_run(each_main, &when, sizeof when, &opt), 0);
-    }
+    run_table(kinds, KINDS, 2, when);
 }
 
 TEST(before)

@@ -1,0 +1,155 @@
+/*
+ * A table of waits, each cancelled before it began, in flight, completed and not yet seen, and from
+ * another core. What must hold for each: a wait that was cancelled has had no effect, and what it
+ * waited for is there for the next one; what had happened before the cancellation is the result,
+ * and the cancellation shows at the next call.
+ *
+ * test_cancel_each.c has the waits of tasks for one another, test_cancel_each_io.c those for the
+ * kernel.
+ */
+#ifndef WEFT_TESTS_API_CANCEL_EACH_H
+#define WEFT_TESTS_API_CANCEL_EACH_H
+
+#include "sync.h"
+
+enum {
+    OWNS = 1, /* cancelled, it cancels what it waits for: set up again after that */
+    LATE = 2, /* completing takes a while: the cancellation may come first */
+    RUNS = 4, /* once a thread has begun it cannot be cancelled, and its result is the answer */
+};
+
+struct kind {
+    const char *name;
+    void (*set_up)(void);
+    int (*wait)(void);      /* the call; in a task of its own */
+    void (*complete)(void); /* makes it end; NULL: only time does */
+    void (*finish)(void);
+    int value; /* what it answers then */
+    int traits;
+};
+
+struct table {
+    const struct kind *kinds;
+    int count;
+    enum when { BEFORE, IN_FLIGHT, COMPLETED, FROM_ELSEWHERE } when;
+};
+
+static int waits(void *arg)
+{
+    const struct kind *kind = *(const struct kind **)arg;
+    int result = kind->wait();
+
+    if (result == -ECANCELED)
+        is(weft_cause(), WEFT_CAUSE_CANCEL);
+    else if (weft_cancelled())
+        is(weft_yield(), -ECANCELED); /* pending, not eaten */
+    return result;
+}
+
+/* Not parked, and not ended. */
+static bool is_runnable(weft_task task)
+{
+    const char *state = sync_waits_for(task);
+
+    return strcmp(state, "ready") == 0 || strcmp(state, "running") == 0;
+}
+
+static weft_task start(weft_scope *scope, const struct kind *kind, bool parked)
+{
+    weft_task task;
+    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task, .name = kind->name};
+
+    is(weft_spawn(scope, waits, &kind, sizeof kind, &opt), 0);
+    while (parked && is_runnable(task))
+        is(weft_yield(), 0);
+    for (int i = 0; parked && i < 5; i++) /* calls that take several steps to get there */
+        is(weft_yield(), 0);
+    return task;
+}
+
+/* Whoever comes next has what the cancelled one did not take. */
+static void and_the_next(weft_scope *scope, const struct kind *kind)
+{
+    weft_task task;
+
+    if (kind->traits & OWNS) {
+        kind->finish();
+        kind->set_up();
+    }
+    if (!kind->complete)
+        return;
+    task = start(scope, kind, true);
+    kind->complete();
+    is(sync_result(task), kind->value);
+}
+
+struct there {
+    weft_inbox *inbox;
+    weft_task task;
+};
+static int cancels_from_there(void *arg)
+{
+    const struct there *there = arg;
+
+    return weft_cancel_post(there->inbox, there->task);
+}
+static void cancel_from_there(weft_task task)
+{
+    struct there there = {weft_inbox_here(), task};
+
+    is(weft_call(1, cancels_from_there, &there, sizeof there), 0);
+    weft_inbox_put(there.inbox);
+}
+
+static void one(const struct kind *kind, enum when when)
+{
+    weft_scope scope;
+    weft_task task;
+    int result;
+
+    is(weft_scope_open(&scope, &(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt),
+                                                        .on_error = WEFT_KEEP_GOING}),
+       0);
+    kind->set_up();
+    task = start(&scope, kind, when != BEFORE);
+    if (when == COMPLETED)
+        kind->complete();
+    if (when == FROM_ELSEWHERE)
+        cancel_from_there(task);
+    else
+        ck_assert_int_ge(weft_cancel(task), 0);
+    if (kind->traits & RUNS && when != COMPLETED)
+        kind->complete();
+    result = sync_result(task);
+    if (when == COMPLETED ? result != kind->value && !(kind->traits & LATE && result == -ECANCELED)
+                          : result != -ECANCELED && !(kind->traits & RUNS && result == kind->value))
+        ck_abort_msg("%s gave %d", kind->name, result);
+    if (when != COMPLETED || result == -ECANCELED)
+        and_the_next(&scope, kind);
+    kind->finish();
+    is(weft_scope_close(&scope), 0);
+}
+
+static int each_main(void *arg)
+{
+    const struct table *table = arg;
+
+    for (int i = 0; i < table->count; i++)
+        if (table->when != COMPLETED || table->kinds[i].complete)
+            one(&table->kinds[i], table->when);
+    return 0;
+}
+
+/* With objects of either kind, if that makes a difference. */
+static void run_table(const struct kind *all, int count, int object_kinds, enum when when)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
+    struct table table = {all, count, when};
+
+    for (int kind = 0; kind < object_kinds; kind++) {
+        of_shared_kind = kind != 0;
+        is(weft_run(each_main, &table, 0, &opt), 0);
+    }
+}
+
+#endif
