@@ -76,12 +76,20 @@ struct weft_server_opt {
     uint64_t connection_bytes; /* and after so many bytes, received and sent; 0: never */
     size_t stack_size;         /* of a connection's task, as for weft_spawn; 0: 64 KiB */
     const char *name;          /* of those tasks, for reports; must outlive the server */
+    const int *fds;    /* sockets that listen already (weft/handover.h), to be served instead
+                          of an address, which is NULL then; with every_reactor shared out
+                          among the reactors, else all of them served on this one */
+    uint32_t fd_count; /* of them; at most 1024 */
+    bool serve_first;  /* waits marked WEFT_IDLE are none, and a drain lets them be, until
+                          something has been read: a peer that has just come is served */
 };
 
 /*
  * Listens on `address` (as weft_listen_tcp takes it), or at `path` as above, and serves: on return
  * connections are accepted, and `arg` is passed to each handler, on whichever reactor it runs.
- * Returns 0 and *server; what weft_listen_tcp and weft_spawn say.
+ * Returns 0 and *server; what weft_listen_tcp and weft_spawn say. Sockets given by opt->fds are the
+ * server's then, and the caller's after an error; -EINVAL one of them does not listen, or an
+ * address is given, too; -EXDEV, -EBUSY it is another reactor's, or in use.
  */
 WEFT_API WEFT_NODISCARD int weft_start_server(weft_server **server, const char *address,
                                               weft_connection_fn handler, void *arg,
@@ -119,6 +127,20 @@ WEFT_API int weft_server_port(const weft_server *server);
  * were cut meanwhile; weft_server_counts tells the rest. A server that has ended: 0.
  */
 WEFT_API int weft_server_drain(weft_server *server, int64_t soft, int64_t hard) WEFT_SUSPENDS;
+
+/*
+ * The sockets it listens on, up to `count` of them, to be passed on by weft_hand_over. They stay
+ * the server's. Returns how many there are; -ENOTCONN it does not listen any more. Never suspends.
+ */
+WEFT_API int weft_server_listeners(const weft_server *server, int *fds, uint32_t count);
+
+/*
+ * As weft_server_drain, of a server whose sockets have been handed to another process or server:
+ * stops accepting, and closes its own descriptors of them, but refuses nobody: those that it had
+ * accepted and not served yet (at most 64 for each listener) are served, whatever connections_max
+ * says. Used without that other, those who wait in the kernel's queue are reset.
+ */
+WEFT_API int weft_server_retire(weft_server *server, int64_t soft, int64_t hard) WEFT_SUSPENDS;
 
 /* Waits until the server has ended: 0, or the error that ended it; -ECANCELED the caller was
    cancelled first. */

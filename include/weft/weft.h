@@ -15,6 +15,7 @@
 #include <weft/file.h>
 #include <weft/future.h>
 #include <weft/generator.h>
+#include <weft/handover.h>
 #include <weft/inspect.h>
 #include <weft/loop.h>
 #include <weft/message.h>

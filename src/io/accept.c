@@ -373,7 +373,7 @@ static void end(struct weft__acceptor *acceptor)
     weft__op_cancel(reactor, &acceptor->op);
 }
 
-void weft__acceptor_close(struct weft__task *self, struct weft__acceptor *acceptor)
+static void end_and_wait(struct weft__task *self, struct weft__acceptor *acceptor)
 {
     struct weft__wait wait = {.what = "close", .fd = acceptor->fd};
 
@@ -384,6 +384,11 @@ void weft__acceptor_close(struct weft__task *self, struct weft__acceptor *accept
     while (weft__op_in_flight(&acceptor->op) || acceptor->taker)
         weft__wait_for_wake(self, &wait, false);
     acceptor->record->closer = NULL;
+}
+
+void weft__acceptor_close(struct weft__task *self, struct weft__acceptor *acceptor)
+{
+    end_and_wait(self, acceptor);
     destroy(acceptor);
 }
 
@@ -498,6 +503,22 @@ int weft_accept(int fd, struct sockaddr *address, socklen_t *length, int flags)
     }
     weft__reactor_spend(self->reactor);
     return connection;
+}
+
+int weft__accept_rest(struct weft__task *self, int fd)
+{
+    struct weft__io *io = weft__io_of(self->reactor);
+    struct weft__acceptor *acceptor = io->fds[fd].acceptor;
+
+    if (!acceptor)
+        return -EAGAIN;
+    end_and_wait(self, acceptor);
+    while (weft__acceptor_waiting(acceptor) > 0) {
+        int connection = pop(acceptor);
+        if (weft__fd_adopt(io, connection) == 0)
+            return connection;
+    }
+    return -EAGAIN;
 }
 
 int weft_accept_until(int fd, struct sockaddr *address, socklen_t *length, int flags,

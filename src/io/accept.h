@@ -66,6 +66,9 @@ int weft__acceptor_with_reserve(struct weft__io *io, int fd);
 
 /* weft_close: ends what is armed, waits for that, closes the connections that wait, frees it. */
 void weft__acceptor_close(struct weft__task *self, struct weft__acceptor *acceptor);
+/* Ends what is armed on the listener, waits for that, and takes the next of the connections that
+   are left. Never cancelled. The descriptor; -EAGAIN there are none. */
+int weft__accept_rest(struct weft__task *self, int fd);
 /* The io layer stops: the same without waiting; it is freed at once or with its last completion. */
 void weft__acceptor_stop(struct weft__acceptor *acceptor);
 

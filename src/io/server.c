@@ -10,9 +10,10 @@
 #include "base/memory.h"
 #include "base/option.h"
 #include "io/transport.h"
+#include "ring/host.h"
 #include "task/wait.h"
 
-enum { TEXT_SIZE = WEFT__ADDRESS_TEXT_SIZE, STACK_MAX = 1 << 20 };
+enum { TEXT_SIZE = WEFT__ADDRESS_TEXT_SIZE, STACK_MAX = 1 << 20, GIVEN_MAX = 1024 };
 
 /* "unix:" before a path, as addresses are written. */
 int weft__unix_address(char text[TEXT_SIZE], const char *path)
@@ -82,6 +83,7 @@ static void destroy(struct weft_server *server)
     if (server->next)
         server->next->link = server->link;
     weft__free(server->fds);
+    weft__free((void *)server->shown);
     weft__free(server);
 }
 
@@ -89,6 +91,21 @@ void weft__servers_free(struct weft__io *io)
 {
     while (io->servers)
         destroy(io->servers);
+}
+
+static int check_given(const struct weft_server_opt *opt, const char *address, bool turns_away)
+{
+    if (address || turns_away || opt->fd_count == 0 || opt->fd_count > GIVEN_MAX)
+        return weft__misuse(-EINVAL, "an address beside sockets, or none or too many of them");
+    for (uint32_t i = 0; i < opt->fd_count; i++) {
+        int listens = 0;
+        socklen_t length = sizeof listens;
+        int error =
+            weft__host_getsockopt(opt->fds[i], SOL_SOCKET, SO_ACCEPTCONN, &listens, &length);
+        if (error < 0 || !listens)
+            return error == -EBADF ? error : -EINVAL;
+    }
+    return 0;
 }
 
 static int check_options(const struct weft_server_opt *opt, const char *address)
@@ -101,6 +118,8 @@ static int check_options(const struct weft_server_opt *opt, const char *address)
         return weft__misuse(-EINVAL, "options out of range");
     if (opt->stack_size > STACK_MAX)
         return -E2BIG;
+    if (opt->fds)
+        return check_given(opt, address, turns_away);
     if (opt->every_reactor && (turns_away || !address || strncmp(address, "unix:", 5) == 0))
         return weft__misuse(-EINVAL, "such a listener cannot be on every reactor");
     return 0;
@@ -109,23 +128,28 @@ static int check_options(const struct weft_server_opt *opt, const char *address)
 static struct weft_server *create(struct weft__io *io, const struct weft_server_opt *opt)
 {
     struct weft_server *server = weft__calloc(1, sizeof *server);
-    uint32_t count = opt->every_reactor ? weft_reactors() : 1;
+    uint32_t count = opt->fds ? opt->fd_count : opt->every_reactor ? weft_reactors() : 1;
 
     if (!server)
         return NULL;
     server->fds = weft__calloc(count, sizeof *server->fds);
-    if (!server->fds) {
+    server->shown = weft__calloc(count, sizeof *server->shown);
+    if (!server->fds || !server->shown) {
+        weft__free(server->fds);
+        weft__free((void *)server->shown);
         weft__free(server);
         return NULL;
     }
+    server->given = opt->fds != NULL;
     server->io = io;
     server->opt = *opt;
     server->opt.listen = NULL; /* the caller's, and not needed any more */
     server->opt.stream = NULL;
+    server->opt.fds = NULL;
     if (!server->opt.name)
         server->opt.name = "connection";
     server->count = count;
-    server->here = count > 1 ? weft_reactor_index() : 0;
+    server->here = count > 1 && !opt->fds ? weft_reactor_index() : 0;
     for (uint32_t i = 0; i < count; i++)
         server->fds[i] = -1;
     server->next = io->servers;
@@ -182,14 +206,29 @@ static int listen_all(struct weft_server *server, const char *address,
     return error;
 }
 
-static int start(struct weft_server *server, const char *address, const struct weft_listen_opt *opt)
+/* Sockets that listen already. Those that other reactors are to serve are let go of. */
+static int take_given(struct weft_server *server, const int *fds)
+{
+    int error = 0;
+
+    server->port = weft_local_port(fds[0]);
+    for (uint32_t i = 0; i < server->count && error == 0; i++) {
+        server->fds[i] = fds[i];
+        error = weft_fd_move(fds[i]);
+    }
+    return error;
+}
+
+static int start(struct weft_server *server, const char *address, const struct weft_server_opt *opt)
 {
     struct weft_spawn_opt spawn = {.size = sizeof spawn, .name = "server", .task = &server->task};
-    int error = listen_all(server, address, opt);
+    int error = opt->fds ? take_given(server, opt->fds) : listen_all(server, address, opt->listen);
 
+    for (uint32_t i = 0; i < server->count; i++)
+        atomic_init(&server->shown[i], server->fds[i]);
     if (error == 0)
         error = weft_create_task(weft__server_main, &server, sizeof server, &spawn);
-    for (uint32_t i = 0; i < server->count && error < 0; i++)
+    for (uint32_t i = 0; i < server->count && error < 0 && !server->given; i++)
         if (server->fds[i] >= 0)
             weft_close(server->fds[i]);
     return error;
@@ -221,7 +260,7 @@ static int start_server(weft_server **result, const char *address, const struct 
     server->protocol = by->protocol;
     server->arg = by->arg;
     server->stream_opt = stream_opt;
-    error = start(server, address, own.listen);
+    error = start(server, address, &own);
     if (error < 0) {
         destroy(server);
         return error;
@@ -323,6 +362,26 @@ int weft_server_port(const weft_server *server)
     return accepts(server) ? server->port : -ENOTCONN;
 }
 
+int weft_server_listeners(const weft_server *server, int *fds, uint32_t count)
+{
+    int error = check(server);
+
+    if (error == 0 && !fds && count > 0)
+        error = weft__misuse(-EINVAL, "nowhere to put the sockets");
+    if (error < 0)
+        return error;
+    if (!accepts(server))
+        return -ENOTCONN;
+    for (uint32_t i = 0; i < server->count; i++) {
+        int fd = atomic_load_explicit(&server->shown[i], memory_order_relaxed);
+        if (fd < 0)
+            return -ENOTCONN;
+        if (i < count)
+            fds[i] = fd;
+    }
+    return (int)server->count;
+}
+
 /* -- the end ----------------------------------------------------------------------------------- */
 
 /* The server's task, as long as it has not ended. */
@@ -387,7 +446,7 @@ static void leave_user(struct weft_server *server)
         weft__wake_now(server->io->reactor, server->closer);
 }
 
-int weft_server_drain(weft_server *server, int64_t soft, int64_t hard)
+static int drain(struct weft_server *server, int64_t soft, int64_t hard, bool retires)
 {
     struct weft__task *self;
     uint64_t before, cut;
@@ -397,6 +456,8 @@ int weft_server_drain(weft_server *server, int64_t soft, int64_t hard)
         return error;
     server->users++;
     before = cut_so_far(server);
+    if (retires)
+        atomic_store_explicit(&server->retires, true, memory_order_relaxed);
     atomic_store_explicit(&server->hard, hard, memory_order_relaxed);
     atomic_store_explicit(&server->soft, soft > 0 ? soft : 1, memory_order_relaxed);
     if (server->serving) /* else it has not run yet, and looks itself, or is at its end */
@@ -408,6 +469,16 @@ int weft_server_drain(weft_server *server, int64_t soft, int64_t hard)
     cut = cut_so_far(server) - before;
     leave_user(server);
     return (int)cut;
+}
+
+int weft_server_drain(weft_server *server, int64_t soft, int64_t hard)
+{
+    return drain(server, soft, hard, false);
+}
+
+int weft_server_retire(weft_server *server, int64_t soft, int64_t hard)
+{
+    return drain(server, soft, hard, true);
 }
 
 int weft_server_wait(weft_server *server)

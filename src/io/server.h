@@ -89,10 +89,13 @@ struct weft_server {
     uint32_t here;  /* which of them is this reactor's */
     int *fds;       /* of them, in order of the reactors; -1: closed by whose it is */
     int port;
+    bool given;          /* they listened before */
+    _Atomic(int) *shown; /* the same, until they are closed: then -1. Relaxed: a number, no more */
 
     /* shared */
     _Atomic(int64_t) soft, hard; /* of weft_server_drain; 0: there was none. Relaxed: who looks has
                                     been told of the drain by a message */
+    _Atomic(bool) retires;       /* and nobody is to be refused; written before `soft`, likewise */
     _Atomic(uint64_t) counts[WEFT__SERVER_COUNTS]; /* relaxed: each stands for itself */
 };
 

@@ -47,8 +47,10 @@ int weft__gate_admit(struct weft__gate *gate, int fd)
     int error =
         weft_transport_open(fd, server->protocol, server->arg, &server->stream_opt, &transport);
 
-    if (error == 0)
+    if (error == 0) {
+        transport->stream->first_due = server->opt.serve_first;
         enter(gate, transport);
+    }
     return error;
 }
 

@@ -4,6 +4,7 @@
  * What always holds: each connection accepted is counted once when it ends; a listener is closed
  * before those it brought are waited for, so that nobody connects to a server that drains.
  */
+#include "io/accept.h"
 #include "io/server.h"
 #include "io/transport.h"
 #include "task/wait.h"
@@ -100,6 +101,7 @@ static int connection(void *arg)
     if (weft_stream_open(self->fd, &server->stream_opt, &stream) < 0) {
         weft_close(self->fd);
     } else {
+        stream->first_due = server->opt.serve_first;
         what = handle(server, stream, deadline);
         close_in_time(stream, what, deadline);
     }
@@ -108,6 +110,16 @@ static int connection(void *arg)
 }
 
 /* -- one listener ------------------------------------------------------------------------------ */
+
+static bool retires(const struct weft_server *server)
+{
+    return atomic_load_explicit(&server->retires, memory_order_relaxed);
+}
+
+static bool refuses(const struct weft_server *server)
+{
+    return weft_draining() && !retires(server);
+}
 
 static bool is_full(const struct weft__gate *gate)
 {
@@ -142,10 +154,8 @@ static int begin(struct weft__gate *gate, weft_scope *connections, int fd)
 }
 
 /* Begins to serve it, or refuses it. */
-static void admit(struct weft__gate *gate, weft_scope *connections, int fd)
+static void admit(struct weft__gate *gate, weft_scope *connections, int fd, bool refuse)
 {
-    bool refuse = is_full(gate) || weft_draining();
-
     gate->active++;
     weft__server_count(gate->server, WEFT__SERVER_ACTIVE, 1);
     if (!refuse && begin(gate, connections, fd) == 0)
@@ -164,9 +174,19 @@ static int accept_all(struct weft__gate *gate, weft_scope *connections, int list
         if (result == 0)
             result = weft_accept(listener, NULL, NULL, 0);
         if (result >= 0)
-            admit(gate, connections, result);
+            admit(gate, connections, result, is_full(gate) || refuses(gate->server));
     }
     return result;
+}
+
+/* Those that were accepted before the accepting has ended. They came to be served, and whoever has
+   the sockets now knows nothing of them. */
+static void admit_rest(struct weft__gate *gate, weft_scope *connections, int listener)
+{
+    int fd;
+
+    while ((fd = weft__accept_rest(weft__task_self(), listener)) >= 0)
+        admit(gate, connections, fd, false);
 }
 
 static void drain(struct weft_server *server, weft_scope *connections)
@@ -178,7 +198,7 @@ static void drain(struct weft_server *server, weft_scope *connections)
                          atomic_load_explicit(&server->hard, memory_order_relaxed));
 }
 
-static int listener(struct weft_server *server, int fd)
+static int listener(struct weft_server *server, uint32_t index, int fd)
 {
     struct weft_scope_opt opt = {.size = sizeof opt,
                                  .name = "connections",
@@ -190,6 +210,9 @@ static int listener(struct weft_server *server, int fd)
     (void)!weft_scope_open(&connections, &opt); /* as in handle */
     weft__gate_open(&gate, server);
     result = accept_all(&gate, &connections, fd);
+    if (result == -ESHUTDOWN && retires(server))
+        admit_rest(&gate, &connections, fd);
+    atomic_store_explicit(&server->shown[index], -1, memory_order_relaxed);
     weft_close(fd);
     if (server->protocol)
         weft__gate_finish(&gate, result == -ESHUTDOWN);
@@ -214,7 +237,7 @@ static int listener_of(struct weft_server *server, uint32_t index)
     int fd = server->fds[index];
 
     server->fds[index] = -1;
-    return listener(server, fd);
+    return listener(server, index, fd);
 }
 
 static int listener_there(void *arg)
@@ -224,7 +247,17 @@ static int listener_there(void *arg)
     return listener_of(place->server, place->index);
 }
 
-/* The listeners of the other reactors, each there. */
+/* Whose the listener is. Those made here are one of each reactor's. */
+static uint32_t reactor_of(const struct weft_server *server, uint32_t index)
+{
+    uint32_t here = weft_reactor_index();
+
+    if (!server->opt.every_reactor)
+        return here;
+    return server->given ? (here + index) % weft_reactors() : index;
+}
+
+/* The other listeners, each on its reactor. */
 static int spawn_others(struct weft_server *server)
 {
     int error = 0;
@@ -233,7 +266,7 @@ static int spawn_others(struct weft_server *server)
         struct place place = {server, i};
         struct weft_spawn_opt opt = {.size = sizeof opt,
                                      .name = "server",
-                                     .reactor = WEFT_ON((int)i)};
+                                     .reactor = WEFT_ON((int)reactor_of(server, i))};
         if (i != server->here)
             error = weft_spawn(&server->listeners, listener_there, &place, sizeof place, &opt);
     }

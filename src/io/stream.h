@@ -59,6 +59,7 @@ struct weft_stream {
     bool plain : 1;      /* no socket: moves bytes by reads and writes */
     bool one_way : 1;    /* a pipe: the other way is refused */
     bool hangs_up : 1;   /* a terminal: the end of the program behind it reads as -EIO */
+    bool first_due : 1;  /* nothing was read yet, and until then no wait is idle */
     bool viewing;
     bool reading;   /* a task is in weft_stream_read or its kin */
     bool ended;     /* the peer has */
@@ -190,12 +191,19 @@ static inline __attribute__((always_inline)) void weft__stream_fill_send(
 /* stream.c */
 /* The stream is used often enough for the ring to hold its file, or not to be asked again. */
 void weft__stream_hold_file(struct weft_stream *stream);
+/* Is what the reader waits for what a drain may cut off? */
+static inline __attribute__((always_inline)) bool weft__stream_idle(
+    const struct weft_stream *stream, int flags)
+{
+    return flags & WEFT_IDLE && !(stream && stream->first_due);
+}
+
 /* What stands at the beginning of every call that may suspend: 0, or why not. */
 static inline __attribute__((always_inline)) int weft__stream_enter(struct weft_stream *stream,
                                                                     int flags,
                                                                     struct weft__task **self)
 {
-    int error = flags & WEFT_IDLE ? weft__enter_idle(self) : weft__enter(self);
+    int error = weft__stream_idle(stream, flags) ? weft__enter_idle(self) : weft__enter(self);
 
     if (__builtin_expect(error < 0, 0))
         return error;

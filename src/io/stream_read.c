@@ -26,7 +26,9 @@ static int why_over(struct weft__task *self, const struct weft_stream *stream)
 static inline __attribute__((always_inline)) int park(struct weft__task *self,
                                                       struct weft_stream *stream, int flags)
 {
-    struct weft__wait wait = {.what = "read", .fd = stream->fd, .idle = (flags & WEFT_IDLE) != 0};
+    struct weft__wait wait = {.what = "read",
+                              .fd = stream->fd,
+                              .idle = weft__stream_idle(stream, flags)};
     int error;
 
     stream->receive.waiter = &wait;
@@ -96,6 +98,8 @@ static __attribute__((noinline)) ssize_t read_direct(struct weft__task *self,
     if (result == -EIO && stream->hangs_up)
         result = 0;
     stream->direct = NULL;
+    if (result > 0)
+        stream->first_due = false;
     if (result > 0 && stream->owned)
         weft__stream_charge(stream, (uint32_t)result);
     if (result > 0)
@@ -128,8 +132,10 @@ static size_t copy_held(struct weft_stream *stream, char *buffer, size_t size)
 static ssize_t read_admitted(struct weft__task *self, struct weft_stream *stream, void *buffer,
                              size_t size, int flags)
 {
-    int error = weft__admit_again(self, (flags & WEFT_IDLE) != 0);
+    int error = weft__admit_again(self, weft__stream_idle(stream, flags));
 
+    if (!weft__stream_idle(stream, flags))
+        flags &= ~WEFT_IDLE;
     return error < 0 ? error : read_direct(self, stream, buffer, size, flags);
 }
 

@@ -90,6 +90,7 @@ static void give(struct weft_stream *stream, struct weft__buffer *buffer)
 
 void weft__stream_take(struct weft_stream *stream, size_t count)
 {
+    stream->first_due = false;
     while (count > 0) {
         struct weft__buffer *buffer = stream->head;
         uint32_t part = count < buffer->length ? (uint32_t)count : buffer->length;

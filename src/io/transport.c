@@ -174,6 +174,15 @@ static void tell_drain(struct weft_transport *transport)
         transport->closing = true;
 }
 
+/* Not before the first bytes, where those are to be served; or there are to be none. */
+static void tell_drain_if_due(struct weft_transport *transport)
+{
+    const struct weft_stream *stream = transport->stream;
+
+    if (transport->drained && !transport->aborted && (!stream->first_due || stream->ended))
+        tell_drain(transport);
+}
+
 static void tell_room(struct weft_transport *transport)
 {
     transport->writing_paused = false;
@@ -190,10 +199,10 @@ static void tell(struct weft_transport *transport)
         if (transport->protocol->connection_made)
             transport->protocol->connection_made(transport, transport->state);
     }
-    if (transport->drained && !transport->aborted)
-        tell_drain(transport);
+    tell_drain_if_due(transport);
     for (int i = 0; i < BUFFERS_AT_ONCE && is_readable(transport); i++)
         tell_data(transport);
+    tell_drain_if_due(transport);
     if (is_readable(transport))
         weft__transport_stir(transport);
     else if (stream->ended && !stream->head && !transport->eof_told && !transport->closing &&

@@ -73,6 +73,7 @@ int weft__host_signal_restore(const sigset_t *old);
 int weft__host_signal_action(int number, const struct sigaction *action, struct sigaction *old);
 bool weft__host_forked(void); /* true in a child of a process that had used weft__host_fork_watch */
 void weft__host_fork_watch(void);
+int64_t weft__host_pid(void);
 
 /* Address space that reads as zero and takes memory only where it is written. NULL: none to be had.
  */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 int weft__host_signal_block(const sigset_t *set, sigset_t *old)
 {
@@ -43,6 +44,11 @@ void weft__host_fork_watch(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch);
+}
+
+int64_t weft__host_pid(void)
+{
+    return getpid();
 }
 
 bool weft__host_forked(void)

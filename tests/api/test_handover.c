@@ -1,0 +1,537 @@
+/*
+ * Listening sockets that come from elsewhere: those the process was started with, and those that
+ * one server hands to the next while clients go on connecting. Would catch a client that is refused
+ * or reset on the way, a socket that is left open or closed too early, a hand-over that is believed
+ * though nobody serves, and descriptors taken that are another process's.
+ */
+#include <stdatomic.h>
+
+#include "support/misuse.h"
+#include "support/net.h"
+
+/* -- sockets that the process was started with --------------------------------------------------
+ */
+
+static void environment(const char *pid, const char *fds, const char *names)
+{
+    const char *const words[][2] = {{"LISTEN_PID", pid},
+                                    {"LISTEN_FDS", fds},
+                                    {"LISTEN_FDNAMES", names}};
+
+    for (int i = 0; i < 3; i++)
+        if (words[i][1])
+            setenv(words[i][0], words[i][1], 1);
+        else
+            unsetenv(words[i][0]);
+}
+
+enum { MANY = 8 };
+
+/* Of several listeners, the first of two with numbers that follow one another. */
+static int two_in_a_row(int listeners[MANY])
+{
+    int found = -1, port;
+
+    for (int i = 0; i < MANY; i++)
+        listeners[i] = net_listen(&port);
+    for (int i = 0; i < MANY; i++)
+        for (int j = 0; j < MANY; j++)
+            if (listeners[j] == listeners[i] + 1)
+                found = listeners[i];
+    ck_assert_int_ge(found, 0);
+    return found;
+}
+
+static int main_listen_fds(void *arg)
+{
+    struct weft_handed fds[3] = {{.fd = -1}, {.fd = -1}, {.fd = -1}};
+    struct weft_listen_fds_opt opt = {.size = sizeof opt};
+    char self[24], other[24];
+    int listeners[MANY];
+
+    (void)arg;
+    snprintf(self, sizeof self, "%d", (int)getpid());
+    snprintf(other, sizeof other, "%d", (int)getpid() + 1);
+    opt.first = two_in_a_row(listeners);
+    environment(NULL, NULL, NULL);
+    ck_assert_int_eq(weft_listen_fds(fds, 3, NULL), 0);
+    environment(other, "2", "a:b");
+    ck_assert_int_eq(weft_listen_fds(fds, 3, &opt), 0);
+    environment(NULL, "2", "a:b");
+    ck_assert_int_eq(weft_listen_fds(fds, 3, &opt), 0);
+    environment(self, "2", "only");
+    ck_assert_int_eq(weft_listen_fds(fds, 3, &opt), -EINVAL);
+    environment(self, "two", NULL);
+    ck_assert_int_eq(weft_listen_fds(fds, 3, &opt), -EINVAL);
+    environment(self, "2147483647", NULL); /* more than there are numbers */
+    ck_assert_int_eq(weft_listen_fds(fds, 3, &opt), -EINVAL);
+    environment(self, "100000", NULL);
+    ck_assert_int_eq(weft_listen_fds(fds, 3, &opt), -EBADF);
+    ck_assert_int_eq(fds[0].fd, -1); /* so far nothing was told */
+    environment(self, "2", "web:admin");
+    ck_assert_int_eq(weft_listen_fds(NULL, 0, &opt), 2);
+    ck_assert_int_eq(weft_listen_fds(fds, 1, &opt), 2);
+    ck_assert_int_eq(fds[0].fd, opt.first);
+    ck_assert_str_eq(fds[0].name, "web");
+    ck_assert_int_eq(fds[1].fd, -1);
+    ck_assert_ptr_nonnull(getenv("LISTEN_PID"));
+    opt.clear = true;
+    ck_assert_int_eq(weft_listen_fds(fds, 3, &opt), 2);
+    ck_assert_int_eq(fds[1].fd, opt.first + 1);
+    ck_assert_str_eq(fds[1].name, "admin");
+    ck_assert_ptr_null(getenv("LISTEN_PID"));
+    ck_assert_ptr_null(getenv("LISTEN_FDS"));
+    ck_assert_ptr_null(getenv("LISTEN_FDNAMES"));
+    ck_assert_int_eq(weft_listen_fds(fds, 3, &opt), 0);
+    environment(NULL, "1", NULL);
+    opt.any_process = true;
+    ck_assert_int_eq(weft_listen_fds(fds, 3, &opt), 1);
+    ck_assert_str_eq(fds[0].name, "unknown");
+    opt.first = -1;
+    ck_misuse(weft_listen_fds(fds, 3, &opt), -EINVAL, "weft_listen_fds", "negative");
+    ck_misuse(weft_listen_fds(NULL, 1, NULL), -EINVAL, "weft_listen_fds", "nowhere");
+    for (int i = 0; i < MANY; i++)
+        ok(weft_close(listeners[i]));
+    return 0;
+}
+TEST(started_with_sockets)
+{
+    net_run(main_listen_fds);
+    ck_misuse(weft_listen_fds(NULL, 0, NULL), -EPERM, "weft_listen_fds", "");
+}
+
+/* -- servers and clients ------------------------------------------------------------------------
+ */
+
+/* Answers each line with `arg`, a word; "hold" only after a while. */
+static int answer(weft_stream *stream, void *arg)
+{
+    char line[64];
+    ssize_t n;
+
+    while ((n = weft_stream_read_line(stream, line, sizeof line, WEFT_IDLE)) > 0) {
+        if (strcmp(line, "hold\n") == 0)
+            ok(weft_sleep(20000000));
+        n = weft_stream_write(stream, arg, strlen(arg), NULL);
+        if (n < 0)
+            break;
+    }
+    return n == -ENODATA ? 0 : (int)n;
+}
+
+static struct weft_server_counts counts_of(weft_server *server)
+{
+    struct weft_server_counts counts;
+
+    ck_assert_int_eq(weft_server_counts(server, &counts, sizeof counts), 0);
+    return counts;
+}
+
+static weft_stream *connect_to(int port)
+{
+    char address[64];
+    weft_stream *stream;
+
+    snprintf(address, sizeof address, "127.0.0.1:%d", port);
+    ok(weft_open_connection(address, NULL, &stream));
+    return stream;
+}
+
+static void ask(weft_stream *stream, const char *line)
+{
+    ok(weft_stream_write(stream, line, strlen(line), NULL));
+}
+
+/* Which of the two served it: 0 the old one, 1 the new one. */
+static int answered(weft_stream *stream)
+{
+    char line[64];
+
+    ok(weft_stream_read_line(stream, line, sizeof line, 0));
+    ck_assert(strcmp(line, "old\n") == 0 || strcmp(line, "new\n") == 0);
+    return line[0] == 'n';
+}
+
+/* Two ends of a Unix socket, for those who hand over. */
+static void channel(int ends[2])
+{
+    int listener = weft_listen_tcp("unix:@weft-handover-test", NULL);
+
+    ok(listener);
+    ends[0] = weft_connect_tcp("unix:@weft-handover-test", NULL);
+    ok(ends[0]);
+    ends[1] = weft_accept(listener, NULL, NULL, 0);
+    ok(ends[1]);
+    ok(weft_close(listener));
+}
+
+struct restart {
+    int ends[2], port;
+    bool every;
+    weft_server *old, *new;
+    atomic_bool over;
+    int served[2]; /* by the old and by the new one */
+};
+
+static weft_server *start(bool every, const int *fds, uint32_t count, const char *word)
+{
+    struct weft_server_opt opt = {.size = sizeof opt,
+                                  .every_reactor = every,
+                                  .fds = fds,
+                                  .fd_count = count,
+                                  .serve_first = true};
+    weft_server *server;
+
+    ok(weft_start_server(&server, fds ? NULL : "127.0.0.1:0", answer, (void *)(uintptr_t)word,
+                         &opt));
+    return server;
+}
+
+static int successor(void *arg)
+{
+    struct restart *restart = arg;
+    int fds[MANY];
+    uint32_t count = MANY;
+
+    ok(weft_take_over(restart->ends[1], fds, &count));
+    restart->new = start(restart->every, fds, count, "new\n");
+    ck_assert_int_eq(weft_server_port(restart->new), restart->port);
+    return weft_take_over_done(restart->ends[1]);
+}
+
+/* One after the other, as fast as they are served. None may be refused, none reset. */
+static int clients(void *arg)
+{
+    struct restart *restart = arg;
+
+    while (!atomic_load(&restart->over)) {
+        weft_stream *stream = connect_to(restart->port);
+        ask(stream, "hello\n");
+        restart->served[answered(stream)]++;
+        ok(weft_stream_close(stream));
+    }
+    return 0;
+}
+
+static void hand_over(struct restart *restart, weft_scope *scope)
+{
+    int fds[MANY], count = weft_server_listeners(restart->old, fds, MANY);
+    struct weft_server_counts counts;
+
+    ck_assert_int_eq(count, restart->every ? (int)weft_reactors() : 1);
+    ok(weft_spawn(scope, successor, restart, 0, NULL));
+    ok(weft_hand_over(restart->ends[0], fds, (uint32_t)count));
+    ck_assert_int_eq(weft_server_retire(restart->old, weft_after_ms(60000), WEFT_NEVER), 0);
+    counts = counts_of(restart->old);
+    ck_assert_uint_eq(counts.refused + counts.cut + counts.failed + counts.active, 0);
+    ck_assert_int_eq(weft_server_listeners(restart->old, fds, MANY), -ENOTCONN);
+    ok(weft_server_close(restart->old));
+}
+
+static int main_restart(void *arg)
+{
+    struct restart restart = {.every = weft_reactors() > 1};
+    weft_scope scope;
+
+    (void)arg;
+    ok(weft_scope_open(&scope, NULL));
+    channel(restart.ends);
+    restart.old = start(restart.every, NULL, 0, "old\n");
+    restart.port = weft_server_port(restart.old);
+    for (int i = 0; i < 4; i++)
+        ok(weft_spawn(&scope, clients, &restart, 0, NULL));
+    while (restart.served[0] < 20)
+        ok(weft_sleep(1000000));
+    hand_over(&restart, &scope);
+    while (restart.served[1] < 20)
+        ok(weft_sleep(1000000));
+    atomic_store(&restart.over, true);
+    ok(weft_scope_close(&scope));
+    ok(weft_server_close(restart.new));
+    ok(weft_close(restart.ends[0]));
+    return weft_close(restart.ends[1]);
+}
+TEST(nobody_is_refused)
+{
+    net_run(main_restart);
+}
+TEST(nobody_is_refused_by_two_reactors)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
+
+    ck_assert_int_eq(weft_run(main_restart, NULL, 0, &opt), 0);
+}
+
+/* Those the old one had accepted beyond its limit are its own to serve; who connected and has said
+   nothing so far is served, too. */
+static int main_accepted(void *arg)
+{
+    struct weft_server_opt opt = {.size = sizeof opt, .connections_max = 1, .serve_first = true};
+    struct restart restart = {.every = false};
+    weft_stream *held, *more[MANY];
+    weft_scope scope;
+    int fds[1], from_old = 0;
+
+    (void)arg;
+    ok(weft_scope_open(&scope, NULL));
+    channel(restart.ends);
+    ok(weft_start_server(&restart.old, "127.0.0.1:0", answer, "old\n", &opt));
+    restart.port = weft_server_port(restart.old);
+    held = connect_to(restart.port);
+    ask(held, "hello\n");
+    ck_assert_int_eq(answered(held), 0);
+    for (int i = 0; i < MANY; i++)
+        more[i] = connect_to(restart.port);
+    ok(weft_sleep(1000000));
+    ask(held, "hold\n");
+    ck_assert_int_eq(weft_server_listeners(restart.old, fds, 1), 1);
+    ok(weft_spawn(&scope, successor, &restart, 0, NULL));
+    ok(weft_hand_over(restart.ends[0], fds, 1));
+    WEFT_SCOPE(s) {
+        int asked = 0;
+        for (int i = 0; i < MANY; i++, asked++)
+            ask(more[i], "hello\n");
+        ck_assert_int_eq(weft_server_retire(restart.old, weft_after_ms(60000), WEFT_NEVER), 0);
+        ck_assert_int_eq(asked, MANY);
+    }
+    ck_assert_uint_eq(counts_of(restart.old).refused, 0);
+    ck_assert_int_eq(answered(held), 0);
+    ok(weft_stream_close(held));
+    for (int i = 0; i < MANY; i++) {
+        from_old += answered(more[i]) == 0;
+        ok(weft_stream_close(more[i]));
+    }
+    if (!net_is_rough())
+        ck_assert_int_gt(from_old, 1); /* it had accepted more than it served */
+    ok(weft_scope_close(&scope));
+    ok(weft_server_close(restart.old));
+    ok(weft_server_close(restart.new));
+    ok(weft_close(restart.ends[0]));
+    return weft_close(restart.ends[1]);
+}
+TEST(accepted_and_not_yet_served)
+{
+    net_run(main_accepted);
+}
+
+/* -- first messages -----------------------------------------------------------------------------
+ */
+
+static int drain_it(void *arg)
+{
+    return weft_server_drain(*(weft_server **)arg, weft_after_ms(60000), WEFT_NEVER);
+}
+
+struct spoken {
+    bool within, drained; /* a line; and told so */
+};
+
+static void said(weft_transport *transport, const void *data, size_t size, void *self)
+{
+    struct spoken *spoken = self;
+
+    spoken->within = ((const char *)data)[size - 1] != '\n';
+    if (!spoken->within)
+        ok(weft_transport_write(transport, "old\n", 4));
+    if (!spoken->within && spoken->drained)
+        weft_transport_close(transport);
+}
+
+static void drains(weft_transport *transport, void *self)
+{
+    struct spoken *spoken = self;
+
+    spoken->drained = true;
+    if (!spoken->within)
+        weft_transport_close(transport);
+}
+
+/* In a drain a peer that has said nothing yet may say its first message, and is answered. */
+static int main_first(void *arg)
+{
+    static const struct weft_protocol protocol = {.size = sizeof protocol,
+                                                  .state_size = sizeof(struct spoken),
+                                                  .data_received = said,
+                                                  .draining = drains};
+    struct weft_server_opt opt = {.size = sizeof opt, .serve_first = true};
+    weft_stream *silent, *spoken;
+    weft_server *server;
+    char byte;
+
+    (void)arg;
+    for (int by = 0; by < 2; by++) {
+        if (by == 0)
+            ok(weft_start_server(&server, "127.0.0.1:0", answer, "old\n", &opt));
+        else
+            ok(weft_create_server(&server, "127.0.0.1:0", &protocol, NULL, &opt));
+        silent = connect_to(weft_server_port(server));
+        spoken = connect_to(weft_server_port(server));
+        ask(spoken, "hello\n");
+        (void)answered(spoken);
+        while (counts_of(server).active < 2)
+            ok(weft_sleep(1000000));
+        WEFT_SCOPE(s) {
+            ok(weft_spawn(&s, drain_it, &server, sizeof server, NULL));
+            ck_assert_int_eq(weft_stream_read(spoken, &byte, 1, 0), 0); /* the drain is there */
+            ask(silent, "hello\n");
+            ck_assert_int_eq(answered(silent), 0);
+            ck_assert_int_eq(weft_stream_read(silent, &byte, 1, 0), 0);
+        }
+        ck_assert_uint_eq(counts_of(server).finished, 2);
+        ok(weft_stream_close(silent));
+        ok(weft_stream_close(spoken));
+        ok(weft_server_close(server));
+    }
+    return 0;
+}
+TEST(the_first_message_is_answered)
+{
+    net_run(main_first);
+}
+
+/* -- hand-overs that come to nothing ------------------------------------------------------------
+ */
+
+static int hand_over_task(void *arg)
+{
+    const int *what = arg;
+
+    return weft_hand_over(what[0], &what[1], 1);
+}
+
+static int main_wrong(void *arg)
+{
+    int ends[2], port, listener = net_listen(&port), what[2], fds[2], result = 1;
+    struct weft_spawn_opt spawn = {.size = sizeof spawn};
+    uint32_t count = 2;
+    weft_scope scope;
+    weft_task task;
+
+    (void)arg;
+    spawn.task = &task;
+    ok(weft_scope_open(&scope, &(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt),
+                                                        .on_error = WEFT_KEEP_GOING}));
+    /* nobody answers; and then somebody does, who knows nothing of the kind */
+    channel(ends);
+    ck_assert_int_eq(weft_hand_over_until(ends[0], &listener, 1, weft_after_ms(5)), -ETIMEDOUT);
+    ok(weft_take_over(ends[1], fds, &count)); /* what was sent is there all the same */
+    ck_assert_uint_eq(count, 1);
+    ck_assert_int_eq(weft_local_port(fds[0]), port);
+    ok(weft_close(fds[0]));
+    what[0] = ends[0];
+    what[1] = listener;
+    ok(weft_spawn(&scope, hand_over_task, what, sizeof what, &spawn));
+    ok(weft_send_all(ends[1], "?", 1, NULL));
+    ok(weft_join(task, &result));
+    ck_assert_int_eq(result, -EPROTO);
+    count = 2;
+    ok(weft_take_over(ends[1], fds, &count));
+    ok(weft_close(fds[0]));
+    /* it ends without a word */
+    ok(weft_spawn(&scope, hand_over_task, what, sizeof what, &spawn));
+    ok(weft_sleep(1000000));
+    count = 2;
+    ok(weft_take_over(ends[1], fds, &count));
+    ok(weft_close(fds[0]));
+    ok(weft_close(ends[1]));
+    ok(weft_join(task, &result));
+    ck_assert(result == -ENODATA || result == -ECONNRESET);
+    ok(weft_close(ends[0]));
+    ok(weft_scope_close(&scope));
+    /* and the listener is as it was */
+    weft_stream *stream = connect_to(port);
+    ok(weft_stream_close(stream));
+    return weft_close(listener);
+}
+TEST(nobody_takes_over)
+{
+    net_run(main_wrong);
+}
+
+/* What is no hand-over leaves no descriptor behind: the harness counts them. */
+static int main_garbage(void *arg)
+{
+    int ends[2], port, listeners[3] = {net_listen(&port), net_listen(&port), net_listen(&port)};
+    int fds[2];
+    uint32_t count = 2;
+
+    (void)arg;
+    channel(ends);
+    ok(weft_send_all(ends[0], "weft socks 1\1\0\0\0", 16, NULL)); /* and no sockets */
+    ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -EPROTO);
+    ck_assert_uint_eq(count, 0);
+    count = 2;
+    ok(weft_send_fds(ends[0], "weft sucks 1\1\0\0\0", 16, listeners, 1));
+    ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -EPROTO);
+    count = 2;
+    ok(weft_send_fds(ends[0], "weft socks 1\1\0\0\0", 16, listeners, 2)); /* of one */
+    ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -EPROTO);
+    count = 2;
+    ok(weft_send_fds(ends[0], "weft socks 1\3\0\0\0", 16, listeners, 3));
+    ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -EMSGSIZE);
+    count = 2;
+    ok(weft_send_fds(ends[0], "weft", 4, listeners, 1)); /* in pieces */
+    ok(weft_send_all(ends[0], " socks 1\1\0\0\0", 12, NULL));
+    ok(weft_take_over(ends[1], fds, &count));
+    ck_assert_uint_eq(count, 1);
+    ok(weft_close(fds[0]));
+    ok(weft_send_fds(ends[0], "weft", 4, listeners, 1));
+    ok(weft_close(ends[0]));
+    count = 2;
+    ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -ENODATA);
+    count = 2;
+    ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -ENODATA);
+    ck_assert_int_eq(weft_take_over_done(ends[1]), -EPIPE);
+    ok(weft_close(ends[1]));
+    for (int i = 0; i < 3; i++)
+        ok(weft_close(listeners[i]));
+    return 0;
+}
+TEST(what_is_no_hand_over)
+{
+    net_run(main_garbage);
+}
+
+static int main_arguments(void *arg)
+{
+    int port, listener = net_listen(&port), plain = weft_socket(AF_INET, SOCK_STREAM, 0), fds[1];
+    struct weft_listen_opt turns_away = {.size = sizeof turns_away, .turn_away = true};
+    struct weft_server_opt opt = {.size = sizeof opt, .fds = &plain, .fd_count = 1};
+    weft_server *server;
+    uint32_t count = 0;
+
+    (void)arg;
+    ck_assert_int_eq(weft_start_server(&server, NULL, answer, NULL, &opt), -EINVAL);
+    opt.fds = &(int){9999};
+    ck_assert_int_eq(weft_start_server(&server, NULL, answer, NULL, &opt), -EBADF);
+    opt.fds = &listener;
+    opt.fd_count = 0;
+    ck_assert_int_eq(weft_start_server(&server, NULL, answer, NULL, &opt), -EINVAL);
+    opt.fd_count = 1025;
+    ck_assert_int_eq(weft_start_server(&server, NULL, answer, NULL, &opt), -EINVAL);
+    opt.fd_count = 1;
+    ck_assert_int_eq(weft_start_server(&server, "127.0.0.1:0", answer, NULL, &opt), -EINVAL);
+    opt.listen = &turns_away;
+    ck_assert_int_eq(weft_start_server(&server, NULL, answer, NULL, &opt), -EINVAL);
+    opt.listen = NULL; /* after all of which it is the caller's */
+    ok(weft_start_server(&server, NULL, answer, "old\n", &opt));
+    ck_assert_int_eq(weft_server_port(server), port);
+    ck_assert_int_eq(weft_server_listeners(server, NULL, 0), 1);
+    ck_misuse(weft_server_listeners(server, NULL, 1), -EINVAL, "weft_server_listeners", "");
+    ck_misuse(weft_server_listeners(NULL, fds, 1), -EINVAL, "weft_server_listeners", "");
+    ok(weft_server_close(server));
+    ck_misuse(weft_hand_over(plain, NULL, 1), -EFAULT, "weft_hand_over", "NULL");
+    ck_misuse(weft_hand_over(plain, &plain, 0), -EINVAL, "weft_hand_over", "");
+    ck_misuse(weft_take_over(plain, fds, &count), -EINVAL, "weft_take_over", "");
+    ck_misuse(weft_take_over(plain, fds, NULL), -EINVAL, "weft_take_over", "");
+    ck_assert_int_eq(weft_recv(listener, fds, 1, 0), -EBADF); /* it was the server's */
+    return weft_close(plain);
+}
+TEST(arguments)
+{
+    net_run(main_arguments);
+}
+
+TEST_MAIN("api.handover", 60, started_with_sockets, nobody_is_refused,
+          nobody_is_refused_by_two_reactors, accepted_and_not_yet_served,
+          the_first_message_is_answered, nobody_takes_over, what_is_no_hand_over, arguments)
