@@ -23,6 +23,7 @@
 #include <weft/file.h>
 #include <weft/future.h>
 #include <weft/generator.h>
+#include <weft/handover.h>
 #include <weft/inspect.h>
 #include <weft/loop.h>
 #include <weft/message.h>
@@ -419,6 +420,23 @@ WEFT_NODISCARD WEFT_AT_(int, weft_generator_next_until, (generator, item, deadli
 
 WEFT_AT_(int, weft_generator_close, (generator), weft_generator *generator)
 #define weft_generator_close(...) weft_generator_close_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_listen_fds, (fds, count, opt), struct weft_handed *fds, uint32_t count,
+    const struct weft_listen_fds_opt *opt)
+#define weft_listen_fds(...) weft_listen_fds_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_hand_over, (channel, fds, count), int channel, const int *fds, uint32_t count)
+#define weft_hand_over(...) weft_hand_over_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_hand_over_until, (channel, fds, count, deadline), int channel, const int *fds,
+    uint32_t count, int64_t deadline)
+#define weft_hand_over_until(...) weft_hand_over_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_take_over, (channel, fds, count), int channel, int *fds, uint32_t *count)
+#define weft_take_over(...) weft_take_over_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_take_over_done, (channel), int channel)
+#define weft_take_over_done(...) weft_take_over_done_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_print_tasks, (fd, flags), int fd, uint32_t flags)
 #define weft_print_tasks(...) weft_print_tasks_at_(WEFT_HERE_, __VA_ARGS__)
@@ -872,6 +890,14 @@ WEFT_AT_(int, weft_server_port, (server), const weft_server *server)
 WEFT_AT_(int, weft_server_drain, (server, soft, hard), weft_server *server, int64_t soft,
     int64_t hard)
 #define weft_server_drain(...) weft_server_drain_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_server_listeners, (server, fds, count), const weft_server *server, int *fds,
+    uint32_t count)
+#define weft_server_listeners(...) weft_server_listeners_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_server_retire, (server, soft, hard), weft_server *server, int64_t soft,
+    int64_t hard)
+#define weft_server_retire(...) weft_server_retire_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_server_wait, (server), weft_server *server)
 #define weft_server_wait(...) weft_server_wait_at_(WEFT_HERE_, __VA_ARGS__)

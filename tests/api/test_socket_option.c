@@ -304,7 +304,8 @@ static int main_reused(void *arg)
     (void)arg;
     ok(with);
     ok(weft_fd_move(with)); /* it keeps it, though it was handed over */
-    ck_assert(of_connection(with).nagle);
+    for (int i = 0; i < 2; i++) /* the first may have come before anybody took it */
+        ck_assert(of_connection(with).nagle);
     ok(weft_close(with));
     without = weft_listen_tcp("127.0.0.1:0", NULL);
     ck_assert(!of_connection(without).nagle);
