@@ -123,6 +123,40 @@ class Project(unittest.TestCase):
             f"{i}-{name}": "killed" for i in range(3) for name in ("off", "debug")}), said)
         self.assertEqual(said.count(" killed "), 6, said)
 
+    def test_what_a_header_or_a_shared_library_changes_is_made_anew(self):
+        (self.root / "CMakeLists.txt").write_text(BUILD.replace(
+            "add_executable(unit.x x.c test_x.c)",
+            "add_library(x SHARED x.c y.c)\nadd_executable(unit.x test_x.c)\n"
+            "target_link_libraries(unit.x x)\nset_target_properties(x PROPERTIES SOVERSION 1)"))
+        (self.root / "y.c").write_text('#include "y.h"\nint weft_y(void) { return Y; }\n')
+        (self.root / "y.h").write_text("#define Y 1\n")
+        (self.root / "test_x.c").write_text(
+            "int weft_x(int n), weft_y(void);\n"
+            "int main(void) { return weft_x(12) == 2 && weft_y() == 1 ? 0 : 1; }\n")
+        self.mutant("1-off.patch", patch("    return n;", "    return n + 1;"))
+        self.mutant("2-same.patch", patch("    return n;", "    return n + 0;"))
+        self.mutant("3-header.patch", "# breaks: y\n# killed by: unit/x\n--- a/y.h\n+++ b/y.h\n"
+                                      "@@ -1 +1 @@\n-#define Y 1\n+#define Y 2\n")
+        code, said = self.run_tool()
+        self.assertEqual((code, self.verdicts()), (1, {
+            "1-off": "killed", "2-same": "survived", "3-header": "killed"}), said)
+
+    def test_builds_that_are_there_are_brought_up_to_date_and_left_as_they_are(self):
+        self.mutant("1-off.patch", patch("    return n;", "    return n + 1;"))
+        build = self.root / "build" / "release"
+        for _ in range(2):
+            code, said = self.run_tool("--builds", self.root / "build")
+            self.assertEqual((code, self.verdicts()), (0, {"1-off": "killed"}), said)
+            self.assertEqual(subprocess.run([build / "unit.x"]).returncode, 0)
+            (self.root / "test_x.c").write_text(TEST.replace("12", "22"))
+
+    def test_one_left_out_is_a_failure_where_all_are_asked_for(self):
+        self.mutant("1-off.patch", patch("    return n;", "    return n + 1;"))
+        self.assertEqual(self.run_tool("--budget", "0")[0], 0)
+        code, said = self.run_tool("--budget", "0", "--complete")
+        self.assertEqual(code, 1)
+        self.assertIn("not begun in time: 1", said)
+
     def test_a_test_that_fails_anyway_kills_nothing(self):
         self.mutant("1-off.patch", patch("    return n;", "    return n + 1;"))
         (self.root / "test_x.c").write_text("int main(void) { return 1; }\n")

@@ -1,4 +1,6 @@
-"""The copy of the tree on which a mutant is applied, built and tested, and put right again."""
+"""Where a mutant is built and tested: one build of the tree as it is, that all share and none
+changes, and for each worker a copy of the sources in which the mutant is applied. Of that only what
+differs is compiled and linked, into a folder of the worker's own."""
 import filecmp
 import os
 import pathlib
@@ -6,7 +8,10 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
+
+from weft_mutants import steps
 
 BASELINE_S = 200
 ONE_IS_ENOUGH = {"WEFT_FUZZ_AS_IT_IS": "1"}  # what fails is not made smaller
@@ -97,21 +102,67 @@ class Tests:
                     if pathlib.Path(word).is_relative_to(self.build)}
         return sorted(str(pathlib.Path(p).relative_to(self.build)) for p in programs)
 
-    def run(self, name, limit, case=""):
+    def run(self, name, limit, case, made=None):
+        """With the programs of `made`, a steps.Made, in place of those of the build."""
         command, folder = self.commands[name]
         environment = os.environ | ONE_IS_ENOUGH | self.environments.get(name, {})
         if case:
             environment["CK_RUN_CASE"] = case
+        if made:
+            command = [made.instead(word) for word in command]
+            environment |= made.environment()
         return output_of(command, folder, environment, limit)
 
 
-class Copy:
-    """A copy of the tree and its builds, one for each preset that a mutant asks for."""
+class Base:
+    """The build of one preset of the tree as it is: made when it is first asked for."""
 
-    def __init__(self, root, place, limit):
-        self.root, self.place, self.limit = root, place, limit
-        self.tree = place / "tree"
-        self.builds, self.took = {}, {}
+    def __init__(self, root, build, preset, wanted):
+        self.root, self.build, self.preset, self.wanted = root, build, preset, wanted
+        self.lock = threading.Lock()
+        self.tests = self.steps = None
+        self.took = {}
+
+    def ready(self):
+        with self.lock:
+            if self.steps:
+                return self
+            if not (self.build / "build.ninja").exists():
+                self._do("cmake", "--preset", self.preset, "-B", str(self.build),
+                         "-DWEFT_WERROR=OFF", "-DWEFT_BENCHES=OFF", "-DWEFT_EXAMPLES=OFF")
+            self.tests = Tests(self.build)
+            targets = self.tests.targets({n for w in self.wanted for n in self.tests.named(w)})
+            if targets:
+                self._do("ninja", "-C", str(self.build), *targets)
+                self.tests = Tests(self.build)  # cmake may have run again
+            self.steps = steps.Steps(self.root, self.build)
+            return self
+
+    def _do(self, *command):
+        code, said = output_of(list(command), self.root)
+        if code != 0:
+            raise Trouble(f"{' '.join(command[:3])} failed, the tree as it is:\n{said[-SAID:]}")
+
+    def trouble(self, names, case):
+        """What one of the tests said that fails on the tree as it is, or nothing. Each once."""
+        for name in names:
+            with self.lock:  # a time that another worker's test did not share
+                if (name, case) in self.took:
+                    continue
+                began = time.monotonic()
+                code, said = self.tests.run(name, BASELINE_S, case)
+                if code != 0:
+                    return f"{name}: {said[-SAID:]}"
+                self.took[name, case] = time.monotonic() - began
+        return ""
+
+
+class Copy:
+    """A worker's copy of the tree, where mutants are applied, and what it makes of them."""
+
+    def __init__(self, root, place, limit, bases):
+        self.root, self.place, self.limit, self.bases = root, place, limit, bases
+        self.tree, self.out = place / "tree", place / "out"
         self._copy()
 
     def _files(self):
@@ -123,7 +174,7 @@ class Copy:
         return {name for name in names if name and (self.root / name).is_file()}
 
     def _copy(self):
-        """Only what differs is written, with the time of now: what was built of it is old then."""
+        """Only what differs is written."""
         names = self._files()
         for path in list(self.tree.rglob("*")) if self.tree.exists() else []:
             if path.is_file() and str(path.relative_to(self.tree)) not in names:
@@ -134,36 +185,6 @@ class Copy:
                 ours.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(theirs, ours)
                 shutil.copymode(theirs, ours)
-
-    def _tests(self, preset):
-        if preset not in self.builds:
-            build = self.place / preset
-            code, said = output_of(
-                ["cmake", "--preset", preset, "-B", str(build), "-DWEFT_WERROR=OFF",
-                 "-DWEFT_BENCHES=OFF", "-DWEFT_EXAMPLES=OFF"], self.tree)
-            if code != 0:
-                raise Trouble(f"cmake --preset {preset} failed:\n{said[-SAID:]}")
-            self.builds[preset] = Tests(build)
-        return self.builds[preset]
-
-    def _make(self, tests, names):
-        return output_of(["ninja", "-C", str(tests.build), *tests.targets(names)], self.tree)
-
-    def _baseline(self, tests, names, case):
-        """What one of the tests said that fails on the tree as it is, or nothing. Each once."""
-        todo = [n for n in names if (tests.build, n, case) not in self.took]
-        if not todo:
-            return ""
-        code, said = self._make(tests, todo)
-        if code != 0:
-            raise Trouble(f"the tree does not compile:\n{said[-SAID:]}")
-        for name in todo:
-            began = time.monotonic()
-            code, said = tests.run(name, BASELINE_S, case)
-            if code != 0:
-                return f"{name}: {said[-SAID:]}"
-            self.took[tests.build, name, case] = time.monotonic() - began
-        return ""
 
     def _apply(self, mutant):
         environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(self.place)}
@@ -183,27 +204,29 @@ class Copy:
                 "expected": mutant.survives, "seconds": round(time.monotonic() - began, 1)}
 
     def _try(self, mutant):
-        tests = self._tests(mutant.build)
-        names = tests.named(mutant.killed_by)
+        base = self.bases[mutant.build].ready()
+        names = base.tests.named(mutant.killed_by)
         if not names:
             return "no test", "", "", f"no test's name is like {mutant.killed_by}"
-        if said := self._baseline(tests, names, mutant.case):
+        if said := base.trouble(names, mutant.case):
             return "fails without it", "", "", said
         code, said = self._apply(mutant)
         if code != 0:
             return "does not apply", "", "", said
         try:
-            code, said = self._make(tests, names)
-            if code != 0:
-                return "does not compile", "", "", said
-            return self._judge(mutant, tests, names)
+            return self._judge(mutant, base, names)
         finally:
             self._restore(mutant)
 
-    def _judge(self, mutant, tests, names):
+    def _judge(self, mutant, base, names):
+        made = steps.Made(base.steps, mutant.files, self.tree, self.out)
         for name in names:
-            limit = max(self.limit, 5 * self.took[tests.build, name, mutant.case])
-            code, said = tests.run(name, limit, mutant.case)
+            for command in made.commands(base.tests.targets([name])):
+                code, said = output_of(["sh", "-c", command], base.build)
+                if code != 0:
+                    return "does not compile", "", "", said
+            limit = max(self.limit, 5 * base.took[name, mutant.case])
+            code, said = base.tests.run(name, limit, mutant.case, made)
             if code != 0:
                 verdict = "killed after all" if mutant.survives else "killed"
                 return verdict, how_killed(name, code, said), name, said
