@@ -243,6 +243,7 @@ static int wait_for_end(struct weft__task *self, struct weft_process *process, b
     return error;
 }
 
+/* A user before anything that may suspend, so that who closes it meanwhile waits for us. */
 int weft_process_wait(weft_process *process, struct weft_process_status *status)
 {
     int error = weft__process_check(process);
@@ -250,11 +251,10 @@ int weft_process_wait(weft_process *process, struct weft_process_status *status)
 
     if (error < 0 || process->ended)
         return error < 0 ? error : tell(process, status);
-    error = weft__enter(&self);
-    if (error < 0)
-        return error;
     process->users++;
-    error = process->ended ? 0 : wait_for_end(self, process, true);
+    error = weft__enter(&self);
+    if (error == 0 && !process->ended)
+        error = wait_for_end(self, process, true);
     if (error == 0)
         error = tell(process, status);
     weft__process_leave_user(process);

@@ -112,20 +112,14 @@ static void hand_over(struct weft_process_output *output, struct listener listen
     output->err_size = listeners[1].size;
 }
 
-int weft_process_communicate(weft_process *process, const void *input, size_t input_size,
-                             struct weft_process_output *output, struct weft_process_status *status)
+/* What comes of the talk, in *output whatever it is. */
+static int talk_about(struct weft_process *process, const void *input, size_t size,
+                      struct weft_process_output *output)
 {
     size_t limit = output && output->limit ? output->limit : LIMIT_DEFAULT;
     struct listener listeners[2];
-    struct weft__task *self;
-    int error = weft__process_check(process);
+    int error;
 
-    if (error == 0)
-        error = weft__enter(&self);
-    if (error == 0 && !input && input_size > 0)
-        error = weft__misuse(-EFAULT, "NULL for memory that is needed");
-    if (error < 0)
-        return error;
     for (int i = 0; i < 2; i++)
         listeners[i] =
             (struct listener){.place = process->streams[i + 1] ? &process->streams[i + 1] : NULL,
@@ -133,10 +127,26 @@ int weft_process_communicate(weft_process *process, const void *input, size_t in
                               .keeps = output != NULL};
     if (process->pty)
         listeners[1].place = NULL;
-    process->users++;
-    error = talk(process, input, input_size, listeners);
+    error = talk(process, input, size, listeners);
     if (output)
         hand_over(output, listeners);
+    return error;
+}
+
+int weft_process_communicate(weft_process *process, const void *input, size_t input_size,
+                             struct weft_process_output *output, struct weft_process_status *status)
+{
+    struct weft__task *self;
+    int error = weft__process_check(process);
+
+    if (error == 0 && !input && input_size > 0)
+        error = weft__misuse(-EFAULT, "NULL for memory that is needed");
+    if (error < 0)
+        return error;
+    process->users++; /* before anything that may suspend */
+    error = weft__enter(&self);
+    if (error == 0)
+        error = talk_about(process, input, input_size, output);
     weft__process_leave_user(process);
     return error < 0 ? error : weft_process_wait(process, status);
 }

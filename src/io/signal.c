@@ -31,17 +31,26 @@ static int check_place(void)
                : weft__misuse(-EXDEV, "signals are taken on the first reactor of a runtime");
 }
 
-/* The set of them. False: not those that cannot be blocked, or must not be, or are none. */
-static bool may_be_taken(const int numbers[], size_t count, sigset_t *set)
+bool weft__signal_may_be_taken(int number)
 {
     static const int never[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    sigset_t set;
+
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
+        if (number == never[i])
+            return false;
+    sigemptyset(&set); /* the C library keeps some for itself */
+    return number > 0 && number <= NUMBER_MAX && sigaddset(&set, number) == 0;
+}
+
+/* The set of them. False: one may not be taken, or there are none. */
+static bool may_be_taken(const int numbers[], size_t count, sigset_t *set)
+{
     bool may = numbers && count > 0;
 
     sigemptyset(set);
     for (size_t i = 0; i < count && may; i++)
-        may = numbers[i] > 0 && numbers[i] <= NUMBER_MAX && sigaddset(set, numbers[i]) == 0;
-    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
-        may &= sigismember(set, never[i]) != 1;
+        may = weft__signal_may_be_taken(numbers[i]) && sigaddset(set, numbers[i]) == 0;
     return may;
 }
 
@@ -158,20 +167,22 @@ static int next(struct weft_signals *signals, struct weft_signal *signal)
     }
 }
 
+/* A user before anything that may suspend, so that who closes them meanwhile waits for us. */
 int weft_signals_wait(weft_signals *signals, struct weft_signal *signal)
 {
-    struct weft__task *self;
+    struct weft__task *self = weft__task_self();
     int result;
 
+    if (!self)
+        return weft__outside();
     if (!signals)
         return weft__misuse(-EINVAL, "no signals");
-    result = weft__enter(&self);
-    if (result == 0 && signals->io->reactor != self->reactor)
-        result = weft__misuse(-EXDEV, "the signals are another reactor's");
-    if (result < 0)
-        return result;
+    if (signals->io->reactor != self->reactor)
+        return weft__misuse(-EXDEV, "the signals are another reactor's");
     signals->users++;
-    result = next(signals, signal);
+    result = weft__enter(&self);
+    if (result == 0)
+        result = next(signals, signal);
     if (--signals->users == 0 && signals->closer)
         weft__wake_now(self->reactor, signals->closer);
     return result;

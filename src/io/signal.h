@@ -29,6 +29,8 @@ struct weft_signals {
     void *arg;
 };
 
+/* Not those of faults, SIGSYS, those that cannot be caught, and numbers that are none. */
+bool weft__signal_may_be_taken(int number);
 /* Nothing is in flight any more: closes and frees them all. */
 void weft__signals_stop(struct weft__io *io);
 

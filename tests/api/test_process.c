@@ -218,6 +218,7 @@ TEST(many_wait)
 
 struct leaver {
     weft_process *process;
+    weft_event *begun;
     bool polite;
 };
 
@@ -226,6 +227,7 @@ static int waits_for_leaver(void *arg)
     const struct leaver *leaver = arg;
     struct weft_process_status status;
 
+    (void)weft_event_set(leaver->begun);
     same(weft_process_wait(leaver->process, &status), 0);
     if (leaver->polite)
         ck_assert(status.code == 7 || status.signal == SIGPIPE);
@@ -287,7 +289,8 @@ TEST(closed_twice)
    if it will not it is ended. */
 static void leaves(bool polite, bool alone)
 {
-    struct leaver leaver = {.polite = polite};
+    weft_event begun = WEFT_EVENT_INIT;
+    struct leaver leaver = {.polite = polite, .begun = &begun};
     struct weft_process_status status;
     weft_process *other = NULL;
 
@@ -300,7 +303,7 @@ static void leaves(bool polite, bool alone)
     expect_line(leaver.process, "ready\n");
     WEFT_SCOPE(s) {
         same(weft_spawn(&s, waits_for_leaver, &leaver, sizeof leaver, NULL), 0);
-        same(weft_yield(), 0);
+        same(weft_event_wait(&begun), 0);
         same(weft_process_close(leaver.process), 0);
     }
     if (!other)

@@ -171,6 +171,45 @@ TEST(cancelled_and_closed)
     run(main_cancelled);
 }
 
+struct beginner {
+    weft_signals *signals;
+    weft_event *begun;
+};
+
+static int begins_to_wait(void *arg)
+{
+    struct beginner *beginner = arg;
+
+    (void)weft_event_set(beginner->begun);
+    return weft_signals_wait(beginner->signals, NULL);
+}
+
+/* Closed by who was told that somebody is about to wait, where a wait may give way first. */
+static int main_begun(void *arg)
+{
+    weft_event begun = WEFT_EVENT_INIT;
+    struct beginner beginner = {take(SIGUSR1, 0), &begun};
+    struct weft_spawn_opt opt = {.size = sizeof opt};
+    int result = 0;
+    weft_task task;
+
+    (void)arg;
+    opt.task = &task;
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        same(weft_spawn(&s, begins_to_wait, &beginner, sizeof beginner, &opt), 0);
+        same(weft_event_wait(&begun), 0);
+        same(weft_signals_close(beginner.signals), 0);
+        same(weft_join(task, &result), 0);
+        ck_assert(result == -ECANCELED || result == -EBADF);
+    }
+    return 0;
+}
+
+TEST(closed_as_a_wait_begins)
+{
+    run(main_begun);
+}
+
 static int closes(void *arg)
 {
     return weft_signals_close(*(weft_signals **)arg);
@@ -408,5 +447,5 @@ TEST(beside_stop_on_sigterm)
     ck_assert(!is_blocked(SIGTERM));
 }
 
-TEST_MAIN("signal", 60, awaited, queued, cancelled_and_closed, closed_twice, handlers, storm, busy,
-          another_thread, beside_stop_on_sigterm)
+TEST_MAIN("signal", 60, awaited, queued, cancelled_and_closed, closed_as_a_wait_begins,
+          closed_twice, handlers, storm, busy, another_thread, beside_stop_on_sigterm)
