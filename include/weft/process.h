@@ -81,8 +81,10 @@ struct weft_process_status {
 
 /*
  * Starts the program `arguments[0]`, looked for along PATH unless there is a slash in it, with the
- * arguments (NULL at the end). Its signals are as ours were before the runtime began: nothing
- * blocked or ignored that was not then. Of our descriptors it has those named in the options.
+ * arguments (NULL at the end). Of our descriptors it has those named in the options. Its signals
+ * are as ours were before the runtime began: blocked is what was blocked then; ignored is what was
+ * ignored then, though the runtime may have taken it since, and what the program itself ignores
+ * (but for SIGPIPE), unless it has set it to its default since.
  *
  * Suspends until the program runs, on a worker of the pool: looking for the file may wait for a
  * disk. That is not interrupted; a cancellation meanwhile is seen at the next call.

@@ -46,22 +46,25 @@ extern int plain_clone(int (*fn)(void *), void *stack, int flags, void *argument
 struct start {
     const struct weft__child *child;
     sigset_t mask;
-    bool pipe_ignored; /* SIGPIPE is to stay so */
-    int error;         /* the child's; 0: it runs */
+    uint64_t ignored; /* signals that were when weft began: bit number - 1 */
+    int error;        /* the child's; 0: it runs */
 };
 
 extern char **environ;
 
 /* As it was when weft began: written under its lock, before any child. */
 static sigset_t mask_noted;
-static bool pipe_ignored_noted;
+static uint64_t ignored_noted;
 
 void weft__host_child_note_signals(void)
 {
     struct sigaction action;
 
     pthread_sigmask(SIG_BLOCK, NULL, &mask_noted);
-    pipe_ignored_noted = sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+    ignored_noted = 0;
+    for (int number = 1; number <= SIGNALS; number++)
+        if (sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+            ignored_noted |= UINT64_C(1) << (number - 1);
 }
 
 /* -- in the child ------------------------------------------------------------------------------ */
@@ -69,21 +72,23 @@ void weft__host_child_note_signals(void)
 /* syscall(2) past every interceptor; errno is the waiting thread's, who does not mind. */
 #define CALL(...) (syscall(__VA_ARGS__) < 0 ? -errno : 0)
 
-/* Handlers go; what is ignored stays so, but for what we have changed. The kernel's struct begins
-   with the handler, and all zeros is the default. */
+/* Handlers go, and execve(2) would do no more; but one may be weft's, on a signal that was ignored
+   before, and so it is then again. What is ignored stays so, but for SIGPIPE, which may be weft's
+   doing. The kernel's struct begins with the handler, and all zeros is the default. */
 IN_CHILD static void reset_signals(const struct start *start)
 {
     for (int number = 1; number <= SIGNALS; number++) {
-        uint64_t action[8] = {0}, none[8] = {0};
-        bool ignored;
+        uint64_t action[8] = {0}, wanted[8] = {0};
+        bool was_ignored = start->ignored & UINT64_C(1) << (number - 1);
 
-        if (CALL(SYS_rt_sigaction, number, NULL, action, KERNEL_SET) < 0)
+        if (CALL(SYS_rt_sigaction, number, NULL, action, KERNEL_SET) < 0 ||
+            action[0] == (uint64_t)(uintptr_t)SIG_DFL)
             continue;
-        ignored = action[0] == (uint64_t)(uintptr_t)SIG_IGN;
-        if (ignored && (number != SIGPIPE || start->pipe_ignored))
+        if (action[0] == (uint64_t)(uintptr_t)SIG_IGN && (number != SIGPIPE || was_ignored))
             continue;
-        if (action[0] != (uint64_t)(uintptr_t)SIG_DFL)
-            (void)CALL(SYS_rt_sigaction, number, none, NULL, KERNEL_SET);
+        if (was_ignored)
+            wanted[0] = (uint64_t)(uintptr_t)SIG_IGN;
+        (void)CALL(SYS_rt_sigaction, number, wanted, NULL, KERNEL_SET);
     }
 }
 
@@ -210,7 +215,7 @@ static int clone_it(struct start *start, char *stack, int *pidfd)
 
 int weft__host_child_start(struct weft__child *child)
 {
-    struct start start = {.child = child, .mask = mask_noted, .pipe_ignored = pipe_ignored_noted};
+    struct start start = {.child = child, .mask = mask_noted, .ignored = ignored_noted};
     int pidfd = -1, pid;
     char *stack;
 

@@ -62,7 +62,7 @@ int weft__host_child_signal(int pidfd, int number);
 int weft__host_child_group(int pid, int pidfd);
 int weft__host_group_signal(int group, int number);
 
-/* Signals are as programs started are to find them: which are blocked, and what SIGPIPE does. Told
+/* Signals are as programs started are to find them: which are blocked, and which are ignored. Told
    by whoever is about to change that. */
 void weft__host_child_note_signals(void);
 

@@ -144,6 +144,51 @@ TEST(blocked_before)
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+static void expect_ignored(const char *text, int number, bool expected)
+{
+    unsigned long long blocked, ignored;
+
+    same(sscanf(text, "SigBlk: %llx SigIgn: %llx", &blocked, &ignored), 2);
+    ck_assert_msg(((ignored & 1ull << (number - 1)) != 0) == expected, "signal %d: %s", number,
+                  text);
+}
+
+/* Ignored when the runtime began, as by nohup, and taken by it since; and some that were not. */
+static int main_nohup(void *arg)
+{
+    const int numbers[] = {SIGHUP, SIGUSR1};
+    weft_signals *signals;
+    const char *text;
+
+    (void)arg;
+    same(weft_signals_open(numbers, 2, &signals), 0);
+    signal(SIGALRM, SIG_DFL); /* as the program has it now */
+    signal(SIGVTALRM, SIG_IGN);
+    text = says_by(grep_signals, NULL);
+    expect_ignored(text, SIGHUP, true);
+    expect_ignored(text, SIGINT, true);
+    expect_ignored(text, SIGUSR2, true);
+    expect_ignored(text, SIGPIPE, true);
+    expect_ignored(text, SIGVTALRM, true);
+    expect_ignored(text, SIGUSR1, false);
+    expect_ignored(text, SIGTERM, false);
+    expect_ignored(text, SIGALRM, false);
+    expect_ignored(text, SIGQUIT, false);
+    return weft_signals_close(signals);
+}
+
+TEST(ignored_before)
+{
+    static const int ignored[] = {SIGHUP, SIGINT, SIGUSR2, SIGPIPE, SIGALRM};
+    struct weft_run_opt opt = {.size = sizeof opt, .stop_on_sigterm = true, .dump_signal = SIGUSR2};
+
+    signal(SIGTERM, SIG_DFL);
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+        signal(ignored[i], SIG_IGN);
+    same(weft_run(main_nohup, NULL, 0, &opt), 0);
+    same(child_count(), 0);
+}
+
 static int main_directory(void *arg)
 {
     weft_process *process = NULL;
@@ -426,5 +471,5 @@ TEST(terminal)
 }
 
 TEST_MAIN("process_options", 60, shell, found_along_the_path, descriptors, signals_as_before,
-          blocked_before, directory, limits, groups, its_children_end_with_it, not_a_program,
-          sigchld_ignored, gone_and_not_told, many, terminal)
+          blocked_before, ignored_before, directory, limits, groups, its_children_end_with_it,
+          not_a_program, sigchld_ignored, gone_and_not_told, many, terminal)

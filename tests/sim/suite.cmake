@@ -16,7 +16,7 @@ set(skip_post
     slots_and_signals    # sends real signals to a real thread
     soft_limit)          # main spins and never comes to a call of the boundary
 set(skip_process_options # looks by real programs at what they are given
-    shell found_along_the_path descriptors signals_as_before blocked_before directory limits groups
+    shell found_along_the_path descriptors signals_as_before blocked_before ignored_before directory limits groups
     its_children_end_with_it not_a_program sigchld_ignored gone_and_not_told terminal)
 set(skip_signal
     another_thread          # real signals to real threads
