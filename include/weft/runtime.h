@@ -61,7 +61,8 @@ struct weft_run_opt {
     /* On this signal (SIGUSR1, SIGQUIT) each reactor writes the tree of its tasks, with their
        stacks, to dump_fd (0: standard error), as weft_print_tasks does, at the end of its turn; one
        that runs a task just then says at once which, and where. 0: on none. The handler that was
-       there before is called, too, and put back in the end. */
+       there before is called, too, and put back in the end. SIGKILL, SIGSTOP, SIGSYS and the
+       signals of faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP) are refused: -EINVAL. */
     int dump_signal;
     int dump_fd;
 };

@@ -8,13 +8,15 @@
  * Since Linux 5.11, and not on every machine.
  *
  * A process-wide handler, in place while a thread has begun; signals SIGSYS of other kinds go to
- * the one that was there before. Begin, end and select: each thread for itself. SIGSYS is never
- * blocked on a thread that has begun, whatever the program asks for: a call would kill it.
+ * the one that was there before, once each, though that may call ours in turn. Begin, end and
+ * select: each thread for itself. SIGSYS is never blocked on a thread that has begun, whatever the
+ * program asks for: a call would kill it.
  */
 #ifndef WEFT_ARCH_DISPATCH_H
 #define WEFT_ARCH_DISPATCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* A system call that is about to be made. */
@@ -38,6 +40,10 @@ int weft__dispatch_probe(void);
 /* Counted for each thread; the last end undoes it. 0, -ENOSYS, or what sigaction answers. */
 int weft__dispatch_begin(weft__trap_fn *fn);
 void weft__dispatch_end(void);
+
+/* Copies memory that the program has named in a call and that may not be there. For handlers of
+   traps. 0; -EFAULT it is not; -ENOSYS, -EPERM: not to be had this way. */
+int weft__dispatch_copy(void *to, const void *from, size_t size);
 
 /* From now on the thread's calls are seen, or not. It has begun. */
 static inline void weft__dispatch_select(bool seen)

@@ -9,8 +9,11 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -32,6 +35,40 @@ static bool on_descriptor(const uintptr_t *arguments)
     return flags >= 0 && !(flags & O_NONBLOCK);
 }
 
+static bool with_flags_sixth(const uintptr_t *arguments)
+{
+    return !(arguments[5] & RWF_NOWAIT) && on_descriptor(arguments);
+}
+
+static bool is_pipe(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+/* From one to the other, at least one of them a pipe, whose flag `told_not_to` is; of two pipes
+   each one's own flag is for both. */
+static bool between(int from, int to, bool told_not_to)
+{
+    int in = fcntl(from, F_GETFL), out = fcntl(to, F_GETFL);
+
+    if (in < 0 || out < 0)
+        return false;
+    if (is_pipe(from) && is_pipe(to))
+        return !told_not_to && !((in | out) & O_NONBLOCK);
+    return (!(in & O_NONBLOCK) && !(told_not_to && is_pipe(from))) ||
+           (!(out & O_NONBLOCK) && !(told_not_to && is_pipe(to)));
+}
+static bool on_splice(const uintptr_t *arguments)
+{
+    return between((int)arguments[0], (int)arguments[2], arguments[5] & SPLICE_F_NONBLOCK);
+}
+static bool on_tee(const uintptr_t *arguments)
+{
+    return between((int)arguments[0], (int)arguments[1], arguments[3] & SPLICE_F_NONBLOCK);
+}
+
 static bool with_flags_third(const uintptr_t *arguments)
 {
     return !(arguments[2] & MSG_DONTWAIT) && on_descriptor(arguments);
@@ -41,12 +78,15 @@ static bool with_flags_fourth(const uintptr_t *arguments)
     return !(arguments[3] & MSG_DONTWAIT) && on_descriptor(arguments);
 }
 
+/* Of a timeval, too: its microseconds. None that could be looked at: then the kernel refuses it. */
 static bool some_time(uintptr_t address)
 {
-    const struct timespec *span = (const struct timespec *)address;
+    struct timespec span;
+    int error = address ? weft__dispatch_copy(&span, (const void *)address, sizeof span) : 0;
 
-    return !span || span->tv_sec != 0 ||
-           span->tv_nsec != 0; /* of a timeval, too: its microseconds */
+    if (!address || error < 0)
+        return error != -EFAULT;
+    return span.tv_sec != 0 || span.tv_nsec != 0;
 }
 static bool with_ms_fourth(const uintptr_t *arguments)
 {
@@ -77,6 +117,10 @@ static bool on_futex(const uintptr_t *arguments)
     default:
         return false;
     }
+}
+static bool on_sync(const uintptr_t *arguments)
+{
+    return arguments[2] & MS_SYNC;
 }
 static bool on_file_lock(const uintptr_t *arguments)
 {
@@ -125,8 +169,8 @@ static const struct {
              CALL(pwrite64, on_descriptor),
              CALL(preadv, on_descriptor),
              CALL(pwritev, on_descriptor),
-             CALL(preadv2, on_descriptor),
-             CALL(pwritev2, on_descriptor),
+             CALL(preadv2, with_flags_sixth),
+             CALL(pwritev2, with_flags_sixth),
              CALL(recvfrom, with_flags_fourth),
              CALL(sendto, with_flags_fourth),
              CALL(recvmsg, with_flags_third),
@@ -134,8 +178,8 @@ static const struct {
              CALL(recvmmsg, with_flags_fourth),
              CALL(sendmmsg, with_flags_fourth),
              CALL(sendfile, on_descriptor),
-             CALL(splice, always),
-             CALL(tee, always),
+             CALL(splice, on_splice),
+             CALL(tee, on_tee),
              CALL(copy_file_range, always),
              CALL(connect, on_descriptor),
              CALL(accept, on_descriptor),
@@ -155,7 +199,7 @@ static const struct {
              CALL(fdatasync, always),
              CALL(sync, always),
              CALL(syncfs, always),
-             CALL(msync, always),
+             CALL(msync, on_sync),
              CALL(rt_sigsuspend, always),
              CALL(rt_sigtimedwait, with_time_third),
              OLDER};

@@ -12,8 +12,8 @@ int weft__blocking_probe(void);
 
 /*
  * The name of the call if it may wait for somebody: another thread or process, a peer, a disk, a
- * time. NULL: it does not, or was told not to (O_NONBLOCK, MSG_DONTWAIT, no time to wait). In a
- * signal handler.
+ * time. NULL: it does not, or was told not to (O_NONBLOCK, MSG_DONTWAIT, RWF_NOWAIT, no time
+ * to wait, ...), or what it was given is not there. In a signal handler.
  */
 const char *weft__blocking_name(const struct weft__trap *trap);
 

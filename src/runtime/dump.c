@@ -12,7 +12,9 @@
 #include <unistd.h>
 #include <weft/inspect.h>
 
+#include "arch/dispatch.h"
 #include "coro/walk.h"
+#include "io/signal.h"
 #include "runtime/print.h"
 #include "runtime/runtime.h"
 
@@ -165,10 +167,15 @@ static bool tell(int number, const void *frame)
 
 static void on_signal(int number, siginfo_t *info, void *frame)
 {
+    char selector = weft__dispatch_selector;
     int saved_errno = errno;
+    bool passed;
 
+    weft__dispatch_select(false); /* what is written here is none of the task's calls */
     /* in a child of fork nobody listens: threads and bells are the parent's */
-    if (weft__host_forked() || !tell(number, frame))
+    passed = !weft__host_forked() && tell(number, frame);
+    weft__dispatch_select(selector);
+    if (!passed)
         call_old(number, info, frame);
     errno = saved_errno;
 }
@@ -238,7 +245,7 @@ int weft__dump_begin(struct weft__member *member)
 
     if (!number)
         return 0;
-    if (number < 0 || number >= SIGNALS || member->runtime->opt.dump_fd < 0)
+    if (!weft__signal_may_be_taken(number) || member->runtime->opt.dump_fd < 0)
         return weft__misuse(-EINVAL, "a dump on no signal, or to no descriptor");
     member->dump.message = (struct weft__message){.run = dump_run, .drop = dump_drop};
     member->dump.thread = pthread_self();

@@ -3,6 +3,8 @@
  * catch one that is not told, one told that does not wait, or that is the library's own; a result,
  * an errno, a signal mask or a frame that suffers; a SIGSYS that does not come to whom it is for.
  */
+#define _GNU_SOURCE
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +19,8 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -257,6 +261,71 @@ TEST(what_waits)
     run(kinds_main, 1);
 }
 
+static int flags_main(void *arg)
+{
+    char bytes[16] = "";
+    struct iovec part = {bytes, sizeof bytes};
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int in[2], out[2], file = memfd_create("blocking", MFD_CLOEXEC);
+
+    (void)arg;
+    ck_assert_ptr_ne(page, MAP_FAILED);
+    ok(file);
+    ok(pipe2(in, O_CLOEXEC));
+    ok(pipe2(out, O_CLOEXEC | O_NONBLOCK));
+    ok((int)pwrite(file, bytes, sizeof bytes, 0));
+    TOLD(syscall(SYS_preadv2, file, &part, 1, 0, 0, RWF_NOWAIT), 0);
+    TOLD(syscall(SYS_preadv2, file, &part, 1, 0, 0, 0), 1);
+    TOLD(syscall(SYS_pwritev2, file, &part, 1, 0, 0, RWF_NOWAIT), 0);
+    TOLD(syscall(SYS_pwritev2, file, &part, 1, 0, 0, 0), 1);
+    TOLD(syscall(SYS_msync, page, 4096, MS_ASYNC), 0);
+    TOLD(syscall(SYS_msync, page, 4096, MS_SYNC), 1);
+    TOLD(syscall(SYS_splice, in[0], NULL, out[1], NULL, 1, 0), 0); /* of two pipes one is enough */
+    ck_assert_int_eq(errno, EAGAIN);
+    TOLD(syscall(SYS_tee, in[0], out[1], 1, 0), 0);
+    TOLD(syscall(SYS_splice, in[0], NULL, in[1], NULL, 1, 0), 1); /* -EINVAL */
+    TOLD(syscall(SYS_splice, in[0], NULL, in[1], NULL, 1, SPLICE_F_NONBLOCK), 0);
+    TOLD(syscall(SYS_tee, in[0], in[1], 1, 0), 1);
+    TOLD(syscall(SYS_tee, in[0], in[1], 1, SPLICE_F_NONBLOCK), 0);
+    TOLD(syscall(SYS_splice, file, NULL, out[1], NULL, 1, SPLICE_F_NONBLOCK), 1); /* the file's */
+    TOLD(syscall(SYS_splice, -1, NULL, out[1], NULL, 1, 0), 0);
+    TOLD(syscall(SYS_tee, in[0], -1, 1, 0), 0);
+    for (int i = 0; i < 2; i++) {
+        ok(close(in[i]));
+        ok(close(out[i]));
+    }
+    ok(close(file));
+    return munmap(page, 4096);
+}
+TEST(what_is_told_not_to_wait)
+{
+    run(flags_main, 1);
+}
+
+/* Memory that is not there: the call says so, and nobody else looks at it. */
+static int bad_main(void *arg)
+{
+    struct timespec *bad = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    sigset_t set;
+
+    (void)arg;
+    ck_assert_ptr_ne(bad, MAP_FAILED);
+    sigemptyset(&set);
+    TOLD(syscall(SYS_ppoll, NULL, 0, bad, NULL, 0), 0);
+    ck_assert_int_eq(errno, EFAULT);
+    TOLD(syscall(SYS_pselect6, 0, NULL, NULL, NULL, bad, NULL), 0);
+    ck_assert_int_eq(errno, EFAULT);
+    ck_assert_int_eq((int)syscall(SYS_rt_sigprocmask, SIG_BLOCK, bad, NULL, 8), -1);
+    ck_assert_int_eq(errno, EFAULT);
+    ck_assert_int_eq((int)syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, bad, 8), -1);
+    ck_assert_int_eq(errno, EFAULT);
+    return munmap(bad, 4096);
+}
+TEST(memory_that_is_not_there)
+{
+    run(bad_main, 1);
+}
+
 /* -- whose code it is ------------------------------------------------------------------------ */
 
 #ifdef __x86_64__
@@ -369,6 +438,39 @@ static void handler(int number)
     atomic_fetch_add(&handled, 1);
 }
 
+/* What is told on a signal is written in the task's place, and is not the task's. The signal comes
+   while the task computes, most likely. */
+static long computes(void)
+{
+    const struct itimerval soon = {.it_value = {.tv_usec = 1000}};
+
+    atomic_store(&handled, 0);
+    (void)syscall(SYS_setitimer, ITIMER_REAL, &soon, NULL);
+    while (atomic_load(&handled) == 0)
+        ;
+    return 0;
+}
+static int dumped_main(void *arg)
+{
+    TOLD(computes(), 0);
+    TOLD(weft_sleep(1), 0); /* and the tree, in the loop */
+    ck_assert_int_gt((int)lseek(*(int *)arg, 0, SEEK_CUR), 0);
+    return 0;
+}
+TEST(a_dump)
+{
+    struct sigaction action = {.sa_handler = handler};
+    struct weft_run_opt opt = {.size = sizeof opt, .debug = &debug, .dump_signal = SIGALRM};
+    int file = memfd_create("dump", MFD_CLOEXEC), result;
+
+    ok(file);
+    opt.dump_fd = file;
+    ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
+    result = weft_run(dumped_main, &file, sizeof file, &opt);
+    ck_assert(result == 0 || result == -ENOSYS);
+    ok(close(file));
+}
+
 static int suffers_main(void *arg)
 {
     sigset_t set, before, now;
@@ -413,6 +515,53 @@ TEST(nothing_suffers)
 
     ck_assert_int_eq(sigaction(SIGUSR2, &action, NULL), 0);
     run(suffers_main, 1);
+}
+
+/* One that somebody has put on top of ours, and that calls ours for what it does not know. It stays
+   there after the run: then it is called by the next one's, and calls it. */
+static struct sigaction beneath;
+static atomic_int passed_on;
+
+static void passes_on(int number, siginfo_t *info, void *frame)
+{
+    if (info->si_code == SI_TKILL)
+        atomic_fetch_add(&passed_on, 1);
+    if (beneath.sa_flags & SA_SIGINFO)
+        beneath.sa_sigaction(number, info, frame);
+    else if (beneath.sa_handler != SIG_DFL)
+        beneath.sa_handler(number);
+}
+static int chain_main(void *arg)
+{
+    struct sigaction action = {.sa_sigaction = passes_on, .sa_flags = SA_SIGINFO | SA_NODEFER};
+
+    if (arg) /* what it makes is to be seen by ours alone */
+        ck_assert_int_eq(sigaction(SIGSYS, &action, &beneath), 0);
+    ck_assert_int_eq(raise(SIGSYS), 0);
+    return 0;
+}
+TEST(a_chain_of_handlers)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .debug = &debug};
+    struct sigaction action = {.sa_handler = handler}, now;
+    int result;
+
+    ck_assert_int_eq(sigaction(SIGSYS, &action, NULL), 0);
+    result = weft_run(chain_main, &opt, 0, &opt);
+    if (result == -ENOSYS)
+        return;
+    ck_assert_int_eq(result, 0);
+    for (int i = 1; i < 4; i++) {
+        ck_assert_int_eq(atomic_load(&passed_on), i); /* once for each, and then the first one */
+        ck_assert_int_eq(atomic_load(&handled), i);
+        run(chain_main, 1);
+    }
+    ck_assert_int_eq(sigaction(SIGSYS, NULL, &now), 0);
+    ck_assert_ptr_eq((void *)(uintptr_t)now.sa_sigaction, (void *)(uintptr_t)passes_on);
+    ck_assert_int_eq(sigaction(SIGSYS, &beneath, NULL), 0); /* ours, between two runs */
+    run(chain_main, 1);
+    ck_assert_int_eq(atomic_load(&passed_on), 4);
+    ck_assert_int_eq(atomic_load(&handled), 5);
 }
 
 static int sigsys_main(void *arg)
@@ -524,5 +673,6 @@ TEST(switched_on_and_off)
 }
 
 TEST_MAIN("blocking", 30, the_words, in_a_callback, how_long_it_waits, what_waits,
+          what_is_told_not_to_wait, memory_that_is_not_there, a_dump, a_chain_of_handlers,
           CASES_OF_CODE the_librarys_own, nothing_suffers, whose_sigsys, all_blocked,
           threads_and_processes, sigsys_blocked_before, switched_on_and_off)

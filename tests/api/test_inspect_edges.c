@@ -265,6 +265,27 @@ TEST(a_signal_to_the_loop)
     ok(close(fd_out));
 }
 
+/* Those that no handler sees, those of faults, and the one that calls may come as. */
+TEST(signals_that_are_none)
+{
+    static const int numbers[] = {-1,     SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE,
+                                  SIGILL, SIGTRAP, SIGSYS,  32,      65};
+    struct weft_run_opt opt = {.size = sizeof opt};
+
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sigaction before, after;
+        bool known = sigaction(numbers[i], NULL, &before) == 0;
+
+        opt.dump_signal = numbers[i];
+        ck_assert_int_eq(weft_run(nothing, NULL, 0, &opt), -EINVAL);
+        if (known) {
+            ck_assert_int_eq(sigaction(numbers[i], NULL, &after), 0);
+            ck_assert_ptr_eq((void *)(uintptr_t)before.sa_handler,
+                             (void *)(uintptr_t)after.sa_handler);
+        }
+    }
+}
+
 /* To standard error, when nothing else is said; and nobody else is interested. */
 TEST(a_signal_that_was_ignored)
 {
@@ -337,4 +358,5 @@ TEST(signals_of_others)
 }
 
 TEST_MAIN("inspect: edges", 30, a_long_name, a_deadline_that_has_passed, names_of_functions,
-          code_of_no_object, a_signal_to_the_loop, a_signal_that_was_ignored, signals_of_others)
+          code_of_no_object, a_signal_to_the_loop, signals_that_are_none, a_signal_that_was_ignored,
+          signals_of_others)

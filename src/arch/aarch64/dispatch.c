@@ -21,3 +21,9 @@ int weft__dispatch_begin(weft__trap_fn *fn)
 void weft__dispatch_end(void)
 {
 }
+
+int weft__dispatch_copy(void *to, const void *from, size_t size)
+{
+    (void)to, (void)from, (void)size;
+    return -ENOSYS;
+}
