@@ -342,8 +342,13 @@ void weft__stream_feed(struct weft_stream *stream)
 
 int weft__stream_arm_plain(struct weft_stream *stream)
 {
+    int error;
+
     weft__stream_feed(stream);
-    return arm_plain(stream);
+    error = arm_plain(stream);
+    if (error < 0) /* nobody else may come to try again */
+        weft__stream_retry_soon(stream);
+    return error;
 }
 
 static void retry(struct weft__timer *timer)
