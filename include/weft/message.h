@@ -67,9 +67,11 @@ enum { WEFT_FDS_MAX = 253 };
 WEFT_API ssize_t weft_send_fds(int fd, const void *buffer, size_t size, const int *fds,
                                uint32_t count) WEFT_SUSPENDS;
 /*
- * The next bytes, up to `size`, and the descriptors that came with them: at most *count, which is
- * set to how many there are. Returns the count of bytes; 0 at the end; as weft_recvmsg; -EMFILE
- * there was no room for one of the descriptors in weft's table: all are closed, the bytes are gone.
+ * The next bytes, up to `size`, and the descriptors that came with them, for which there is room in
+ * fds[*count]; *count is set to how many there are. All or none: with either of the errors here
+ * those that came are closed, *count is 0, and the bytes are gone. -EMFILE the process may have no
+ * more descriptors; -EMSGSIZE more came than there is room for.
+ * Returns the count of bytes; 0 at the end; as weft_recvmsg.
  */
 WEFT_API ssize_t weft_recv_fds(int fd, void *buffer, size_t size, int *fds,
                                uint32_t *count) WEFT_SUSPENDS;

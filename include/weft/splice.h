@@ -7,7 +7,9 @@
  * (O_NONBLOCK), which changes nothing in weft's calls.
  *
  * Between pipes and sockets the bytes are moved at once, by a direct call that does not wait; what
- * has to wait does so in the ring. Files are read and written by the kernel's workers, in the ring.
+ * has to wait does so in the ring. Files are read and written by the kernel's workers, in the ring;
+ * so are terminals and other devices, which nobody can ask not to wait: a worker waits there until
+ * the device is ready or the caller is cancelled, whatever SPLICE_F_NONBLOCK says.
  *
  * Every call here may also answer: -EPERM outside a task, -EBADF, -EXDEV another reactor's
  * descriptor, -EINVAL (flags, or files that cannot be spliced), -EFAULT, -ECANCELED when the caller
@@ -41,7 +43,8 @@ WEFT_API ssize_t weft_tee(int fd_in, int fd_out, size_t size, unsigned flags) WE
  * for the time of the call.
  *
  * Returns how many bytes: fewer than asked at the end of the file, or when there was trouble after
- * some; what it was shows in the next call. -ESPIPE not a file; -EINVAL to a file; -EMFILE.
+ * some; what it was shows in the next call. -ESPIPE not a file; -EINVAL to what is neither a
+ * socket nor a pipe; -EMFILE.
  */
 WEFT_API ssize_t weft_sendfile(int fd_out, int fd_in, off_t *offset, size_t size) WEFT_SUSPENDS;
 

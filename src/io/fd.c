@@ -6,6 +6,8 @@
  */
 #include "io/fd.h"
 
+#include <fcntl.h>
+
 #include "ring/host.h"
 #include "task/wait.h"
 
@@ -170,6 +172,12 @@ void weft__fd_forget(struct weft__io *io, struct weft__fd *record)
         give_back(record, word);
 }
 
+void weft__fd_forget_closed(struct weft__io *io, int fd, struct weft__fd *record)
+{
+    if (weft__host_fcntl(fd, F_GETFD, 0) == -EBADF)
+        weft__fd_forget(io, record);
+}
+
 void weft__fd_hand_over(struct weft__io *io, struct weft__fd *record)
 {
     record->flags |= WEFT__FD_MOVED;
@@ -218,7 +226,7 @@ void weft__fd_uses_cancel(struct weft__io *io, int fd)
             weft__op_cancel(io->reactor, use->op);
 }
 
-/* Neither call waits for anything. */
+/* None of the calls waits for anything. */
 void weft__fd_ask_kind(int fd, struct weft__fd *record)
 {
     int type = 0;
@@ -229,6 +237,8 @@ void weft__fd_ask_kind(int fd, struct weft__fd *record)
         record->flags |= WEFT__FD_SEEKS;
     else if (weft__host_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0)
         record->flags |= WEFT__FD_SOCKET;
+    else if (weft__host_fcntl(fd, F_GETPIPE_SZ, 0) >= 0)
+        record->flags |= WEFT__FD_PIPE;
 }
 
 void weft__fd_wake_closer(struct weft__io *io, struct weft__fd *record)

@@ -33,13 +33,15 @@ enum weft__side { WEFT__READER, WEFT__WRITER };
 enum {
     WEFT__FD_EXPECT = 1 << 0,   /* the last receive left something behind: the next will find it */
     WEFT__FD_POISONED = 1 << 1, /* a connect failed or was cancelled: only close */
-    WEFT__FD_KNOWN = 1 << 2,    /* of what kind it is has been asked: the two that follow */
+    WEFT__FD_KNOWN = 1 << 2,    /* of what kind it is has been asked: the two that follow,
+                                 and PIPE */
     WEFT__FD_SEEKS = 1 << 3,    /* it has a position: can be read at an offset */
     WEFT__FD_SOCKET = 1 << 4,
     WEFT__FD_MOVED = 1 << 5, /* handed over: whoever claims it next is told of the trouble */
     WEFT__FD_LENT = 1 << 6, /* claimed by who waits for it to be ready: nobody's again afterwards */
     WEFT__FD_NONBLOCK = 1 << 7, /* a socket that was made so */
     WEFT__FD_NAGLE = 1 << 8,    /* a listener whose connections are to have Nagle's algorithm */
+    WEFT__FD_PIPE = 1 << 9,     /* as SEEKS and SOCKET: one of the three at most */
 };
 
 /* A request on a descriptor beside any number of others: at an offset, of the file as a whole, or
@@ -204,6 +206,8 @@ void weft__fd_discard(struct weft__io *io, int fd);
 void weft__fd_poison(struct weft__fd *record);
 /* Whoever uses the number next claims it: the kernel does not know it, or ... */
 void weft__fd_forget(struct weft__io *io, struct weft__fd *record);
+/* The same after an -EBADF that may have meant another descriptor: asks first. */
+void weft__fd_forget_closed(struct weft__io *io, int fd, struct weft__fd *record);
 /* ... it is handed over; the kernel says some things once, and those go along. */
 void weft__fd_hand_over(struct weft__io *io, struct weft__fd *record);
 

@@ -113,12 +113,13 @@ static int check(const struct msghdr *message, int flags, int known)
     return message->msg_iovlen > IOV_MAX ? -EMSGSIZE : 0;
 }
 
-static void leave(struct weft__io *io, struct weft__fd *record, enum weft__side side,
+/* -EBADF may be said of a descriptor that was to be passed. */
+static void leave(struct weft__io *io, int fd, struct weft__fd *record, enum weft__side side,
                   struct weft__op *op, ssize_t result)
 {
     weft__fd_leave(io, record, side, op);
     if (result == -EBADF)
-        weft__fd_forget(io, record);
+        weft__fd_forget_closed(io, fd, record);
 }
 
 ssize_t weft_sendmsg(int fd, const struct msghdr *message, int flags)
@@ -138,7 +139,7 @@ ssize_t weft_sendmsg(int fd, const struct msghdr *message, int flags)
     if (result < 0)
         return result;
     result = send_message(self, &operation, fd, record, message, flags);
-    leave(io, record, WEFT__WRITER, &operation.op, result);
+    leave(io, fd, record, WEFT__WRITER, &operation.op, result);
     return result;
 }
 
@@ -183,7 +184,7 @@ ssize_t weft_recvmsg(int fd, struct msghdr *message, int flags)
     if (result < 0)
         return result;
     result = next_message(self, &operation, fd, record, message, flags);
-    leave(io, record, WEFT__READER, &operation.op, result);
+    leave(io, fd, record, WEFT__READER, &operation.op, result);
     return result;
 }
 
@@ -205,9 +206,12 @@ ssize_t weft_recvfrom(int fd, void *buffer, size_t size, int flags, struct socka
 
 /* -- passing descriptors ----------------------------------------------------------------------- */
 
+/* Whose messages they are may come before the descriptors (SO_PASSCRED). */
+enum { BESIDE_SIZE = CMSG_SPACE(sizeof(struct ucred)) };
+
 union rights { /* room for as many as there may be, aligned */
     struct cmsghdr header;
-    char bytes[CMSG_SPACE(WEFT_FDS_MAX * sizeof(int))];
+    char bytes[BESIDE_SIZE + CMSG_SPACE(WEFT_FDS_MAX * sizeof(int))];
 };
 
 ssize_t weft_send_fds(int fd, const void *buffer, size_t size, const int *fds, uint32_t count)
@@ -231,25 +235,28 @@ ssize_t weft_send_fds(int fd, const void *buffer, size_t size, const int *fds, u
     return weft_sendmsg(fd, &message, 0);
 }
 
-/* Into fds[], as many as were asked for: there was no room for more. False: one could not be had,
-   and all are closed. */
-static bool hand_out(struct msghdr *message, int *fds, uint32_t *count)
+/* All that came with the message, or none: 0, or why they are closed. The kernel says that some are
+   missing, not why: with no more room in the array it was that, else there was no number to give.
+ */
+static int hand_out(struct msghdr *message, int *fds, uint32_t most, uint32_t *count)
 {
     struct cmsghdr *rights = next_rights(message, NULL);
-    bool whole = true;
+    uint32_t came = rights ? (uint32_t)((rights->cmsg_len - CMSG_LEN(0)) / sizeof *fds) : 0;
+    const int *first = rights ? (const int *)(const void *)CMSG_DATA(rights) : NULL;
+    bool cut = message->msg_flags & MSG_CTRUNC;
+    int error = came > most || (cut && came == most) ? -EMSGSIZE : cut ? -EMFILE : 0;
 
-    *count = 0;
-    if (!rights)
-        return true;
-    *count = (uint32_t)((rights->cmsg_len - CMSG_LEN(0)) / sizeof *fds);
-    memcpy(fds, CMSG_DATA(rights), *count * sizeof *fds);
-    for (uint32_t i = 0; i < *count; i++)
-        whole &= fds[i] >= 0;
-    for (uint32_t i = 0; i < *count && !whole; i++)
-        if (fds[i] >= 0)
-            weft_close(fds[i]);
-    *count = whole ? *count : 0;
-    return whole;
+    for (uint32_t i = 0; i < came && error == 0; i++)
+        error = first[i] < 0 ? -EMFILE : 0;
+    for (uint32_t i = 0; i < came && error < 0; i++)
+        if (first[i] >= 0)
+            weft_close(first[i]);
+    if (error < 0)
+        return error;
+    if (came > 0)
+        memcpy(fds, first, came * sizeof *fds);
+    *count = came;
+    return 0;
 }
 
 ssize_t weft_recv_fds(int fd, void *buffer, size_t size, int *fds, uint32_t *count)
@@ -257,16 +264,20 @@ ssize_t weft_recv_fds(int fd, void *buffer, size_t size, int *fds, uint32_t *cou
     union rights rights;
     struct iovec vector = {buffer, size};
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = rights.bytes};
+    uint32_t most;
     ssize_t result;
+    int error;
 
     if (!fds || !count || (!buffer && size > 0))
         return weft__misuse(-EFAULT, "NULL for memory that is needed");
     if (*count == 0 || *count > WEFT_FDS_MAX)
         return weft__misuse(-EINVAL, "so many descriptors cannot be passed at once");
-    message.msg_controllen = CMSG_LEN(*count * sizeof *fds);
+    most = *count;
+    message.msg_controllen = BESIDE_SIZE + CMSG_LEN(most * sizeof *fds);
     *count = 0;
     result = weft_recvmsg(fd, &message, 0);
-    if (result >= 0 && !hand_out(&message, fds, count))
-        return -EMFILE;
-    return result;
+    if (result < 0)
+        return result;
+    error = hand_out(&message, fds, most, count);
+    return error < 0 ? error : result;
 }

@@ -2,7 +2,8 @@
  * io/splice.c - splice, tee and sendfile.
  *
  * On the calling task. What always holds: the direct calls here do not block, since a pipe is asked
- * with SPLICE_F_NONBLOCK and a socket is O_NONBLOCK; whoever has to wait polls in the ring. One
+ * with SPLICE_F_NONBLOCK and a socket is O_NONBLOCK, and nothing else is asked directly; whoever
+ * has to wait polls in the ring, or a worker of the kernel's waits, in a file or a device. One
  * operation stands for both descriptors, so that closing either ends what is in flight.
  */
 #include <weft/poll.h>
@@ -89,8 +90,8 @@ static ssize_t finish(struct ends *ends, ssize_t result)
     let_go(ends, &ends->in);
     let_go(ends, &ends->out);
     if (result == -EBADF) {
-        weft__fd_forget(ends->io, ends->in.record);
-        weft__fd_forget(ends->io, ends->out.record);
+        weft__fd_forget_closed(ends->io, ends->in.fd, ends->in.record);
+        weft__fd_forget_closed(ends->io, ends->out.fd, ends->out.record);
     }
     weft__reactor_spend(ends->self->reactor);
     return result;
@@ -168,9 +169,10 @@ static int32_t ask(struct ends *ends, uint64_t offset_in, uint64_t offset_out, s
     return await(ends, sqe);
 }
 
-/* With a file: by a worker of the kernel, who waits for the disk and for nothing else. */
-static ssize_t move_file(struct ends *ends, const off_t *off_in, const off_t *off_out, size_t size,
-                         unsigned flags)
+/* With a file or a device: by a worker of the kernel, who waits for the disk, or for the terminal
+   until the request is cancelled. */
+static ssize_t move_slowly(struct ends *ends, const off_t *off_in, const off_t *off_out,
+                           size_t size, unsigned flags)
 {
     int error = dont_block(&ends->in);
 
@@ -190,12 +192,23 @@ static bool is_file(struct end *end)
     return weft__fd_is(end->fd, end->record, WEFT__FD_SEEKS);
 }
 
+/* Files, and devices such as terminals, which have flags of their own or none. */
+static bool may_block(struct end *end)
+{
+    return !weft__fd_is(end->fd, end->record, WEFT__FD_SOCKET | WEFT__FD_PIPE);
+}
+
+static bool is_closed(const struct end *end)
+{
+    return weft__host_fcntl(end->fd, F_GETFD, 0) == -EBADF;
+}
+
 /* An offset was given. */
 static int check_file(struct end *end)
 {
     if (is_file(end))
         return 0;
-    return weft__host_fcntl(end->fd, F_GETFD, 0) == -EBADF ? -EBADF : -ESPIPE;
+    return is_closed(end) ? -EBADF : -ESPIPE;
 }
 
 /* -- the calls --------------------------------------------------------------------------------- */
@@ -226,8 +239,8 @@ ssize_t weft_splice(int fd_in, off_t *off_in, int fd_out, off_t *off_out, size_t
         n = check_file(&ends.out);
     if (n < 0)
         return finish(&ends, n);
-    if (is_file(&ends.in) || is_file(&ends.out))
-        n = move_file(&ends, off_in, off_out, size, flags);
+    if (may_block(&ends.in) || may_block(&ends.out))
+        n = move_slowly(&ends, off_in, off_out, size, flags);
     else
         n = move_directly(&ends, size, flags, false);
     if (n > 0 && off_in)
@@ -320,8 +333,8 @@ ssize_t weft_sendfile(int fd_out, int fd_in, off_t *offset, size_t size)
     error = check_file(&ends.in);
     if (error == 0)
         error = dont_block(&ends.out);
-    if (error == 0 && is_file(&ends.out))
-        error = -EINVAL;
+    if (error == 0 && may_block(&ends.out))
+        error = is_closed(&ends.out) ? -EBADF : -EINVAL;
     if (error == 0)
         error = send_file(&ends, *offset, size, &sent);
     *offset += (off_t)sent;

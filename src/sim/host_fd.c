@@ -169,6 +169,8 @@ int weft__host_fcntl(int fd, int command, long argument)
     case F_SETFL:
         file->flags = (uint32_t)argument & O_NONBLOCK;
         return 0;
+    case F_GETPIPE_SZ:
+        return weft__sim_pipe_size(file);
     default:
         return -EINVAL;
     }

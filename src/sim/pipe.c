@@ -173,6 +173,11 @@ static bool is_pipe(const struct weft__sim_file *file)
     return file->ops == &reader || file->ops == &writer;
 }
 
+int weft__sim_pipe_size(const struct weft__sim_file *file)
+{
+    return is_pipe(file) ? (int)pipe_of(file)->room : -EBADF;
+}
+
 static int32_t take(struct weft__sim *sim, struct weft__sim_file *in, uint64_t offset, void *memory,
                     uint32_t length, bool copy)
 {

@@ -419,5 +419,44 @@ TEST(odd_ends)
     file_run(main_odd);
 }
 
-TEST_MAIN("splice", 60, through_a_pipe, files, sendfile, tee_leaves_the_bytes, cut_short,
-          full_and_refused, into_a_file_later, odd_ends)
+/* -- whose they are ------------------------------------------------------------------------------
+ */
+
+static int finds_it_taken(void *arg)
+{
+    same(weft_write(*(int *)arg, "x", 1), -EXDEV);
+    return 0;
+}
+
+/* One of the two is none any more: the other one stays its reactor's. */
+static int main_stays(void *arg)
+{
+    int ends[2], other[2], here, there;
+
+    (void)arg;
+    same(weft_pipe(ends, 0), 0);
+    same(weft_pipe(other, 0), 0);
+    net_pair(&here, &there);
+    same(weft_write(other[1], "x", 1), 1);
+    same(weft_send_all(here, "x", 1, NULL), 1);
+    same(close(other[0]), 0);
+    same(close(there), 0);
+    same(weft_splice(other[0], NULL, ends[1], NULL, 1, 0), -EBADF);
+    same(weft_splice(there, NULL, ends[1], NULL, 1, 0), -EBADF);
+    same(weft_tee(other[0], ends[1], 1, 0), -EBADF);
+    WEFT_SCOPE(s)
+        ok(weft_spawn(&s, finds_it_taken, &ends[1], sizeof ends[1], OPT(.reactor = WEFT_ON(1))));
+    ok(weft_close(here));
+    ok(weft_close(other[1]));
+    ok(weft_close(ends[0]));
+    return weft_close(ends[1]);
+}
+TEST(the_other_end_stays)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
+
+    same(weft_run(main_stays, NULL, 0, &opt), 0);
+}
+
+TEST_MAIN("splice", 60, the_other_end_stays, through_a_pipe, files, sendfile, tee_leaves_the_bytes,
+          cut_short, full_and_refused, into_a_file_later, odd_ends)
