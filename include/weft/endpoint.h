@@ -31,7 +31,8 @@ struct weft_datagram_protocol {
        lost (which only those of more than 64 KiB, of Unix sockets, can be). */
     void (*datagram_received)(weft_endpoint *endpoint, const void *data, size_t size, int flags,
                               const struct sockaddr *from, socklen_t from_length, void *self);
-    /* One that was sent went wrong: -ECONNREFUSED, ... The endpoint goes on. */
+    /* One that was sent went wrong: -ECONNREFUSED, ...; -EAGAIN a Unix peer among several has no
+       room for it: it is lost, and the others do not wait for that peer. The endpoint goes on. */
     void (*error_received)(weft_endpoint *endpoint, int error, void *self);
     /* 0: it was closed, or the scope around it drains; -ECANCELED: that was cancelled; or why it
        can receive nothing any more. */
@@ -50,9 +51,11 @@ WEFT_API WEFT_NODISCARD int weft_create_datagram_endpoint(
 
 /*
  * Copies the datagram and has it sent, behind those before it; to `address`, or (NULL) to where the
- * endpoint is connected. What goes wrong is told to error_received.
- * Returns `size`; -EMSGSIZE more than 64 KiB; -ENOBUFS more than 1 MiB would wait; -ENOMEM; -EPIPE
- * it is closing; -EINVAL.
+ * endpoint is connected. What goes wrong is told to error_received. A Unix peer that does not read
+ * makes those behind wait when it was named by connecting to it; by `address`, it loses what it has
+ * no room for, told as -EAGAIN.
+ * Returns `size`; -EMSGSIZE more than 64 KiB; -ENOBUFS more than 1 MiB would wait, some 160 bytes
+ * of each counted beside its own; -ENOMEM; -EPIPE it is closing; -EINVAL.
  */
 WEFT_API ssize_t weft_endpoint_sendto(weft_endpoint *endpoint, const void *data, size_t size,
                                       const struct sockaddr *address, socklen_t length);

@@ -40,7 +40,8 @@ struct weft_endpoint {
     int32_t error;             /* why the receiver ended */
     struct weft__wait *sender; /* waiting for something to send */
     struct datagram *first, **last;
-    size_t queued; /* bytes */
+    size_t queued; /* bytes, what is kept beside those of a datagram counted */
+    bool local;    /* a Unix socket, whose peers make a sender wait */
     struct sockaddr_storage from;
     unsigned char *memory; /* DATAGRAM_MAX bytes, for the one that is received */
     alignas(16) unsigned char state[];
@@ -94,7 +95,7 @@ static struct datagram *dequeue(weft_endpoint *endpoint)
     endpoint->first = datagram->next;
     if (!endpoint->first)
         endpoint->last = &endpoint->first;
-    endpoint->queued -= datagram->size;
+    endpoint->queued -= sizeof *datagram + datagram->size;
     return datagram;
 }
 
@@ -111,6 +112,17 @@ static int wait_for_one(weft_endpoint *endpoint)
     return error;
 }
 
+/* One of many peers that does not read is not waited for: the others come behind it. A single one
+   is. */
+static ssize_t send_one(const weft_endpoint *endpoint, const struct datagram *datagram)
+{
+    const struct sockaddr *to =
+        datagram->length ? (const struct sockaddr *)&datagram->address : NULL;
+
+    return weft_sendto(endpoint->fd, datagram->bytes, datagram->size,
+                       endpoint->local && to ? MSG_DONTWAIT : 0, to, datagram->length);
+}
+
 /* Until it is cancelled, or closing and nothing is left. */
 static void send_all(weft_endpoint *endpoint)
 {
@@ -118,9 +130,7 @@ static void send_all(weft_endpoint *endpoint)
 
     while (result != -ECANCELED && wait_for_one(endpoint) == 0 && endpoint->first) {
         struct datagram *datagram = dequeue(endpoint);
-        result = weft_sendto(endpoint->fd, datagram->bytes, datagram->size, 0,
-                             datagram->length ? (struct sockaddr *)&datagram->address : NULL,
-                             datagram->length);
+        result = send_one(endpoint, datagram);
         weft__free(datagram);
         if (result < 0 && result != -ECANCELED)
             tell(endpoint, FAILED, (int)result);
@@ -229,6 +239,15 @@ static weft_endpoint *create(const struct weft_datagram_protocol *protocol, void
     return endpoint;
 }
 
+static bool is_local(int fd)
+{
+    struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
+    socklen_t length = sizeof name;
+
+    return weft_getsockname(fd, (struct sockaddr *)&name, &length) == 0 &&
+           name.ss_family == AF_UNIX;
+}
+
 int weft_create_datagram_endpoint(weft_endpoint **result, const char *local, const char *remote,
                                   const struct weft_datagram_protocol *protocol, void *arg,
                                   const struct weft_socket_opt *opt)
@@ -246,6 +265,7 @@ int weft_create_datagram_endpoint(weft_endpoint **result, const char *local, con
     error = endpoint ? 0 : -ENOMEM;
     if (error == 0) {
         endpoint->fd = fd;
+        endpoint->local = is_local(fd);
         error = weft_create_task(run, &endpoint, sizeof endpoint, &spawn);
     }
     if (error < 0) {
@@ -301,14 +321,14 @@ ssize_t weft_endpoint_sendto(weft_endpoint *endpoint, const void *data, size_t s
         return -EMSGSIZE;
     if (endpoint->closing)
         return -EPIPE;
-    if (endpoint->queued + size > QUEUED_MAX)
+    if (endpoint->queued + sizeof *datagram + size > QUEUED_MAX)
         return -ENOBUFS;
     datagram = copy(data, size, address, length);
     if (!datagram)
         return -ENOMEM;
     *endpoint->last = datagram;
     endpoint->last = &datagram->next;
-    endpoint->queued += size;
+    endpoint->queued += sizeof *datagram + size;
     wake_sender(endpoint);
     return (ssize_t)size;
 }
