@@ -23,6 +23,12 @@
  * effect all the same says so in the `result` of its case: bytes received, a connection accepted.
  * So look at weft_case_happened of such a case before it is forgotten.
  *
+ * The objects that are named must outlive the call: memory that is given back while a select waits
+ * for it is read afterwards. Closing them meanwhile is another matter, and in order: a queue that
+ * anybody shuts down is ready, with -ESHUTDOWN; a descriptor that a task of this reactor closes
+ * (weft_close) is ready, with -ECANCELED as its result and the select's winner; a lock whose holder
+ * ends is ready, with -EOWNERDEAD. An event, semaphore or lock has no end: nobody may destroy it.
+ *
  * Tasks and futures are waited for, not owned: a select that ends leaves them as they are.
  * (weft_race, in weft/await.h, owns and cancels what loses.)
  *

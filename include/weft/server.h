@@ -73,7 +73,8 @@ struct weft_server_opt {
     bool every_reactor;        /* a listener on each reactor, by SO_REUSEPORT; not of Unix sockets,
                                   nor with listen->turn_away: -EINVAL */
     int64_t connection_ns;     /* a connection is cut so long after it began; 0: never */
-    uint64_t connection_bytes; /* and after so many bytes, received and sent; 0: never */
+    uint64_t connection_bytes; /* and after so many bytes, received and sent, or rather than send
+                                  more (-EDQUOT); 0: never */
     size_t stack_size;         /* of a connection's task, as for weft_spawn; 0: 64 KiB */
     const char *name;          /* of those tasks, for reports; must outlive the server */
     const int *fds;    /* sockets that listen already (weft/handover.h), to be served instead

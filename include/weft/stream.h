@@ -114,7 +114,9 @@ WEFT_API int weft_stream_peek(weft_stream *stream, const void **data, size_t *si
  */
 WEFT_API int weft_stream_consume(weft_stream *stream, size_t size);
 
-/* All bytes or a negative errno; *done (NULL allowed) how many were handed to the kernel. */
+/* All bytes or a negative errno; *done (NULL allowed) how many were handed to the kernel. -EDQUOT:
+   in a server's handler, more than its connection_bytes leaves: nothing of it is sent, by whichever
+   call, and the handler's task is cancelled. */
 WEFT_API ssize_t weft_stream_write(weft_stream *stream, const void *buffer, size_t size,
                                    size_t *done) WEFT_SUSPENDS;
 WEFT_API ssize_t weft_stream_writev(weft_stream *stream, const struct iovec *vectors, int count,
@@ -126,7 +128,7 @@ WEFT_API ssize_t weft_stream_writev(weft_stream *stream, const struct iovec *vec
  * taken stays in memory: whoever writes so calls weft_stream_drain, or looks at
  * weft_stream_write_pending. That they could not be sent is said by the next call that writes.
  * Returns `size`; -EPIPE, -ECONNRESET, ... of what was written before; -ENOBUFS more than 1 GiB
- * would wait; -ENOMEM; -EBUSY a task is inside a call that writes; -EBADF.
+ * would wait; -ENOMEM; -EBUSY a task is inside a call that writes; -EDQUOT; -EBADF.
  */
 WEFT_API ssize_t weft_stream_write_nowait(weft_stream *stream, const void *buffer, size_t size);
 
@@ -149,8 +151,8 @@ WEFT_API int weft_stream_set_write_limits(weft_stream *stream, uint32_t high, ui
  * the peer alone is not told that it could not be sent: the next call of the writing side is.
  * Returns `size`. On an error nothing was taken and the view is still lent: -EINVAL (no view, or
  * not so long), -EBUSY (another task is writing), -EXDEV, -EPIPE, -ECONNRESET, ... when what was
- * given before could not be sent, -ECANCELED, -EBADF, -ENOBUFS (65,534 streams send from the same
- * buffer).
+ * given before could not be sent, -ECANCELED, -EBADF, -EDQUOT, -ENOBUFS (65,534 streams send from
+ * the same buffer).
  */
 WEFT_API ssize_t weft_stream_give(weft_stream *to, weft_stream *from, size_t size) WEFT_SUSPENDS;
 

@@ -101,7 +101,8 @@ WEFT_API WEFT_NODISCARD int weft_create_unix_server(
 /*
  * Copies the bytes and has them sent in order. Calls pause_writing, once, when more than the high
  * mark is pending then. Returns `size`; -EPIPE after weft_transport_write_eof or _close; the error
- * that connection_lost will tell; -ENOBUFS, -ENOMEM as weft_stream_write_nowait.
+ * that connection_lost will tell, -EDQUOT when it is this that exceeds the limit; -ENOBUFS, -ENOMEM
+ * as weft_stream_write_nowait.
  */
 WEFT_API ssize_t weft_transport_write(weft_transport *transport, const void *data, size_t size);
 

@@ -35,6 +35,21 @@ void weft__stream_charge(struct weft_stream *stream, uint64_t bytes)
         weft__transport_charge(stream->owner, bytes);
 }
 
+static bool affords(struct weft__budget *budget, uint64_t bytes)
+{
+    if (bytes > budget->left)
+        charge(budget, bytes);
+    return !budget->over;
+}
+
+bool weft__stream_affords(struct weft_stream *stream, uint64_t bytes)
+{
+    bytes += weft__stream_pending(stream);
+    if (stream->owned == WEFT__OWNED_BY_BUDGET)
+        return affords(stream->owner, bytes);
+    return weft__transport_affords(stream->owner, bytes);
+}
+
 /* Runs the handler in a scope with the limits of a connection. What became of it. */
 static enum weft__server_count handle(struct weft_server *server, struct weft_stream *stream,
                                       int64_t deadline)

@@ -164,6 +164,9 @@ void weft__stream_copy(struct weft_stream *stream, void *buffer, size_t size);
 
 /* server_serve.c: it has an owner, and has moved so many bytes. */
 void weft__stream_charge(struct weft_stream *stream, uint64_t bytes);
+/* It has an owner, and is to send so many: may it? If not it is over its limit from here on, since
+   a peer that does not read would keep a send that has begun from ever being charged. */
+bool weft__stream_affords(struct weft_stream *stream, uint64_t bytes);
 /* transport.c: it has an owner, and something was received, or it is over; something was sent, or
    could not be. */
 void weft__stream_stirred(struct weft_stream *stream);

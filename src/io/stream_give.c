@@ -200,6 +200,8 @@ ssize_t weft_stream_give(weft_stream *to, weft_stream *from, size_t size)
         error = wait_turn(self, to, from, size);
     if (__builtin_expect(error == 0 && to->writer, 0))
         error = weft__misuse(-EBUSY, "another task writes");
+    if (__builtin_expect(error == 0 && to->owned && !weft__stream_affords(to, size), 0))
+        error = -EDQUOT;
     if (__builtin_expect(error < 0, 0))
         return error;
     from->viewing = false;

@@ -85,6 +85,8 @@ int weft__stream_queue(struct weft_stream *stream, const void *bytes, size_t siz
 
     if (stream->write_error < 0)
         return stream->write_error;
+    if (stream->owned && !weft__stream_affords(stream, size))
+        return -EDQUOT;
     if (size > QUEUED_MAX || weft__stream_pending(stream) > QUEUED_MAX - size)
         return -ENOBUFS;
     if (size == 0)

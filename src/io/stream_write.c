@@ -46,6 +46,8 @@ static inline __attribute__((always_inline)) ssize_t send_all(struct weft__task 
                                                               const char *buffer, size_t size,
                                                               uint32_t more, size_t *done)
 {
+    if (__builtin_expect(stream->owned && !weft__stream_affords(stream, size), 0))
+        return -EDQUOT;
     while (*done < size) {
         int32_t n;
         if (__builtin_expect(self->visible && *done > 0, 0))

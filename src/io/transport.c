@@ -51,6 +51,13 @@ void weft__transport_charge(struct weft_transport *transport, uint64_t bytes)
     transport->left -= bytes < transport->left ? bytes : transport->left;
 }
 
+bool weft__transport_affords(struct weft_transport *transport, uint64_t bytes)
+{
+    if (bytes > transport->left)
+        weft__transport_cut(transport, -EDQUOT, WEFT__SERVER_OVER_BYTES);
+    return bytes <= transport->left;
+}
+
 void weft__stream_stirred(struct weft_stream *stream)
 {
     struct weft_transport *transport = stream->owner;

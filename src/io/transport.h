@@ -55,5 +55,7 @@ void weft__transport_stop(struct weft_transport *transport);
 /* 0, or what is wrong with it. */
 int weft__protocol_check(const struct weft_protocol *protocol);
 void weft__transport_charge(struct weft_transport *transport, uint64_t bytes);
+/* May it send so many? If not it is cut. */
+bool weft__transport_affords(struct weft_transport *transport, uint64_t bytes);
 
 #endif

@@ -3,6 +3,7 @@
  * every kind, and times that come together. Would catch a list of which only the end is looked at,
  * an object that is touched where it must not be, and a select that is woken twice.
  */
+#include "support/net.h"
 #include "sync.h"
 
 static weft_queue queue = {.item_size = sizeof(int), .max = 2};
@@ -86,5 +87,48 @@ TEST(times_that_come_together)
     is(weft_run(times_main, NULL, 0, NULL), 0);
 }
 
+static int closes_late(void *arg)
+{
+    is(weft_sleep(1000000), 0);
+    is(weft_close(*(int *)arg), 0);
+    return 0;
+}
+static int shuts_down_late(void *arg)
+{
+    is(weft_sleep(1000000), 0);
+    is(weft_queue_shutdown(arg, false), 0);
+    return 0;
+}
+/* What is closed while a select waits for it ends the wait, as weft/select.h says. Would hang. */
+static int closed_main(void *arg)
+{
+    weft_queue closing = {.item_size = sizeof(int)};
+    int port, listener = net_listen(&port), item, there, here;
+    char byte;
+
+    (void)arg;
+    net_pair(&here, &there);
+    WEFT_SCOPE(s) {
+        weft_case cases[] = {weft_case_recv(there, &byte, 1, 0), weft_case_never()};
+        is(weft_spawn(&s, closes_late, &there, sizeof there, NULL), 0);
+        is(weft_select(cases, 2, 0), 0);
+        is(cases[0].result, -ECANCELED);
+        cases[0] = weft_case_accept(listener, 0);
+        is(weft_spawn(&s, closes_late, &listener, sizeof listener, NULL), 0);
+        is(weft_select(cases, 2, 0), 0);
+        is(cases[0].result, -ECANCELED);
+        cases[0] = weft_case_get(&closing, &item);
+        is(weft_spawn(&s, shuts_down_late, &closing, 0, NULL), 0);
+        is(weft_select(cases, 2, 0), 0);
+        is(cases[0].result, -ESHUTDOWN);
+    }
+    is(weft_queue_destroy(&closing), 0);
+    return weft_close(here);
+}
+TEST(closed_meanwhile)
+{
+    is(weft_run(closed_main, NULL, 0, NULL), 0);
+}
+
 TEST_MAIN("select_edges", 30, the_first_is_wrong, objects_of_another_reactor,
-          times_that_come_together)
+          times_that_come_together, closed_meanwhile)
