@@ -81,9 +81,9 @@ WEFT_API WEFT_NODISCARD int weft_create_task(weft_task_fn fn, const void *arg, s
  * A task that has ended is answered at once, unchecked for cancellation.
  *
  * Returns 0; -ECANCELED the caller was cancelled first (the handle stays valid); -ESTALE consumed
- * or closed; -EDEADLK waiting for oneself, or a cycle of tasks that wait for one another, in joins
- * or (for all of several) in weft_gather and its like; -EXDEV a task of another reactor; -EPERM
- * outside a task.
+ * or closed; -EDEADLK waiting for oneself, or for one that cannot end before the caller has: in
+ * joins, in lists all of whose tasks, or too many, are so, or closing a scope with such a child;
+ * -EXDEV a task of another reactor; -EPERM outside a task.
  */
 WEFT_API WEFT_NODISCARD int weft_join(weft_task task, int *result) WEFT_SUSPENDS;
 WEFT_API WEFT_NODISCARD int weft_await(weft_task task, int *result) WEFT_SUSPENDS;

@@ -151,6 +151,20 @@ static void print_below(struct weft__describer *to, uint32_t depth, const void *
     }
 }
 
+struct circles {
+    struct weft__circles circles; /* first */
+    struct printer *printer;
+};
+
+static void print_circle(struct weft__circles *circles, const struct weft__task *task)
+{
+    struct weft__line line;
+
+    weft__line_begin(&line);
+    weft__circle_put(&line, task);
+    print(((struct circles *)circles)->printer, 1, line.text);
+}
+
 int weft__print_reactor(struct weft__reactor *reactor, const struct weft__fiber *asker, int fd,
                         uint32_t flags)
 {
@@ -164,7 +178,10 @@ int weft__print_reactor(struct weft__reactor *reactor, const struct weft__fiber 
                               .fd = fd,
                               .flags = flags};
 
+    struct circles circles = {.circles = {.tell = print_circle}, .printer = &printer};
+
     weft__describe_waits(reactor, &printer.describer);
+    weft__circles_find(reactor, &circles.circles);
     flush(&printer);
     return printer.error;
 }

@@ -11,6 +11,7 @@
 #include "task/call.h"
 #include "task/task.h"
 #include "task/wait.h"
+#include "task/watch.h"
 
 enum { TEXT = 320 };
 
@@ -117,6 +118,27 @@ static void put_lock(struct line *line, struct weft__describer *to, const struct
     to->waits(to, task, holder);
 }
 
+/* The first of several tasks, and how many more; all of them are told to the describer. */
+static void put_several(struct line *line, struct weft__describer *to,
+                        const struct weft__task *task)
+{
+    const struct weft__watches *all = task->watches;
+    uint32_t tasks = 0;
+
+    for (uint32_t i = 0; i < all->count; i++) {
+        const struct weft__watch *watch = &all->watch[i];
+        if (watch->state != WEFT__WATCH_ON || watch->future)
+            continue;
+        if (tasks++ == 0) {
+            put(line, all->wanted < all->count ? " of the first of " : " of ");
+            put_task(line, watch->task);
+        }
+        to->waits(to, task, watch->task);
+    }
+    if (tasks > 1)
+        put(line, " and %u more", tasks - 1);
+}
+
 static void put_wait(struct line *line, struct weft__describer *to, const struct weft__task *task)
 {
     const struct weft__wait *wait = task->fiber.wait;
@@ -143,7 +165,10 @@ static void put_wait(struct line *line, struct weft__describer *to, const struct
         put(line, "%s", wait->what);
         if (wait->what == weft__waits_sleep)
             put_end_of_sleep(line, to, ((const struct weft__sleep *)wait)->deadline_ns);
-        put_call(line, to, task);
+        if (task->watches)
+            put_several(line, to, task);
+        else
+            put_call(line, to, task);
     }
     if (wait->fd >= 0)
         put(line, " on descriptor %d", wait->fd);
@@ -260,4 +285,62 @@ void weft__describe_waits(void *arg, struct weft__describer *to)
             task = task->next;
         }
     }
+}
+
+/* -- circles ------------------------------------------------------------------------------------
+ */
+
+/* The task without which it cannot go on, on the same reactor. Of several, the first. */
+static struct weft__task *waited_for(const struct weft__task *task)
+{
+    const struct weft__wait *wait = task->fiber.wait;
+    const struct weft__watches *all = task->watches;
+    struct weft__task *holder;
+
+    if (!wait || task->joins)
+        return wait ? task->joins : NULL;
+    for (uint32_t i = 0; all && all->wanted == all->count && i < all->count; i++)
+        if (all->watch[i].state == WEFT__WATCH_ON && !all->watch[i].future)
+            return all->watch[i].task;
+    if (wait->what != weft__waits_lock)
+        return NULL;
+    holder = (struct weft__task *)(uintptr_t)weft__lock_holder(wait, true);
+    return holder && holder->reactor == task->reactor ? holder : NULL;
+}
+
+/* Looks along who waits for whom, until it comes to nobody or to one that was looked at. */
+static int look_along(struct weft__task *task, void *context)
+{
+    struct weft__circles *circles = context;
+    uint32_t *searches = &weft__tasks_of(task->reactor)->searches;
+    uint32_t mine = ++*searches;
+
+    while (task && !(task->search >= circles->first && task->search <= mine)) {
+        task->search = mine;
+        task = waited_for(task);
+    }
+    if (task && task->search == mine)
+        circles->tell(circles, task);
+    return 0;
+}
+
+void weft__circles_find(struct weft__reactor *reactor, struct weft__circles *circles)
+{
+    if (!reactor->tasks)
+        return;
+    circles->first = weft__tasks_of(reactor)->searches + 1;
+    (void)weft__scope_each(weft__root(reactor), look_along, circles);
+}
+
+void weft__circle_put(struct weft__line *line, const struct weft__task *task)
+{
+    const struct weft__task *next = task;
+
+    weft__line_put(line, "a cycle: ");
+    do {
+        weft__task_put(line, next);
+        weft__line_put(line, " -> ");
+        next = waited_for(next);
+    } while (next && next != task);
+    weft__task_put(line, task);
 }

@@ -269,8 +269,11 @@ static int wait_for_value(weft_generator *generator, struct weft__task *self, vo
     if (generator->producer)
         weft__wake_now(generator->reactor, generator->producer);
     self->joins = generator->task;
+    generator->task->asked_by = self;
     result = weft__wait_for_done(self, &ask.wait, &ask.done);
     self->joins = NULL;
+    if (!generator->over && generator->task->asked_by == self) /* or by another, since */
+        generator->task->asked_by = NULL;
     if (!ask.done)
         generator->ask = NULL;
     else

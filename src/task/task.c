@@ -203,7 +203,8 @@ static void record_init(struct weft__task *task, struct weft__reactor *reactor, 
     task->bindings = spawner ? weft__bindings_retain(spawner->bindings) : NULL;
     task->joiners = NULL;
     task->joins = NULL;
-    task->gathers = NULL;
+    task->watches = NULL;
+    task->asked_by = NULL;
     task->search = 0;
     task->holds = NULL;
     task->result = 0;
@@ -516,7 +517,7 @@ static int join(weft_task handle, int *result, bool consumes)
         if (error < 0)
             return error;
         if (weft__task_would_deadlock(self, task))
-            return weft__misuse(-EDEADLK, "the task would wait for itself");
+            return weft__task_deadlock(self, task);
         weft__joiner_link(task, &joiner);
         self->joins = task;
         error = weft__wait_for_done(self, &joiner.wait, &joiner.done);

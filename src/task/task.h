@@ -65,9 +65,13 @@ struct weft__task {
     const char *name;
     struct weft__joiner *joiners;
     struct weft__task *joins; /* the task it waits for in a join; meaningful while it is parked */
-    const struct weft__watches *gathers; /* those it waits for, all of them; likewise */
-    struct weft__task *search_next;      /* of a search for a cycle, and which one */
-    uint32_t search;
+    const struct weft__watches *watches; /* those of which it waits for some; NULL: none */
+    struct weft__task *asked_by;         /* the body of a generator: who waits for its next value */
+    struct weft__task *search_next;      /* of a search for a cycle (cycle.c) */
+    struct weft__task *search_because;   /* whom it could not end before */
+    struct weft__task *search_freed;     /* of those let go */
+    uint32_t search;                     /* which search that was */
+    uint32_t search_count;
     struct weft__hold *holds;       /* what is to be given back at its end, the latest first */
     struct weft__binding *bindings; /* its context variables (binding.h) */
     int32_t result;
@@ -320,6 +324,8 @@ void weft__joiner_link(struct weft__task *task, struct weft__joiner *joiner);
 void weft__joiner_unlink(struct weft__joiner *joiner);
 /* Could the task never end if `self` waited for it? */
 bool weft__task_would_deadlock(struct weft__task *self, struct weft__task *task);
+/* That was so just now: -EDEADLK, and a debug build is told the circle. */
+int weft__task_deadlock(const struct weft__task *self, const struct weft__task *task);
 /* Gives back the records and stacks of tasks that have ended. */
 void weft__tasks_reap(struct weft__reactor *reactor);
 /* Lets go of an ended task that was kept. */

@@ -100,13 +100,11 @@ static int await_owned(struct weft__task *self, const weft_awaitable *awaitable,
 
     if (error < 0)
         return error;
-    self->joins = all.watch[0].task;
     if (!weft__watches_wait(&all, self, true)) {
         weft__watches_cancel(&all, self, WEFT_CAUSE_CANCEL);
         if (all.watch[0].result == -ECANCELED)
             error = weft__task_refuse(self);
     }
-    self->joins = NULL;
     if (error == 0 && result)
         *result = all.watch[0].result;
     weft__watches_end(&all);

@@ -8,56 +8,6 @@
 #include "base/memory.h"
 #include "task/coroutine.h"
 
-/* -- cycles --------------------------------------------------------------------------------- */
-
-/* An ancestor cannot end before us: it closes the scope we are in. */
-static bool is_self_or_above(const struct weft__task *task, const struct weft__task *self)
-{
-    for (; self; self = self->home->owner)
-        if (task == self)
-            return true;
-    return false;
-}
-
-static void search_put(struct weft__task **todo, struct weft__task *task, uint32_t search)
-{
-    if (!task || task->search == search)
-        return;
-    task->search = search;
-    task->search_next = *todo;
-    *todo = task;
-}
-
-/* Whom it waits for, and cannot go on without. One that has been woken waits for nobody, though it
-   has not run yet. */
-static void search_below(struct weft__task **todo, const struct weft__task *task, uint32_t search)
-{
-    const struct weft__watches *all = task->gathers;
-
-    if (!task->fiber.wait)
-        return;
-    search_put(todo, task->joins, search);
-    for (uint32_t i = 0; all && i < all->count; i++)
-        if (all->watch[i].state == WEFT__WATCH_ON && !all->watch[i].future)
-            search_put(todo, all->watch[i].task, search);
-}
-
-bool weft__task_would_deadlock(struct weft__task *self, struct weft__task *task)
-{
-    uint32_t search = ++weft__tasks_of(self->reactor)->searches;
-    struct weft__task *todo = NULL;
-
-    search_put(&todo, task, search);
-    while (todo) {
-        struct weft__task *next = todo;
-        todo = next->search_next;
-        if (is_self_or_above(next, self))
-            return true;
-        search_below(&todo, next, search);
-    }
-    return false;
-}
-
 /* -- lists ---------------------------------------------------------------------------------- */
 
 static int task_check(struct weft__task *self, weft_task handle)
@@ -68,7 +18,7 @@ static int task_check(struct weft__task *self, weft_task handle)
     if (!task)
         return weft__task_not_found(handle, error, true);
     if (!task->ended && weft__task_would_deadlock(self, task))
-        return weft__misuse(-EDEADLK, "the task would wait for itself");
+        return weft__task_deadlock(self, task);
     return 0;
 }
 
@@ -265,13 +215,9 @@ int weft__watches_begin(struct weft__watches *all, struct weft__task *self,
 
 int weft__watches_check(const struct weft__watches *all, struct weft__task *self)
 {
-    for (uint32_t i = 0; all->wanted == all->count && i < all->count; i++) {
-        const struct weft__watch *watch = &all->watch[i];
-        if (watch->state == WEFT__WATCH_ON && !watch->future &&
-            weft__task_would_deadlock(self, watch->task))
-            return weft__misuse(-EDEADLK, "the task would wait for itself");
-    }
-    return 0;
+    const struct weft__task *stuck = weft__watches_deadlock(all, self);
+
+    return stuck ? weft__task_deadlock(self, stuck) : 0;
 }
 
 bool weft__watches_wait(struct weft__watches *all, struct weft__task *self, bool interruptible)
@@ -280,9 +226,9 @@ bool weft__watches_wait(struct weft__watches *all, struct weft__task *self, bool
         if (interruptible && self->visible)
             return false;
         all->wait.interrupt = interruptible ? weft__wait_interrupt : NULL;
-        self->gathers = all->wanted == all->count ? all : NULL;
+        self->watches = all;
         weft__fiber_park(self->reactor, &all->wait);
-        self->gathers = NULL;
+        self->watches = NULL;
     }
     return true;
 }

@@ -81,9 +81,11 @@ static inline bool weft__watches_enough(const struct weft__watches *all)
 {
     return all->done >= all->wanted || (all->error_is_enough && all->first_error < 0);
 }
-/* -EDEADLK if one of them waits for the caller meanwhile, and all are wanted; else 0. To be asked
-   just before the next. */
+/* -EDEADLK if so many of them wait for the caller meanwhile that too few are left; else 0. To be
+   asked just before the next. */
 int weft__watches_check(const struct weft__watches *all, struct weft__task *self);
+/* One of those for which that is so, or NULL (cycle.c). */
+struct weft__task *weft__watches_deadlock(const struct weft__watches *all, struct weft__task *self);
 /* Parks until enough are done: true. False: interrupted, which has not been delivered. */
 bool weft__watches_wait(struct weft__watches *all, struct weft__task *self, bool interruptible);
 /* Cancels those not done, but lets go of the shielded, and parks until all are. */

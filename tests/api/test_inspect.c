@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <weft/weft.h>
 
+#include "printed.h"
 #include "support/frames.h"
 #include "support/misuse.h"
 #include "support/test.h"
@@ -22,29 +23,6 @@
 #define ok(expression) ck_assert_int_ge((expression), 0)
 
 /* -- what was written ------------------------------------------------------------------------ */
-
-enum { TEXT = 16384 };
-
-/* A file without a name; the descriptor is the case's to close. */
-static int new_file(void)
-{
-    FILE *file = tmpfile();
-    int fd;
-
-    ck_assert_ptr_nonnull(file);
-    fd = dup(fileno(file));
-    ok(fd);
-    fclose(file);
-    return fd;
-}
-
-static void read_file(int fd, char *text)
-{
-    ssize_t n = pread(fd, text, TEXT - 1, 0);
-
-    ck_assert_int_ge((int)n, 0);
-    text[n] = '\0';
-}
 
 /* Lines of stacks go, and turns are all alike. */
 static void normalize(char *text)
@@ -69,9 +47,9 @@ static void normalize(char *text)
 
 static void check_file(int fd, const char *expected)
 {
-    char text[TEXT];
+    char text[PRINTED_SIZE];
 
-    read_file(fd, text);
+    printed_read(fd, text);
     normalize(text);
     ck_assert_str_eq(text, expected);
 }
@@ -140,7 +118,7 @@ static void expect_three(char *expected, const char *first, const char *runs, co
 {
     char lines[3][256];
 
-    snprintf(expected, TEXT,
+    snprintf(expected, PRINTED_SIZE,
              "%sreactor 0, in turn N\n"
              "  scope \"root\": 1 task\n"
              "    task 1 \"main\": %s\n%s"
@@ -163,7 +141,7 @@ static void print_callback(void *called)
 
 static int tree_main(void *arg)
 {
-    char expected[TEXT];
+    char expected[PRINTED_SIZE];
     atomic_bool called = false;
 
     (void)arg;
@@ -192,7 +170,7 @@ static int tree_main(void *arg)
 }
 TEST(the_tree)
 {
-    fd_out = new_file();
+    fd_out = printed_new();
     ok(weft_run(tree_main, NULL, 0, NULL));
     ok(close(fd_out));
 }
@@ -213,11 +191,11 @@ static int deep(void *arg)
 }
 TEST(a_deep_tree)
 {
-    char text[TEXT];
+    char text[PRINTED_SIZE];
     int depth = DEPTH;
     unsigned lines = 0, width = 0, width_max = 0;
 
-    fd_out = new_file();
+    fd_out = printed_new();
     ok(weft_run(deep, &depth, sizeof depth, NULL));
     for (ssize_t n, at = 0; (n = pread(fd_out, text, sizeof text, at)) > 0; at += n)
         for (ssize_t i = 0; i < n; i++) {
@@ -258,7 +236,7 @@ static int stacks_main(void *arg)
     const void *frames[32], *returns;
     weft_task sleeping, fresh;
     struct weft_spawn_opt opt = {.size = sizeof opt, .task = &fresh};
-    char text[TEXT], number[32];
+    char text[PRINTED_SIZE], number[32];
     int count;
 
     (void)arg;
@@ -270,7 +248,7 @@ static int stacks_main(void *arg)
         ck_assert_int_eq(weft_task_stack(sleeping, frames, 2), 2);
         ck_assert_int_eq(weft_task_stack(sleeping, frames, 0), 0);
         ok(weft_print_tasks(fd_out, WEFT_PRINT_STACKS));
-        read_file(fd_out, text);
+        printed_read(fd_out, text);
         snprintf(number, sizeof number, " 0x%lx ", (unsigned long)sleeper_returns);
         ck_assert_ptr_nonnull(strstr(text, number));
 
@@ -292,7 +270,7 @@ static int stacks_main(void *arg)
 }
 TEST(stacks)
 {
-    fd_out = new_file();
+    fd_out = printed_new();
     ok(weft_run(stacks_main, NULL, 0, NULL));
     ok(close(fd_out));
 }
@@ -328,7 +306,7 @@ static int spawns_worker(void *arg)
 static int all_main(void *arg)
 {
     unsigned counts[3] = {0}, calls = 0;
-    char text[TEXT];
+    char text[PRINTED_SIZE];
 
     (void)arg;
     for (uint32_t i = 0; i < 3; i++)
@@ -339,7 +317,7 @@ static int all_main(void *arg)
     ck_assert_int_eq(weft_all_tasks_each(stop_at_once, &calls), 7);
     ck_assert_uint_eq(calls, 1);
     ok(weft_print_all_tasks(fd_out, 0));
-    read_file(fd_out, text);
+    printed_read(fd_out, text);
     ck_assert_ptr_nonnull(strstr(text, "reactor 0, in turn "));
     ck_assert_ptr_nonnull(strstr(text, "reactor 1, in turn "));
     ck_assert_ptr_nonnull(strstr(text, "reactor 2, in turn "));
@@ -351,7 +329,7 @@ TEST(every_reactor)
 {
     struct weft_run_opt opt = {.size = sizeof opt, .reactors = 3};
 
-    fd_out = new_file();
+    fd_out = printed_new();
     ok(weft_run(all_main, NULL, 0, &opt));
     ok(close(fd_out));
 }
@@ -381,7 +359,7 @@ static int locks(void *arg)
 }
 static int elsewhere_main(void *arg)
 {
-    char text[TEXT];
+    char text[PRINTED_SIZE];
 
     (void)arg;
     ok(weft_future_create(&go_on, NULL));
@@ -398,7 +376,7 @@ static int elsewhere_main(void *arg)
         ok(weft_lock_release(&shared));
     }
     weft_future_put(go_on);
-    read_file(fd_out, text);
+    printed_read(fd_out, text);
     normalize(text);
     ck_assert_ptr_nonnull(strstr(text, "task 2 \"task\": call to reactor 1, since turn N\n"));
     ck_assert_ptr_nonnull(strstr(text, "task 3 \"task\": lock, since turn N\n"));
@@ -408,7 +386,7 @@ TEST(what_is_another_reactors)
 {
     struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
 
-    fd_out = new_file();
+    fd_out = printed_new();
     ok(weft_run(elsewhere_main, NULL, 0, &opt));
     ok(close(fd_out));
 }
@@ -425,7 +403,7 @@ static void old_handler(int number)
 
 static int signal_main(void *arg)
 {
-    char expected[TEXT], line[256];
+    char expected[PRINTED_SIZE], line[256];
     int sleep_at;
 
     (void)arg;
@@ -440,8 +418,8 @@ static int signal_main(void *arg)
         weft_scope_cancel(&s);
     }
     {
-        char text[TEXT], *span;
-        read_file(fd_out, text);
+        char text[PRINTED_SIZE], *span;
+        printed_read(fd_out, text);
         ck_assert_ptr_nonnull(strstr(text, "\n  #0 0x")); /* where it ran */
         normalize(text);
         span = strstr(text, "another ") + 8;
@@ -457,7 +435,7 @@ TEST(a_signal)
     struct sigaction action = {.sa_handler = old_handler};
     struct weft_run_opt opt = {.size = sizeof opt, .dump_signal = SIGUSR1};
 
-    opt.dump_fd = fd_out = new_file();
+    opt.dump_fd = fd_out = printed_new();
     ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
     ok(weft_run(signal_main, NULL, 0, &opt));
     ok(close(fd_out));
@@ -473,18 +451,18 @@ TEST(a_signal_between_two_runs)
 {
     struct sigaction action = {.sa_handler = old_handler};
     struct weft_run_opt opt = {.size = sizeof opt, .dump_signal = SIGUSR1};
-    char text[TEXT];
+    char text[PRINTED_SIZE];
     weft_loop *loop;
 
-    opt.dump_fd = fd_out = new_file();
+    opt.dump_fd = fd_out = printed_new();
     ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
     ok(weft_loop_new(&loop, &opt));
     ck_assert_int_eq(raise(SIGUSR1), 0);
     ck_assert_int_eq(raise(SIGUSR1), 0); /* answered together */
-    read_file(fd_out, text);
+    printed_read(fd_out, text);
     ck_assert_str_eq(text, "");
     ok(weft_loop_run(loop, turn_main, NULL, 0));
-    read_file(fd_out, text);
+    printed_read(fd_out, text);
     ck_assert_ptr_nonnull(strstr(text, "reactor 0, in turn "));
     ck_assert_ptr_null(strstr(strstr(text, "reactor 0, in turn ") + 1, "reactor 0, in turn "));
     ok(weft_loop_close(loop));
@@ -510,7 +488,7 @@ static NOINLINE int spinner(void *arg)
 static int stuck_main(void *arg)
 {
     struct weft_spawn_opt opt = {.size = sizeof opt, .name = "spinner", .reactor = WEFT_ON(1)};
-    char text[TEXT];
+    char text[PRINTED_SIZE];
 
     (void)arg;
     WEFT_SCOPE(s) {
@@ -520,14 +498,14 @@ static int stuck_main(void *arg)
         ck_assert_int_eq(raise(SIGUSR1), 0);
         do {
             ok(weft_sleep(1000000));
-            read_file(fd_out, text);
+            printed_read(fd_out, text);
         } while (!strstr(text, "reactor 1 runs task ") || !strstr(text, "reactor 0, in turn "));
         ck_assert_ptr_null(strstr(text, "reactor 1, in turn "));
         atomic_store(&enough, true);
     }
     do {
         ok(weft_sleep(1000000));
-        read_file(fd_out, text);
+        printed_read(fd_out, text);
     } while (!strstr(text, "reactor 1, in turn "));
     ck_assert_ptr_nonnull(strstr(text, "\"spinner\", in turn "));
     return 0;
@@ -536,7 +514,7 @@ TEST(a_reactor_that_is_stuck)
 {
     struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2, .dump_signal = SIGUSR1};
 
-    opt.dump_fd = fd_out = new_file();
+    opt.dump_fd = fd_out = printed_new();
     ok(weft_run(stuck_main, NULL, 0, &opt));
     ok(close(fd_out));
 }
@@ -557,10 +535,10 @@ static int ended_main(void *arg)
     weft_task task;
     struct weft_spawn_opt opt = {.size = sizeof opt, .name = "ended", .task = &task};
     struct weft_spawn_opt others = {.size = sizeof others, .name = "sleeper"};
-    char text[TEXT], *line;
+    char text[PRINTED_SIZE], *line;
 
     (void)arg;
-    fd_out = new_file();
+    fd_out = printed_new();
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, naps, &soon, sizeof soon, &opt));
         while (!atomic_load(&napped))
@@ -571,7 +549,7 @@ static int ended_main(void *arg)
         ok(weft_print_tasks(fd_out, WEFT_PRINT_STACKS));
         weft_scope_cancel(&s);
     }
-    read_file(fd_out, text);
+    printed_read(fd_out, text);
     line = strstr(text, "\"ended\": has ended with 0");
     ck_assert_ptr_nonnull(line);
     line = strchr(line, '\n') + 1;
@@ -612,7 +590,7 @@ TEST(a_signal_that_is_claimed_as_well)
     struct sigaction action = {.sa_handler = old_handler};
     struct weft_run_opt opt = {.size = sizeof opt, .dump_signal = SIGUSR1};
 
-    opt.dump_fd = fd_out = new_file();
+    opt.dump_fd = fd_out = printed_new();
     ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
     for (int i = 0; i < 2; i++) {
         ok(weft_run(claims_main, NULL, 0, &opt));
@@ -634,13 +612,13 @@ static void chain(int number, siginfo_t *info, void *frame)
 static int chain_main(void *arg)
 {
     struct sigaction action = {.sa_sigaction = chain, .sa_flags = SA_SIGINFO};
-    char text[TEXT];
+    char text[PRINTED_SIZE];
 
     (void)arg;
     if (!chained)
         ck_assert_int_eq(sigaction(SIGUSR1, &action, &below), 0);
     ck_assert_int_eq(raise(SIGUSR1), 0);
-    read_file(fd_out, text);
+    printed_read(fd_out, text);
     ck_assert_ptr_nonnull(strstr(text, "reactor 0 runs task 1 \"main\""));
     return 0;
 }
@@ -653,7 +631,7 @@ TEST(a_handler_on_top)
 
     ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
     for (int i = 0; i < 2; i++) {
-        opt.dump_fd = fd_out = new_file();
+        opt.dump_fd = fd_out = printed_new();
         ok(weft_run(chain_main, NULL, 0, &opt));
         ck_assert_int_eq(sigaction(SIGUSR1, NULL, &now), 0);
         ck_assert_ptr_eq((void *)(uintptr_t)now.sa_sigaction, (void *)(uintptr_t)chain);
@@ -664,7 +642,7 @@ TEST(a_handler_on_top)
     }
     /* taken away again, ours is found as it was left */
     ck_assert_int_eq(sigaction(SIGUSR1, &below, NULL), 0);
-    opt.dump_fd = fd_out = new_file();
+    opt.dump_fd = fd_out = printed_new();
     ok(weft_run(claims_main, NULL, 0, &opt));
     check_is_old();
     ok(close(fd_out));
@@ -684,9 +662,9 @@ static void *raises_there(void *arg)
 }
 static void expect_told(int fd, bool told)
 {
-    char text[TEXT];
+    char text[PRINTED_SIZE];
 
-    read_file(fd, text);
+    printed_read(fd, text);
     ck_assert(!strstr(text, "reactor 0, in turn ") == !told);
 }
 /* Two loops of one thread get what another thread's handler sends on as one: the old handler is
@@ -701,7 +679,7 @@ TEST(two_loops_on_a_thread)
 
     ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
     for (int i = 0; i < 3; i++)
-        fds[i] = new_file();
+        fds[i] = printed_new();
     for (int i = 0; i < 2; i++) {
         opt.dump_fd = fds[i];
         ok(weft_loop_new(&loops[i], &opt));
@@ -757,7 +735,7 @@ TEST(a_signal_in_a_forked_child)
     struct pollfd waits = {.events = POLLIN};
     weft_loop *loop;
 
-    opt.dump_fd = fd_out = new_file();
+    opt.dump_fd = fd_out = printed_new();
     ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
     ok(weft_loop_new(&loop, &opt));
     ok(weft_loop_run(loop, forks_main, NULL, 0));

@@ -16,35 +16,13 @@
 #include <unistd.h>
 #include <weft/weft.h>
 
+#include "printed.h"
 #include "support/frames.h"
 #include "support/test.h"
 
 #define ok(expression) ck_assert_int_ge((expression), 0)
 
-enum { TEXT = 16384 };
-
 static int fd_out;
-
-/* A file without a name; the descriptor is the case's to close. */
-static int new_file(void)
-{
-    FILE *file = tmpfile();
-    int fd;
-
-    ck_assert_ptr_nonnull(file);
-    fd = dup(fileno(file));
-    ok(fd);
-    fclose(file);
-    return fd;
-}
-
-static void read_file(int fd, char *text)
-{
-    ssize_t n = pread(fd, text, TEXT - 1, 0);
-
-    ck_assert_int_ge((int)n, 0);
-    text[n] = '\0';
-}
 
 static int nothing(void *arg)
 {
@@ -57,14 +35,14 @@ static int nothing(void *arg)
 /* A name that is too long is cut, and so is what would follow. */
 static int long_name_main(void *name)
 {
-    char text[TEXT];
+    char text[PRINTED_SIZE];
     const char *begin;
     size_t length;
 
     WEFT_SCOPE(s, .name = name) {
         ok(weft_print_tasks(fd_out, 0));
     }
-    read_file(fd_out, text);
+    printed_read(fd_out, text);
     begin = strstr(text, "nnn");
     ck_assert_ptr_nonnull(begin);
     length = strspn(begin, "n");
@@ -79,7 +57,7 @@ TEST(a_long_name)
 
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
-    fd_out = new_file();
+    fd_out = printed_new();
     ok(weft_run(long_name_main, name, 0, NULL));
     ok(close(fd_out));
 }
@@ -87,20 +65,20 @@ TEST(a_long_name)
 /* A deadline that has passed is none to wait for. */
 static int passed_main(void *arg)
 {
-    char text[TEXT];
+    char text[PRINTED_SIZE];
 
     (void)arg;
     WEFT_SCOPE(s, .deadline = 1, .name = "late") {
         ck_assert_int_eq(weft_sleep(WEFT_NEVER), -ECANCELED);
         ok(weft_print_tasks(fd_out, 0));
     }
-    read_file(fd_out, text);
+    printed_read(fd_out, text);
     ck_assert_ptr_nonnull(strstr(text, "scope \"late\": 0 tasks, its deadline passed\n"));
     return 0;
 }
 TEST(a_deadline_that_has_passed)
 {
-    fd_out = new_file();
+    fd_out = printed_new();
     ck_assert_int_eq(weft_run(passed_main, NULL, 0, NULL), -ETIMEDOUT);
     ok(close(fd_out));
 }
@@ -118,7 +96,7 @@ static void print_task(weft_task_fn fn, void *arg, weft_task *task, char *text)
         ok(weft_print_tasks(fd_out, WEFT_PRINT_STACKS));
         weft_scope_cancel(&s);
     }
-    read_file(fd_out, text);
+    printed_read(fd_out, text);
 }
 
 static volatile int returned;
@@ -140,7 +118,7 @@ static int searcher(void *arg)
 }
 static int names_main(void *arg)
 {
-    char text[TEXT];
+    char text[PRINTED_SIZE];
     weft_task task;
     Dl_info info;
 
@@ -155,7 +133,7 @@ static int names_main(void *arg)
 /* A function of another object has a name; not so in a program that is linked statically. */
 TEST(names_of_functions)
 {
-    fd_out = new_file();
+    fd_out = printed_new();
     ok(weft_run(names_main, NULL, 0, NULL));
     ok(close(fd_out));
 }
@@ -195,7 +173,7 @@ static int caller(void *page)
 }
 static int made_main(void *page)
 {
-    char text[TEXT], number[32];
+    char text[PRINTED_SIZE], number[32];
     const char *there;
     weft_task task;
 
@@ -211,7 +189,7 @@ TEST(code_of_no_object)
 {
     char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    fd_out = new_file();
+    fd_out = printed_new();
     ck_assert_ptr_ne(page, MAP_FAILED);
     memcpy(page, code, sizeof code);
     __builtin___clear_cache(page, page + sizeof code);
@@ -232,7 +210,7 @@ static void raises(void *called)
 static int loop_main(void *arg)
 {
     atomic_bool called = false;
-    char text[TEXT];
+    char text[PRINTED_SIZE];
 
     (void)arg;
     ok(weft_call_soon(raises, &called, NULL));
@@ -240,7 +218,7 @@ static int loop_main(void *arg)
         ok(weft_yield());
     do {
         ok(weft_yield());
-        read_file(fd_out, text);
+        printed_read(fd_out, text);
     } while (text[0] == '\0');
     ck_assert_ptr_eq(strstr(text, "reactor 0, in turn "), text);
     ck_assert_ptr_null(strstr(text, "reactor 0 runs"));
@@ -258,7 +236,7 @@ TEST(a_signal_to_the_loop)
     struct sigaction action = {.sa_sigaction = old_action, .sa_flags = SA_SIGINFO};
     struct weft_run_opt opt = {.size = sizeof opt, .dump_signal = SIGUSR1};
 
-    opt.dump_fd = fd_out = new_file();
+    opt.dump_fd = fd_out = printed_new();
     ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
     ok(weft_run(loop_main, NULL, 0, &opt));
     ck_assert_int_eq(atomic_load(&informed), 1);
@@ -292,10 +270,10 @@ TEST(a_signal_that_was_ignored)
     struct sigaction action = {.sa_handler = SIG_IGN};
     struct weft_run_opt opt = {.size = sizeof opt, .dump_signal = SIGUSR1};
     int saved = dup(STDERR_FILENO);
-    char text[TEXT];
+    char text[PRINTED_SIZE];
     weft_loop *loop;
 
-    fd_out = new_file();
+    fd_out = printed_new();
     ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
     ok(weft_loop_new(&loop, &opt));
     ck_assert_int_eq(raise(SIGUSR1), 0);
@@ -304,7 +282,7 @@ TEST(a_signal_that_was_ignored)
     ok(dup2(saved, STDERR_FILENO));
     ok(close(saved));
     ok(weft_loop_close(loop));
-    read_file(fd_out, text);
+    printed_read(fd_out, text);
     ck_assert_ptr_eq(strstr(text, "reactor 0, in turn "), text);
     ok(close(fd_out));
 }
@@ -320,7 +298,7 @@ static int raise_main(void *arg)
 static void raise_beside(const struct weft_run_opt *mine, const struct weft_run_opt *beside)
 {
     weft_loop *loop, *other = NULL;
-    char text[TEXT];
+    char text[PRINTED_SIZE];
 
     ok(ftruncate(fd_out, 0));
     ok(lseek(fd_out, 0, SEEK_SET));
@@ -332,11 +310,11 @@ static void raise_beside(const struct weft_run_opt *mine, const struct weft_run_
         ok(weft_loop_close(other));
     }
     ok(weft_run(raise_main, NULL, 0, beside));
-    read_file(fd_out, text);
+    printed_read(fd_out, text);
     ck_assert_str_eq(text, "");
     ok(weft_loop_run(loop, nothing, NULL, 0));
     ok(weft_loop_close(loop));
-    read_file(fd_out, text);
+    printed_read(fd_out, text);
     ck_assert_ptr_eq(strstr(text, "reactor 0, in turn "), text);
 }
 
@@ -345,13 +323,13 @@ TEST(signals_of_others)
     struct weft_run_opt mine = {.size = sizeof mine, .dump_signal = SIGUSR1},
                         none = {.size = sizeof none},
                         other = {.size = sizeof other, .dump_signal = SIGUSR2};
-    char text[TEXT];
+    char text[PRINTED_SIZE];
 
-    mine.dump_fd = fd_out = new_file();
-    other.dump_fd = new_file();
+    mine.dump_fd = fd_out = printed_new();
+    other.dump_fd = printed_new();
     raise_beside(&mine, &none);
     raise_beside(&mine, &other);
-    read_file(other.dump_fd, text);
+    printed_read(other.dump_fd, text);
     ck_assert_str_eq(text, "");
     ok(close(other.dump_fd));
     ok(close(fd_out));

@@ -63,6 +63,37 @@ TEST(two_that_wait_for_each_others_message)
            "            task 3 \"right\": recv on descriptor #, since turn #\n");
 }
 
+static int waits_for_both(void *arg)
+{
+    weft_awaitable list[2];
+    weft_task left, right;
+    int fds[2];
+
+    (void)arg;
+    connect_both(fds);
+    WEFT_SCOPE(s, .name = "pair") {
+        ok(weft_spawn(&s, hears, &fds[0], sizeof fds[0], SPAWN(.name = "left", .task = &left)));
+        ok(weft_spawn(&s, hears, &fds[1], sizeof fds[1], SPAWN(.name = "right", .task = &right)));
+        list[0] = weft_of_task(left);
+        list[1] = weft_of_task(right);
+        ok(weft_gather(list, 2, NULL, 0));
+    }
+    return 0;
+}
+
+TEST(one_that_waits_for_several)
+{
+    expect(waits_for_both, 1,
+           "weft-sim: a deadlock: nothing can run, and nothing is due\n"
+           "  thread 1 \"main\" waits for a completion (1), since # s\n"
+           "    reactor 0, in turn #\n"
+           "      scope \"root\": 1 task\n"
+           "        task 1 \"main\": gather of task 2 \"left\" and 1 more, since turn #\n"
+           "          scope \"pair\": 2 tasks\n"
+           "            task 2 \"left\": recv on descriptor #, since turn #\n"
+           "            task 3 \"right\": recv on descriptor #, since turn #\n");
+}
+
 /* -- calls, joins, scopes ------------------------------------------------------------------------
  */
 
@@ -282,6 +313,7 @@ TEST(locks_taken_in_two_orders)
            "    task 3 \"other\": lock held by task 2 \"one\", since turn #\n");
 }
 
-TEST_MAIN("sim/report", 60, two_that_wait_for_each_others_message, a_call_to_another_reactor,
-          a_chain_of_joins, a_scope_that_is_full, a_scope_whose_tasks_wait_for_room_in_it,
-          a_circle_through_two_reactors, locks_taken_in_two_orders)
+TEST_MAIN("sim/report", 60, two_that_wait_for_each_others_message, one_that_waits_for_several,
+          a_call_to_another_reactor, a_chain_of_joins, a_scope_that_is_full,
+          a_scope_whose_tasks_wait_for_room_in_it, a_circle_through_two_reactors,
+          locks_taken_in_two_orders)
