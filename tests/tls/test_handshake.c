@@ -155,6 +155,44 @@ TLS_TEST(too_old)
     return 0;
 }
 
+static int reads_on(void *arg)
+{
+    char byte;
+
+    return weft_tls_read(*(weft_tls **)arg, &byte, 1, 0) == 1 ? 0 : -EIO;
+}
+
+/* A client that begins anew in the middle is told no, and the server goes on as before. */
+TLS_TEST(no_renegotiation)
+{
+    weft_tls_context *server = pair_server(CONTEXT(.certificate_file = server_pem));
+    weft_tls_context *client =
+        pair_client(CONTEXT(.ca_file = ca, .version_max = WEFT_TLS_1_2, .alpn = "x"));
+    struct pair pair;
+    SSL *native;
+
+    pair_open(&pair, client, server, "server.test");
+    is(pair.client_result, 0);
+    native = weft_tls_native(pair.client);
+    WEFT_SCOPE(s) {
+        is(weft_spawn(&s, reads_on, &pair.server, sizeof pair.server, NULL), 0);
+        is(weft_tls_write(pair.client, "x", 1, NULL), 1);
+    }
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        is(weft_spawn(&s, reads_on, &pair.server, sizeof pair.server, NULL), 0);
+        ck_assert(!SSL_renegotiate(native)); /* neither do we */
+        SSL_clear_options(native, SSL_OP_NO_RENEGOTIATION);
+        ck_assert(SSL_renegotiate(native));
+        is(weft_tls_write(pair.client, "x", 1, NULL), -EPROTO);
+        ck_assert_str_eq(weft_tls_error(pair.client), "no renegotiation");
+        weft_scope_cancel(&s);
+    }
+    pair_close(&pair);
+    weft_tls_context_put(client);
+    weft_tls_context_put(server);
+    return 0;
+}
+
 TLS_TEST(protocols)
 {
     struct attempt one = agree(CONTEXT(.alpn = "spdy,h2,http/1.1"), CONTEXT(.alpn = "http/1.1,h2"));
@@ -504,6 +542,6 @@ TLS_TEST(goes_on)
 }
 
 TEST_MAIN("tls handshake", 60, verified, refused_certificates, verification_off, versions, too_old,
-          protocols, by_name, resumption, sessions_forgotten, sessions_used_once,
+          no_renegotiation, protocols, by_name, resumption, sessions_forgotten, sessions_used_once,
           sessions_stay_with_their_name, clients, garbage, ends_too_soon, too_slow, cancelled,
           goes_on)
