@@ -168,13 +168,14 @@ class OurClient(unittest.TestCase):
                 raise AssertionError("s_server does not listen")
 
     def get(self, server, *options, name="server.test", authority="ca", expect=0):
-        return run(GET, "-a", FOLDER / f"{authority}.pem", *options, f"127.0.0.1:{server.port}", name,
-                   expect=expect)
+        return run(GET, "-a", FOLDER / f"{authority}.pem", *options, f"127.0.0.1:{server.port}",
+                   name, expect=expect)
 
     def test_page(self):
         for option, version in (("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")):
             with self.s_server(option) as server:
-                self.assertRegex(self.get(server), rf"^HTTP/1.0 200 .k \({version}, protocol ''\)\n")
+                said = self.get(server)
+                self.assertRegex(said, rf"^HTTP/1.0 200 .k \({version}, protocol ''\)\n")
                 self.assertIn("HTTP/1.0 200", self.get(server, name="127.0.0.1"))
 
     def test_protocol(self):
