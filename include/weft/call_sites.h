@@ -1027,6 +1027,12 @@ WEFT_AT_(int, weft_stream_drain, (stream), weft_stream *stream)
 WEFT_AT_(int, weft_stream_shutdown, (stream), weft_stream *stream)
 #define weft_stream_shutdown(...) weft_stream_shutdown_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_NODISCARD WEFT_AT_(int, weft_stream_detach, (stream), weft_stream *stream)
+#define weft_stream_detach(...) weft_stream_detach_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_stream_attach, (stream), weft_stream *stream)
+#define weft_stream_attach(...) weft_stream_attach_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_AT_(int, weft_stream_close, (stream), weft_stream *stream)
 #define weft_stream_close(...) weft_stream_close_at_(WEFT_HERE_, __VA_ARGS__)
 

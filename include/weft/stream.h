@@ -170,6 +170,25 @@ WEFT_API int weft_stream_drain(weft_stream *stream) WEFT_SUSPENDS;
 WEFT_API int weft_stream_shutdown(weft_stream *stream) WEFT_SUSPENDS;
 
 /*
+ * Moves a stream to another reactor: detached from the one it belongs to, passed along as a pointer
+ * (to a task spawned there, by a queue or a post), and attached where it is to go on. What has been
+ * received and not read, what was given or written without waiting and is not sent, the mark of the
+ * end, errors not told yet and the options go along; the peer notices nothing.
+ *
+ * _detach ends what is in flight and waits for that, no longer. Returns 0; -EBUSY a task is inside
+ * a call on it, a view is lent, or it is a server's or a transport's; -ENOTCONN a pipe that was
+ * shut down; -ENOMEM, and then it goes on as before; -ECANCELED, -EBADF, -EXDEV. Afterwards calls
+ * on it answer -EXDEV, but for _attach and those that close it, which do it where they are called.
+ * A stream that nobody attaches or closes is lost, with its descriptor.
+ *
+ * _attach makes it the calling task's reactor's. Never suspends. Returns 0; -EINVAL it is not
+ * detached; -EXDEV, -EBUSY, -EBADF another has used, or closed, the descriptor meanwhile; -ENOMEM.
+ * After an error it is as it was.
+ */
+WEFT_API WEFT_NODISCARD int weft_stream_detach(weft_stream *stream) WEFT_SUSPENDS;
+WEFT_API WEFT_NODISCARD int weft_stream_attach(weft_stream *stream);
+
+/*
  * Ends what is in flight, returns every buffer, closes the descriptor, frees the stream. Always
  * finishes. Before that _close waits until what was given has been sent, as a write would have
  * waited: a cancellation or a deadline ends that wait. _abort does not wait, and resets the

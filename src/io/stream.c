@@ -65,6 +65,19 @@ static int check_options(const struct weft_stream_opt *opt)
     return 0;
 }
 
+void weft__stream_enlist(struct weft_stream *stream, struct weft__io *io, struct weft__fd *record)
+{
+    stream->io = io;
+    stream->record = record;
+    stream->next = io->streams;
+    stream->link = &io->streams;
+    if (stream->next)
+        stream->next->link = &stream->next;
+    io->streams = stream;
+    record->stream = stream;
+    record->sides[WEFT__READER] = record->sides[WEFT__WRITER] = &stream->receive;
+}
+
 static struct weft_stream *create(struct weft__io *io, int fd, struct weft__fd *record,
                                   const struct weft_stream_opt *opt)
 {
@@ -78,22 +91,14 @@ static struct weft_stream *create(struct weft__io *io, int fd, struct weft__fd *
     memset(stream, 0, sizeof *stream);
     weft__stream_init_receive(stream);
     weft__stream_init_give(stream);
-    stream->io = io;
-    stream->record = record;
     stream->fd = fd;
     stream->held_max = opt->held_max ? opt->held_max : WEFT__HELD_MAX_DEFAULT;
     stream->fixed = opt->buffer_size != 0;
     stream->class = (uint8_t)class_for(opt->buffer_size);
-    stream->next = io->streams;
-    stream->link = &io->streams;
-    if (stream->next)
-        stream->next->link = &stream->next;
-    io->streams = stream;
-    record->stream = stream;
+    weft__stream_enlist(stream, io, record);
     stream->error = weft__fd_take_trouble(record); /* said once: the kernel knows of no more */
     if (stream->error == -ENOMEM)
         stream->error = 0; /* there was no request to be had: the connection has nothing */
-    record->sides[WEFT__READER] = record->sides[WEFT__WRITER] = &stream->receive;
     return stream;
 }
 
@@ -150,8 +155,7 @@ void weft__stream_hold_file(struct weft_stream *stream)
     stream->held_file = weft__ring_file_hold(&stream->io->reactor->ring, stream->fd) == 0;
 }
 
-/* Before the descriptor is closed, or the peer would not see it. Nothing is in flight. */
-static void let_go_of_file(struct weft_stream *stream)
+void weft__stream_let_go_of_file(struct weft_stream *stream)
 {
     if (stream->held_file)
         weft__ring_file_let_go(&stream->io->reactor->ring, stream->fd);
@@ -170,7 +174,7 @@ static void give_all(struct weft_stream *stream)
     weft__buffer_free(stream->filling);
 }
 
-static void leave_record(struct weft_stream *stream, struct weft__fd *record)
+void weft__stream_leave_record(struct weft_stream *stream, struct weft__fd *record)
 {
     if (!record || record->stream != stream)
         return;
@@ -182,12 +186,12 @@ void weft__stream_destroy(struct weft_stream *stream)
 {
     struct weft__fd *record = stream->record;
 
-    let_go_of_file(stream);
+    weft__stream_let_go_of_file(stream);
     give_all(stream);
     *stream->link = stream->next;
     if (stream->next)
         stream->next->link = stream->link;
-    leave_record(stream, record);
+    weft__stream_leave_record(stream, record);
     weft__free(stream->outbox);
     weft__free(stream);
 }
@@ -197,8 +201,8 @@ void weft__stream_close_early(struct weft_stream *stream)
     struct weft__fd *record = stream->record;
     uint64_t word = weft__fd_close_begin(record);
 
-    let_go_of_file(stream);
-    leave_record(stream, record);
+    weft__stream_let_go_of_file(stream);
+    weft__stream_leave_record(stream, record);
     weft__fd_close_publish(record, word);
     weft__host_close(stream->fd);
     weft__fd_close_end(record, word);
@@ -245,6 +249,11 @@ static int close_stream(struct weft_stream *stream, bool abort)
         return weft__outside();
     if (!stream)
         return 0;
+    if (weft__stream_detached(stream)) {
+        result = weft_stream_attach(stream);
+        if (result < 0)
+            return result;
+    }
     if (stream->io->reactor != self->reactor)
         return weft__misuse(-EXDEV, "the stream is another reactor's");
     if (stream->closing || stream->flushing)

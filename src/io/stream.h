@@ -59,6 +59,7 @@ struct weft_stream {
     bool plain : 1;      /* no socket: moves bytes by reads and writes */
     bool one_way : 1;    /* a pipe: the other way is refused */
     bool hangs_up : 1;   /* a terminal: the end of the program behind it reads as -EIO */
+    bool moving : 1;     /* between two reactors, or about to be: nothing is armed, nothing sent */
     bool first_due : 1;  /* nothing was read yet, and until then no wait is idle */
     bool viewing;
     bool reading;   /* a task is in weft_stream_read or its kin */
@@ -227,6 +228,16 @@ static inline void weft__stream_count_write(struct weft_stream *stream)
 /* A pipe that is written to: closes the descriptor, so that its reader sees the end. As the writer,
    with nothing given left. */
 void weft__stream_close_early(struct weft_stream *stream);
+/* Before the descriptor is closed, or the peer would not see it; or before it moves. Nothing is in
+   flight. */
+void weft__stream_let_go_of_file(struct weft_stream *stream);
+void weft__stream_leave_record(struct weft_stream *stream, struct weft__fd *record);
+/* Makes it one of this reactor's: of the io layer's list, and of the record. */
+void weft__stream_enlist(struct weft_stream *stream, struct weft__io *io, struct weft__fd *record);
+/* stream_give.c: what is queued and was not sent, since the stream moved. */
+void weft__stream_go_on(struct weft_stream *stream);
+/* stream_move.c */
+bool weft__stream_detached(const struct weft_stream *stream);
 /* Frees it and closes nothing. Nothing is in flight. */
 void weft__stream_destroy(struct weft_stream *stream);
 /* The same, and closes the descriptor, not through the ring. */

@@ -55,13 +55,13 @@ void weft__stream_send_buffer(struct weft_stream *stream, struct weft__buffer *b
 }
 
 /* What was written behind it comes next, unless nothing can be sent any more. */
-static __attribute__((noinline)) void go_on(struct weft_stream *stream)
+void weft__stream_go_on(struct weft_stream *stream)
 {
     struct weft__buffer *next = NULL;
 
     if (stream->closing || stream->write_error < 0)
         weft__stream_drop_queued(stream);
-    else
+    else if (!stream->moving)
         next = weft__stream_next_queued(stream);
     if (next)
         weft__stream_send_buffer(stream, next);
@@ -75,12 +75,19 @@ static void let_go(struct weft_stream *stream)
     stream->giving = stream->write_error < 0;
     weft__buffers_give(stream->io->buffers, buffer);
     if (__builtin_expect(stream->outbox != NULL, 0))
-        go_on(stream);
+        weft__stream_go_on(stream);
     if (stream->give.waiter &&
         (!stream->outbox || weft__stream_pending(stream) <= stream->outbox->level))
         weft__wake_now(stream->io->reactor, stream->give.waiter);
     if (__builtin_expect(stream->owned, 0))
         weft__stream_sent(stream);
+}
+
+/* The send has ended because the stream moves: the rest of what was given goes along. */
+static bool goes_along(const struct weft_stream *stream, int32_t result)
+{
+    return stream->moving && stream->given_length > 0 &&
+           (result > 0 || weft__result_is_cancel(result));
 }
 
 static void sent(struct weft__op *op, int32_t result, uint32_t flags)
@@ -94,6 +101,10 @@ static void sent(struct weft__op *op, int32_t result, uint32_t flags)
         weft__stream_charge(stream, count);
     stream->given_offset += count;
     stream->given_length -= count;
+    if (__builtin_expect(goes_along(stream, result), 0)) {
+        weft__fd_wake_closer(stream->io, stream->record);
+        return;
+    }
     if (__builtin_expect(count > 0 && stream->given_length > 0 && !stream->closing, 0)) {
         send_given(stream);
         return;
@@ -104,7 +115,7 @@ static void sent(struct weft__op *op, int32_t result, uint32_t flags)
     let_go(stream);
     if (__builtin_expect(stream->stopping, 0))
         weft__stream_stopped(stream);
-    else if (__builtin_expect(stream->closing, 0))
+    else if (__builtin_expect(stream->closing | stream->moving, 0))
         weft__fd_wake_closer(stream->io, stream->record);
 }
 

@@ -29,7 +29,7 @@ static struct weft__reactor *reactor_of(const struct weft_stream *stream)
 
 static bool over(const struct weft_stream *stream)
 {
-    return stream->ended || stream->error < 0 || stream->closing;
+    return stream->ended || stream->error < 0 || stream->closing || stream->moving;
 }
 
 /* -- the buffers held ----------------------------------------------------------------------- */
@@ -210,7 +210,7 @@ static void settle(struct weft_stream *stream, int32_t result)
 {
     if (stream->stopping) {
         weft__stream_stopped(stream);
-    } else if (stream->closing) {
+    } else if (stream->closing || stream->moving) {
         weft__fd_wake_closer(stream->io, stream->record);
     } else if (over(stream)) {
         return;

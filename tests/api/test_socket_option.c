@@ -303,7 +303,7 @@ static int main_reused(void *arg)
 
     (void)arg;
     ok(with);
-    ok(weft_fd_move(with)); /* it keeps it, though it was handed over */
+    ok(weft_fd_move(with));     /* it keeps it, though it was handed over */
     for (int i = 0; i < 2; i++) /* the first may have come before anybody took it */
         ck_assert(of_connection(with).nagle);
     ok(weft_close(with));

@@ -1,0 +1,204 @@
+/*
+ * io/stream_move.c - a stream on its way from one reactor to another.
+ *
+ *      its reactor's --detach: receive and send ended, buffers of the pool copied--> nobody's
+ *           ^                                                                           |
+ *           +--------------------- attach, on any reactor: armed, sent on --------------+
+ *
+ * What always holds of a stream that is nobody's: nothing is in flight on it, no timer is armed, it
+ * is in no list, and all its memory is the heap's. So it is a value like any other, and whoever
+ * passes it on sees to the order, as a spawn or a queue does.
+ */
+#include <string.h>
+
+#include "io/stream.h"
+#include "task/wait.h"
+
+/* Whose a stream is meanwhile: no reactor is this one. Never written. */
+static struct weft__io nowhere;
+
+bool weft__stream_detached(const struct weft_stream *stream)
+{
+    return stream->io == &nowhere;
+}
+
+/* -- detaching ----------------------------------------------------------------------------------
+ */
+
+/* What has been received, or is to be sent, of a buffer of the pool's or of another stream's. */
+static struct weft__buffer *copy_of(const struct weft__buffer *buffer, uint32_t offset,
+                                    uint32_t length)
+{
+    struct weft__buffer *copy = weft__buffers_heap(length);
+
+    if (!copy)
+        return NULL;
+    weft__buffer_filled(copy, length);
+    memcpy(copy->data, buffer->data + offset, length);
+    copy->length = length;
+    copy->next = NULL;
+    return copy;
+}
+
+static void free_all(struct weft__buffer *list)
+{
+    while (list) {
+        struct weft__buffer *next = list->next;
+        weft__buffer_free(list);
+        list = next;
+    }
+}
+
+/* Copies of all that are held. False: no memory, and nothing is left of it. */
+static bool copy_held(const struct weft_stream *stream, struct weft__buffer **list)
+{
+    struct weft__buffer **end = list;
+
+    *list = NULL;
+    for (const struct weft__buffer *held = stream->head; held; held = held->next) {
+        *end = copy_of(held, held->offset, held->length);
+        if (!*end) {
+            free_all(*list);
+            return false;
+        }
+        end = &(*end)->next;
+    }
+    return true;
+}
+
+static void replace_held(struct weft_stream *stream, struct weft__buffer *list)
+{
+    while (stream->head) {
+        struct weft__buffer *buffer = stream->head;
+        stream->head = buffer->next;
+        weft__buffers_give(stream->io->buffers, buffer);
+    }
+    stream->head = list;
+    stream->held = 0;
+    for (; list; list = list->next) {
+        stream->tail = list;
+        stream->held += list->size;
+    }
+}
+
+static void replace_given(struct weft_stream *stream, struct weft__buffer *rest)
+{
+    if (!stream->given)
+        return;
+    weft__buffers_give(stream->io->buffers, stream->given);
+    stream->given = rest;
+    stream->given_offset = 0;
+}
+
+/* Everything is the heap's afterwards, or nothing has changed: -ENOMEM. */
+static int pack(struct weft_stream *stream)
+{
+    struct weft__buffer *list, *rest = NULL;
+
+    if (!copy_held(stream, &list))
+        return -ENOMEM;
+    if (stream->given)
+        rest = copy_of(stream->given, stream->given_offset, stream->given_length);
+    if (stream->given && !rest) {
+        free_all(list);
+        return -ENOMEM;
+    }
+    replace_held(stream, list);
+    replace_given(stream, rest);
+    return 0;
+}
+
+/* Ends what is in flight. No task is inside a call, so the waits are the kernel's and short. */
+static void halt(struct weft__task *self, struct weft_stream *stream)
+{
+    struct weft__wait wait = {.what = "detach", .fd = stream->fd};
+
+    stream->moving = true;
+    stream->flushing = true; /* and every other call is refused */
+    weft__timer_disarm(&self->reactor->timers, &stream->retry);
+    weft__stream_feed(stream);
+    weft__op_cancel(self->reactor, &stream->receive);
+    weft__op_cancel(self->reactor, &stream->give);
+    stream->record->closer = &wait;
+    while (weft__op_in_flight(&stream->receive) || weft__op_in_flight(&stream->give))
+        weft__wait_for_wake(self, &wait, false);
+    stream->record->closer = NULL;
+}
+
+/* It goes on where it is now. */
+static void go_on(struct weft_stream *stream)
+{
+    stream->moving = false;
+    stream->flushing = false;
+    weft__stream_arm(stream);
+    if (stream->given)
+        weft__stream_retry_give(stream);
+    else if (stream->outbox)
+        weft__stream_go_on(stream);
+}
+
+static int check(const struct weft_stream *stream)
+{
+    if (stream->reading || stream->viewing || stream->writer || stream->owner)
+        return weft__misuse(-EBUSY, "a call, a view, a server or a transport has the stream");
+    return stream->record ? 0 : -ENOTCONN;
+}
+
+int weft_stream_detach(weft_stream *stream)
+{
+    struct weft__fd *record;
+    struct weft__task *self;
+    int error = weft__stream_enter(stream, 0, &self);
+
+    if (error == 0)
+        error = check(stream);
+    if (error < 0)
+        return error;
+    halt(self, stream);
+    error = pack(stream);
+    if (error < 0) {
+        go_on(stream);
+        return error;
+    }
+    record = stream->record;
+    weft__stream_let_go_of_file(stream);
+    *stream->link = stream->next;
+    if (stream->next)
+        stream->next->link = stream->link;
+    weft__stream_leave_record(stream, record);
+    weft__fd_hand_over(stream->io, record);
+    stream->record = NULL;
+    stream->io = &nowhere;
+    return 0;
+}
+
+/* -- attaching ----------------------------------------------------------------------------------
+ */
+
+int weft_stream_attach(weft_stream *stream)
+{
+    struct weft__task *self = weft__task_self();
+    struct weft__fd *record;
+    struct weft__io *io;
+    int error;
+
+    if (!self)
+        return weft__outside();
+    if (!stream || !weft__stream_detached(stream))
+        return weft__misuse(-EINVAL, "no stream, or one that is not detached");
+    io = weft__io_of(self->reactor);
+    error = weft__fd_find(io, stream->fd, &record);
+    if (error < 0)
+        return error;
+    if (record->sides[WEFT__READER] || record->sides[WEFT__WRITER])
+        return weft__fd_refuse(record);
+    if (!io->buffers)
+        io->buffers = weft__buffers_new(self->reactor);
+    if (!io->buffers)
+        return -ENOMEM;
+    weft__stream_enlist(stream, io, record);
+    stream->writes = 0; /* the ring here holds no file of it yet */
+    stream->paused = stream->to_memory = false;
+    go_on(stream);
+    return 0;
+}
