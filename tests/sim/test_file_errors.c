@@ -207,7 +207,7 @@ TEST(names_and_power)
 
 static int main_full(void *arg)
 {
-    char value[1000], name[16];
+    char value[1000], name[32];
     int error = 0, count = 0;
 
     (void)arg;
