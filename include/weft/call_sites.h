@@ -21,6 +21,7 @@
 #include <weft/executor.h>
 #include <weft/fd.h>
 #include <weft/file.h>
+#include <weft/futex.h>
 #include <weft/future.h>
 #include <weft/generator.h>
 #include <weft/handover.h>
@@ -358,6 +359,16 @@ WEFT_AT_(int, weft_fsetxattr, (fd, name, value, size, flags), int fd, const char
 
 WEFT_AT_(ssize_t, weft_getdents64, (fd, buffer, size), int fd, void *buffer, size_t size)
 #define weft_getdents64(...) weft_getdents64_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_futex_wait, (word, value, flags), const void *word, uint32_t value, int flags)
+#define weft_futex_wait(...) weft_futex_wait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_futex_wait_until, (word, value, flags, deadline), const void *word,
+    uint32_t value, int flags, int64_t deadline)
+#define weft_futex_wait_until(...) weft_futex_wait_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_futex_wake, (word, count, flags), const void *word, int count, int flags)
+#define weft_futex_wake(...) weft_futex_wake_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_NODISCARD WEFT_AT_(int, weft_future_create, (future, opt), weft_future **future,
     const struct weft_future_opt *opt)

@@ -54,12 +54,12 @@ struct weft_sim_opt {
      *                    "readv", "writev", "fsync", "fallocate", "ftruncate", "statx", "open",
      *                    "sync_range", "fadvise", "madvise", "getxattr", "setxattr",
      *                    "fgetxattr", "fsetxattr", "rename", "unlink", "mkdir", "symlink",
-     *                    "link", "waitid"), on the file with serial number WHAT, or, of a kind of
-     *                    file ("tcp", "unix", "eventfd", "file", "directory", "pipe"), or, when
-     *                    left out, of all, has the outcome R: an error by its name (ENOMEM),
-     *                    "reset" (the peer resets, for both ends), "short" (one byte), "hang"
-     *                    (nothing, until cancelled), "late", "stuck" (so for disk.stuck_time,
-     *                    cancelled or not)
+     *                    "link", "waitid", "futex"), on the file with serial number WHAT, or,
+     *                    of a kind of file ("tcp", "unix", "eventfd", "file", "directory",
+     *                    "pipe"), or, when left out, of all, has the outcome R: an error by its
+     *                    name (ENOMEM), "reset" (the peer resets, for both ends), "short" (one
+     *                    byte), "hang" (nothing, until cancelled), "late", "stuck" (so for
+     *                    disk.stuck_time, cancelled or not)
      *
      * The names are those of src/sim/knobs.h; weft_sim_plan_text prints them all.
      */

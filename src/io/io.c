@@ -9,6 +9,7 @@
 #include "io/accept.h"
 #include "io/buffers.h"
 #include "io/fd.h"
+#include "io/futex.h"
 #include "io/offload.h"
 #include "io/process.h"
 #include "io/server.h"
@@ -70,6 +71,7 @@ void weft__io_close(struct weft__reactor *reactor)
 {
     struct weft__io *io = weft__io_of(reactor);
 
+    weft__futex_close(io);
     weft__offload_close(io);
     weft__signals_stop(io);
     weft__servers_free(io);

@@ -42,6 +42,8 @@ struct weft__io {
     uint32_t watched_count;        /* its length */
     struct weft__pool *pool;       /* NULL until the first call that has no request: io/offload.h */
     uint32_t offloaded;            /* such calls under way */
+    struct weft__pool *sleepers;   /* NULL until the first: io/futex.c */
+    uint32_t asleep;               /* of their threads, those in use */
 };
 
 static inline struct weft__io *weft__io_of(const struct weft__reactor *reactor)

@@ -52,6 +52,14 @@ void weft__host_relax(void);   /* a pause inside a short spin */
 void weft__host_block(const void *word, uint32_t value, int64_t deadline_ns);
 void weft__host_unblock(const void *word);
 
+/* Words that others know of, too: futex(2), own: of this process alone. The first sleeps while
+   *word is `value`, until woken (0; for no reason, perhaps) or until *stop, of the caller's own, is
+   no longer 0 and was woken (-ECANCELED). -EAGAIN it is another value; -EFAULT. The second: how
+   many.
+   */
+int weft__host_futex_wait(const void *word, uint32_t value, bool own, const void *stop);
+int weft__host_futex_wake(const void *word, int count, bool own);
+
 /* Work for the pool: a call that blocks or computes, `done` afterwards on the worker's thread. */
 struct weft__pool;
 struct weft__pool_job {

@@ -121,6 +121,34 @@ void weft__host_unblock(const void *word)
     (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
+/* Of several that were woken the kernel names the last: so the word that matters comes last. */
+int weft__host_futex_wait(const void *word, uint32_t value, bool own, const void *stop)
+{
+    struct futex_waitv words[2] = {
+        {.uaddr = (uintptr_t)stop, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG},
+        {.val = value,
+         .uaddr = (uintptr_t)word,
+         .flags = own ? FUTEX_32 | FUTEX_PRIVATE_FLAG : FUTEX_32},
+    };
+    long woken;
+
+    do
+        woken = syscall(SYS_futex_waitv, words, 2, 0, NULL, 0);
+    while (woken < 0 && errno == EINTR);
+    if (woken == 0 ||
+        (woken < 0 && errno == EAGAIN && __atomic_load_n((const uint32_t *)stop, __ATOMIC_ACQUIRE)))
+        return -ECANCELED;
+    return woken < 0 ? -errno : 0;
+}
+
+int weft__host_futex_wake(const void *word, int count, bool own)
+{
+    long woken =
+        syscall(SYS_futex, word, own ? FUTEX_WAKE_PRIVATE : FUTEX_WAKE, count, NULL, NULL, 0);
+
+    return woken < 0 ? -errno : (int)woken;
+}
+
 void weft__host_relax(void)
 {
     __asm__ volatile(RELAX ::: "memory");

@@ -141,6 +141,20 @@ static inline void weft__request_waitid(struct weft__sqe *sqe, int pidfd)
                               .file_index = WEXITED_ | WNOWAIT_};
 }
 
+/* Completes with 0 once `word` was woken; -EAGAIN: it is not `value`. own: this process alone uses
+   the word. */
+static inline void weft__request_futex_wait(struct weft__sqe *sqe, const void *word, uint32_t value,
+                                            bool own)
+{
+    enum { SIZE_U32 = 2, PRIVATE = 128 }; /* the kernel's FUTEX2_* */
+
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_FUTEX_WAIT,
+                              .fd = own ? SIZE_U32 | PRIVATE : SIZE_U32,
+                              .address = (uint64_t)(uintptr_t)word,
+                              .offset = value,
+                              .address3 = UINT32_MAX};
+}
+
 /* Between `fd_in` and `fd_out`, one of which is a pipe. Offsets: UINT64_MAX for what has none. */
 static inline void weft__request_splice(struct weft__sqe *sqe, int fd_in, uint64_t offset_in,
                                         int fd_out, uint64_t offset_out, uint32_t size,

@@ -84,8 +84,9 @@ enum weft__opcode {
     WEFT__OP_SETXATTR = 42,
     WEFT__OP_FGETXATTR = 43,
     WEFT__OP_GETXATTR = 44,
-    WEFT__OP_WAITID = 50,    /* 6.7: WEFT__FEATURE_WAITID */
-    WEFT__OP_FTRUNCATE = 55, /* 6.9: WEFT__FEATURE_FTRUNCATE */
+    WEFT__OP_WAITID = 50,     /* 6.7: WEFT__FEATURE_WAITID */
+    WEFT__OP_FUTEX_WAIT = 51, /* 6.7: WEFT__FEATURE_FUTEX */
+    WEFT__OP_FTRUNCATE = 55,  /* 6.9: WEFT__FEATURE_FTRUNCATE */
 };
 
 /* The offset of a read or write that goes on where the file's own position is; also of what has
@@ -142,6 +143,7 @@ enum weft__feature {
     WEFT__FEATURE_FIXED_FILES = 1 << 10, /* 6.15: descriptors the ring holds by itself */
     WEFT__FEATURE_FTRUNCATE = 1 << 11,   /* 6.9: files are cut through the ring */
     WEFT__FEATURE_WAITID = 1 << 12,      /* 6.7: waits for the end of a process */
+    WEFT__FEATURE_FUTEX = 1 << 13,       /* 6.7: waits for a word of memory */
 };
 
 enum { /* bits the kernel sets in *kernel_flags */

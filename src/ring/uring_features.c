@@ -27,6 +27,7 @@ static const struct {
     {WEFT__FEATURE_FIXED_FILES, "fixed_files"},
     {WEFT__FEATURE_FTRUNCATE, "ftruncate"},
     {WEFT__FEATURE_WAITID, "waitid"},
+    {WEFT__FEATURE_FUTEX, "futex"},
 };
 
 enum { FEATURE_COUNT = sizeof features / sizeof features[0] };

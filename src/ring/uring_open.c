@@ -223,6 +223,8 @@ static void try_features(struct weft__ring *ring, uint32_t wanted)
         wanted & WEFT__FEATURE_FTRUNCATE && has_opcode(&state->uring, WEFT__OP_FTRUNCATE));
     set(ring, WEFT__FEATURE_WAITID,
         wanted & WEFT__FEATURE_WAITID && has_opcode(&state->uring, WEFT__OP_WAITID));
+    set(ring, WEFT__FEATURE_FUTEX,
+        wanted & WEFT__FEATURE_FUTEX && has_opcode(&state->uring, WEFT__OP_FUTEX_WAIT));
     if (!(ring->features & WEFT__FEATURE_BUFFER_RING)) /* without buffers it has nowhere to write */
         set(ring, WEFT__FEATURE_RECV_MULTISHOT, false);
     ring->counts = (struct weft__ring_counts){0};

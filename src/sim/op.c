@@ -74,6 +74,7 @@ uint32_t weft__sim_events_of(const struct weft__sim_request *request)
     case WEFT__OP_POLL_ADD:
         return poll_mask(&request->sqe) | POLLRDHUP; /* as the kernel: asked for or not */
     case WEFT__OP_WAITID:
+    case WEFT__OP_FUTEX_WAIT:
         return POLLIN;
     case WEFT__OP_ACCEPT:
     case WEFT__OP_RECV:
@@ -354,6 +355,8 @@ int32_t weft__sim_perform(struct weft__sim_request *request, uint32_t limit, uin
         return perform_message(request);
     case WEFT__OP_WAITID:
         return perform_waitid(request);
+    case WEFT__OP_FUTEX_WAIT:
+        return weft__sim_perform_futex(request);
     case WEFT__OP_MADVISE: /* memory is the process's own, and not simulated */
         return weft__host_madvise((void *)(uintptr_t)request->sqe.address, request->sqe.length,
                                   (int)request->sqe.op_flags);
@@ -396,6 +399,7 @@ int32_t weft__sim_errno_of(struct weft__sim_request *request)
     } legal[] = {
         {WEFT__OP_POLL_ADD, {-ENOMEM}},
         {WEFT__OP_WAITID, {-ENOMEM, -EINTR}},
+        {WEFT__OP_FUTEX_WAIT, {-ENOMEM}},
         {WEFT__OP_ACCEPT,
          {-ECONNABORTED, -EPROTO, -ENOMEM, -ENOBUFS, -ENFILE, -ENETDOWN, -EPERM, -EHOSTUNREACH,
           -ENETUNREACH}},

@@ -67,6 +67,7 @@ static const struct {
     {WEFT__OP_FGETXATTR, "fgetxattr"},
     {WEFT__OP_SETXATTR, "setxattr"},
     {WEFT__OP_FSETXATTR, "fsetxattr"},
+    {WEFT__OP_FUTEX_WAIT, "futex"},
     {WEFT__OP_SPLICE, "splice"},
     {WEFT__OP_WAITID, "waitid"},
     {WEFT__OP_SENDMSG, "sendmsg"},

@@ -218,6 +218,8 @@ static void told(struct weft__sim *sim, struct weft__sim_waiter *waiter, uint32_
 /* O_NONBLOCK is for calls made by others: through the ring a request waits all the same. */
 static bool is_nonblocking(const struct weft__sim_request *request)
 {
+    if (request->sqe.opcode == WEFT__OP_FUTEX_WAIT)
+        return weft__sim_futex_differs(request);
     return (request->sqe.opcode == WEFT__OP_RECV || request->sqe.opcode == WEFT__OP_SEND ||
             weft__sim_is_message(request->sqe.opcode)) &&
            request->sqe.op_flags & MSG_DONTWAIT;
@@ -405,6 +407,12 @@ static void try_multishot(struct weft__sim_request *request)
     wait_for_file(request, request->sqe.opcode != WEFT__OP_POLL_ADD);
 }
 
+/* A wake-up was for this one: it has its result, cancelled or not. */
+static bool has_been_woken(const struct weft__sim_request *request)
+{
+    return request->sqe.opcode == WEFT__OP_FUTEX_WAIT && request->woken;
+}
+
 void weft__sim_try(struct weft__sim_request *request)
 {
     struct weft__sim *sim = request->ring->sim;
@@ -412,6 +420,9 @@ void weft__sim_try(struct weft__sim_request *request)
     weft__sim_step(&request->dice);
     if (request->ended) {
         finish_held(request);
+    } else if (has_been_woken(request)) {
+        weft__sim_count_result(request);
+        settle(request, 0, 0);
     } else if (request->cancelled && !request->spared) {
         weft__sim_finish(request, or_done(request, request->end_code), 0);
     } else if (request->woken && !request->cancelled && request->sqe.opcode != WEFT__OP_POLL_ADD &&
@@ -558,6 +569,8 @@ void weft__sim_submit(struct weft__sim_ring *ring, const struct weft__sqe *sqe)
         request->file = file_of(ring, sqe);
         if (request->file)
             weft__sim_file_keep(request->file);
+    } else if (sqe->opcode == WEFT__OP_FUTEX_WAIT) {
+        request->file = weft__sim_futex_of(ring->sim, (void *)(uintptr_t)sqe->address);
     }
     name(request);
     weft__sim_note(ring->sim, WEFT__SIM_NOTE_SUBMIT, request->serial, sqe->opcode);

@@ -173,6 +173,12 @@ bool weft__sim_sets_xattr(uint8_t opcode);
 int weft__sim_copy_xattr(struct weft__sim_request *request);
 int32_t weft__sim_perform_xattr(struct weft__sim_request *request);
 
+/* futex.c: the object of a word, with a reference; whether a request waits for another value; one
+   try, which comes to -EAGAIN or an error. */
+struct weft__sim_file *weft__sim_futex_of(struct weft__sim *sim, const void *word);
+bool weft__sim_futex_differs(const struct weft__sim_request *request);
+int32_t weft__sim_perform_futex(const struct weft__sim_request *request);
+
 /* vector.c: memory in pieces. _lend: 0, -EINVAL, -EFAULT; the length of the request becomes the sum
    of theirs. */
 bool weft__sim_is_vector(uint8_t opcode);

@@ -51,6 +51,7 @@ void weft__sim_world_close(struct weft__sim *sim)
             sim->threads->stack = NULL;
         weft__sim_thread_free(sim, sim->threads);
     }
+    weft__sim_futexes_end(sim);
     weft__sim_free(sim->fds);
     weft__sim_free(sim->queue);
     weft__sim_free(sim->runnable);

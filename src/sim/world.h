@@ -108,6 +108,7 @@ struct weft__sim {
     struct weft__sim_disk *disk;
     struct weft_sim_process *processes; /* not reaped yet: process.h */
     struct weft__sim_program *programs;
+    struct weft__sim_futex *futexes;          /* words that are waited for: futex.c */
     struct signalfd *signalfds;               /* signal.c */
     uint64_t came_true[WEFT__SIM_KNOB_COUNT]; /* draws per knob that came true */
 };
@@ -145,6 +146,9 @@ static inline struct weft__sim_event *weft__sim_first_event(const struct weft__s
 
 /* report.c: who waits for what, into sim->report. */
 void weft__sim_describe(struct weft__sim *sim, const char *what);
+
+/* futex.c: those that threads waited for, which were left behind. */
+void weft__sim_futexes_end(struct weft__sim *sim);
 
 /* bell.c: bells rung since the last look become writes to their eventfds. */
 void weft__sim_hear_bells(struct weft__sim *sim);

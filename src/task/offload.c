@@ -47,13 +47,17 @@ static void back_run(struct weft__message *message, struct weft__reactor *reacto
     weft__wake_now(reactor, &ERRAND_OF(message, back)->wait);
 }
 
-/* Cancelled: taken back if it has not begun, else it goes on and its result counts. */
+/* Cancelled: taken back if it has not begun, else it goes on, or is asked to return, and its result
+   counts. */
 static void interrupt(struct weft__wait *wait)
 {
     struct errand *errand = ERRAND_OF(wait, wait);
 
-    if (!weft__pool_withdraw(errand->offload->pool, &errand->job))
+    if (!weft__pool_withdraw(errand->offload->pool, &errand->job)) {
+        if (errand->offload->stop)
+            errand->offload->stop(errand->offload->arg);
         return;
+    }
     errand->withdrawn = true;
     weft__inbox_release(errand->home);
     weft__fiber_wake(weft__self, wait);

@@ -3,8 +3,8 @@
  *
  *      task: weft__offload --> job --> worker: fn(arg) --> message --> inbox --> task goes on
  *
- * A call that has begun cannot be interrupted: the wait goes on until it has returned. One that
- * still stands in the pool's queue can be taken back, if the caller wants that.
+ * The wait goes on until a call that has begun has returned; it may be asked to. One that still
+ * stands in the pool's queue can be taken back, if the caller wants that.
  */
 #ifndef WEFT_TASK_OFFLOAD_H
 #define WEFT_TASK_OFFLOAD_H
@@ -21,6 +21,8 @@ struct weft__offload {
     int fd;
     bool may_withdraw; /* a cancellation takes it back while it has not begun */
     int64_t (*fn)(void *arg);
+    void (*stop)(void *arg); /* a cancellation that comes too late for that asks fn to return, by
+                                this; with may_withdraw. NULL: it cannot */
     void *arg;
 };
 

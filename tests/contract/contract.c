@@ -40,6 +40,7 @@ const struct contract_feature contract_features[] = {
     {"fixed_files", WEFT__FEATURE_FIXED_FILES, CONTRACT_KERNEL(6, 15)},
     {"ftruncate", WEFT__FEATURE_FTRUNCATE, CONTRACT_KERNEL(6, 9)},
     {"waitid", WEFT__FEATURE_WAITID, CONTRACT_KERNEL(6, 7)},
+    {"futex", WEFT__FEATURE_FUTEX, CONTRACT_KERNEL(6, 7)},
 };
 const size_t contract_feature_count = sizeof contract_features / sizeof contract_features[0];
 

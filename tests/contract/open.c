@@ -137,6 +137,7 @@ FEATURE(abs_timer, WEFT__FEATURE_ABS_TIMER)
 FEATURE(fixed_files, WEFT__FEATURE_FIXED_FILES)
 FEATURE(cutting_files, WEFT__FEATURE_FTRUNCATE)
 FEATURE(waiting_for_processes, WEFT__FEATURE_WAITID)
+FEATURE(waiting_for_words, WEFT__FEATURE_FUTEX)
 
 #define AS_AGED                                                                                    \
     {                                                                                              \
@@ -229,5 +230,7 @@ const struct contract_check contract_open[] = {
      AS_AGED},
     {"open/waitid", "From 6.7 on the end of a process is waited for by a request of its own.",
      FEATURES, waiting_for_processes, 0, AS_AGED},
+    {"open/futex", "From 6.7 on a word of memory is waited for through the ring.", FEATURES,
+     waiting_for_words, 0, AS_AGED},
     {0},
 };

@@ -54,6 +54,8 @@ static const struct {
     {WEFT__FEATURE_FTRUNCATE,
      "A worker thread cuts files, one hand-over there and back for each weft_ftruncate."},
     {WEFT__FEATURE_WAITID, "The end of a process is waited for by a poll of its descriptor."},
+    {WEFT__FEATURE_FUTEX,
+     "A thread waits for a word of memory in the place of each task that does."},
 };
 
 static const char *cost_of(uint32_t bit)
