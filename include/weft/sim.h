@@ -24,6 +24,7 @@
 #ifndef WEFT_SIM_H
 #define WEFT_SIM_H
 
+#include <sys/resource.h>
 #include <weft/base.h>
 
 WEFT_BEGIN_DECLS
@@ -193,8 +194,16 @@ WEFT_API int weft_sim_process_caught(weft_sim_process *process);
 /* What its environment says; its id. */
 WEFT_API const char *weft_sim_process_getenv(const weft_sim_process *process, const char *name);
 WEFT_API int weft_sim_process_pid(const weft_sim_process *process);
+/* What else it was started with: the directory, as it was named ("/": none was); its group and its
+   session, 1 being those of the simulated program; and its limits, which nothing enforces: 0 and
+   *limit (RLIM_INFINITY where none was set), or -EINVAL. */
+WEFT_API const char *weft_sim_process_directory(const weft_sim_process *process);
+WEFT_API int weft_sim_process_group(const weft_sim_process *process);
+WEFT_API int weft_sim_process_session(const weft_sim_process *process);
+WEFT_API int weft_sim_process_limit(const weft_sim_process *process, int resource,
+                                    struct rlimit *limit);
 /* Puts it into a group: 0: a new one of its own; 1: that of the simulated program; else one that
-   there is. 0; -EPERM there is none. */
+   there is. 0; -EPERM there is none in its session, or it began that. */
 WEFT_API int weft_sim_process_set_group(weft_sim_process *process, int group);
 /* How many processes there are in the run under way, zombies counted. */
 WEFT_API uint32_t weft_sim_processes(void);

@@ -8,10 +8,13 @@
 #include "sim/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ring/host_child.h"
+#include "sim/disk.h"
+#include "sim/ring_core.h"
 
 enum { PID_FIRST = 1000, SIGNAL_LAST = 64 };
 
@@ -226,6 +229,7 @@ static void forget(struct weft_sim_process *process)
     free_thread(process);
     weft__sim_free(process->arguments);
     weft__sim_free(process->environment);
+    weft__sim_free(process->directory);
     weft__sim_free(process);
 }
 
@@ -249,26 +253,76 @@ static void *life(void *argument)
     return NULL;
 }
 
-bool weft__sim_group_exists(const struct weft__sim *sim, int group)
+bool weft__sim_group_exists(const struct weft_sim_process *process, int group)
 {
-    const struct weft_sim_process *process = sim->processes;
+    const struct weft_sim_process *other = process->sim->processes;
 
-    while (process && process->group != group)
-        process = process->next;
-    return process != NULL;
+    if (group == WEFT__SIM_GROUP_OURS)
+        return process->session == WEFT__SIM_SESSION_OURS;
+    while (other && (other->group != group || other->session != process->session))
+        other = other->next;
+    return other != NULL;
 }
 
 static int place(struct weft_sim_process *process, const struct weft__child *child)
 {
-    if (child->group > 0 && !child->session && !weft__sim_group_exists(process->sim, child->group))
+    bool leads = child->session || child->group == 0;
+    int group = child->group == WEFT__CHILD_GROUP_SAME ? WEFT__SIM_GROUP_OURS : child->group;
+
+    process->session = child->session ? process->pid : WEFT__SIM_SESSION_OURS;
+    if (!leads && !weft__sim_group_exists(process, group))
         return -EPERM;
-    process->group = child->group > 0 && !child->session ? child->group : process->pid;
-    if (child->group == WEFT__CHILD_GROUP_SAME && !child->session)
-        process->group = WEFT__SIM_GROUP_OURS;
-    for (uint32_t i = 0; i < child->limit_count; i++)
-        if (child->limits[i].resource < 0 || child->limits[i].resource >= RLIM_NLIMITS)
+    process->group = leads ? process->pid : group;
+    return 0;
+}
+
+static int set_directory(struct weft_sim_process *process, const char *directory)
+{
+    struct weft__sim_place at;
+    size_t size;
+    int error;
+
+    if (!directory)
+        return 0;
+    if (!*directory)
+        return -ENOENT;
+    error = weft__sim_place_of(process->sim, AT_FDCWD, directory, WEFT__SIM_WHERE_FOLLOWED, &at);
+    if (error < 0)
+        return error;
+    if (!at.inode)
+        return -ENOENT;
+    if (at.inode->kind != WEFT__SIM_DIRECTORY)
+        return -ENOTDIR;
+    size = strlen(directory) + 1;
+    process->directory = weft__sim_alloc(size);
+    memcpy(process->directory, directory, size);
+    return 0;
+}
+
+static int set_limits(struct weft_sim_process *process, const struct weft__child *child)
+{
+    for (int i = 0; i < RLIM_NLIMITS; i++)
+        process->limits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+    for (uint32_t i = 0; i < child->limit_count; i++) {
+        const struct weft__child_limit *limit = &child->limits[i];
+        if (limit->resource < 0 || limit->resource >= RLIM_NLIMITS ||
+            limit->limit.rlim_cur > limit->limit.rlim_max)
             return -EINVAL;
-    return take_files(process, child);
+        process->limits[limit->resource] = limit->limit;
+    }
+    return 0;
+}
+
+/* In the order in which a kernel comes to it. */
+static int equip(struct weft_sim_process *process, const struct weft__child *child)
+{
+    int error = place(process, child);
+
+    if (error == 0)
+        error = set_directory(process, child->directory);
+    if (error == 0)
+        error = take_files(process, child);
+    return error < 0 ? error : set_limits(process, child);
 }
 
 static int open_pidfd(struct weft_sim_process *process)
@@ -295,7 +349,7 @@ int weft__host_child_start(struct weft__child *child)
     if (weft__sim_chance(sim, dice, WEFT__SIM_PROCESS_NONE))
         return weft__sim_pick(sim, dice, WEFT__SIM_PROCESS_NONE, 2) ? -EAGAIN : -ENOMEM;
     process = create(sim, child);
-    error = place(process, child);
+    error = equip(process, child);
     if (error == 0)
         error = choose(sim, child->paths, &main);
     if (error == 0)

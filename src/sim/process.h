@@ -16,7 +16,7 @@
 
 #include "sim/world.h"
 
-enum { WEFT__SIM_PROCESS_FDS = 128, WEFT__SIM_GROUP_OURS = 1 };
+enum { WEFT__SIM_PROCESS_FDS = 128, WEFT__SIM_GROUP_OURS = 1, WEFT__SIM_SESSION_OURS = 1 };
 
 struct weft__sim_program {
     struct weft__sim_program *next;
@@ -35,6 +35,9 @@ struct weft_sim_process {
     uint64_t serial;
     int pid;
     int group;
+    int session;
+    char *directory; /* NULL: none was named */
+    struct rlimit limits[RLIM_NLIMITS];
     struct weft__sim_file *fds[WEFT__SIM_PROCESS_FDS]; /* a reference each; NULL: nothing there */
     uint64_t ignored, caught;                          /* sets of signals, bit number - 1 */
     uint64_t pending;                                  /* caught, and not told yet */
@@ -49,8 +52,8 @@ struct weft_sim_process {
 
 /* process.c. The process behind a descriptor's file; NULL: it is another. */
 struct weft_sim_process *weft__sim_process_behind(const struct weft__sim_file *file);
-/* Is there a process in it? */
-bool weft__sim_group_exists(const struct weft__sim *sim, int group);
+/* May the process be put into it? Who is in it decides. */
+bool weft__sim_group_exists(const struct weft_sim_process *process, int group);
 void weft__sim_processes_end(struct weft__sim *sim);
 
 /* Its end. On its own thread that one is then to be parked for good. */

@@ -246,9 +246,34 @@ int weft_sim_process_pid(const struct weft_sim_process *process)
     return process->pid;
 }
 
+const char *weft_sim_process_directory(const struct weft_sim_process *process)
+{
+    return process->directory ? process->directory : "/";
+}
+
+int weft_sim_process_group(const struct weft_sim_process *process)
+{
+    return process->group;
+}
+
+int weft_sim_process_session(const struct weft_sim_process *process)
+{
+    return process->session;
+}
+
+int weft_sim_process_limit(const struct weft_sim_process *process, int resource,
+                           struct rlimit *limit)
+{
+    if (resource < 0 || resource >= RLIM_NLIMITS || !limit)
+        return -EINVAL;
+    *limit = process->limits[resource];
+    return 0;
+}
+
 int weft_sim_process_set_group(struct weft_sim_process *process, int group)
 {
-    if (group != 0 && group != WEFT__SIM_GROUP_OURS && !weft__sim_group_exists(process->sim, group))
+    if (process->session == process->pid ||
+        (group != 0 && group != process->pid && !weft__sim_group_exists(process, group)))
         return -EPERM;
     process->group = group ? group : process->pid;
     return 0;

@@ -305,6 +305,118 @@ TEST(what_it_is_given)
     run(main_given);
 }
 
+static const char *says(const struct weft_process_opt *given, const char *what, const char *value)
+{
+    static char text[256];
+    struct weft_process_opt opt = *given;
+    struct weft_process_output output = {.limit = sizeof text - 1};
+    weft_process *process;
+
+    opt.out = WEFT_PIPE;
+    process = start(CHILD_ARGS(what, value), &opt);
+    same(weft_process_communicate(process, NULL, 0, &output, NULL), 0);
+    snprintf(text, sizeof text, "%s", output.out);
+    weft_process_output_free(&output);
+    same(weft_process_close(process), 0);
+    return text;
+}
+
+static int main_directory(void *arg)
+{
+    weft_process *process = NULL;
+    char path[64];
+    int fd;
+
+    (void)arg;
+    snprintf(path, sizeof path, "/tmp/weft-process-%d", (int)getpid());
+    fd = weft_open(path, O_CREAT | O_RDWR, 0600);
+    ok(fd);
+    same(weft_close(fd), 0);
+    ck_assert_str_eq(says(OPT(.directory = "/tmp"), "directory", ""), "/tmp");
+    ck_assert_str_eq(says(OPT(.directory = "/"), "directory", ""), "/");
+    same(weft_create_subprocess_exec(CHILD_ARGS("sleep"), OPT(.directory = "/no/where"), &process),
+         -ENOENT);
+    same(weft_create_subprocess_exec(CHILD_ARGS("sleep"), OPT(.directory = "/no"), &process),
+         -ENOENT);
+    same(weft_create_subprocess_exec(CHILD_ARGS("sleep"), OPT(.directory = ""), &process), -ENOENT);
+    same(weft_create_subprocess_exec(CHILD_ARGS("sleep"), OPT(.directory = path), &process),
+         -ENOTDIR);
+    return weft_unlinkat(AT_FDCWD, path, 0);
+}
+
+TEST(directory)
+{
+    run(main_directory);
+}
+
+static int main_limits(void *arg)
+{
+    struct weft_process_limit limits[] = {{RLIMIT_NOFILE, {77, 88}}, {RLIMIT_CORE, {0, 0}}};
+    weft_process *process = NULL;
+    char number[16];
+
+    (void)arg;
+    snprintf(number, sizeof number, "%d", RLIMIT_NOFILE);
+    ck_assert_str_eq(says(OPT(.limits = limits, .limit_count = 2), "limit", number), "77 88");
+    snprintf(number, sizeof number, "%d", RLIMIT_CORE);
+    ck_assert_str_eq(says(OPT(.limits = limits, .limit_count = 2), "limit", number), "0 0");
+    limits[0].limit.rlim_cur = 99; /* above the other */
+    same(weft_create_subprocess_exec(CHILD_ARGS("sleep"), OPT(.limits = limits, .limit_count = 1),
+                                     &process),
+         -EINVAL);
+    limits[0].resource = 999;
+    same(weft_create_subprocess_exec(CHILD_ARGS("sleep"), OPT(.limits = limits, .limit_count = 1),
+                                     &process),
+         -EINVAL);
+    return 0;
+}
+
+TEST(limits)
+{
+    run(main_limits);
+}
+
+struct ids {
+    int own, group, session;
+};
+
+static struct ids ids_of(const struct weft_process_opt *opt)
+{
+    struct ids ids;
+
+    same(sscanf(says(opt, "ids", ""), "%d %d %d", &ids.own, &ids.group, &ids.session), 3);
+    return ids;
+}
+
+static int main_places(void *arg)
+{
+    weft_process *leader = start(CHILD_ARGS("sleep"), NULL),
+                 *far = start(CHILD_ARGS("sleep"), OPT(.session = true)), *process = NULL;
+    struct ids plain = ids_of(OPT(.group = 0)), with_us = ids_of(OPT(.group = WEFT_GROUP_SAME)),
+               apart = ids_of(OPT(.session = true)),
+               joined = ids_of(OPT(.group = weft_process_pid(leader)));
+
+    (void)arg;
+    same(plain.group, plain.own);
+    ck_assert_int_ne(plain.session, plain.own);
+    ck_assert_int_ne(with_us.group, with_us.own);
+    same(with_us.session, plain.session);
+    same(apart.group, apart.own);
+    same(apart.session, apart.own);
+    same(joined.group, weft_process_pid(leader));
+    same(joined.session, plain.session);
+    same(weft_create_subprocess_exec(CHILD_ARGS("sleep"), OPT(.group = weft_process_pid(far)),
+                                     &process),
+         -EPERM); /* of another session */
+    same(weft_process_close(far), 0);
+    return weft_process_close(leader);
+}
+
+TEST(groups_and_sessions)
+{
+    run(main_places);
+}
+
 /* Many at once, each with three pipes. */
 static int talks(void *arg)
 {
@@ -361,4 +473,5 @@ TEST(closed_before_it_listens)
 }
 
 TEST_MAIN("process_talk", 60, streams, end_of_input, all_of_it, no_deadlock, limit, no_input,
-          input_unread, cancelled, closed, what_it_is_given, many, closed_before_it_listens)
+          input_unread, cancelled, closed, what_it_is_given, directory, limits, groups_and_sessions,
+          many, closed_before_it_listens)

@@ -35,6 +35,7 @@ static int sleeps(weft_sim_process *process, int argc, char **argv)
 /* Counts what it catches; ends with the third. */
 static int minds(weft_sim_process *process, int argc, char **argv)
 {
+    struct rlimit limit;
     int caught = 0;
 
     (void)argc, (void)argv;
@@ -55,7 +56,9 @@ static int minds(weft_sim_process *process, int argc, char **argv)
     ck_assert_int_gt(weft_sim_process_pid(process), 0);
     same(weft_sim_process_set_group(process, 1 << 30), -EPERM);
     same(weft_sim_process_set_group(process, 1), 0);
-    same(weft_sim_process_set_group(process, weft_sim_process_pid(process)), -EPERM);
+    same(weft_sim_process_limit(process, -1, &limit), -EINVAL);
+    same(weft_sim_process_limit(process, RLIM_NLIMITS, &limit), -EINVAL);
+    same(weft_sim_process_limit(process, 0, NULL), -EINVAL);
     same(weft_sim_process_set_group(process, 0), 0);
     ck_assert_ptr_nonnull(weft_sim_process_getenv(process, "PATH"));
     return caught;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 #include <weft/sim.h>
@@ -33,6 +34,9 @@ struct child {
     int (*caught)(void *self);
     const char *(*getenv)(void *self, const char *name);
     int (*leave_group)(void *self); /* for that of who started it */
+    const char *(*directory)(void *self);
+    int (*limit)(void *self, int resource, struct rlimit *limit);
+    void (*ids)(void *self, int ids[3]); /* its own, its group's, its session's */
 };
 
 #define CHILD_FOREVER INT64_C(3600000000000)
@@ -87,6 +91,26 @@ static inline int child_stubborn(const struct child *child)
     return 98;
 }
 
+/* A limit, low and high; or its ids. */
+static inline int child_numbers(const struct child *child, const char *what, int resource)
+{
+    struct rlimit limit = {0, 0};
+    int ids[3] = {0, 0, 0};
+    char text[100];
+
+    if (strcmp(what, "limit") == 0) {
+        if (child->limit(child->self, resource, &limit) < 0)
+            return 2;
+        snprintf(text, sizeof text, "%llu %llu", (unsigned long long)limit.rlim_cur,
+                 (unsigned long long)limit.rlim_max);
+    } else {
+        child->ids(child->self, ids);
+        snprintf(text, sizeof text, "%d %d %d", ids[0], ids[1], ids[2]);
+    }
+    child_say(child, 1, text);
+    return 0;
+}
+
 /* Goes into another group than the one that it was given, when it is told to; then the word. */
 static inline int child_leaver(const struct child *child, int (*then)(const struct child *))
 {
@@ -128,6 +152,12 @@ static inline int child_main(const struct child *child, int argc, char **argv)
         child_say(child, 1, text ? text : "(none)");
         return 0;
     }
+    if (strcmp(what, "directory") == 0) {
+        child_say(child, 1, child->directory(child->self));
+        return 0;
+    }
+    if (strcmp(what, "limit") == 0 || strcmp(what, "ids") == 0)
+        return child_numbers(child, what, atoi(value));
     if (strcmp(what, "never-reads") == 0) {
         (void)child->close(child->self, 0);
         child_say(child, 1, "closed\n");
@@ -214,6 +244,28 @@ static inline int child_real_leave_group(void *self)
     return setpgid(0, getpgid(getppid()));
 }
 
+static inline const char *child_real_directory(void *self)
+{
+    static char path[4096];
+
+    (void)self;
+    return getcwd(path, sizeof path) ? path : "?";
+}
+
+static inline int child_real_limit(void *self, int resource, struct rlimit *limit)
+{
+    (void)self;
+    return getrlimit((__rlimit_resource_t)resource, limit);
+}
+
+static inline void child_real_ids(void *self, int ids[3])
+{
+    (void)self;
+    ids[0] = getpid();
+    ids[1] = getpgrp();
+    ids[2] = getsid(0);
+}
+
 /* Before main: this process is a child, and nothing else. */
 static __attribute__((constructor)) void child_if_asked(int argc, char **argv)
 {
@@ -227,6 +279,9 @@ static __attribute__((constructor)) void child_if_asked(int argc, char **argv)
         child_real_caught,
         child_real_getenv,
         child_real_leave_group,
+        child_real_directory,
+        child_real_limit,
+        child_real_ids,
     };
 
     if (argc > 1 && strcmp(argv[1], CHILD_MARK) == 0)
@@ -245,6 +300,11 @@ extern __typeof__(weft_sim_process_sleep) weft_sim_process_sleep __attribute__((
 extern __typeof__(weft_sim_process_on_signal) weft_sim_process_on_signal __attribute__((weak));
 extern __typeof__(weft_sim_process_caught) weft_sim_process_caught __attribute__((weak));
 extern __typeof__(weft_sim_process_getenv) weft_sim_process_getenv __attribute__((weak));
+extern __typeof__(weft_sim_process_pid) weft_sim_process_pid __attribute__((weak));
+extern __typeof__(weft_sim_process_directory) weft_sim_process_directory __attribute__((weak));
+extern __typeof__(weft_sim_process_limit) weft_sim_process_limit __attribute__((weak));
+extern __typeof__(weft_sim_process_group) weft_sim_process_group __attribute__((weak));
+extern __typeof__(weft_sim_process_session) weft_sim_process_session __attribute__((weak));
 extern __typeof__(weft_sim_process_set_group) weft_sim_process_set_group __attribute__((weak));
 extern __typeof__(weft_sim_processes) weft_sim_processes __attribute__((weak));
 
@@ -288,12 +348,38 @@ static inline int child_sim_leave_group(void *self)
     return weft_sim_process_set_group(self, 1);
 }
 
+static inline const char *child_sim_directory(void *self)
+{
+    return weft_sim_process_directory(self);
+}
+
+static inline int child_sim_limit(void *self, int resource, struct rlimit *limit)
+{
+    return weft_sim_process_limit(self, resource, limit);
+}
+
+static inline void child_sim_ids(void *self, int ids[3])
+{
+    ids[0] = weft_sim_process_pid(self);
+    ids[1] = weft_sim_process_group(self);
+    ids[2] = weft_sim_process_session(self);
+}
+
 static inline int child_sim_main(weft_sim_process *process, int argc, char **argv)
 {
     const struct child child = {
-        process,          child_sim_read,   child_sim_write,
-        child_sim_close,  child_sim_sleep,  child_sim_on_signal,
-        child_sim_caught, child_sim_getenv, child_sim_leave_group,
+        process,
+        child_sim_read,
+        child_sim_write,
+        child_sim_close,
+        child_sim_sleep,
+        child_sim_on_signal,
+        child_sim_caught,
+        child_sim_getenv,
+        child_sim_leave_group,
+        child_sim_directory,
+        child_sim_limit,
+        child_sim_ids,
     };
 
     return child_main(&child, argc, argv);
