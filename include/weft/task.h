@@ -78,7 +78,8 @@ WEFT_API WEFT_NODISCARD int weft_create_task(weft_task_fn fn, const void *arg, s
 /*
  * Waits for `task` to end and stores what it returned in *result (NULL allowed). Any number of
  * tasks may await the same one; weft_join consumes the handle, weft_await does not.
- * A task that has ended is answered at once, unchecked for cancellation.
+ * A task that has ended is answered at once, unchecked for cancellation; but a loop of such answers
+ * gives way to others now and then.
  *
  * Returns 0; -ECANCELED the caller was cancelled first (the handle stays valid); -ESTALE consumed
  * or closed; -EDEADLK waiting for oneself, or for one that cannot end before the caller has: in

@@ -277,7 +277,7 @@ static int close_scope(struct weft__scope *scope, struct weft__task *self)
     return edge_result(scope, self);
 }
 
-int weft_scope_close(weft_scope *public_scope)
+int weft__scope_close(weft_scope *public_scope)
 {
     struct weft__scope *scope = inside(public_scope);
     struct weft__task *self = weft__task_self();
@@ -293,6 +293,15 @@ int weft_scope_close(weft_scope *public_scope)
     weft__enter_release(self);
     weft__give_way(self);
     return close_scope(scope, self);
+}
+
+int weft_scope_close(weft_scope *scope)
+{
+    const struct weft__task *self = weft__task_self();
+
+    if (self && !self->stays)
+        weft__reactor_spend(self->reactor); /* of a scope with nobody in it, an answer at once */
+    return weft__scope_close(scope);
 }
 
 /* A close that nobody reads the result of: a failure not yet taken notice of becomes the task's. */

@@ -374,6 +374,7 @@ static int enter_spawn(struct weft__task **self, bool wait)
 static int spawn_admitted(struct weft__task *self, struct weft__scope *scope, weft_task_fn fn,
                           const void *arg, size_t size, const struct weft_spawn_opt *opt)
 {
+    self->reactor->budget--; /* spent, but without giving way: the child runs later */
     if (opt && opt->reactor != 0)
         return weft__spawn_remote(self, scope, fn, arg, size, opt);
     return weft__task_start(self->reactor, scope, fn, arg, size, opt);
@@ -508,7 +509,7 @@ static int join(weft_task handle, int *result, bool consumes)
 
     if (!self)
         return weft__outside();
-    weft__give_way(self);
+    weft__spend(self);
     task = weft__task_find(self->reactor, handle, &error);
     if (!task)
         return weft__task_not_found(handle, error, consumes);
@@ -531,6 +532,7 @@ static int join(weft_task handle, int *result, bool consumes)
         task->heard = true;
         if (consumes)
             weft__task_release(task);
+        weft__spend_cancelled(self);
     }
     if (result)
         *result = joiner.result;

@@ -214,6 +214,21 @@ static inline void weft__give_way(const struct weft__task *self)
         weft__fiber_yield_rarely(self->reactor);
 }
 
+/* A call that may be answered at once spends the turn's budget as a switch does, and gives way when
+   that is used up (decision 78): before it looks at anything, or, if it was entered under a
+   cancellation, when it has its answer: until then no time may pass. */
+static inline void weft__spend(const struct weft__task *self)
+{
+    weft__give_way(self);
+    if (__builtin_expect(!(self->visible | self->stays), 1))
+        weft__reactor_spend(self->reactor);
+}
+static inline void weft__spend_cancelled(const struct weft__task *self)
+{
+    if (__builtin_expect(self->visible && !self->stays, 0))
+        weft__reactor_spend(self->reactor);
+}
+
 /* May the task suspend now? 0, -EPERM, -ECANCELED. */
 static inline int weft__admit(struct weft__task *task)
 {
@@ -337,6 +352,8 @@ void weft__scope_init(struct weft__scope *scope, struct weft__reactor *reactor,
 void weft__scope_child_ended(struct weft__scope *scope, struct weft__task *child);
 /* Closes whatever scopes a task left open at its end. */
 void weft__scopes_close_all(struct weft__task *self);
+/* weft_scope_close for a call that opened it, whose answer is not to be kept from who asked. */
+int weft__scope_close(weft_scope *public_scope);
 
 /* Recomputes what the task sees and, when that is news, interrupts its wait. */
 void weft__task_refresh(struct weft__task *task);

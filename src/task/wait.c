@@ -136,7 +136,7 @@ int weft__until_open(struct weft__until *until, int64_t deadline_ns)
 
 int64_t weft__until_close(struct weft__until *until, int64_t result)
 {
-    int edge = weft_scope_close(&until->scope);
+    int edge = weft__scope_close(&until->scope);
 
     return result == -ECANCELED && edge == -ETIMEDOUT ? -ETIMEDOUT : result;
 }

@@ -283,7 +283,7 @@ void weft__watches_end(struct weft__watches *all)
     for (uint32_t i = 0; i < all->count; i++)
         weft_future_put(all->watch[i].future);
     if (all->scoped)
-        (void)weft_scope_close(&all->scope); /* what it says, we have said */
+        (void)weft__scope_close(&all->scope); /* what it says, we have said */
     if (all->watch != all->in_frame)
         weft__free(all->watch);
 }

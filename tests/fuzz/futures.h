@@ -14,6 +14,7 @@ struct cell {
     weft_future *future;
     bool drops; /* a value that nobody takes is to be destroyed */
     bool settled, taken;
+    unsigned resets;
     int64_t result;
     uint64_t settled_when;
     int64_t settled_at;

@@ -212,6 +212,7 @@ static int reset(struct cell *cell)
         broke("future %d was reset, and what it had was not destroyed", (int)(cell - cells));
     cell->settled = cell->taken = false;
     cell->may_be_cancelled = false;
+    cell->resets++;
     object_opens(&cell->object, false);
     return result;
 }
@@ -321,6 +322,7 @@ int step_await(struct task *task, const struct step *step)
 {
     struct cell *cell = cell_pick(step->a);
     int64_t deadline = how_of(step->b) == WAITS_UNTIL ? until_of(step->c) : WEFT_NEVER, value = 1;
+    unsigned resets;
     bool before;
     struct wait *wait;
     int result;
@@ -329,6 +331,7 @@ int step_await(struct task *task, const struct step *step)
         return 0;
     cell_refresh(cell);
     before = cell->settled;
+    resets = cell->resets;
     wait = wait_begin(task, &cell->object, 0, deadline);
     wait->flags = before ? SETTLED : PLAIN;
     result = deadline == WEFT_NEVER ? weft_future_await(cell->future, &value)
@@ -336,6 +339,8 @@ int step_await(struct task *task, const struct step *step)
     if (result == 0 && !cell->settled && cell->may_be_cancelled && value == -ECANCELED)
         settled(cell, value);
     result = wait_end(wait, result, 0);
+    if (cell->resets != resets) /* it gave way before it looked, or had its answer and then did */
+        return result;
     if (before && result != 0 && deadline == WEFT_NEVER)
         broke("future %d is settled, and task %d is told %d", (int)(cell - cells), task_index(task),
               result);

@@ -26,7 +26,8 @@ enum kind_of_item { FUTURE, TASK, COROUTINE };
 struct item {
     enum kind_of_item kind;
     bool shielded;
-    bool had_ended; /* before the call, for certain */
+    bool had_ended;  /* before the call, for certain */
+    unsigned resets; /* of the future, before the call */
     struct cell *cell;
     struct task *task;
     struct coroutine coroutine;
@@ -121,6 +122,7 @@ static void begin(struct several *s)
         s->list[i] = awaitable_of(item);
         if (item->kind == FUTURE) {
             item->cell->busy++;
+            item->resets = item->cell->resets;
             item->cell->may_be_cancelled |= may_cancel;
         } else if (item->kind == TASK) {
             item->task->asked_to_end |= may_cancel;
@@ -158,6 +160,12 @@ static bool may_be(const struct item *item, int64_t result)
     }
 }
 
+/* Whoever waits holds it; but the call gives way before it looks at it. */
+static bool was_reset(const struct item *item)
+{
+    return item->kind == FUTURE && item->cell->resets != item->resets;
+}
+
 static void check_told(const struct several *s, uint32_t i)
 {
     const struct item *item = &s->items[i];
@@ -165,7 +173,7 @@ static void check_told(const struct several *s, uint32_t i)
     bool given_up = s->owns && item->shielded && result == -ECANCELED;
     bool never_began = item->kind == COROUTINE && item->coroutine.begun == 0 && result < 0;
 
-    if (result == UNTOLD || given_up || never_began)
+    if (result == UNTOLD || given_up || never_began || was_reset(item))
         return;
     if (!has_ended(item))
         broke("task %d is told %lld of thing %u, which has not ended", task_index(s->task),
@@ -339,7 +347,7 @@ static int wait(struct several *s, const struct step *step)
     for (uint32_t i = 0; i < s->count; i++) {
         const struct item *item = &s->items[i];
         count += done[i];
-        if (done[i] ? !has_ended(item) : item->had_ended)
+        if (!was_reset(item) && (done[i] ? !has_ended(item) : item->had_ended))
             broke("task %d is told that thing %u has%s ended", task_index(s->task), i,
                   done[i] ? "" : " not");
         failed |= done[i] && (item->kind == FUTURE ? item->cell->result < 0 : true);
@@ -424,7 +432,7 @@ static int wait_for(struct several *s, const struct step *step)
         broke("task %d is told that it is late", task_index(s->task));
     if (result != 0 && result != -ETIMEDOUT && result != -ECANCELED)
         broke("a wait for one thing came to %s", strerror(-result));
-    if (result != 0 && item->had_ended && !item->shielded)
+    if (result != 0 && item->had_ended && !was_reset(item) && !item->shielded)
         broke("what is waited for has ended, and task %d is told %s", task_index(s->task),
               strerror(-result));
     if (result != 0 && item->kind == COROUTINE && item->coroutine.ended &&
