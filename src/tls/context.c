@@ -140,6 +140,9 @@ static bool set_sessions(weft_tls_context *context, const struct weft_tls_contex
     unsigned char mark[SSL_MAX_SID_CTX_LENGTH];
     long mode = context->server ? SSL_SESS_CACHE_SERVER : SSL_SESS_CACHE_CLIENT;
 
+    if (RAND_bytes(mark, sizeof mark) <= 0 ||
+        SSL_CTX_set_session_id_context(context->ssl, mark, sizeof mark) <= 0)
+        return false;
     if (opt->no_resumption) {
         SSL_CTX_set_session_cache_mode(context->ssl, SSL_SESS_CACHE_OFF);
         SSL_CTX_set_options(context->ssl, SSL_OP_NO_TICKET);
@@ -148,8 +151,7 @@ static bool set_sessions(weft_tls_context *context, const struct weft_tls_contex
     SSL_CTX_set_session_cache_mode(context->ssl, mode | SSL_SESS_CACHE_NO_INTERNAL);
     if (!context->server)
         SSL_CTX_sess_set_new_cb(context->ssl, keep_session);
-    return RAND_bytes(mark, sizeof mark) > 0 &&
-           SSL_CTX_set_session_id_context(context->ssl, mark, sizeof mark) > 0;
+    return true;
 }
 
 static bool offer_protocols(weft_tls_context *context)

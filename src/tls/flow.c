@@ -112,15 +112,26 @@ void weft__tls_push(struct weft_tls *tls)
         push_one(tls, &tls->out);
 }
 
+static int wait_until_sent(struct weft_tls *tls)
+{
+    int error = weft_lock_acquire(&tls->sending);
+
+    if (error < 0)
+        return error;
+    error = send_all(tls);
+    if (error == 0)
+        error = weft_stream_drain(tls->stream); /* what was pushed before, too */
+    weft_lock_release(&tls->sending);
+    return error;
+}
+
 int weft__tls_settle(struct weft_tls *tls)
 {
     ssize_t before = weft_stream_write_pending(tls->stream);
     size_t count = weft__tls_count(&tls->out) + (before > 0 ? (size_t)before : 0);
 
-    if (weft__tls_count(&tls->out) == 0)
-        return 0;
     if (count > WEFT__TLS_OUT_MAX)
-        return weft__tls_flush(tls) == -ECANCELED ? -ECANCELED : 0;
+        return wait_until_sent(tls) == -ECANCELED ? -ECANCELED : 0;
     weft__tls_push(tls);
     return 0;
 }

@@ -38,9 +38,11 @@ static void end(struct weft_tls *tls)
 /* One step of OpenSSL's after another, until it has given something: how much; 0 the end. */
 static ssize_t decrypt(struct weft_tls *tls, void *buffer, size_t size, int flags)
 {
-    while (!tls->finished) {
+    int result = 0;
+
+    while (result == 0 && !tls->finished) {
         size_t done = 0;
-        int result = weft__tls_step(tls, WEFT__TLS_READ, buffer, size, &done);
+        result = weft__tls_step(tls, WEFT__TLS_READ, buffer, size, &done);
         weft__tls_received(tls);
         if (result != -EAGAIN)
             weft__tls_push(tls); /* an answer, an alert; what was decrypted is not waited with */
@@ -48,13 +50,11 @@ static ssize_t decrypt(struct weft_tls *tls, void *buffer, size_t size, int flag
             return (ssize_t)done;
         tls->finished = result == 0;
         if (result == -EAGAIN)
-            result = weft__tls_settle(tls);
+            result = weft__tls_settle(tls); /* who asks and does not listen is not heard */
         if (result == 0 && !tls->finished)
             result = weft__tls_receive(tls, flags);
-        if (result < 0)
-            return result;
     }
-    return 0;
+    return result;
 }
 
 static ssize_t read_some(struct weft_tls *tls, void *buffer, size_t size, int flags)

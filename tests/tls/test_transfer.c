@@ -436,6 +436,58 @@ TLS_TEST(writer_cut)
     return 0;
 }
 
+/* -- a peer that asks and does not listen ---------------------------------------------------- */
+
+enum { QUESTIONS = 20000 };
+
+static int ask_and_ask(void *arg)
+{
+    weft_tls *tls = *(weft_tls **)arg;
+
+    for (int i = 0; i < QUESTIONS; i++) {
+        ck_assert(SSL_key_update(weft_tls_native(tls), SSL_KEY_UPDATE_REQUESTED));
+        is(weft_tls_write(tls, "x", 1, NULL), 1);
+    }
+    return weft_tls_shutdown(tls);
+}
+
+static int read_to_end(void *arg)
+{
+    weft_tls *tls = *(weft_tls **)arg;
+    char bytes[512];
+    ssize_t n;
+
+    while ((n = weft_tls_read(tls, bytes, sizeof bytes, 0)) > 0)
+        ;
+    is(n, 0);
+    return weft_tls_shutdown(tls);
+}
+
+/* Its answers wait in memory, but not more than a limit of them: then we do not listen either. */
+TLS_TEST(answers_bounded)
+{
+    weft_tls_context *server = pair_server(CONTEXT(.certificate_file = server_pem));
+    weft_tls_context *client = pair_client(CONTEXT(.ca_file = ca));
+    struct pair pair;
+
+    unix_streams(&pair);
+    pair_lay(&pair, client, server, "server.test");
+    pair_shake(&pair);
+    WEFT_SCOPE(s) {
+        is(weft_spawn(&s, ask_and_ask, &pair.client, sizeof pair.client, NULL), 0);
+        is(weft_spawn(&s, read_to_end, &pair.server, sizeof pair.server, NULL), 0);
+        until_it_waits();
+        ck_assert_int_gt(weft_stream_write_pending(pair.server_stream), 1000);
+        /* the limit, and the answers to what was held at that moment */
+        ck_assert_int_le(weft_stream_write_pending(pair.server_stream), 2 * 65536 + 1000);
+        is(read_to_end(&pair.client), 0);
+    }
+    pair_close(&pair);
+    weft_tls_context_put(client);
+    weft_tls_context_put(server);
+    return 0;
+}
+
 /* -- a writer that wants to read ------------------------------------------------------------ */
 
 /* Passes bytes on; those to the client only while `left` is not used up. */
@@ -566,4 +618,4 @@ TLS_TEST(wants_to_read)
 
 TEST_MAIN("tls transfer", 60, messages, in_pieces, half_closed, cut_short, forged, start_tls,
           already_read, much_both_ways, keys_renewed, busy_and_cancelled, cancelled_before,
-          writer_cut, wants_to_read)
+          writer_cut, answers_bounded, wants_to_read)
