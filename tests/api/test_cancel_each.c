@@ -202,6 +202,17 @@ static void complete_predicate(void)
     released = 1;
     complete_condition();
 }
+static int wait_predicate_until(void)
+{
+    int result = weft_lock_acquire(&lock);
+
+    if (result < 0)
+        return result;
+    result = weft_condition_wait_for_until(&condition, &lock, is_released, NULL,
+                                           weft_after_ns(HOUR));
+    is(weft_lock_release(&lock), 0);
+    return result;
+}
 
 static void up_barrier(void)
 {
@@ -341,6 +352,12 @@ static int wait_join(void)
 
     return error < 0 ? error : result;
 }
+static int wait_join_until(void)
+{
+    int result = 0, error = weft_join_until(target, &result, weft_after_ns(HOUR));
+
+    return error < 0 ? error : result;
+}
 static int wait_any(void)
 {
     int64_t result = 0;
@@ -441,6 +458,12 @@ static int wait_generator(void)
 
     return result == 1 ? item : result;
 }
+static int wait_generator_until(void)
+{
+    int item = 0, result = weft_generator_next_until(generator, &item, weft_after_ns(HOUR));
+
+    return result == 1 ? item : result;
+}
 static void end_generator(void)
 {
     is(weft_generator_close(generator), 0);
@@ -532,6 +555,7 @@ static const struct kind kinds[] = {
     {"condition", up_condition, wait_condition, complete_condition, nothing, 0, 0},
     {"condition_until", up_condition, wait_condition_until, complete_condition, nothing, 0, 0},
     {"predicate", up_predicate, wait_predicate, complete_predicate, nothing, 0, 0},
+    {"predicate_until", up_predicate, wait_predicate_until, complete_predicate, nothing, 0, 0},
     {"barrier", up_barrier, wait_barrier, complete_barrier, nothing, 0, 0},
     {"barrier_until", up_barrier, wait_barrier_until, complete_barrier, nothing, 0, 0},
     {"get", up_get, wait_get, complete_get, end_queue, 0, 0},
@@ -546,6 +570,7 @@ static const struct kind kinds[] = {
     {"await_until", up_target, wait_await_until, complete_target, complete_event, 8, 0},
     {"await_any", up_target, wait_any, complete_target, complete_event, 8, 0},
     {"join", up_target, wait_join, complete_target, complete_event, 8, 0},
+    {"join_until", up_target, wait_join_until, complete_target, complete_event, 8, 0},
     {"future", up_future, wait_future, complete_future, end_future, 9, 0},
     {"future_until", up_future, wait_future_until, complete_future, end_future, 9, 0},
     {"gather", up_future, wait_gather, complete_future, end_future, 9, OWNS},
@@ -554,6 +579,7 @@ static const struct kind kinds[] = {
     {"wait_for", up_future, wait_wait_for, complete_future, end_future, 9, 0},
     {"as_completed", up_future, wait_completed, complete_future, end_future, 9, 0},
     {"generator", up_generator, wait_generator, complete_event, end_generator, 4, LATE},
+    {"generator_until", up_generator, wait_generator_until, complete_event, end_generator, 4, LATE},
     {"room", up_room, wait_room, complete_target, end_room, 0, 0},
     {"call", up_call, wait_call, complete_call, nothing, 7, LATE},
     {"to_thread", up_thread, wait_thread, complete_thread, nothing, 3, LATE | RUNS},
