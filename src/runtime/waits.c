@@ -326,8 +326,6 @@ static int look_along(struct weft__task *task, void *context)
 
 void weft__circles_find(struct weft__reactor *reactor, struct weft__circles *circles)
 {
-    if (!reactor->tasks)
-        return;
     circles->first = weft__tasks_of(reactor)->searches + 1;
     (void)weft__scope_each(weft__root(reactor), look_along, circles);
 }

@@ -324,6 +324,13 @@ static int takes_both(void *arg)
         is(weft_lock_release(&locks[1 - first]), 0);
     return error;
 }
+static int gathers_a(void *arg)
+{
+    weft_awaitable list[] = {weft_of_task(tasks[A])};
+
+    (void)arg;
+    return weft_gather(list, 1, NULL, 0);
+}
 /* Not refused, as no code is ready for that; but who asks is told. */
 static int taken_crosswise_main(void *arg)
 {
@@ -343,9 +350,11 @@ static int taken_crosswise_main(void *arg)
             is(weft_spawn(&s, takes_both, &i, sizeof i, &opt), 0);
         }
         start(&s, C, awaits_a);
+        start(&s, D, gathers_a);
         sync_until(tasks[A], "lock");
         sync_until(tasks[B], "lock");
         sync_until(tasks[C], "join");
+        sync_until(tasks[D], "gather");
         is(weft_print_tasks(fd, 0), 0);
         printed_read(fd, text);
         ck_assert_int_eq(strstr(text,
@@ -355,7 +364,7 @@ static int taken_crosswise_main(void *arg)
                                           "\"b\"\n") != NULL,
                          !of_shared_kind); /* whom others may give it to, nobody knows */
         is(weft_cancel(tasks[A]), 1);
-        for (int i = A; i <= C; i++)
+        for (int i = A; i <= D; i++)
             is(weft_join(tasks[i], &result), 0);
     }
     is(close(fd), 0);
