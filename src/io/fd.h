@@ -42,6 +42,8 @@ enum {
     WEFT__FD_NONBLOCK = 1 << 7, /* a socket that was made so */
     WEFT__FD_NAGLE = 1 << 8,    /* a listener whose connections are to have Nagle's algorithm */
     WEFT__FD_PIPE = 1 << 9,     /* as SEEKS and SOCKET: one of the three at most */
+    WEFT__FD_TYPED = 1 << 10,   /* has been asked whether ... */
+    WEFT__FD_PACKETS = 1 << 11, /* ... it is a Unix socket that keeps messages apart: io/packet.h */
 };
 
 /* A request on a descriptor beside any number of others: at an offset, of the file as a whole, or

@@ -66,7 +66,7 @@ static void take_all_rights(struct weft__io *io, struct msghdr *message)
 
 /* -- one request ------------------------------------------------------------------------------- */
 
-static int32_t send_message(struct weft__task *self, struct weft__operation *operation, int fd,
+static int32_t send_request(struct weft__task *self, struct weft__operation *operation, int fd,
                             const struct weft__fd *record, const struct msghdr *message, int flags)
 {
     struct weft__sqe *sqe = weft__operation_begin(self, operation, "sendmsg", fd);
@@ -78,6 +78,21 @@ static int32_t send_message(struct weft__task *self, struct weft__operation *ope
     result = weft__await(self, operation, sqe, record);
     if (result > 0)
         WEFT__COUNT_BY(self->reactor, bytes_sent, result);
+    return result;
+}
+
+static int32_t send_message(struct weft__task *self, struct weft__operation *operation, int fd,
+                            struct weft__fd *record, const struct msghdr *message, int flags)
+{
+    struct weft__packet_wait wait = {self, &operation->op, record, fd, message->msg_namelen > 0, 0};
+    int32_t result;
+
+    if (!weft__fd_sends_packets(fd, record))
+        return send_request(self, operation, fd, record, message, flags);
+    do
+        result = send_request(self, operation, fd, record, message, flags | MSG_DONTWAIT);
+    while (result == -EAGAIN && !(flags & MSG_DONTWAIT) &&
+           (result = weft__packet_wait(&wait)) == 0);
     return result;
 }
 

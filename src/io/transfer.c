@@ -250,6 +250,20 @@ ssize_t weft_recv_exactly(int fd, void *buffer, size_t size, size_t *done)
 
 /* -- sending -------------------------------------------------------------------------------- */
 
+int32_t weft__send_packet(struct weft__task *self, struct weft__operation *operation, int fd,
+                          struct weft__fd *record, const void *buffer, size_t size, int flags)
+{
+    struct weft__packet_wait wait = {self, &operation->op, record, fd, false, 0};
+    int asked = (flags & ~MSG_WAITALL) | MSG_DONTWAIT;
+    int32_t result;
+
+    do
+        result = weft__send_request(self, operation, fd, record, buffer, size, asked);
+    while (result == -EAGAIN && !(flags & MSG_DONTWAIT) &&
+           (result = weft__packet_wait(&wait)) == 0);
+    return result;
+}
+
 static int begin_send(struct weft__task **self, int flags, const void *buffer, size_t size)
 {
     int error = weft__enter(self);

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "io/fd.h"
+#include "io/packet.h"
 #include "task/operation.h"
 
 /* The kernel's result; -ECANCELED also when the descriptor is being closed. flags: MSG_*,
@@ -50,9 +51,10 @@ static inline __attribute__((always_inline)) int32_t weft__await(struct weft__ta
     return result < 0 && weft__fd_closing(record) ? -ECANCELED : result;
 }
 
-static inline __attribute__((always_inline)) int32_t weft__send_once(
-    struct weft__task *self, struct weft__operation *operation, int fd, struct weft__fd *record,
-    const void *buffer, size_t size, int flags)
+/* One request. */
+static inline __attribute__((always_inline)) int32_t weft__send_request(
+    struct weft__task *self, struct weft__operation *operation, int fd,
+    const struct weft__fd *record, const void *buffer, size_t size, int flags)
 {
     struct weft__sqe *sqe = weft__operation_begin(self, operation, "send", fd);
     int32_t result;
@@ -64,6 +66,19 @@ static inline __attribute__((always_inline)) int32_t weft__send_once(
     if (result > 0)
         WEFT__COUNT_BY(self->reactor, bytes_sent, result);
     return result;
+}
+
+/* The same through a Unix socket that keeps messages apart. */
+int32_t weft__send_packet(struct weft__task *self, struct weft__operation *operation, int fd,
+                          struct weft__fd *record, const void *buffer, size_t size, int flags);
+
+static inline __attribute__((always_inline)) int32_t weft__send_once(
+    struct weft__task *self, struct weft__operation *operation, int fd, struct weft__fd *record,
+    const void *buffer, size_t size, int flags)
+{
+    if (__builtin_expect(weft__fd_sends_packets(fd, record), 0))
+        return weft__send_packet(self, operation, fd, record, buffer, size, flags);
+    return weft__send_request(self, operation, fd, record, buffer, size, flags);
 }
 
 /* All of it, or a negative errno; *done grows by what was sent. Refuses when cancelled in between.

@@ -130,4 +130,29 @@ TEST(others_do_not_wait)
     net_run(main_others);
 }
 
-TEST_MAIN("endpoint_full", 30, tiny_datagrams_count, others_do_not_wait)
+/* The only one, by being connected to it, is waited for: nothing is lost. */
+static int main_single(void *arg)
+{
+    enum { MANY = 200, SIZE = 4000 };
+    static char bytes[SIZE];
+    struct counts counts = {.made = 0};
+    int slow = weft_datagram_socket("unix:@weft-endpoint-slow", NULL, NULL);
+    weft_endpoint *endpoint = open_one(&counts, NULL, "unix:@weft-endpoint-slow");
+
+    (void)arg;
+    ok(slow);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(weft_endpoint_sendto(endpoint, bytes, SIZE, NULL, 0), SIZE);
+    ok(weft_sleep(2000000));
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(weft_recvfrom(slow, bytes, SIZE, 0, NULL, NULL), SIZE);
+    ck_assert_int_eq(counts.failed, 0);
+    close_one(endpoint, &counts);
+    return weft_close(slow);
+}
+TEST(a_single_one_is_waited_for)
+{
+    net_run(main_single);
+}
+
+TEST_MAIN("endpoint_full", 30, tiny_datagrams_count, others_do_not_wait, a_single_one_is_waited_for)
