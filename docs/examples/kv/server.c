@@ -19,8 +19,8 @@ static int answer(const struct conversation *with, const char *line)
 
 static int handle(const struct conversation *with, const char *line)
 {
-    char command[8] = "", key[64] = "", value[64] = "", reply[128];
-    int words = sscanf(line, "%7s %63s %63s", command, key, value);
+    char command[8] = "", key[64] = "", value[64] = "", more[2], reply[128];
+    int words = sscanf(line, "%7s %63s %63s %1s", command, key, value, more);
 
     if (words == 3 && strcmp(command, "SET") == 0) {
         int error = kv_set(with->kv, key, value);
@@ -48,14 +48,15 @@ static int conversation(void *arg)
     while (error == 0 && have < sizeof buffer - 1 &&
            (n = weft_recv(with->fd, buffer + have, sizeof buffer - 1 - have, WEFT_IDLE)) > 0) {
         have += (size_t)n;
-        buffer[have] = 0;
-        while (error == 0 && (end = strchr(buffer, '\n'))) {
-            *end++ = 0;
-            error = handle(with, buffer);
+        while (error == 0 && (end = memchr(buffer, '\n', have))) {
+            *end++ = 0; /* a line with a zero in it is no line of text */
+            error = handle(with, strlen(buffer) + 1 == (size_t)(end - buffer) ? buffer : "");
             have -= (size_t)(end - buffer);
-            memmove(buffer, end, have + 1);
+            memmove(buffer, end, have);
         }
     }
+    if (have == sizeof buffer - 1)
+        (void)answer(with, "ERR too long\n");
     weft_close(with->fd);
     return 0; /* how one peer ended is no failure of the server's */
 }
