@@ -202,6 +202,12 @@ WEFT_API int weft_sim_process_group(const weft_sim_process *process);
 WEFT_API int weft_sim_process_session(const weft_sim_process *process);
 WEFT_API int weft_sim_process_limit(const weft_sim_process *process, int resource,
                                     struct rlimit *limit);
+/* Is that descriptor a terminal (weft_process_opt.pty), and how large? 0 or -ENOTTY. What it does
+   by itself is what a new one of the kernel's does: it takes whole lines, shows what is typed, ends
+   lines with "\r\n" where the program writes "\n"; ^D ends the input, ^C is SIGINT. Lines are not
+   edited. When weft's end is closed its group gets SIGHUP. */
+WEFT_API int weft_sim_process_terminal(const weft_sim_process *process, int fd, uint16_t *rows,
+                                       uint16_t *columns);
 /* Puts it into a group: 0: a new one of its own; 1: that of the simulated program; else one that
    there is. 0; -EPERM there is none in its session, or it began that. */
 WEFT_API int weft_sim_process_set_group(weft_sim_process *process, int group);

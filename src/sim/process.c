@@ -15,6 +15,7 @@
 #include "ring/host_child.h"
 #include "sim/disk.h"
 #include "sim/ring_core.h"
+#include "sim/terminal.h"
 
 enum { PID_FIRST = 1000, SIGNAL_LAST = 64 };
 
@@ -322,6 +323,8 @@ static int equip(struct weft_sim_process *process, const struct weft__child *chi
         error = set_directory(process, child->directory);
     if (error == 0)
         error = take_files(process, child);
+    if (error == 0 && child->terminal)
+        error = weft__sim_terminal_control(process->fds[0], process->group);
     return error < 0 ? error : set_limits(process, child);
 }
 
@@ -375,11 +378,29 @@ void weft__host_child_note_signals(void)
 {
 }
 
-/* There is no device that makes them. */
 int weft__host_pty(int fds[2], uint16_t rows, uint16_t columns)
 {
-    (void)fds, (void)rows, (void)columns;
-    return -ENOENT;
+    struct weft__sim *sim = weft__sim_here();
+    struct weft__sim_file *ends[2];
+    int ours, theirs;
+
+    weft__sim_charge(sim);
+    if (weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_FD_NONE))
+        return -EMFILE;
+    weft__sim_terminal(sim, rows, columns, ends);
+    ours = weft__sim_fd_install(sim, ends[0]);
+    if (ours < 0) {
+        weft__sim_file_drop(sim, ends[1]);
+        return ours;
+    }
+    theirs = weft__sim_fd_install(sim, ends[1]);
+    if (theirs < 0) {
+        weft__sim_fd_close(sim, ours);
+        return theirs;
+    }
+    fds[0] = ours;
+    fds[1] = theirs;
+    return 0;
 }
 
 /* -- the end -------------------------------------------------------------------------------------
@@ -433,7 +454,7 @@ uint32_t weft_sim_processes(void)
 /* -- signals -------------------------------------------------------------------------------------
  */
 
-static void send_signal(struct weft_sim_process *process, int number)
+static void send_signal(struct weft_sim_process *process, int number, struct weft__sim_dice *dice)
 {
     struct weft__sim *sim = process->sim;
 
@@ -441,8 +462,7 @@ static void send_signal(struct weft_sim_process *process, int number)
         return;
     process->coming |= UINT64_C(1) << (number - 1);
     if (!weft__sim_queued(&process->arrival))
-        weft__sim_at(sim,
-                     sim->now_ns + weft__sim_span(sim, &sim->running->dice, WEFT__SIM_SIGNAL_NS),
+        weft__sim_at(sim, sim->now_ns + weft__sim_span(sim, dice, WEFT__SIM_SIGNAL_NS),
                      &process->arrival);
 }
 
@@ -456,7 +476,7 @@ int weft__host_child_signal(int pidfd, int number)
         return -ESRCH;
     if (number < 0 || number > SIGNAL_LAST)
         return -EINVAL;
-    send_signal(process, number);
+    send_signal(process, number, &sim->running->dice);
     weft__sim_fire_due(sim);
     return 0;
 }
@@ -472,19 +492,32 @@ int weft__host_child_group(int pid, int pidfd)
     return process ? process->group : -ESRCH;
 }
 
+static bool tell_group(struct weft__sim *sim, int group, int number, struct weft__sim_dice *dice)
+{
+    bool any = false;
+
+    for (struct weft_sim_process *process = sim->processes; process; process = process->next)
+        if (process->group == group) {
+            any = true;
+            send_signal(process, number, dice);
+        }
+    return any;
+}
+
+void weft__sim_group_tell(struct weft__sim *sim, int group, int number, struct weft__sim_dice *dice)
+{
+    (void)tell_group(sim, group, number, dice);
+}
+
 int weft__host_group_signal(int group, int number)
 {
     struct weft__sim *sim = weft__sim_here();
-    bool any = false;
+    bool any;
 
     weft__sim_charge(sim);
     if (number < 0 || number > SIGNAL_LAST)
         return -EINVAL;
-    for (struct weft_sim_process *process = sim->processes; process; process = process->next)
-        if (process->group == group) {
-            any = true;
-            send_signal(process, number);
-        }
+    any = tell_group(sim, group, number, &sim->running->dice);
     weft__sim_fire_due(sim);
     return any ? 0 : -ESRCH;
 }

@@ -54,6 +54,9 @@ struct weft_sim_process {
 struct weft_sim_process *weft__sim_process_behind(const struct weft__sim_file *file);
 /* May the process be put into it? Who is in it decides. */
 bool weft__sim_group_exists(const struct weft_sim_process *process, int group);
+/* A signal to all who are in it. */
+void weft__sim_group_tell(struct weft__sim *sim, int group, int number,
+                          struct weft__sim_dice *dice);
 void weft__sim_processes_end(struct weft__sim *sim);
 
 /* Its end. On its own thread that one is then to be parked for good. */

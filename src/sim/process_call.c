@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sim/process.h"
+#include "sim/terminal.h"
 
 static uint64_t bit_of(int number)
 {
@@ -268,6 +269,12 @@ int weft_sim_process_limit(const struct weft_sim_process *process, int resource,
         return -EINVAL;
     *limit = process->limits[resource];
     return 0;
+}
+
+int weft_sim_process_terminal(const struct weft_sim_process *process, int fd, uint16_t *rows,
+                              uint16_t *columns)
+{
+    return weft__sim_terminal_size(file_of(process, fd), rows, columns);
 }
 
 int weft_sim_process_set_group(struct weft_sim_process *process, int group)

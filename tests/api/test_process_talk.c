@@ -417,6 +417,63 @@ TEST(groups_and_sessions)
     run(main_places);
 }
 
+static void expect(weft_stream *stream, const char *text)
+{
+    char bytes[128] = "";
+
+    same(weft_stream_read_exactly(stream, bytes, strlen(text), NULL), (int)strlen(text));
+    ck_assert_str_eq(bytes, text);
+}
+
+static weft_process *on_terminal(const char *what, const char *shows)
+{
+    weft_process *process = start(CHILD_ARGS(what), OPT(.pty = true, .rows = 50));
+
+    ck_assert_ptr_nonnull(weft_process_stdin(process));
+    ck_assert_ptr_eq(weft_process_stdin(process), weft_process_stdout(process));
+    ck_assert_ptr_eq(weft_process_stdin(process), weft_process_stderr(process));
+    expect(weft_process_stdout(process), shows);
+    return process;
+}
+
+/* What a terminal does by itself: the echo, lines, the end of the input; and it hangs up. */
+static int main_terminal(void *arg)
+{
+    weft_process *process = on_terminal("terminal", "50 80\r\n");
+    struct weft_process_status status;
+    char byte;
+
+    (void)arg;
+    same(weft_stream_write(weft_process_stdin(process), "it\r", 3, NULL), 3);
+    expect(weft_process_stdout(process), "it\r\ngot it\r\n");
+    same(weft_stream_write(weft_process_stdin(process), "x\004", 2, NULL), 2);
+    expect(weft_process_stdout(process), "xgot x");
+    same(weft_stream_write(weft_process_stdin(process), "\004", 1, NULL), 1);
+    same(weft_stream_read(weft_process_stdout(process), &byte, 1, 0), 0);
+    same(weft_process_wait(process, &status), 0);
+    same(status.code, 4);
+    same(weft_process_close(process), 0);
+
+    process = on_terminal("terminal", "50 80\r\n");
+    same(weft_stream_write(weft_process_stdin(process), "lost\003", 5, NULL), 5);
+    same(weft_process_wait(process, &status), 0);
+    same(status.signal, SIGINT);
+    same(weft_process_close(process), 0);
+
+    process = on_terminal("terminal", "50 80\r\n");
+    same(weft_process_close_stdin(process), 0);
+    ck_assert_ptr_null(weft_process_stdout(process));
+    same(weft_process_wait(process, &status), 0);
+    /* its read may end before the signal is there: an error, or the end */
+    ck_assert(status.signal == SIGHUP || status.code == 3 || status.code == 4);
+    return weft_process_close(process);
+}
+
+TEST(terminal)
+{
+    run(main_terminal);
+}
+
 /* Many at once, each with three pipes. */
 static int talks(void *arg)
 {
@@ -474,4 +531,4 @@ TEST(closed_before_it_listens)
 
 TEST_MAIN("process_talk", 60, streams, end_of_input, all_of_it, no_deadlock, limit, no_input,
           input_unread, cancelled, closed, what_it_is_given, directory, limits, groups_and_sessions,
-          many, closed_before_it_listens)
+          terminal, many, closed_before_it_listens)

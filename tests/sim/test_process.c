@@ -174,28 +174,6 @@ TEST(no_listener)
     same(world_run(&world), 0);
 }
 
-/* No terminal is to be had in a simulated world, and nothing stays of who wanted one. */
-static int main_no_terminal(void *arg)
-{
-    const char *const arguments[] = {"/bin/echoes", NULL};
-    const struct weft_process_fd fd = {.from = 0, .to = 3};
-    struct weft_process_opt opt = {.size = sizeof opt, .pty = true, .fds = &fd, .fd_count = 1};
-    weft_process *process = NULL;
-
-    (void)arg;
-    programs();
-    same(weft_create_subprocess_exec(arguments, &opt, &process), -ENOENT);
-    ck_assert_ptr_null(process);
-    return 0;
-}
-
-TEST(no_terminal)
-{
-    struct world world = {.plan = "calm", .task = main_no_terminal};
-
-    same(world_run(&world), 0);
-}
-
 /* Without a PATH anywhere: where programs usually are. */
 static int main_no_path(void *arg)
 {
@@ -297,6 +275,47 @@ TEST(broken)
         same(world_run_fn(&second, one_world, NULL), 0);
         ck_assert_uint_eq(first.result.hash, second.result.hash);
     }
+}
+
+/* Where no descriptor is to be had there is no terminal, and nothing stays of who wanted one. */
+static int terminals, no_terminals;
+
+static int main_terminal(void *arg)
+{
+    const char *const arguments[] = {"/bin/echoes", NULL};
+    const struct weft_process_fd fd = {.from = 0, .to = 3};
+    struct weft_process_opt opt = {
+        .size = sizeof opt, .pty = true, .fds = &fd, .fd_count = 1, .grace_ns = 5 * MS};
+    weft_process *process = NULL;
+    int error;
+
+    (void)arg;
+    programs();
+    error = weft_create_subprocess_exec(arguments, &opt, &process);
+    terminals += error == 0;
+    no_terminals += error == -EMFILE;
+    ck_assert((error == 0) == (process != NULL));
+    (void)weft_process_close(process);
+    return 0;
+}
+
+static int terminal_world(void *arg)
+{
+    (void)arg;
+    (void)weft_run(main_terminal, NULL, 0, NULL);
+    same(weft_sim_processes(), 0);
+    return 0;
+}
+
+TEST(no_terminal)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct world world = {.seed = seed, .plan = "calm fd.none=1/6"};
+
+        same(world_run_fn(&world, terminal_world, NULL), 0);
+    }
+    ck_assert_int_gt(terminals, 0);
+    ck_assert_int_gt(no_terminals, 0);
 }
 
 TEST_MAIN("process", 60, signals, polled, no_listener, no_terminal, no_path, broken)

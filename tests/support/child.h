@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,6 +38,7 @@ struct child {
     const char *(*directory)(void *self);
     int (*limit)(void *self, int resource, struct rlimit *limit);
     void (*ids)(void *self, int ids[3]); /* its own, its group's, its session's */
+    int (*terminal)(void *self, int fd, uint16_t *rows, uint16_t *columns);
 };
 
 #define CHILD_FOREVER INT64_C(3600000000000)
@@ -111,6 +113,25 @@ static inline int child_numbers(const struct child *child, const char *what, int
     return 0;
 }
 
+/* Says how large its terminal is, and then what it reads, line by line, to the end. */
+static inline int child_on_terminal(const struct child *child)
+{
+    uint16_t rows[3], columns[3];
+    char text[100];
+    ssize_t n;
+
+    for (int fd = 0; fd < 3; fd++)
+        if (child->terminal(child->self, fd, &rows[fd], &columns[fd]) < 0)
+            return 2;
+    snprintf(text, sizeof text, "%d %d\n", rows[2], columns[0]);
+    child_say(child, 1, text);
+    while ((n = child->read(child->self, 0, text, sizeof text)) > 0) {
+        child_say(child, 1, "got ");
+        (void)child->write(child->self, 2, text, (size_t)n);
+    }
+    return n < 0 ? 3 : 4;
+}
+
 /* Goes into another group than the one that it was given, when it is told to; then the word. */
 static inline int child_leaver(const struct child *child, int (*then)(const struct child *))
 {
@@ -158,6 +179,8 @@ static inline int child_main(const struct child *child, int argc, char **argv)
     }
     if (strcmp(what, "limit") == 0 || strcmp(what, "ids") == 0)
         return child_numbers(child, what, atoi(value));
+    if (strcmp(what, "terminal") == 0)
+        return child_on_terminal(child);
     if (strcmp(what, "never-reads") == 0) {
         (void)child->close(child->self, 0);
         child_say(child, 1, "closed\n");
@@ -266,6 +289,18 @@ static inline void child_real_ids(void *self, int ids[3])
     ids[2] = getsid(0);
 }
 
+static inline int child_real_terminal(void *self, int fd, uint16_t *rows, uint16_t *columns)
+{
+    struct winsize size;
+
+    (void)self;
+    if (!isatty(fd) || ioctl(fd, TIOCGWINSZ, &size) < 0)
+        return -1;
+    *rows = size.ws_row;
+    *columns = size.ws_col;
+    return 0;
+}
+
 /* Before main: this process is a child, and nothing else. */
 static __attribute__((constructor)) void child_if_asked(int argc, char **argv)
 {
@@ -282,6 +317,7 @@ static __attribute__((constructor)) void child_if_asked(int argc, char **argv)
         child_real_directory,
         child_real_limit,
         child_real_ids,
+        child_real_terminal,
     };
 
     if (argc > 1 && strcmp(argv[1], CHILD_MARK) == 0)
@@ -302,6 +338,7 @@ extern __typeof__(weft_sim_process_caught) weft_sim_process_caught __attribute__
 extern __typeof__(weft_sim_process_getenv) weft_sim_process_getenv __attribute__((weak));
 extern __typeof__(weft_sim_process_pid) weft_sim_process_pid __attribute__((weak));
 extern __typeof__(weft_sim_process_directory) weft_sim_process_directory __attribute__((weak));
+extern __typeof__(weft_sim_process_terminal) weft_sim_process_terminal __attribute__((weak));
 extern __typeof__(weft_sim_process_limit) weft_sim_process_limit __attribute__((weak));
 extern __typeof__(weft_sim_process_group) weft_sim_process_group __attribute__((weak));
 extern __typeof__(weft_sim_process_session) weft_sim_process_session __attribute__((weak));
@@ -365,6 +402,11 @@ static inline void child_sim_ids(void *self, int ids[3])
     ids[2] = weft_sim_process_session(self);
 }
 
+static inline int child_sim_terminal(void *self, int fd, uint16_t *rows, uint16_t *columns)
+{
+    return weft_sim_process_terminal(self, fd, rows, columns);
+}
+
 static inline int child_sim_main(weft_sim_process *process, int argc, char **argv)
 {
     const struct child child = {
@@ -380,6 +422,7 @@ static inline int child_sim_main(weft_sim_process *process, int argc, char **arg
         child_sim_directory,
         child_sim_limit,
         child_sim_ids,
+        child_sim_terminal,
     };
 
     return child_main(&child, argc, argv);
