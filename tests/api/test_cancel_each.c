@@ -208,8 +208,8 @@ static int wait_predicate_until(void)
 
     if (result < 0)
         return result;
-    result = weft_condition_wait_for_until(&condition, &lock, is_released, NULL,
-                                           weft_after_ns(HOUR));
+    result =
+        weft_condition_wait_for_until(&condition, &lock, is_released, NULL, weft_after_ns(HOUR));
     is(weft_lock_release(&lock), 0);
     return result;
 }

@@ -110,7 +110,7 @@ static void take_pipe_room(void)
 {
     static char bytes[1 << 14];
 
-    while (weft_poll_until(ends[0], POLLIN, weft_after_ms(1)) > 0) {
+    while (is_ready(ends[0], POLLIN)) {
         ssize_t n = weft_read(ends[0], bytes, sizeof bytes);
         ok(n);
         exes += count_exes(bytes, n);
