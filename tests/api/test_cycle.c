@@ -68,11 +68,11 @@ static int awaits_c(void *arg)
 }
 static int a_ring_of_joins_main(void *arg)
 {
+    const char *circle = "the task would wait for itself: task 1 \"main\" -> task 1 \"main\"";
     weft_task self = weft_current_task();
 
     (void)arg;
-    ck_misuse(weft_join(self, NULL), -EDEADLK, "weft_join",
-              "the task would wait for itself: task 1 \"main\" -> task 1 \"main\"");
+    ck_misuse(weft_join(self, NULL), -EDEADLK, "weft_join", circle);
     memset(tasks, 0, sizeof tasks);
     WEFT_SCOPE(s) {
         start(&s, A, awaits_b);
