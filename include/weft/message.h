@@ -56,6 +56,28 @@ WEFT_API ssize_t weft_recvfrom(int fd, void *buffer, size_t size, int flags,
                                struct sockaddr *address, socklen_t *length) WEFT_SUSPENDS;
 WEFT_API ssize_t weft_recvmsg(int fd, struct msghdr *message, int flags) WEFT_SUSPENDS;
 
+/*
+ * Sends `size` bytes as datagrams of `segment` bytes each, the last one shorter if they do not come
+ * out even: of UDP up to 64 of them by one request, which the kernel or the network card cuts up
+ * (UDP_SEGMENT); one by one where that is not to be had: on Unix sockets, on a path that does not
+ * take it, and where a segment does not fit a packet of the path. address NULL: where the socket is
+ * connected to.
+ * Returns `size`; or a negative errno as weft_sendto. *done (NULL allowed) how many bytes went, in
+ * whole datagrams. -EINVAL segment is 0.
+ */
+WEFT_API ssize_t weft_send_segments(int fd, const void *buffer, size_t size, uint16_t segment,
+                                    const struct sockaddr *address, socklen_t length,
+                                    size_t *done) WEFT_SUSPENDS;
+/*
+ * One datagram, or, where weft_socket_opt.join_datagrams has been set, several of one sender, one
+ * behind the other: *segment is how long each of them was, but for the last, which may be shorter.
+ * There should be room for 65,535 bytes: what there is no room for is lost. flags, address, length:
+ * as weft_recvfrom.
+ * Returns the count of bytes, as weft_recvfrom; *segment is that count when it is one datagram.
+ */
+WEFT_API ssize_t weft_recv_segments(int fd, void *buffer, size_t size, uint32_t *segment, int flags,
+                                    struct sockaddr *address, socklen_t *length) WEFT_SUSPENDS;
+
 /* At most this many descriptors with one message. */
 enum { WEFT_FDS_MAX = 253 };
 

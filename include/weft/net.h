@@ -51,6 +51,8 @@ struct weft_socket_opt {
     uint32_t fast_open;            /* TCP_FASTOPEN, of a listener: so many connections may bring
                                       bytes before they are known to be there (RFC 7413) */
     const char **refused;
+    bool join_datagrams; /* UDP_GRO: datagrams of one sender and one size may come as one message;
+                            weft_recv_segments tells how long each was */
 };
 
 struct weft_listen_opt {

@@ -8,6 +8,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 
 #include "base/option.h"
 #include "io/socket.h"
@@ -15,7 +16,7 @@
 #include "task/task.h"
 
 /* Of what kind a socket is: IP also holds of TCP's, and V6 of IPv6. Which an option needs. */
-enum { ANY = 0, IP = 1, TCP = 2, V6 = 4 };
+enum { ANY = 0, IP = 1, TCP = 2, V6 = 4, UDP = 8 };
 enum field { FLAG, UNSET, BYTE, NUMBER, LINGER };
 
 struct option {
@@ -49,6 +50,7 @@ static const struct option table[] = {
     ROW(IPPROTO_TCP, TCP_KEEPINTVL, keepalive_interval_s, NUMBER, TCP),
     ROW(IPPROTO_TCP, TCP_KEEPCNT, keepalive_count, NUMBER, TCP),
     ROW(IPPROTO_TCP, TCP_FASTOPEN, fast_open, NUMBER, TCP),
+    ROW(IPPROTO_UDP, UDP_GRO, join_datagrams, FLAG, UDP),
 };
 enum { OPTIONS = sizeof table / sizeof table[0] };
 
@@ -71,7 +73,8 @@ static int kinds_of(int fd)
         return domain < 0 ? domain : protocol;
     if (domain != AF_INET && domain != AF_INET6)
         return ANY;
-    return IP | (protocol == IPPROTO_TCP ? TCP : 0) | (domain == AF_INET6 ? V6 : 0);
+    return IP | (protocol == IPPROTO_TCP ? TCP : 0) | (protocol == IPPROTO_UDP ? UDP : 0) |
+           (domain == AF_INET6 ? V6 : 0);
 }
 
 static bool has(int kinds, const struct option *option)

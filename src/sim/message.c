@@ -8,6 +8,8 @@
 #include "sim/message.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <string.h>
 
 #include "sim/ring_core.h"
@@ -52,6 +54,21 @@ static int read_name(const struct msghdr *header, struct weft__sim_message *mess
         return -EFAULT;
     memcpy(&message->name, header->msg_name, header->msg_namelen);
     message->name_length = header->msg_namelen;
+    return 0;
+}
+
+/* Into how long pieces UDP is to cut it. Others do not look. */
+static int read_segment(struct msghdr *header, struct weft__sim_message *message)
+{
+    struct cmsghdr *control = header->msg_controllen ? CMSG_FIRSTHDR(header) : NULL;
+    uint16_t segment;
+
+    if (!control || control->cmsg_level != IPPROTO_UDP || control->cmsg_type != UDP_SEGMENT)
+        return 0;
+    if (control->cmsg_len != CMSG_LEN(sizeof segment))
+        return -EINVAL;
+    memcpy(&segment, CMSG_DATA(control), sizeof segment);
+    message->segment = segment;
     return 0;
 }
 
@@ -114,6 +131,23 @@ static void write_rights(struct weft__sim *sim, struct msghdr *header,
         CMSG_SPACE(count * sizeof(int)) < room ? CMSG_SPACE(count * sizeof(int)) : room;
 }
 
+static void write_segment(struct msghdr *header, uint32_t segment)
+{
+    struct cmsghdr *control = header->msg_control;
+    int size = (int)segment;
+
+    if (segment == 0 || header->msg_controllen < CMSG_LEN(sizeof size)) {
+        header->msg_controllen = 0;
+        return;
+    }
+    *control = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof size),
+                                .cmsg_level = IPPROTO_UDP,
+                                .cmsg_type = UDP_GRO};
+    memcpy(CMSG_DATA(control), &size, sizeof size);
+    if (header->msg_controllen > CMSG_SPACE(sizeof size))
+        header->msg_controllen = CMSG_SPACE(sizeof size);
+}
+
 static void tell(struct weft__sim_request *request, const struct weft__sim_message *message)
 {
     struct msghdr *header = request->user_message;
@@ -128,7 +162,7 @@ static void tell(struct weft__sim_request *request, const struct weft__sim_messa
     if (message->rights)
         write_rights(request->ring->sim, header, message->rights, &flags);
     else
-        header->msg_controllen = 0;
+        write_segment(header, message->segment);
     header->msg_flags = (int)(flags | MSG_CMSG_CLOEXEC);
 }
 
@@ -151,6 +185,8 @@ int32_t weft__sim_move_message(struct weft__sim_request *request, weft__sim_move
     if (!receives) {
         weft__sim_vector_get(request, transfer.memory, transfer.length);
         result = read_name(request->message, &message);
+        if (result == 0)
+            result = read_segment(request->message, &message);
         if (result == 0)
             result = read_rights(sim, request->message, &message);
     }

@@ -21,6 +21,7 @@ struct weft__sim_message {
     struct weft__sim_rights *rights; /* sent: taken by the object, which leaves NULL. Received: the
                                         object's gift. NULL: none */
     uint32_t flags;                  /* received: MSG_TRUNC */
+    uint32_t segment;                /* sent: to be cut up so, 0: not. Received: how it was */
 };
 
 /* Lets go of them: nobody will have them. NULL is allowed. */

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -54,6 +55,9 @@ static const struct option known[] = {
     {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 0, INT_MAX, PLACE(user_timeout_ms)},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, INT_MIN, INT_MAX, PLACE(defer_accept_s)},
     {IPPROTO_TCP, TCP_FASTOPEN, AS_QUEUE, 0, INT_MAX, PLACE(fast_open)},
+    {IPPROTO_UDP, UDP_SEGMENT, 0, 0, 65535, PLACE(segment)},
+    {IPPROTO_UDP, UDP_GRO, AS_BOOL, INT_MIN, INT_MAX, PLACE(join)},
+    {SOL_SOCKET, SO_NO_CHECK, ON_UNIX | AS_BOOL, INT_MIN, INT_MAX, PLACE(no_check)},
     {SOL_SOCKET, SO_PRIORITY, ON_UNIX, INT_MIN, INT_MAX, PLACE(priority)},
     {IPPROTO_IP, IP_TOS, AS_CLASS, INT_MIN, INT_MAX, PLACE(tos)},
     {IPPROTO_IPV6, IPV6_TCLASS, ONLY_V6 | AS_CLASS, -1, 255, PLACE(tclass)},
@@ -64,7 +68,8 @@ static bool applies(const struct option *option, const struct weft__net_options 
 {
     if (options->domain == AF_UNIX)
         return option->flags & ON_UNIX;
-    if (option->level == IPPROTO_TCP && options->protocol != IPPROTO_TCP)
+    if ((option->level == IPPROTO_TCP || option->level == IPPROTO_UDP) &&
+        options->protocol != option->level)
         return false;
     return options->domain == AF_INET6 || !(option->flags & ONLY_V6);
 }

@@ -15,6 +15,7 @@ struct weft__net_options {
     int keepalive, keepidle_s, keepintvl_s, keepcnt;
     int nodelay, cork, quickack, user_timeout_ms, defer_accept_s, fast_open;
     int tos, tclass, priority;
+    int segment, join, no_check; /* of UDP */
     struct linger linger;
     int send_buffer, receive_buffer; /* as shown */
     bool send_asked, receive_asked;  /* by its owner, and not drawn */

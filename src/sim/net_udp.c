@@ -23,7 +23,8 @@ enum {
     FIRST_CHOSEN = 32768,
     LAST_CHOSEN = 60999,
     SHOWN = 212992,
-    OVERHEAD = 256, /* what a datagram takes of the room besides its bytes */
+    SEGMENTS_MAX = 64, /* by one request, and joined to one message */
+    OVERHEAD = 256,    /* what a datagram takes of the room besides its bytes */
 };
 
 struct weft__net_datagram {
@@ -216,11 +217,11 @@ static void arrives(struct weft__sim *sim, struct weft__sim_event *event)
     weft__sim_file_changed(sim, &udp->file, POLLIN);
 }
 
-static void send_off(struct weft__net_udp *udp, const struct weft__net_name *to,
-                     const struct weft__sim_transfer *transfer)
+static void send_off(struct weft__net_udp *udp, const struct weft__net_name *to, const void *bytes,
+                     uint32_t size)
 {
     struct weft__sim *sim = udp->net->sim;
-    struct weft__net_datagram *datagram = weft__sim_alloc(sizeof *datagram + transfer->length);
+    struct weft__net_datagram *datagram = weft__sim_alloc(sizeof *datagram + size);
     int64_t when_ns = weft__sim_now(sim) + weft__sim_span(sim, &udp->dice, WEFT__SIM_NET_LATENCY);
 
     datagram->event.fire = arrives;
@@ -231,9 +232,9 @@ static void send_off(struct weft__net_udp *udp, const struct weft__net_name *to,
         datagram->from.port = udp->local.port;
     }
     datagram->to = *to;
-    datagram->size = transfer->length;
-    if (transfer->length > 0)
-        memcpy(datagram->bytes, transfer->memory, transfer->length);
+    datagram->size = size;
+    if (size > 0)
+        memcpy(datagram->bytes, bytes, size);
     link_datagram(datagram, &udp->net->datagrams);
     weft__sim_at(sim, when_ns, &datagram->event);
 }
@@ -263,17 +264,47 @@ static int take_error(struct weft__net_udp *udp)
     return -error;
 }
 
+/* One datagram: lost, come once, or twice. */
+static void send_one(struct weft__net_udp *udp, const struct weft__net_name *to, const void *bytes,
+                     uint32_t size)
+{
+    struct weft__sim *sim = udp->net->sim;
+
+    weft__sim_step(&udp->dice);
+    if (weft__sim_chance(sim, &udp->dice, WEFT__SIM_NET_DATAGRAM_LOST))
+        return;
+    send_off(udp, to, bytes, size);
+    weft__sim_step(&udp->dice);
+    if (weft__sim_chance(sim, &udp->dice, WEFT__SIM_NET_DATAGRAM_TWICE))
+        send_off(udp, to, bytes, size);
+}
+
+/* How long each datagram is to be; the whole of it when it is not to be cut up. */
+static uint32_t segment_of(const struct weft__net_udp *udp,
+                           const struct weft__sim_transfer *transfer)
+{
+    uint32_t segment = transfer->message ? transfer->message->segment : 0;
+
+    segment = segment ? segment : (uint32_t)udp->options.segment;
+    return segment && segment < transfer->length ? segment : transfer->length;
+}
+
 static int32_t udp_send(struct weft__sim *sim, struct weft__sim_file *file,
                         struct weft__sim_transfer *transfer)
 {
     struct weft__net_udp *udp = udp_of(file);
+    uint32_t segment = segment_of(udp, transfer);
     struct weft__net_name to;
     int error;
 
+    (void)sim;
     if (transfer->msg_flags & MSG_OOB)
         return -EOPNOTSUPP;
     if (transfer->length > SIZE_MAX_V4)
         return -EMSGSIZE;
+    if (transfer->length > (uint64_t)segment * SEGMENTS_MAX ||
+        (segment < transfer->length && udp->options.no_check))
+        return -EINVAL; /* each needs a sum of its own */
     error = destination(udp, transfer->message, &to);
     if (error == 0 && udp->shut & WEFT__NET_SHUT_WRITE)
         error = -EPIPE;
@@ -283,13 +314,11 @@ static int32_t udp_send(struct weft__sim *sim, struct weft__sim_file *file,
         error = bind_somewhere(udp);
     if (error < 0)
         return error;
-    weft__sim_step(&udp->dice);
-    if (!weft__sim_chance(sim, &udp->dice, WEFT__SIM_NET_DATAGRAM_LOST)) {
-        send_off(udp, &to, transfer);
-        weft__sim_step(&udp->dice);
-        if (weft__sim_chance(sim, &udp->dice, WEFT__SIM_NET_DATAGRAM_TWICE))
-            send_off(udp, &to, transfer);
-    }
+    if (transfer->length == 0)
+        send_one(udp, &to, NULL, 0);
+    for (uint32_t at = 0; at < transfer->length; at += segment)
+        send_one(udp, &to, (const char *)transfer->memory + at,
+                 transfer->length - at < segment ? transfer->length - at : segment);
     return (int32_t)transfer->length;
 }
 
@@ -302,6 +331,26 @@ static void dequeue(struct weft__net_udp *udp)
         udp->last = &udp->first;
     unlink_datagram(datagram);
     weft__sim_free(datagram);
+}
+
+/* Those behind the first, which was as long as each of them may be, and has been taken. */
+static uint32_t join_more(struct weft__net_udp *udp, const struct weft__net_name *from,
+                          uint32_t segment, struct weft__sim_transfer *transfer)
+{
+    uint32_t size = segment, last = segment;
+
+    for (int joined = 1; joined < SEGMENTS_MAX && last == segment && udp->first; joined++) {
+        const struct weft__net_datagram *next = udp->first;
+        last = next->size;
+        if (last == 0 || last > segment || last > transfer->length - size ||
+            next->from.port != from->port || !weft__net_host_same(&next->from, from) ||
+            weft__sim_chance(udp->net->sim, &udp->dice, WEFT__SIM_SHORT))
+            break;
+        memcpy((char *)transfer->memory + size, next->bytes, last);
+        size += last;
+        dequeue(udp);
+    }
+    return size;
 }
 
 static int32_t udp_receive(struct weft__sim *sim, struct weft__sim_file *file,
@@ -327,8 +376,15 @@ static int32_t udp_receive(struct weft__sim *sim, struct weft__sim_file *file,
                              (struct sockaddr *)&transfer->message->name,
                              &transfer->message->name_length);
     }
-    if (!(transfer->msg_flags & MSG_PEEK))
+    if (!(transfer->msg_flags & MSG_PEEK)) {
+        struct weft__net_name from = datagram->from;
         dequeue(udp);
+        if (transfer->message && udp->options.join && size == whole && size > 0) {
+            size = join_more(udp, &from, whole, transfer);
+            transfer->message->segment = size > whole ? whole : 0;
+            whole = size;
+        }
+    }
     transfer->nonempty = udp->first != NULL;
     return (int32_t)(transfer->msg_flags & MSG_TRUNC ? whole : size);
 }

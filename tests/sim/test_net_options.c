@@ -2,6 +2,8 @@
  * Options of sockets: what is shown, what is refused, what an accepted socket has from its
  * listener. Catches a simulated kernel on which a server's tuning is accepted and on Linux not.
  */
+#include <netinet/udp.h>
+
 #include "net_behaviour.h"
 
 struct row {
@@ -106,6 +108,15 @@ BEHAVIOUR_OF(of_datagrams, TCP)
     same(set_option(k, fd, IPPROTO_TCP, TCP_NODELAY, 1), -ENOPROTOOPT);
     same(option_of(k, fd, IPPROTO_TCP, TCP_NODELAY), family == V6 ? -ENOPROTOOPT : -EOPNOTSUPP);
     same(not_settable(k, fd, IPPROTO_UDP, 999), -ENOPROTOOPT);
+    same(option_of(k, fd, IPPROTO_UDP, UDP_SEGMENT), 0);
+    same(set_option(k, fd, IPPROTO_UDP, UDP_SEGMENT, 65536), -EINVAL);
+    same(set_option(k, fd, IPPROTO_UDP, UDP_SEGMENT, -1), -EINVAL);
+    same(set_option(k, fd, IPPROTO_UDP, UDP_SEGMENT, 1200), 0);
+    same(option_of(k, fd, IPPROTO_UDP, UDP_SEGMENT), 1200);
+    same(set_option(k, fd, IPPROTO_UDP, UDP_GRO, 5), 0);
+    same(option_of(k, fd, IPPROTO_UDP, UDP_GRO), 1);
+    same(set_option(k, fd, SOL_SOCKET, SO_NO_CHECK, 5), 0);
+    same(option_of(k, fd, SOL_SOCKET, SO_NO_CHECK), 1);
     same(k->close(fd), 0);
 }
 
