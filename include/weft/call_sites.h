@@ -545,6 +545,16 @@ WEFT_AT_(ssize_t, weft_recvfrom, (fd, buffer, size, flags, address, length), int
 WEFT_AT_(ssize_t, weft_recvmsg, (fd, message, flags), int fd, struct msghdr *message, int flags)
 #define weft_recvmsg(...) weft_recvmsg_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_AT_(ssize_t, weft_send_segments, (fd, buffer, size, segment, address, length, done), int fd,
+    const void *buffer, size_t size, uint16_t segment, const struct sockaddr *address,
+    socklen_t length, size_t *done)
+#define weft_send_segments(...) weft_send_segments_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_recv_segments, (fd, buffer, size, segment, flags, address, length), int fd,
+    void *buffer, size_t size, uint32_t *segment, int flags, struct sockaddr *address,
+    socklen_t *length)
+#define weft_recv_segments(...) weft_recv_segments_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_AT_(ssize_t, weft_send_fds, (fd, buffer, size, fds, count), int fd, const void *buffer,
     size_t size, const int *fds, uint32_t count)
 #define weft_send_fds(...) weft_send_fds_at_(WEFT_HERE_, __VA_ARGS__)
