@@ -169,6 +169,22 @@ WEFT_API int weft_process_output_free(struct weft_process_output *output);
  */
 WEFT_API int weft_process_close(weft_process *process) WEFT_SUSPENDS;
 
+/*
+ * waitid(2): suspends until a child of this process has ended (WEXITED), was stopped (WSTOPPED) or
+ * goes on (WCONTINUED); for children that somebody else has started. Those of
+ * weft_create_subprocess are reaped by their scopes: P_ALL, and P_PGID with their groups, may take
+ * their ends away unless WNOWAIT is among the options; their scopes then go on without knowing how
+ * they ended.
+ *
+ * type, id: P_PID, P_PGID, P_PIDFD, P_ALL (<sys/wait.h>). info (a siginfo_t; NULL allowed): what
+ * became of which child; si_pid 0 where WNOHANG found none. Before Linux 6.7 it is asked again and
+ * again, every 50 ms at last. A child that was reaped is told, though the call was cancelled
+ * meanwhile.
+ *
+ * Returns 0; -ECHILD there is no such child; -EINVAL; -EBADF; -ENOMEM; -ECANCELED.
+ */
+WEFT_API int weft_waitid(int type, int id, void *info, int options) WEFT_SUSPENDS;
+
 WEFT_END_DECLS
 
 #endif

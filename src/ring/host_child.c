@@ -264,6 +264,16 @@ int weft__host_child_reap(int pidfd, struct weft__child_end *end)
     return 1;
 }
 
+int weft__host_waitid(int type, int id, siginfo_t *info, int options)
+{
+    int result;
+
+    do
+        result = waitid((idtype_t)type, (id_t)id, info, options);
+    while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : 0;
+}
+
 int weft__host_child_signal(int pidfd, int number)
 {
     return CALL(SYS_pidfd_send_signal, pidfd, number, NULL, 0);

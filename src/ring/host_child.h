@@ -57,6 +57,8 @@ struct weft__child_end {
 int weft__host_child_start(struct weft__child *child);
 /* Takes note of how it ended, and the kernel forgets it: 1; 0 it runs; -ECHILD nobody knows. */
 int weft__host_child_reap(int pidfd, struct weft__child_end *end);
+/* waitid(2) with WNOHANG; info->si_pid 0: nothing yet. */
+int weft__host_waitid(int type, int id, siginfo_t *info, int options);
 int weft__host_child_signal(int pidfd, int number);
 /* The group that it is in; -ESRCH: it is gone, reaped by somebody else, and its numbers with it. */
 int weft__host_child_group(int pid, int pidfd);

@@ -141,6 +141,17 @@ static inline void weft__request_waitid(struct weft__sqe *sqe, int pidfd)
                               .file_index = WEXITED_ | WNOWAIT_};
 }
 
+/* waitid(2): `info` is a siginfo_t, the kernel's until the completion. */
+static inline void weft__request_waitid_of(struct weft__sqe *sqe, uint32_t type, int id, void *info,
+                                           uint32_t options)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_WAITID,
+                              .fd = id,
+                              .offset = (uint64_t)(uintptr_t)info,
+                              .length = type,
+                              .file_index = options};
+}
+
 /* Completes with 0 once `word` was woken; -EAGAIN: it is not `value`. own: this process alone uses
    the word. */
 static inline void weft__request_futex_wait(struct weft__sqe *sqe, const void *word, uint32_t value,

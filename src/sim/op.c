@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "ring/host.h"
 #include "sim/disk.h"
@@ -289,14 +290,25 @@ static int32_t perform_poll(struct weft__sim_request *request)
     return events ? (int32_t)events : -EAGAIN;
 }
 
-/* The end of a process, which stays to be reaped. */
+/* The end of a process. */
 static int32_t perform_waitid(struct weft__sim_request *request)
 {
-    const struct weft_sim_process *process = weft__sim_process_behind(request->file);
+    const struct weft__sqe *sqe = &request->sqe;
+    siginfo_t info = {.si_signo = 0};
+    int32_t result;
 
-    if (!process)
+    if (sqe->length == P_PIDFD && !weft__sim_process_behind(request->file))
         return request->file->ops->poll ? -ECHILD : -EINVAL;
-    return process->ended ? 0 : -EAGAIN;
+    result = weft__sim_waitid(request->ring->sim, (int)sqe->length, sqe->fd, &info,
+                              (int)sqe->file_index);
+    if (result == -EAGAIN && sqe->file_index & WNOHANG)
+        result = 0;
+    if (result == 0 && request->lent.size) {
+        weft__sim_lent_open(&request->lent);
+        memcpy(request->lent.memory, &info, sizeof info);
+        weft__sim_lent_shut(&request->lent);
+    }
+    return result;
 }
 
 static int32_t perform_shutdown(struct weft__sim_request *request)

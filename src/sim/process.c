@@ -214,7 +214,7 @@ static void free_thread(struct weft_sim_process *process)
     process->thread = NULL;
 }
 
-static void forget(struct weft_sim_process *process)
+void weft__sim_process_forget(struct weft_sim_process *process)
 {
     struct weft__sim *sim = process->sim;
     struct weft_sim_process **link = &sim->processes;
@@ -237,7 +237,7 @@ static void forget(struct weft_sim_process *process)
 void weft__sim_processes_end(struct weft__sim *sim)
 {
     while (sim->processes)
-        forget(sim->processes);
+        weft__sim_process_forget(sim->processes);
     while (sim->programs) {
         struct weft__sim_program *program = sim->programs;
         sim->programs = program->next;
@@ -365,7 +365,7 @@ int weft__host_child_start(struct weft__child *child)
     if (error < 0) {
         if (pidfd >= 0)
             weft__sim_fd_close(sim, pidfd);
-        forget(process);
+        weft__sim_process_forget(process);
         return error;
     }
     weft__sim_note(sim, WEFT__SIM_NOTE_PROCESS, process->serial, 0);
@@ -419,6 +419,8 @@ void weft__sim_process_end(struct weft_sim_process *process, int code, int signa
     drop_files(process);
     if (process->pidfd)
         weft__sim_file_changed(sim, process->pidfd, POLLIN);
+    if (sim->children)
+        weft__sim_file_changed(sim, sim->children, POLLIN);
 }
 
 int weft__host_child_reap(int pidfd, struct weft__child_end *end)
@@ -436,7 +438,7 @@ int weft__host_child_reap(int pidfd, struct weft__child_end *end)
         return 0;
     *end = (struct weft__child_end){.code = process->signal ? -1 : process->code,
                                     .signal = process->signal};
-    forget(process);
+    weft__sim_process_forget(process);
     return 1;
 }
 

@@ -12,6 +12,7 @@
 #ifndef WEFT_SIM_PROCESS_H
 #define WEFT_SIM_PROCESS_H
 
+#include <signal.h>
 #include <weft/sim.h>
 
 #include "sim/world.h"
@@ -57,7 +58,14 @@ bool weft__sim_group_exists(const struct weft_sim_process *process, int group);
 /* A signal to all who are in it. */
 void weft__sim_group_tell(struct weft__sim *sim, int group, int number,
                           struct weft__sim_dice *dice);
+/* What processes that end are told on: for who waits for any of several. With a reference. */
+struct weft__sim_file *weft__sim_children(struct weft__sim *sim);
+/* waitid(2), without waiting: 0 and *info; -EAGAIN not yet; -ECHILD, -EINVAL, -EBADF. */
+int weft__sim_waitid(struct weft__sim *sim, int type, int id, siginfo_t *info, int options);
 void weft__sim_processes_end(struct weft__sim *sim);
+
+/* Reaped: it is no more. */
+void weft__sim_process_forget(struct weft_sim_process *process);
 
 /* Its end. On its own thread that one is then to be parked for good. */
 void weft__sim_process_end(struct weft_sim_process *process, int code, int signal);

@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "sim/disk.h"
+#include "sim/process.h"
 #include "sim/ring_core.h"
 
 enum { SERIAL_SHIFT = 24, NO_FILE_SHIFT = 62 };
@@ -464,6 +466,8 @@ static int take_over(struct weft__sim_request *request)
         return weft__sim_vector_lend(request);
     if (sqe->opcode == WEFT__OP_STATX)
         lend_memory(request, sqe->offset, sizeof(struct statx), true);
+    if (sqe->opcode == WEFT__OP_WAITID && sqe->offset)
+        lend_memory(request, sqe->offset, sizeof(siginfo_t), true);
     if (weft__sim_is_xattr(sqe->opcode)) {
         if (!weft__sim_sets_xattr(sqe->opcode) && sqe->length > 0)
             lend_memory(request, sqe->offset, sqe->length, true);
@@ -563,12 +567,15 @@ static void start(struct weft__sim_request *request)
 void weft__sim_submit(struct weft__sim_ring *ring, const struct weft__sqe *sqe)
 {
     struct weft__sim_request *request = begin(ring, sqe);
-    bool needs_file = weft__sim_needs_file(sqe->opcode);
+    bool of_several = sqe->opcode == WEFT__OP_WAITID && sqe->length != P_PIDFD;
+    bool needs_file = weft__sim_needs_file(sqe->opcode) && !of_several;
 
     if (needs_file) {
         request->file = file_of(ring, sqe);
         if (request->file)
             weft__sim_file_keep(request->file);
+    } else if (of_several) {
+        request->file = weft__sim_children(ring->sim);
     } else if (sqe->opcode == WEFT__OP_FUTEX_WAIT) {
         request->file = weft__sim_futex_of(ring->sim, (void *)(uintptr_t)sqe->address);
     }

@@ -108,6 +108,7 @@ struct weft__sim {
     struct weft__sim_disk *disk;
     struct weft_sim_process *processes; /* not reaped yet: process.h */
     struct weft__sim_program *programs;
+    struct weft__sim_file *children;          /* of those who wait for processes, while any does */
     struct weft__sim_futex *futexes;          /* words that are waited for: futex.c */
     struct signalfd *signalfds;               /* signal.c */
     uint64_t came_true[WEFT__SIM_KNOB_COUNT]; /* draws per knob that came true */

@@ -18,6 +18,8 @@ set(skip_post
 set(skip_process_options # looks by real programs at what they are given
     shell found_along_the_path descriptors signals_as_before blocked_before ignored_before directory limits groups
     its_children_end_with_it not_a_program sigchld_ignored gone_and_not_told terminal)
+set(skip_waitid
+    ends groups_and_stops cancelled) # its children are real; ../sim/test_waitid.c has others
 set(skip_signal
     another_thread          # real signals to real threads
     beside_stop_on_sigterm) # whose handler is a real one
