@@ -738,6 +738,9 @@ WEFT_AT_(int, weft_process_communicate, (process, input, input_size, output, sta
 WEFT_AT_(int, weft_process_close, (process), weft_process *process)
 #define weft_process_close(...) weft_process_close_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_AT_(int, weft_waitid, (type, id, info, options), int type, int id, void *info, int options)
+#define weft_waitid(...) weft_waitid_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_NODISCARD WEFT_AT_(int, weft_queue_put, (queue, item), weft_queue *queue, const void *item)
 #define weft_queue_put(...) weft_queue_put_at_(WEFT_HERE_, __VA_ARGS__)
 
