@@ -66,7 +66,8 @@ struct weft_tls_context_opt {
     bool no_resumption;           /* every handshake is a whole one */
     bool insecure_no_verification; /* client: whoever answers is believed; the connection is secret,
                                       but who knows with whom */
-    char *reason;                  /* NULL, or where to say why there is no context, in text */
+    char *reason; /* NULL, or where to say why there is no context: "/a/server.pem: key
+                     values mismatch" */
     size_t reason_size;
 };
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,21 +88,29 @@ static bool set_versions(SSL_CTX *ssl, const struct weft_tls_context_opt *opt)
            SSL_CTX_set_max_proto_version(ssl, version_of(opt->version_max));
 }
 
-static bool take_certificate(SSL_CTX *ssl, const struct weft_tls_context_opt *opt)
+/* *file: which one it is that OpenSSL complains about. */
+static bool take_certificate(SSL_CTX *ssl, const struct weft_tls_context_opt *opt,
+                             const char **file)
 {
     const char *key = opt->key_file ? opt->key_file : opt->certificate_file;
 
+    *file = opt->certificate_file;
+    if (!*file)
+        return true;
     SSL_CTX_set_default_passwd_cb(ssl, no_password);
-    return !opt->certificate_file ||
-           (SSL_CTX_use_certificate_chain_file(ssl, opt->certificate_file) > 0 &&
-            SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) > 0 &&
-            SSL_CTX_check_private_key(ssl) > 0);
+    if (SSL_CTX_use_certificate_chain_file(ssl, *file) <= 0)
+        return false;
+    *file = key;
+    return SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) > 0 &&
+           SSL_CTX_check_private_key(ssl) > 0;
 }
 
-static bool take_authorities(weft_tls_context *context, const struct weft_tls_context_opt *opt)
+static bool take_authorities(weft_tls_context *context, const struct weft_tls_context_opt *opt,
+                             const char **file)
 {
     STACK_OF(X509_NAME) * names;
 
+    *file = opt->ca_file;
     if (!opt->ca_file)
         return context->server || SSL_CTX_set_default_verify_paths(context->ssl) > 0;
     if (SSL_CTX_load_verify_locations(context->ssl, opt->ca_file, NULL) <= 0)
@@ -131,7 +140,9 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
 {
     struct weft_tls *tls = SSL_get_app_data(ssl);
 
-    return tls->name[0] && weft__tls_sessions_keep(&tls->context->sessions, tls->name, session);
+    if (tls->name[0])
+        weft__tls_sessions_keep(&tls->context->sessions, tls->name, session);
+    return 0; /* the object itself is not kept */
 }
 
 /* A server gives what it knows to the client, sealed, and remembers nothing. */
@@ -177,7 +188,8 @@ static int check(bool server, const struct weft_tls_context_opt *opt)
     return opt->clients != WEFT_TLS_CLIENTS_UNASKED && !opt->ca_file ? -EINVAL : 0;
 }
 
-static int set_up(weft_tls_context *context, const struct weft_tls_context_opt *opt)
+static int set_up(weft_tls_context *context, const struct weft_tls_context_opt *opt,
+                  const char **file)
 {
     int error = weft__tls_sessions_open(&context->sessions,
                                         opt->sessions_max ? opt->sessions_max : SESSIONS_MAX);
@@ -190,8 +202,9 @@ static int set_up(weft_tls_context *context, const struct weft_tls_context_opt *
     context->ssl = SSL_CTX_new(context->server ? TLS_server_method() : TLS_client_method());
     if (!context->carrier || !context->ssl)
         return -ENOMEM;
-    if (!set_versions(context->ssl, opt) || !take_certificate(context->ssl, opt) ||
-        !take_authorities(context, opt) || !set_sessions(context, opt) || !offer_protocols(context))
+    if (!set_versions(context->ssl, opt) || !set_sessions(context, opt) ||
+        !offer_protocols(context) || !take_certificate(context->ssl, opt, file) ||
+        !take_authorities(context, opt, file))
         return -EPROTO;
     demand(context, opt);
     return 0;
@@ -201,6 +214,7 @@ static int make(weft_tls_context **result, const struct weft_tls_context_opt *gi
 {
     char text[WEFT__TLS_REASON_SIZE] = "";
     struct weft_tls_context_opt opt;
+    const char *file = NULL;
     weft_tls_context *context;
     int error = weft__tls_options(&opt, sizeof opt, given);
 
@@ -212,15 +226,14 @@ static int make(weft_tls_context **result, const struct weft_tls_context_opt *gi
     atomic_init(&context->references, 1);
     context->server = server;
     ERR_clear_error();
-    error = set_up(context, &opt);
+    error = set_up(context, &opt, &file);
     if (error == -EPROTO)
         error = weft__tls_complaint(text, sizeof text);
     ERR_clear_error();
     if (error < 0) {
-        if (opt.reason && opt.reason_size > 0) {
-            strncpy(opt.reason, text, opt.reason_size - 1);
-            opt.reason[opt.reason_size - 1] = '\0';
-        }
+        if (opt.reason && opt.reason_size > 0)
+            snprintf(opt.reason, opt.reason_size, "%s%s%s", file ? file : "", file ? ": " : "",
+                     text);
         weft_tls_context_put(context);
         return error;
     }

@@ -151,10 +151,10 @@ int weft__tls_step_out(struct weft_tls *tls, enum weft__tls_verb verb, const voi
 /* sessions.c */
 int weft__tls_sessions_open(struct weft__tls_sessions *sessions, uint32_t count_max);
 void weft__tls_sessions_close(struct weft__tls_sessions *sessions);
-/* Keeps it, taking over the caller's reference; false: it does not. */
-bool weft__tls_sessions_keep(struct weft__tls_sessions *sessions, const char *name,
+/* Keeps what it takes to make it again. */
+void weft__tls_sessions_keep(struct weft__tls_sessions *sessions, const char *name,
                              SSL_SESSION *session);
-/* A reference for the caller, or NULL. */
+/* One for the caller alone, or NULL. */
 SSL_SESSION *weft__tls_sessions_find(struct weft__tls_sessions *sessions, const char *name);
 
 /* hello.c: what a server answers to a client's first message */

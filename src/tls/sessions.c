@@ -2,6 +2,9 @@
  * tls/sessions.c - what a client was given to resume by: for each name the newest. Any thread,
  * under the lock, which is held for a few steps along a short list.
  *
+ * Kept as bytes, and made anew for who uses it: objects of OpenSSL's are not shared by threads
+ * here.
+ *
  * A session of TLS 1.3 is used once (RFC 8446, C.4): finding it takes it off the list.
  */
 #include <errno.h>
@@ -13,7 +16,9 @@
 
 struct weft__tls_session {
     struct weft__tls_session *next;
-    SSL_SESSION *session;
+    unsigned char *bytes; /* as DER */
+    int size;
+    bool once; /* it is to be used */
     char name[WEFT__TLS_NAME_SIZE];
 };
 
@@ -30,7 +35,7 @@ static void drop(struct weft__tls_sessions *sessions, struct weft__tls_session *
 
     *place = one->next;
     sessions->count--;
-    SSL_SESSION_free(one->session);
+    OPENSSL_free(one->bytes);
     free(one);
 }
 
@@ -59,16 +64,21 @@ static void drop_eldest(struct weft__tls_sessions *sessions)
     drop(sessions, place);
 }
 
-bool weft__tls_sessions_keep(struct weft__tls_sessions *sessions, const char *name,
+void weft__tls_sessions_keep(struct weft__tls_sessions *sessions, const char *name,
                              SSL_SESSION *session)
 {
     struct weft__tls_session *one = calloc(1, sizeof *one);
     struct weft__tls_session **place;
 
     if (!one)
-        return false;
+        return;
     memcpy(one->name, name, strlen(name) + 1);
-    one->session = session;
+    one->once = SSL_SESSION_get_protocol_version(session) >= TLS1_3_VERSION;
+    one->size = SSL_SESSION_is_resumable(session) ? i2d_SSL_SESSION(session, &one->bytes) : 0;
+    if (one->size <= 0) {
+        free(one);
+        return;
+    }
     CRYPTO_THREAD_write_lock(sessions->lock);
     place = place_of(sessions, name);
     if (*place)
@@ -78,7 +88,6 @@ bool weft__tls_sessions_keep(struct weft__tls_sessions *sessions, const char *na
     if (++sessions->count > sessions->count_max)
         drop_eldest(sessions);
     CRYPTO_THREAD_unlock(sessions->lock);
-    return true;
 }
 
 SSL_SESSION *weft__tls_sessions_find(struct weft__tls_sessions *sessions, const char *name)
@@ -88,12 +97,12 @@ SSL_SESSION *weft__tls_sessions_find(struct weft__tls_sessions *sessions, const 
 
     CRYPTO_THREAD_write_lock(sessions->lock);
     place = place_of(sessions, name);
-    if (*place && SSL_SESSION_is_resumable((*place)->session)) {
-        found = (*place)->session;
-        SSL_SESSION_up_ref(found);
+    if (*place) {
+        const unsigned char *bytes = (*place)->bytes;
+        found = d2i_SSL_SESSION(NULL, &bytes, (*place)->size);
+        if (!found || (*place)->once)
+            drop(sessions, place);
     }
-    if (*place && (!found || SSL_SESSION_get_protocol_version(found) >= TLS1_3_VERSION))
-        drop(sessions, place);
     CRYPTO_THREAD_unlock(sessions->lock);
     return found;
 }

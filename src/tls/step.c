@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "tls/layer.h"
 
@@ -22,8 +23,11 @@ int weft__tls_complaint(char *text, size_t size)
     unsigned long code = ERR_peek_error();
     const char *words = ERR_reason_error_string(code);
     int reason = ERR_GET_REASON(code);
+    char space[80];
 
-    if (words && !ERR_SYSTEM_ERROR(code))
+    if (ERR_SYSTEM_ERROR(code))
+        snprintf(text, size, "%s", strerror_r(reason, space, sizeof space));
+    else if (words)
         snprintf(text, size, "%s", words);
     else
         ERR_error_string_n(code, text, size);
