@@ -13,6 +13,7 @@ set(yield_await_edges cycles_that_come_later) # waits for it when it is looked a
 set(yield_batch one_batch one_batch_among_many) # all that came at once is read in one turn
 set(yield_callback in_the_order_asked)    # asked for, and not called yet when looked at
 set(yield_cancel before_it_first_ran)     # spawned, and cancelled before it runs
+set(yield_fairness spawning_spends_and_stays) # counts what runs between two calls
 set(yield_generator_edges cancelled_before_it_begins) # asked for, and cancelled before it runs
 set(yield_post_order own_posts_and_tasks_in_order) # posted, and not run yet
 set(yield_scope_more
