@@ -2,40 +2,28 @@
 import difflib
 import re
 
-from weft_mutants import patches
+from weft_mutants import patches, watchers
 
-# Who may know each file; the first that fails is enough. A file that is not here is nobody's.
-WATCHERS = {
-    "src/reactor/inbox.c": r"model/explore/quick",
-    "src/runtime/post.c": r"model/explore/quick",
-    "src/task/future.c": r"model/explore/quick",
-    "src/task/wake.h": r"model/explore/quick",
-    "src/reactor/reactor.c": r"unit/runtime/bell_again",
-    "src/reactor/reactor.h": r"unit/reactor/op|api-sim/net_(echo|cancel)",
-    "src/task/operation.c":
-        r"unit/task/inside|cancel-sim/race_operation|api-sim/net_(bad|cancel|echo)",
-    "src/io/stream.c": r"api-sim/stream_(calls|busy|echo)|unit/io/(poison|stream_pool)",
-    "src/io/stream_read.c": r"unit/io/stream_direct|api-sim/stream_(calls|echo)",
-    "src/io/stream_receive.c": r"unit/io/stream_(direct|pool)|api-sim/stream_(calls|busy|echo)",
-    "src/io/stream_give.c": r"api-sim/stream_(give|calls)",
-    "src/io/accept.c": r"unit/io/accept(_full)?|api-sim/net_accept",
-    "src/io/close.c": r"unit/io/fd|api-sim/net_cancel",
-    "src/io/fd.c": r"unit/io/(fd|accept)",
-    "src/sync/barrier.c": r"fuzz/calm|api-sim/sync_barrier",
-    "src/sync/condition.c": r"fuzz/calm|api-sim/sync_condition",
-}
-ORDERED = ("src/reactor/inbox.c", "src/runtime/post.c", "src/task/future.c", "src/task/wake.h")
+# Files whose orders the explorer of interleavings looks at.
+ORDERED = ("src/reactor/inbox.c", "src/runtime/post.c", "src/runtime/stats.c", "src/task/future.c",
+           "src/task/future.h", "src/task/wake.h")
 WEAKER = {"seq_cst": ["acq_rel"], "acq_rel": ["acquire", "release"], "acquire": ["relaxed"],
           "release": ["relaxed"]}
 ORDER = re.compile(r"(memory_order_|__ATOMIC_)(seq_cst|acq_rel|acquire|release)\b", re.I)
 UNNAMED = re.compile(r"\batomic_(load|fetch_add|fetch_sub)\(([^()]*)\)")
 MORE = re.compile(r"\b(?:\w+->)?flags & WEFT__CQE_MORE")
 ATTRIBUTE = re.compile(r"__attribute__\(\(.*?\)\)\s*")
-# What gives back, hands over, or lets go: as a statement of its own.
-GIVES = ("weft__buffers_give", "weft__host_close", "weft__op_cancel", "weft__entry_grant",
-         "weft__row_grant", "weft__object_exit", "weft__object_leave", "weft__hold_end",
-         "weft__lock_give")
-CALL = re.compile(r"^(\s+)(result = )?(" + "|".join(GIVES) + r")\([^;]*\);")
+LAYERS = ("base", "coro", "reactor", "task", "sync", "io", "runtime")
+# What gives back, hands over, lets go or wakes, as a statement of its own.
+GIVES = """
+    bindings_put buffer_free buffers_give dump_end entry_grant entry_leave fd_close_end
+    fd_forget fd_leave fd_table_put fd_use_end fd_watch_end free future_put gate_leave hold_end
+    hold_put host_close inbox_release inbox_visit_end lock_give object_exit object_leave
+    op_cancel process_free process_leave ready_release roll_leave row_grant scope_cancel
+    scope_close slice_end stack_give task_cancel task_release use_close use_end waiters_leave
+    waiters_put waiters_wake watches_cancel watches_end
+    """.split()
+CALL = re.compile(r"^(\s+)(\w+ = |\(void\))?weft__?(" + "|".join(GIVES) + r")\([^;]*\);")
 
 
 def weaker_orders(line):
@@ -60,12 +48,12 @@ def changes(name, line):
         yield "always-more", line[:found.start()] + "1" + line[found.end():]
     called = CALL.match(line)
     if called:
-        instead = f"{called[2]}0;" if called[2] else "{}"
-        yield "no-" + called[3].removeprefix("weft_").lstrip("_"), \
-            called[1] + instead + line[called.end():]
+        result = called[2] if called[2] and "=" in called[2] else ""
+        instead = f"{result}0;" if result else "{}"
+        yield "no-" + called[3], called[1] + instead + line[called.end():]
 
 
-def in_file(root, name):
+def in_file(root, name, unwatched):
     lines = (root / name).read_text().splitlines(keepends=True)
     function, seen = "", {}
     for number, line in enumerate(lines):
@@ -78,14 +66,22 @@ def in_file(root, name):
             if seen[title] > 1:
                 title += f":{seen[title]}"
             changed = lines[:number] + [instead] + lines[number + 1:]
+            watching, build = watchers.of(name, title)
+            if not watching:
+                unwatched.append(title)
+                continue
             yield patches.Mutant(title, [name], "".join(difflib.unified_diff(
-                lines, changed, "a/" + name, "b/" + name)), f"by rule: {what}", WATCHERS[name],
-                name)
+                lines, changed, "a/" + name, "b/" + name)), f"by rule: {what}", watching, name,
+                build=build)
 
 
 def mutants(root):
     expected = patches.survivors(root)
-    made = [m for name in sorted(WATCHERS) if (root / name).exists() for m in in_file(root, name)]
+    names = sorted(str(path.relative_to(root)) for layer in LAYERS
+                   for path in (root / "src" / layer).glob("*.[ch]"))
+    unwatched = []
+    made = [m for name in names for m in in_file(root, name, unwatched)]
+    print(f"by rule: {len(made)}, and {len(unwatched)} that nobody watches")
     for mutant in made:
         mutant.survives = expected.get(mutant.name, "")
     return made
