@@ -302,7 +302,7 @@ static int main_accepted(void *arg)
         ok(weft_stream_close(more[i]));
     }
     if (!net_is_rough())
-        ck_assert_int_gt(from_old, 1); /* it had accepted more than it served */
+        ck_assert_int_gt(from_old, 0); /* it had accepted more than it served: one at least */
     ok(weft_scope_close(&scope));
     ok(weft_server_close(restart.old));
     ok(weft_server_close(restart.new));
