@@ -262,9 +262,9 @@ static int main_wrong(void *arg)
     WRONG(weft_futex_wait(word, 0, 1), -EINVAL, "weft_futex_wait", "flags");
     WRONG(weft_futex_wake(NULL, 1, 0), -EFAULT, "weft_futex_wake", "NULL for a word");
     WRONG(weft_futex_wake(word, -1, 0), -EINVAL, "weft_futex_wake", "a negative count");
-    same(weft_futex_wait((const void *)4096, 0, 0), -EFAULT);
-    same(weft_futex_wait((const void *)4096, 0, FUTEX_PRIVATE_FLAG), -EFAULT);
-    same(weft_futex_wake((const void *)4096, 1, 0), -EFAULT);
+    same(weft_futex_wait((const void *)8, 0, 0), -EFAULT);
+    same(weft_futex_wait((const void *)8, 0, FUTEX_PRIVATE_FLAG), -EFAULT);
+    same(weft_futex_wake((const void *)8, 1, 0), -EFAULT);
     return 0;
 }
 
