@@ -6,35 +6,12 @@
  * Would catch an error that is lost or told as another one, a coroutine or a call that has begun
  * and is not waited for, and a descriptor, a thread or an allocation that stays behind.
  */
-#include "simulate.h"
+#include "faults.h"
 
 #include <fcntl.h>
 #include <signal.h>
 
-#include "base/memory.h"
-#include "ring/host.h"
-#include "sim/world.h"
-
-/* -- descriptors that are refused (the linker leads these calls here) ----------------------------
- */
-
-static unsigned refused_at, asked; /* at: 0, none */
-static bool spared; /* who comes and has no descriptor is passed over: nobody else comes */
-
-static bool refuses(void)
-{
-    return !spared && ++asked == refused_at;
-}
-
-int __real_weft__host_fd_lift(int fd);
-int __wrap_weft__host_fd_lift(int fd);
-int __wrap_weft__host_fd_lift(int fd)
-{
-    if (!refuses())
-        return __real_weft__host_fd_lift(fd);
-    weft__host_close(fd);
-    return -EMFILE;
-}
+/* Who comes and has no descriptor is passed over, and nobody else comes: `spared` meanwhile. */
 
 int __real_weft__host_pipe(int fds[2], int flags);
 int __wrap_weft__host_pipe(int fds[2], int flags);
@@ -470,56 +447,21 @@ static int everything(void *arg)
 /* -- again and again -----------------------------------------------------------------------------
  */
 
-static int result;
-
-static int in_world(void *arg)
+static int on_one(void)
 {
-    (void)arg;
-    result = weft_run(everything, NULL, 0, NULL);
-    ck_assert_uint_eq(weft__sim_world->fds_open, 0);
-    return 0;
+    return weft_run(everything, NULL, 0, NULL);
 }
 
-static int run(uint64_t allocation, unsigned descriptor)
-{
-    const struct weft_sim_opt opt = {.size = sizeof opt, .seed = 1, .plan = "calm"};
-    size_t live = test_live_allocations();
-
-    result = 1;
-    asked = 0;
-    spared = false;
-    refused_at = descriptor;
-    weft__alloc_fail_after(allocation);
-    ck_assert_int_eq(weft_sim_run(&opt, in_world, NULL, NULL), 0);
-    weft__alloc_fail_after(0);
-    ck_assert_uint_eq(test_live_allocations(), live);
-    return result;
-}
+static const struct faults faults = {.program = on_one};
 
 TEST(every_allocation_fails_once)
 {
-    uint64_t before = weft__alloc_count(), needed;
-    int failed = 0;
-
-    ck_assert_int_ge(run(0, 0), 0);
-    needed = weft__alloc_count() - before;
-    for (uint64_t k = 1; k <= needed; k++) {
-        int is = run(k, 0);
-        ck_assert_msg(is >= 0 || is == -ENOMEM, "allocation %d failing gave %d", (int)k, is);
-        failed += is == -ENOMEM;
-    }
-    ck_assert_int_gt(failed, 10);
+    faults_of_allocations(&faults);
 }
 
 TEST(every_descriptor_is_refused_once)
 {
-    unsigned needed;
-
-    ck_assert_int_ge(run(0, 0), 0);
-    needed = asked;
-    ck_assert_uint_ge(needed, 3);
-    for (unsigned k = 1; k <= needed; k++)
-        ck_assert_int_eq(run(0, k), -EMFILE);
+    ck_assert_uint_ge(faults_of_descriptors(&faults), 3);
 }
 
 TEST_MAIN("sim/faults", 60, every_allocation_fails_once, every_descriptor_is_refused_once)

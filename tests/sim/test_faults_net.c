@@ -6,28 +6,9 @@
  * Would catch an error that is lost or told as another one, a connection or a datagram that is
  * waited for in vain, and a descriptor or an allocation that stays behind.
  */
-#include "simulate.h"
+#include "faults.h"
 
 #include <netinet/in.h>
-
-#include "base/memory.h"
-#include "ring/host.h"
-#include "sim/world.h"
-
-/* -- descriptors that are refused (the linker leads these calls here) -------------------------- */
-
-static unsigned refused_at, asked; /* at: 0, none */
-static bool picky; /* only then: who accepts passes over what he has no number for */
-
-int __real_weft__host_fd_lift(int fd);
-int __wrap_weft__host_fd_lift(int fd);
-int __wrap_weft__host_fd_lift(int fd)
-{
-    if (!picky || ++asked != refused_at)
-        return __real_weft__host_fd_lift(fd);
-    weft__host_close(fd);
-    return -EMFILE;
-}
 
 /* -- servers ----------------------------------------------------------------------------------- */
 
@@ -228,10 +209,10 @@ static int pass(const int ends[2])
     n = weft_send_fds(ends[0], "x", 1, pipe, 2);
     weft_close(pipe[0]);
     weft_close(pipe[1]);
-    picky = true;
+    spared = false;
     if (n > 0)
         n = weft_recv_fds(ends[1], &byte, 1, got, &count);
-    picky = false;
+    spared = true;
     for (uint32_t i = 0; i < count && n > 0; i++)
         weft_close(got[i]);
     ck_assert(n < 0 || count == 2);
@@ -271,55 +252,25 @@ static int everything(void *arg)
 
 /* -- again and again --------------------------------------------------------------------------- */
 
-static int result;
-
-static int in_world(void *arg)
+static int on_two(void)
 {
     const struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
 
-    (void)arg;
-    result = weft_run(everything, NULL, 0, &opt);
-    ck_assert_uint_eq(weft__sim_world->fds_open, 0);
-    return 0;
+    return weft_run(everything, NULL, 0, &opt);
 }
 
-static int run(uint64_t allocation, unsigned descriptor)
-{
-    const struct weft_sim_opt opt = {.size = sizeof opt, .seed = 1, .plan = "calm"};
-    size_t live = test_live_allocations();
-
-    result = 1;
-    asked = 0;
-    picky = false;
-    refused_at = descriptor;
-    weft__alloc_fail_after(allocation);
-    ck_assert_int_eq(weft_sim_run(&opt, in_world, NULL, NULL), 0);
-    weft__alloc_fail_after(0);
-    ck_assert_uint_eq(test_live_allocations(), live);
-    return result;
-}
+/* Who accepts passes over what he has no number for, so it is only now and then that one is
+   refused. */
+static const struct faults faults = {.program = on_two, .spared = true};
 
 TEST(every_allocation_fails_once)
 {
-    uint64_t before = weft__alloc_count(), needed;
-    int failures = 0;
-
-    ck_assert_int_ge(run(0, 0), 0);
-    needed = weft__alloc_count() - before;
-    for (uint64_t k = 1; k <= needed; k++) {
-        int is = run(k, 0);
-        ck_assert_msg(is >= 0 || is == -ENOMEM, "allocation %d failing gave %d", (int)k, is);
-        failures += is == -ENOMEM;
-    }
-    ck_assert_int_gt(failures, 10);
+    faults_of_allocations(&faults);
 }
 
 TEST(every_descriptor_is_refused_once)
 {
-    ck_assert_int_ge(run(0, 0), 0);
-    ck_assert_uint_eq(asked, 2);
-    for (unsigned k = 1; k <= 2; k++)
-        ck_assert_int_eq(run(0, k), -EMFILE);
+    ck_assert_uint_eq(faults_of_descriptors(&faults), 2);
 }
 
 /* -- requests that fail ------------------------------------------------------------------------ */
