@@ -1,6 +1,7 @@
 """Where a mutant is built and tested: one build of the tree as it is, that all share and none
 changes, and for each worker a copy of the sources in which the mutant is applied. Of that only what
 differs is compiled and linked, into a folder of the worker's own."""
+import contextlib
 import filecmp
 import os
 import pathlib
@@ -36,7 +37,8 @@ def output_of(command, cwd, env=None, limit=None):
     try:
         said, _ = process.communicate(timeout=3)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # what holds the pipe is in another group
+            os.killpg(process.pid, signal.SIGKILL)
         process.stdout.close()
         process.wait()
         said = ""
