@@ -84,6 +84,8 @@ static void prepare(void)
     mount_at("tmpfs", "/tmp");
     mkdir("/dev/shm", 0755);
     mount_at("tmpfs", "/dev/shm");
+    mkdir("/dev/pts", 0755);
+    mount_at("devpts", "/dev/pts");
     raise_loopback();
     struct rlimit files = {.rlim_cur = 20000, .rlim_max = 20000};
     setrlimit(RLIMIT_NOFILE, &files);
