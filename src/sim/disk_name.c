@@ -178,7 +178,8 @@ static size_t next_name(struct walk *walk, char name[WEFT__SIM_NAME_MAX + 1], bo
     *slash = behind > 0;
     *last = from[length + behind] == '\0';
     from += length + behind;
-    memmove(walk->rest, from, strlen(from) + 1);
+    for (char *to = walk->rest; (*to = *from) != '\0'; to++) /* forward: the two overlap */
+        from++;
     return length;
 }
 
