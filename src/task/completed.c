@@ -24,7 +24,7 @@ int weft_as_completed(weft_completed **each, const weft_awaitable *list, uint32_
         return weft__outside();
     if (!each)
         return weft__misuse(-EINVAL, "no place for it");
-    weft__spend(self); /* before the list is looked at: tasks may be gone afterwards */
+    weft__give_way(self); /* before the list is looked at: tasks may be gone afterwards */
     error = weft__list_check(self, list, count, true);
     if (error == 0)
         error = weft__admit(self);
@@ -71,7 +71,6 @@ int weft_completed_next(weft_completed *each, uint32_t *index, int64_t *result, 
         return weft__misuse(-EINVAL, "nothing to take from, or another task's");
     if (each->told == each->all.count)
         return 0;
-    weft__spend(self);
     if (!*each->next)
         error = wait_for_next(each, self, deadline);
     if (error < 0)
@@ -83,7 +82,7 @@ int weft_completed_next(weft_completed *each, uint32_t *index, int64_t *result, 
         *index = (uint32_t)(watch - each->all.watch);
     if (result)
         *result = watch->result;
-    weft__spend_cancelled(self);
+    weft__spend(self);
     return 1;
 }
 

@@ -382,12 +382,11 @@ static int begin_await(struct weft__task **self, struct weft_future *future, int
         return weft__outside();
     if (!future)
         return weft__misuse(-EINVAL, "no future");
-    weft__spend(*self);
     if (!weft__future_look(future, &found))
         return weft__enter(self);
     if (result)
         *result = found;
-    weft__spend_cancelled(*self);
+    weft__spend(*self);
     return 1;
 }
 

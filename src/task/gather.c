@@ -62,7 +62,7 @@ int weft_gather(const weft_awaitable *list, uint32_t count, int64_t *results, ui
         return weft__outside();
     if (flags & ~(uint32_t)WEFT_GATHER_KEEP)
         return weft__misuse(-EINVAL, "flags that there are not");
-    weft__spend(self); /* before the list is looked at: tasks may be gone afterwards */
+    weft__give_way(self); /* before the list is looked at: tasks may be gone afterwards */
     result = weft__list_check(self, list, count, true);
     if (result == 0)
         result = begin(&all, self, list, count, count, "gather");
@@ -78,7 +78,7 @@ int weft_gather(const weft_awaitable *list, uint32_t count, int64_t *results, ui
     else
         result = keep ? (int)failed : (int)all.first_error;
     weft__watches_end(&all);
-    weft__spend_cancelled(self);
+    weft__spend(self);
     if (result < 0 && !cut)
         self->cause = WEFT_CAUSE_NONE; /* somebody's result: nobody has refused the caller */
     return result;
@@ -105,7 +105,7 @@ int weft_race(const weft_awaitable *list, uint32_t count, int64_t *results)
         return weft__outside();
     if (count == 0 || count > INT32_MAX)
         return weft__misuse(-EINVAL, "nobody races, or too many");
-    weft__spend(self); /* before the list is looked at: tasks may be gone afterwards */
+    weft__give_way(self); /* before the list is looked at: tasks may be gone afterwards */
     result = weft__list_check(self, list, count, true);
     if (result == 0)
         result = begin(&all, self, list, count, 1, "race");
@@ -119,6 +119,6 @@ int weft_race(const weft_awaitable *list, uint32_t count, int64_t *results)
     if (result < 0)
         (void)weft__task_refuse(self);
     weft__watches_end(&all);
-    weft__spend_cancelled(self);
+    weft__spend(self);
     return result;
 }

@@ -30,7 +30,7 @@ static int join(weft_task handle, int *result, bool consumes)
 
     if (!self)
         return weft__outside();
-    weft__spend(self);
+    weft__give_way(self);
     task = weft__task_find(self->reactor, handle, &error);
     if (!task)
         return weft__task_not_found(handle, error, consumes);
@@ -53,7 +53,7 @@ static int join(weft_task handle, int *result, bool consumes)
         task->heard = true;
         if (consumes)
             weft__task_release(task);
-        weft__spend_cancelled(self);
+        weft__spend(self);
     }
     if (result)
         *result = joiner.result;

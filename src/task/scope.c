@@ -258,7 +258,9 @@ static void settle_deadline(struct weft__scope *scope)
     deadline_passed(&scope->timer);
 }
 
-static int close_scope(struct weft__scope *scope, struct weft__task *self)
+/* Inline, so that a backtrace shows the call that waits. */
+static inline __attribute__((always_inline)) int close_scope(struct weft__scope *scope,
+                                                             struct weft__task *self)
 {
     do { /* clean-up actions may spawn */
         wait_for_children(scope, self, weft__waits_closing, WEFT_NEVER);
@@ -277,7 +279,7 @@ static int close_scope(struct weft__scope *scope, struct weft__task *self)
     return edge_result(scope, self);
 }
 
-int weft__scope_close(weft_scope *public_scope)
+static inline __attribute__((always_inline)) int close_public(weft_scope *public_scope, bool spends)
 {
     struct weft__scope *scope = inside(public_scope);
     struct weft__task *self = weft__task_self();
@@ -292,16 +294,21 @@ int weft__scope_close(weft_scope *public_scope)
         return weft__misuse(-EPERM, "not the innermost open scope of the task");
     weft__enter_release(self);
     weft__give_way(self);
+    if (spends)
+        weft__spend(self);
     return close_scope(scope, self);
 }
 
+int weft__scope_close(weft_scope *scope)
+{
+    return close_public(scope, false);
+}
+
+/* Of a scope with nobody in it this is answered at once; it gives way while the scope is open,
+   since others may have hold of it. */
 int weft_scope_close(weft_scope *scope)
 {
-    const struct weft__task *self = weft__task_self();
-
-    if (self && !self->stays)
-        weft__reactor_spend(self->reactor); /* of a scope with nobody in it, an answer at once */
-    return weft__scope_close(scope);
+    return close_public(scope, true);
 }
 
 /* A close that nobody reads the result of: a failure not yet taken notice of becomes the task's. */

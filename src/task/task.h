@@ -215,17 +215,11 @@ static inline void weft__give_way(const struct weft__task *self)
 }
 
 /* A call that may be answered at once spends the turn's budget as a switch does, and gives way when
-   that is used up (decision 78): before it looks at anything, or, if it was entered under a
-   cancellation, when it has its answer: until then no time may pass. */
+   that is used up: once it has its answer, so that nothing it was asked about is gone by then
+   (decision 78). */
 static inline void weft__spend(const struct weft__task *self)
 {
-    weft__give_way(self);
-    if (__builtin_expect(!(self->visible | self->stays), 1))
-        weft__reactor_spend(self->reactor);
-}
-static inline void weft__spend_cancelled(const struct weft__task *self)
-{
-    if (__builtin_expect(self->visible && !self->stays, 0))
+    if (__builtin_expect(!self->stays, 1))
         weft__reactor_spend(self->reactor);
 }
 

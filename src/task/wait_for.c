@@ -120,14 +120,14 @@ int weft_wait_for(weft_awaitable awaitable, int64_t *result, int64_t deadline)
 
     if (!self)
         return weft__outside();
-    weft__spend(self); /* before it is looked at: a task may be gone afterwards */
+    weft__give_way(self); /* before it is looked at: a task may be gone afterwards */
     error = weft__list_check(self, &awaitable, 1, true);
     if (error < 0)
         return error;
     if (weft__awaitable_peek(self, &awaitable, &found)) {
         if (result)
             *result = found;
-        weft__spend_cancelled(self);
+        weft__spend(self);
         return 0;
     }
     error = weft__admit(self);
@@ -176,7 +176,6 @@ int weft_wait(const weft_awaitable *list, uint32_t count, bool *done, enum weft_
         return weft__outside();
     if (count == 0 || count > INT32_MAX || (unsigned)until > WEFT_FIRST_ERROR)
         return weft__misuse(-EINVAL, "nothing to wait for, or no such way of waiting");
-    weft__spend(self); /* before the list is looked at: tasks may be gone afterwards */
     result = weft__list_check(self, list, count, false);
     if (result == 0)
         result = weft__watches_begin(&all, self, list, count, "wait");
@@ -192,6 +191,6 @@ int weft_wait(const weft_awaitable *list, uint32_t count, bool *done, enum weft_
         result = (int)all.done;
     weft__watches_leave(&all, self);
     weft__watches_end(&all);
-    weft__spend_cancelled(self);
+    weft__spend(self);
     return result;
 }

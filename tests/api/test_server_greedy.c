@@ -115,7 +115,8 @@ static int main_greedy(void *arg)
             (void)weft_send_all(fd, much, LIMIT / 2 + 1000, NULL);
         while (counts_of(server).over_bytes == 0)
             ok(weft_sleep(1000000));
-        ck_assert_int_eq(said, -EDQUOT);
+        if (handlers[i] != gives || !net_is_rough()) /* there more may come than can be given */
+            ck_assert_int_eq(said, -EDQUOT);
         ck_assert_uint_eq(counts_of(server).active, 0);
         ok(weft_close(fd));
         ok(weft_server_close(server));

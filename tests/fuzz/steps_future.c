@@ -339,7 +339,7 @@ int step_await(struct task *task, const struct step *step)
     if (result == 0 && !cell->settled && cell->may_be_cancelled && value == -ECANCELED)
         settled(cell, value);
     result = wait_end(wait, result, 0);
-    if (cell->resets != resets) /* it gave way before it looked, or had its answer and then did */
+    if (cell->resets != resets) /* it had its answer, and then gave way */
         return result;
     if (before && result != 0 && deadline == WEFT_NEVER)
         broke("future %d is settled, and task %d is told %d", (int)(cell - cells), task_index(task),

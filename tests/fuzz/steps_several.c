@@ -160,7 +160,7 @@ static bool may_be(const struct item *item, int64_t result)
     }
 }
 
-/* Whoever waits holds it; but the call gives way before it looks at it. */
+/* Whoever waits holds it; but a call that has its answer may give way before it returns. */
 static bool was_reset(const struct item *item)
 {
     return item->kind == FUTURE && item->cell->resets != item->resets;

@@ -370,8 +370,7 @@ int step_join(struct task *task, const struct step *step)
     if (result == -EDEADLK && !waits_for(target, task, false) && model.gathering == 0 &&
         !someone_closes())
         broke("task %d would not wait for itself", task_index(task));
-    if (deadlock && !call.before && !(result == -ECANCELED && view_of(task).may) &&
-        result != -EDEADLK && result != -EXDEV)
+    if (deadlock && !call.before && result != -EDEADLK && result != -EXDEV)
         broke("task %d waits for itself: %d", task_index(task), result);
     if (result != 0 && result != -ECANCELED && result != -EDEADLK && result != -ESTALE &&
         result != -EXDEV)

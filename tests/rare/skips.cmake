@@ -24,7 +24,9 @@ set(yield_sync_lock costs)                # counts turns
 set(yield_task
     cycles_of_joins                       # a task joins one that is spawned after it
     yield_is_fair)                        # counts what runs between two calls
-set(yield_wait wait_for_owns cycle)       # cancelled, or joined, before what it waits for has begun
+set(yield_wait
+    wait_for_owns cycle                   # cancelled, or joined, before what it waits for has begun
+    wait_for_what_is_settled)             # counts switches
 set(yield_race_future race_41)             # settled and cancelled before it has come to its wait
 set(yield_race_task race_42)              # the other one has ended when it is cancelled
 set(yield_costs nobody_waits)               # counts turns
