@@ -69,9 +69,22 @@ static void broken(struct weft__net_local *local, int error)
     changed(local, ALL_EVENTS);
 }
 
+/* Those who wait for room in a datagram socket: nothing keeps account of them, so
+   all are told, and look. */
+static void room_for_datagrams(struct weft__sim_net *net)
+{
+    for (struct weft__net_local *local = net->locals, *next; local; local = next) {
+        next = local->next;
+        if (is_datagrams(local))
+            changed(local, POLLOUT);
+    }
+}
+
 /* Tells the other end, if there is one, and frees. */
 static void local_free(struct weft__net_local *local, int error)
 {
+    bool datagrams = is_datagrams(local);
+    struct weft__sim_net *net = local->net;
     struct weft__net_local *other;
 
     /* first: files that are dropped with it may be the other end's last */
@@ -83,6 +96,8 @@ static void local_free(struct weft__net_local *local, int error)
     if (local->next)
         local->next->link = local->link;
     weft__sim_free(local);
+    if (datagrams)
+        room_for_datagrams(net);
     if (!other)
         return;
     other->other = NULL;
@@ -357,16 +372,6 @@ static int32_t stream_receive(struct weft__net_local *local, struct weft__sim_tr
     return (int32_t)size;
 }
 
-/* Those who wait for room in a datagram socket: nothing keeps account of them. */
-static void room_for_datagrams(struct weft__sim_net *net)
-{
-    for (struct weft__net_local *local = net->locals, *next; local; local = next) {
-        next = local->next;
-        if (is_datagrams(local))
-            changed(local, POLLOUT);
-    }
-}
-
 /* One message; what does not fit is lost. */
 static int32_t packet_receive(struct weft__net_local *local, struct weft__sim_transfer *transfer)
 {
@@ -483,6 +488,18 @@ static int32_t unix_send(struct weft__sim *sim, struct weft__sim_file *file,
     return put(local, other, transfer, size);
 }
 
+/* Whose messages go by a name: whether the one of that name has room. */
+static bool peer_has_room(const struct weft__net_local *local)
+{
+    const struct weft__net_local *to;
+    int error;
+
+    if (local->state != WEFT__NET_OPEN)
+        return true;
+    to = owner_of(local->net, &local->peer_name, &error);
+    return !to || (int64_t)to->in.count * 4 <= local->options.send_room;
+}
+
 static uint32_t unix_poll(struct weft__sim *sim, struct weft__sim_file *file)
 {
     const struct weft__net_local *local = local_of(file);
@@ -496,7 +513,8 @@ static uint32_t unix_poll(struct weft__sim *sim, struct weft__sim_file *file)
         events |= POLLIN | POLLRDHUP;
     if (local->in.count > 0 || local->queue || local->marks.first)
         events |= POLLIN;
-    if (local->state != WEFT__NET_LISTENING && is_writable(local))
+    if (is_datagrams(local) ? peer_has_room(local)
+                            : local->state != WEFT__NET_LISTENING && is_writable(local))
         events |= POLLOUT;
     return events;
 }

@@ -182,6 +182,7 @@ static int main_full(void *arg)
     flow.fd = fds[1];
     WEFT_SCOPE(s) {
         same(weft_spawn(&s, fills, &flow, 0, &opt), 0);
+        ck_assert_int_gt(weft_poll(fds[0], POLLIN), 0);
         ok(weft_sleep(2000000));
         ok(weft_cancel(task));
         same(weft_join(task, NULL), 0);
