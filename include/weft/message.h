@@ -71,8 +71,8 @@ WEFT_API ssize_t weft_send_segments(int fd, const void *buffer, size_t size, uin
 /*
  * One datagram, or, where weft_socket_opt.join_datagrams has been set, several of one sender, one
  * behind the other: *segment is how long each of them was, but for the last, which may be shorter.
- * There should be room for 65,535 bytes: what there is no room for is lost. flags, address, length:
- * as weft_recvfrom.
+ * There should be room for 65,535 bytes: what there is no room for is lost. Descriptors that come
+ * with it are closed. flags, address, length: as weft_recvfrom.
  * Returns the count of bytes, as weft_recvfrom; *segment is that count when it is one datagram.
  */
 WEFT_API ssize_t weft_recv_segments(int fd, void *buffer, size_t size, uint32_t *segment, int flags,

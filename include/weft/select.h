@@ -26,8 +26,10 @@
  * The objects that are named must outlive the call: memory that is given back while a select waits
  * for it is read afterwards. Closing them meanwhile is another matter, and in order: a queue that
  * anybody shuts down is ready, with -ESHUTDOWN; a descriptor that a task of this reactor closes
- * (weft_close) is ready, with -ECANCELED as its result and the select's winner; a lock whose holder
- * ends is ready, with -EOWNERDEAD. An event, semaphore or lock has no end: nobody may destroy it.
+ * (weft_close) is ready and the select's winner, with -ECANCELED as its result, or -EBADF when the
+ * operation had not begun yet; a lock whose holder ends is ready, with -EOWNERDEAD. An event,
+ * semaphore or lock has no end: nobody may destroy it; and a stream, a process or a set of signals
+ * is closed after the select that waits for it.
  *
  * Tasks and futures are waited for, not owned: a select that ends leaves them as they are.
  * (weft_race, in weft/await.h, owns and cancels what loses.)

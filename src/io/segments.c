@@ -6,6 +6,7 @@
  * is not tried again within the call.
  */
 #include <weft/message.h>
+#include <weft/net.h>
 
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -19,6 +20,10 @@ enum { SEGMENTS_MAX = 64, BYTES_MAX = 65507 };
 union control { /* aligned */
     struct cmsghdr header;
     char bytes[CMSG_SPACE(sizeof(int))];
+};
+union received { /* with room for what other options of the socket have put before it */
+    struct cmsghdr header;
+    char bytes[512];
 };
 
 /* -- sending ------------------------------------------------------------------------------------
@@ -120,6 +125,19 @@ ssize_t weft_send_segments(int fd, const void *buffer, size_t size, uint16_t seg
 /* -- receiving ----------------------------------------------------------------------------------
  */
 
+/* Descriptors that nobody asked for: whoever sends to a Unix socket can send them along. */
+static void drop_rights(struct cmsghdr *header)
+{
+    size_t size = header->cmsg_len - CMSG_LEN(0);
+
+    for (size_t at = 0; at + sizeof(int) <= size; at += sizeof(int)) {
+        int fd;
+        memcpy(&fd, CMSG_DATA(header) + at, sizeof fd);
+        if (fd >= 0)
+            (void)weft_close(fd);
+    }
+}
+
 /* How long each of them was; `whole`: it is one. */
 static uint32_t segment_of(struct msghdr *message, uint32_t whole)
 {
@@ -128,13 +146,15 @@ static uint32_t segment_of(struct msghdr *message, uint32_t whole)
     for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at))
         if (at->cmsg_level == IPPROTO_UDP && at->cmsg_type == UDP_GRO)
             memcpy(&size, CMSG_DATA(at), sizeof size);
+        else if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SCM_RIGHTS)
+            drop_rights(at);
     return size > 0 && (uint32_t)size < whole ? (uint32_t)size : whole;
 }
 
 ssize_t weft_recv_segments(int fd, void *buffer, size_t size, uint32_t *segment, int flags,
                            struct sockaddr *address, socklen_t *length)
 {
-    union control control;
+    union received control;
     struct iovec vector = {buffer, size};
     struct msghdr message = {.msg_name = address,
                              .msg_iov = &vector,

@@ -192,7 +192,7 @@ int weft_socket_get(int fd, struct weft_socket_opt *opt)
         return weft__misuse(-EINVAL, "the options' size was not set");
     memset(&all, 0, sizeof all);
     all.size = opt->size;
-    if (opt->size == sizeof all)
+    if (opt->size >= offsetof(struct weft_socket_opt, refused) + sizeof opt->refused)
         all.refused = opt->refused;
     error = get_all(fd, &all);
     if (error == 0)

@@ -291,6 +291,8 @@ int weft__host_child_group(int pid, int pidfd)
 
 int weft__host_group_signal(int group, int number)
 {
+    if (group <= 1 || group == getpgrp())
+        return -ENOTSUP; /* -1 would be everybody */
     return kill(-group, number) < 0 ? -errno : 0;
 }
 

@@ -517,6 +517,8 @@ int weft__host_group_signal(int group, int number)
     bool any;
 
     weft__sim_charge(sim);
+    if (group <= 1)
+        return -ENOTSUP;
     if (number < 0 || number > SIGNAL_LAST)
         return -EINVAL;
     any = tell_group(sim, group, number, &sim->running->dice);

@@ -261,7 +261,10 @@ static int main_groups(void *arg)
 
     other = start(CHILD_ARGS("sleep"), OPT(.group = WEFT_GROUP_SAME));
     same(weft_process_signal_group(other, SIGHUP), -ENOTSUP);
-    return weft_process_close(other); /* it alone: we live */
+    same(weft_process_close(other), 0);                          /* it alone: we live */
+    other = start(CHILD_ARGS("sleep"), OPT(.group = getpgrp())); /* ours, by its number */
+    same(weft_process_signal_group(other, 0), -ENOTSUP);
+    return weft_process_close(other);
 }
 
 TEST(groups)

@@ -120,6 +120,13 @@ static int main_unix(void *arg)
             note(got, (size_t)n, seen);
         }
     }
+    /* what else comes along is closed: there would be two descriptors more at the end */
+    int sent[2] = {here, there};
+    unsigned char byte;
+    uint32_t segment = 0;
+    ck_assert_int_eq(weft_send_fds(here, "x", 1, sent, 2), 1);
+    ck_assert_int_eq(weft_recv_segments(there, &byte, 1, &segment, 0, NULL, NULL), 1);
+    ck_assert_uint_eq(segment, 1);
     ok(weft_close(here));
     return weft_close(there);
 }
@@ -136,12 +143,14 @@ static int main_join(void *arg)
     static unsigned char bytes[ALL], got[65535];
     const struct weft_socket_opt join = {.size = sizeof join, .join_datagrams = true};
     struct weft_socket_opt back = {.size = sizeof back};
-    int here = udp_here(NULL), there = udp_here(&join), seen[MANY + 1] = {0}, messages = 0;
+    int here = udp_here(NULL), there = udp_here(&join), seen[MANY + 1] = {0}, messages = 0, one = 1;
     struct sockaddr_in to = loopback(weft_local_port(there)), from = {.sin_family = 0};
     socklen_t length = sizeof from;
     uint32_t segment = 0;
 
     (void)arg;
+    /* its stamps come before the length; the simulated kernel has none */
+    (void)weft_setsockopt(there, SOL_SOCKET, SO_TIMESTAMP, &one, sizeof one);
     fill(bytes);
     ok(weft_socket_get(there, &back));
     ck_assert(back.join_datagrams);
