@@ -38,8 +38,8 @@ struct weft_stream_opt {
  * it then owns: close the stream, not the descriptor. On error the descriptor stays the caller's.
  * The way that a pipe does not go answers -EBADF.
  * Returns 0 and *stream; -EINVAL (no stream: a file, datagrams; bad options), -ENOMEM, -EBADF,
- * -EBUSY (something is in flight on fd, or a stream has it), -ENOTCONN (its connect failed),
- * -EXDEV.
+ * -EBUSY (something is in flight on fd, a poll too; or a reader, a writer or a stream has it),
+ * -ENOTCONN (its connect failed), -EXDEV.
  */
 WEFT_API WEFT_NODISCARD int weft_stream_open(int fd, const struct weft_stream_opt *opt,
                                              weft_stream **stream);
@@ -176,10 +176,10 @@ WEFT_API int weft_stream_shutdown(weft_stream *stream) WEFT_SUSPENDS;
  * end, errors not told yet and the options go along; the peer notices nothing.
  *
  * _detach ends what is in flight and waits for that, no longer. Returns 0; -EBUSY a task is inside
- * a call on it, a view is lent, or it is a server's or a transport's; -ENOTCONN a pipe that was
- * shut down; -ENOMEM, and then it goes on as before; -ECANCELED, -EBADF, -EXDEV. Afterwards calls
- * on it answer -EXDEV, but for _attach and those that close it, which do it where they are called.
- * A stream that nobody attaches or closes is lost, with its descriptor.
+ * a call on it or on its descriptor, a view is lent, or it is a server's or a transport's;
+ * -ENOTCONN a pipe that was shut down; -ENOMEM, and then it goes on as before; -ECANCELED, -EBADF,
+ * -EXDEV. Afterwards calls on it answer -EXDEV, but for _attach and those that close it, which do
+ * it where they are called. A stream that nobody attaches or closes is lost, with its descriptor.
  *
  * _attach makes it the calling task's reactor's. Never suspends. Returns 0; -EINVAL it is not
  * detached; -EXDEV, -EBUSY, -EBADF another has used, or closed, the descriptor meanwhile; -ENOMEM.

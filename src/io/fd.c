@@ -219,6 +219,18 @@ void weft__fd_watch_end(struct weft__io *io, struct weft__fd *record)
         weft__fd_forget(io, record);
 }
 
+bool weft__fd_used(const struct weft__io *io, int fd, const struct weft__fd *record)
+{
+    uint64_t word = atomic_load_explicit(&record->owner, memory_order_relaxed);
+
+    if (__builtin_expect(record->uses == 0, 1))
+        return false;
+    for (const struct weft__fd_use *use = io->uses; use; use = use->next)
+        if (use->fd == fd && use->claim == word >> 32 && !use->given_up)
+            return true;
+    return false;
+}
+
 void weft__fd_uses_cancel(struct weft__io *io, int fd)
 {
     for (struct weft__fd_use *use = io->uses; use; use = use->next)

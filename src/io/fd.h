@@ -53,6 +53,7 @@ struct weft__fd_use {
     struct weft__op *op;
     int fd;
     uint32_t claim; /* of the record, as it was */
+    bool given_up;  /* its end is on the way, and nobody waits for it but who closes */
 };
 
 struct weft__fd {
@@ -159,6 +160,7 @@ static inline void weft__fd_use_begin(struct weft__io *io, struct weft__fd *reco
     op->id = 0;
     use->op = op;
     use->fd = fd;
+    use->given_up = false;
     use->claim = (uint32_t)(atomic_load_explicit(&record->owner, memory_order_relaxed) >> 32);
     use->next = io->uses;
     use->link = &io->uses;
@@ -181,6 +183,8 @@ static inline void weft__fd_use_end(struct weft__io *io, struct weft__fd *record
         weft__fd_wake_closer(io, record);
 }
 
+/* Does anybody use it beside who has its sides? Not those whose use is given up. */
+bool weft__fd_used(const struct weft__io *io, int fd, const struct weft__fd *record);
 /* Asks for the end of all that are in flight on `fd`. */
 void weft__fd_uses_cancel(struct weft__io *io, int fd);
 

@@ -111,6 +111,8 @@ static int find(struct weft__io *io, int fd, struct weft__fd **record, int *ways
         return error;
     if ((*record)->sides[WEFT__READER] || (*record)->sides[WEFT__WRITER])
         return weft__fd_refuse(*record);
+    if (weft__fd_used(io, fd, *record))
+        return weft__misuse(-EBUSY, "another call, or a watcher, uses the descriptor");
     *ways = ways_of(fd);
     if (*ways == -EBADF)
         weft__fd_forget(io, *record);

@@ -108,6 +108,15 @@ static int pack(struct weft_stream *stream)
     return 0;
 }
 
+/* Is something in flight that ends by itself, or has been told to? */
+static bool is_ending(const struct weft_stream *stream)
+{
+    const struct weft__fd *record = stream->record;
+
+    return weft__op_in_flight(&stream->receive) || weft__op_in_flight(&stream->give) ||
+           (record->uses > 0 && !weft__fd_used(stream->io, stream->fd, record));
+}
+
 /* Ends what is in flight. No task is inside a call, so the waits are the kernel's and short. */
 static void halt(struct weft__task *self, struct weft_stream *stream)
 {
@@ -120,7 +129,7 @@ static void halt(struct weft__task *self, struct weft_stream *stream)
     weft__op_cancel(self->reactor, &stream->receive);
     weft__op_cancel(self->reactor, &stream->give);
     stream->record->closer = &wait;
-    while (weft__op_in_flight(&stream->receive) || weft__op_in_flight(&stream->give))
+    while (is_ending(stream))
         weft__wait_for_wake(self, &wait, false);
     stream->record->closer = NULL;
 }
@@ -155,7 +164,10 @@ int weft_stream_detach(weft_stream *stream)
     if (error < 0)
         return error;
     halt(self, stream);
-    error = pack(stream);
+    if (stream->record->uses > 0)
+        error = weft__misuse(-EBUSY, "another call uses the descriptor");
+    else
+        error = pack(stream);
     if (error < 0) {
         go_on(stream);
         return error;

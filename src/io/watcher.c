@@ -66,6 +66,7 @@ static void remove_watcher(struct weft__watcher *watcher)
 
     unlist(watcher);
     watcher->state = WEFT__WATCHER_LEAVES;
+    watcher->use.given_up = true;
     if (state == WEFT__WATCHER_ARMED) {
         weft__op_cancel(reactor, &watcher->op);
     } else if (state == WEFT__WATCHER_READY) {

@@ -324,5 +324,33 @@ TEST(lent_and_given_back)
     same(weft_run(main_whose, NULL, 0, &opt), 0);
 }
 
+/* A stream would take what those who poll wait for, and have them miss it. */
+static int main_stream(void *arg)
+{
+    struct poller poller = {.events = POLLIN};
+    weft_stream *stream;
+    int here, there;
+
+    (void)arg;
+    net_pair(&here, &there);
+    poller.fd = here;
+    WEFT_SCOPE(s) {
+        same(weft_spawn(&s, polls, &poller, 0, NULL), 0);
+        same(weft_yield(), 0);
+        ck_misuse(weft_stream_open(here, NULL, &stream), -EBUSY, "weft_stream_open", "uses");
+        same(weft_send(there, "x", 1, 0), 1);
+    }
+    same(poller.result, POLLIN);
+    same(weft_stream_open(here, NULL, &stream), 0);
+    same(weft_stream_detach(stream), 0);
+    same(weft_stream_close(stream), 0);
+    return weft_close(there);
+}
+TEST(no_stream_meanwhile)
+{
+    net_run(main_stream);
+}
+
 TEST_MAIN("poll", 60, ready_already, several_beside_a_reader, half_closed_and_full,
-          cancelled_timed_out_and_closed, drained, refused, lent_and_given_back)
+          cancelled_timed_out_and_closed, drained, refused, lent_and_given_back,
+          no_stream_meanwhile)

@@ -504,6 +504,31 @@ TEST(refused)
     net_run(main_refused);
 }
 
+/* A stream would take what it is called for; once it is removed, its poll harms nobody, and a
+   stream that moves waits for the end of that. */
+static int main_stream(void *arg)
+{
+    struct seen seen = {.calls = 0};
+    weft_stream *stream;
+    int here, there;
+
+    (void)arg;
+    net_pair(&here, &there);
+    same(weft_add_reader(here, on_reader, &seen), 0);
+    ck_misuse(weft_stream_open(here, NULL, &stream), -EBUSY, "weft_stream_open", "uses");
+    same(weft_remove_reader(here), 1);
+    same(weft_stream_open(here, NULL, &stream), 0);
+    same(weft_stream_detach(stream), 0);
+    same(weft_stream_attach(stream), 0);
+    same(weft_stream_close(stream), 0);
+    same(seen.calls, 0);
+    return weft_close(there);
+}
+TEST(no_stream_meanwhile)
+{
+    net_run(main_stream);
+}
+
 TEST_MAIN("reader", 60, told_while_it_is_ready, never_called_once_removed, from_within, both_sides,
           many, trouble_is_kept, closed_under_it, closed_behind_our_back, asked_for_at_the_end,
-          left_behind, refused)
+          left_behind, refused, no_stream_meanwhile)
