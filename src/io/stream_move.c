@@ -199,15 +199,15 @@ int weft_stream_attach(weft_stream *stream)
     if (!stream || !weft__stream_detached(stream))
         return weft__misuse(-EINVAL, "no stream, or one that is not detached");
     io = weft__io_of(self->reactor);
-    error = weft__fd_find(io, stream->fd, &record);
-    if (error < 0)
-        return error;
-    if (record->sides[WEFT__READER] || record->sides[WEFT__WRITER])
-        return weft__fd_refuse(record);
     if (!io->buffers)
         io->buffers = weft__buffers_new(self->reactor);
     if (!io->buffers)
         return -ENOMEM;
+    error = weft__fd_find(io, stream->fd, &record); /* the claim is kept: nothing fails after it */
+    if (error < 0)
+        return error;
+    if (record->sides[WEFT__READER] || record->sides[WEFT__WRITER])
+        return weft__fd_refuse(record);
     weft__stream_enlist(stream, io, record);
     stream->writes = 0; /* the ring here holds no file of it yet */
     stream->paused = stream->to_memory = false;

@@ -1,6 +1,7 @@
 /*
  * A stream that cannot be packed, for want of memory, stays where it is and goes on. Would catch
- * bytes lost by a move that failed half-way, and a receive or a send that is not begun again.
+ * bytes lost by a move that failed half-way, a receive or a send that is not begun again, and a
+ * descriptor that stays with the reactor that had no memory for the stream.
  */
 #include "base/memory.h"
 #include "support/net.h"
@@ -63,4 +64,43 @@ TEST(no_memory_for_what_is_held)
     net_run(main_no_memory);
 }
 
-TEST_MAIN("unit.io.stream_move", 30, no_memory_for_what_is_held)
+/* A reactor that has had no stream so far makes its pool of buffers first. */
+static int attach_in_vain(void *arg)
+{
+    int error;
+
+    weft__alloc_fail_after(1);
+    error = weft_stream_attach(arg);
+    weft__alloc_fail_after(0);
+    ck_assert_int_eq(error, -ENOMEM);
+    return 0;
+}
+
+static int main_no_pool(void *arg)
+{
+    struct weft_spawn_opt far = {.size = sizeof far, .reactor = WEFT_ON(1)};
+    int here, there;
+    weft_stream *stream;
+    char byte;
+
+    (void)arg;
+    net_pair(&here, &there);
+    ok(weft_stream_open(here, NULL, &stream));
+    ok(weft_stream_detach(stream));
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, attach_in_vain, stream, 0, &far));
+    }
+    ok(weft_stream_attach(stream)); /* the other has not kept the descriptor */
+    ok(weft_send_all(there, "x", 1, NULL));
+    ck_assert_int_eq(weft_stream_read(stream, &byte, 1, 0), 1);
+    ok(weft_stream_close(stream));
+    return weft_close(there);
+}
+TEST(no_memory_where_it_goes)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
+
+    ck_assert_int_eq(weft_run(main_no_pool, NULL, 0, &opt), 0);
+}
+
+TEST_MAIN("unit.io.stream_move", 30, no_memory_for_what_is_held, no_memory_where_it_goes)
