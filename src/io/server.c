@@ -104,6 +104,9 @@ static int check_given(const struct weft_server_opt *opt, const char *address, b
             weft__host_getsockopt(opt->fds[i], SOL_SOCKET, SO_ACCEPTCONN, &listens, &length);
         if (error < 0 || !listens)
             return error == -EBADF ? error : -EINVAL;
+        for (uint32_t j = 0; j < i; j++)
+            if (opt->fds[j] == opt->fds[i])
+                return weft__misuse(-EINVAL, "the same socket twice");
     }
     return 0;
 }

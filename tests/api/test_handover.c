@@ -495,6 +495,7 @@ TEST(what_is_no_hand_over)
 static int main_arguments(void *arg)
 {
     int port, listener = net_listen(&port), plain = weft_socket(AF_INET, SOCK_STREAM, 0), fds[1];
+    const int twice[] = {listener, listener};
     struct weft_listen_opt turns_away = {.size = sizeof turns_away, .turn_away = true};
     struct weft_server_opt opt = {.size = sizeof opt, .fds = &plain, .fd_count = 1};
     weft_server *server;
@@ -513,7 +514,13 @@ static int main_arguments(void *arg)
     ck_assert_int_eq(weft_start_server(&server, "127.0.0.1:0", answer, NULL, &opt), -EINVAL);
     opt.listen = &turns_away;
     ck_assert_int_eq(weft_start_server(&server, NULL, answer, NULL, &opt), -EINVAL);
-    opt.listen = NULL; /* after all of which it is the caller's */
+    opt.listen = NULL;
+    opt.fds = twice;
+    opt.fd_count = 2;
+    ck_misuse(weft_start_server(&server, NULL, answer, NULL, &opt), -EINVAL, "weft_start_server",
+              "twice");
+    opt.fds = &listener;
+    opt.fd_count = 1; /* after all of which it is the caller's */
     ok(weft_start_server(&server, NULL, answer, "old\n", &opt));
     ck_assert_int_eq(weft_server_port(server), port);
     ck_assert_int_eq(weft_server_listeners(server, NULL, 0), 1);
