@@ -176,7 +176,7 @@ WEFT_API int weft_stream_shutdown(weft_stream *stream) WEFT_SUSPENDS;
  * end, errors not told yet and the options go along; the peer notices nothing.
  *
  * _detach ends what is in flight and waits for that, no longer. Returns 0; -EBUSY a task is inside
- * a call on it or on its descriptor, a view is lent, or it is a server's or a transport's;
+ * a call on it or on its descriptor, a view is lent, or a server, transport or process has it;
  * -ENOTCONN a pipe that was shut down; -ENOMEM, and then it goes on as before; -ECANCELED, -EBADF,
  * -EXDEV. Afterwards calls on it answer -EXDEV, but for _attach and those that close it, which do
  * it where they are called. A stream that nobody attaches or closes is lost, with its descriptor.

@@ -152,6 +152,8 @@ static int open_end(struct weft_process *process, int which, int ours, int their
         error = weft_stream_open(ours, NULL, &process->streams[which]);
         if (error < 0)
             (void)weft_close(ours);
+        else
+            process->streams[which]->owner = process; /* so it does not move */
     }
     if (error < 0)
         weft__host_close(theirs);

@@ -88,7 +88,8 @@ struct weft_stream {
     struct weft__buffer *filling; /* what a receive without a pool fills, or NULL */
     struct weft__starved starved;
     struct weft__timer retry; /* when no request could be had */
-    void *owner; /* struct weft__budget (server.h) or struct weft_transport (transport.h) */
+    void *owner; /* struct weft__budget (server.h), struct weft_transport (transport.h), or, with
+                    `owned` 0, the process whose end it is: it may not move */
     struct weft__outbox *outbox; /* NULL until something is written behind what is not sent yet */
 };
 _Static_assert(offsetof(struct weft_stream, give) <= 128, "two lines");

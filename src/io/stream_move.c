@@ -149,7 +149,8 @@ static void go_on(struct weft_stream *stream)
 static int check(const struct weft_stream *stream)
 {
     if (stream->reading || stream->viewing || stream->writer || stream->owner)
-        return weft__misuse(-EBUSY, "a call, a view, a server or a transport has the stream");
+        return weft__misuse(-EBUSY,
+                            "a call, a view, a server, a transport or a process has the stream");
     return stream->record ? 0 : -ENOTCONN;
 }
 

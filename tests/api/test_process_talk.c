@@ -26,6 +26,11 @@ static int main_streams(void *arg)
         same(weft_stream_write(weft_process_stdin(process), "hello\n", 6, NULL), 6);
         expect_line(process, "hello\n");
     }
+    for (int i = 0; i < 3; i++) { /* they are the process's, which closes them here */
+        weft_stream *streams[] = {weft_process_stdin(process), weft_process_stdout(process),
+                                  weft_process_stderr(process)};
+        same(weft_stream_detach(streams[i]), -EBUSY);
+    }
     same(weft_process_close_stdin(process), 0);
     ck_assert_ptr_null(weft_process_stdin(process));
     same(weft_process_close_stdin(process), 0);
