@@ -40,6 +40,19 @@ static struct weft__buffer *copy_of(const struct weft__buffer *buffer, uint32_t 
     return copy;
 }
 
+/* A copy of what is given and not sent. Its giver has done with it, so it may be hidden. */
+static struct weft__buffer *copy_of_given(const struct weft_stream *stream)
+{
+    const struct weft__buffer *given = stream->given;
+    struct weft__buffer *copy;
+
+    weft__san_unpoison(given->data + stream->given_offset, stream->given_length);
+    copy = copy_of(given, stream->given_offset, stream->given_length);
+    if (given->users > 1)
+        weft__buffer_read(given);
+    return copy;
+}
+
 static void free_all(struct weft__buffer *list)
 {
     while (list) {
@@ -98,7 +111,7 @@ static int pack(struct weft_stream *stream)
     if (!copy_held(stream, &list))
         return -ENOMEM;
     if (stream->given)
-        rest = copy_of(stream->given, stream->given_offset, stream->given_length);
+        rest = copy_of_given(stream);
     if (stream->given && !rest) {
         free_all(list);
         return -ENOMEM;

@@ -238,6 +238,52 @@ TEST(what_was_given_is_sent)
     run_on_two(main_given);
 }
 
+/* So is one whose giver holds the rest of the buffer, and what is before that no more. */
+static int main_given_part(void *arg)
+{
+    enum { GIVEN = 60000 };
+    const struct weft_socket_opt small = {.size = sizeof small, .send_buffer_size = 4096};
+    const struct weft_socket_opt narrow = {.size = sizeof narrow, .receive_buffer_size = 4096};
+    const struct weft_stream_opt large = {.size = sizeof large, .buffer_size = 65536};
+    static unsigned char bytes[GIVEN];
+    int here, there, from, source;
+    weft_stream *stream, *giver;
+    const void *view;
+    size_t seen;
+    uint64_t filled = 0;
+    ssize_t n;
+
+    (void)arg;
+    net_pair(&here, &there);
+    net_pair(&from, &source);
+    ok(weft_socket_set(here, &small));
+    ok(weft_socket_set(there, &narrow));
+    do { /* until the peer, who reads later, takes no more */
+        net_fill(bytes, GIVEN, 7, filled);
+        n = weft_send(here, bytes, GIVEN, MSG_DONTWAIT);
+        filled += n > 0 ? (uint64_t)n : 0;
+    } while (n > 0);
+    stream = stream_of(here);
+    ok(weft_stream_open(from, &large, &giver));
+    ok(weft_send_all(source, bytes, GIVEN, NULL));
+    ck_assert_int_eq(weft_stream_peek(giver, &view, &seen, 0), 1);
+    ck_assert_int_eq(weft_stream_give(stream, giver, --seen), (ssize_t)seen);
+    ck_assert_int_gt(weft_stream_write_pending(stream), 0);
+    ok(weft_stream_detach(stream));
+    ok(weft_stream_abort(giver));
+    WEFT_SCOPE(s) {
+        int what[2] = {there, (int)(filled + seen)};
+        ok(weft_spawn(&s, reads_to_the_end, what, sizeof what, NULL));
+        on(1, attach_and_close, stream);
+    }
+    ok(weft_close(source));
+    return weft_close(there);
+}
+TEST(part_of_a_buffer_is_sent)
+{
+    run_on_two(main_given_part);
+}
+
 /* -- ends ---------------------------------------------------------------------------------------
  */
 
@@ -452,5 +498,5 @@ TEST(a_server_keeps_its_own)
 }
 
 TEST_MAIN("api.stream_move", 60, bytes_flow_meanwhile, what_was_queued_is_sent,
-          what_was_given_is_sent, the_end_goes_along, an_error_goes_along, refused,
-          used_by_another_meanwhile, a_server_keeps_its_own)
+          what_was_given_is_sent, part_of_a_buffer_is_sent, the_end_goes_along, an_error_goes_along,
+          refused, used_by_another_meanwhile, a_server_keeps_its_own)
