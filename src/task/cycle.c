@@ -147,11 +147,17 @@ static bool has_deadline(const struct weft__task *task)
     return false;
 }
 
+/* How many more have to be done. */
+static uint32_t needed_of(const struct weft__watches *all)
+{
+    return all->wanted > all->done ? all->wanted - all->done : 0;
+}
+
 /* Do too few remain when `stuck` of them never end? */
 static bool too_few(const struct weft__watches *all, uint32_t stuck, const struct weft__task *task)
 {
     uint32_t left = all->count - all->done;
-    uint32_t needed = all->wanted > all->done ? all->wanted - all->done : 0;
+    uint32_t needed = needed_of(all);
 
     return left - stuck < needed && (needed == left || !has_deadline(task));
 }
@@ -229,22 +235,37 @@ bool weft__task_would_deadlock(struct weft__task *self, struct weft__task *task)
     return is_stuck(&search, task);
 }
 
-struct weft__task *weft__watches_deadlock(const struct weft__watches *all, struct weft__task *self)
+/* Is it one that may yet be done? The search is made once, for the first that needs it. */
+static bool is_free(const struct weft__watch *watch, struct weft__task *self, struct search *search)
+{
+    if (watch->state != WEFT__WATCH_ON || watch->future || !may_be_stuck(watch->task, self))
+        return true;
+    if (!search->stamp)
+        *search = search_from(self);
+    return !is_stuck(search, watch->task);
+}
+
+/* Looks no further than to as many as are needed: who takes one result after the other asks this
+   for each of them. */
+struct weft__task *weft__watches_deadlock(struct weft__watches *all, struct weft__task *self)
 {
     struct weft__task *any = NULL;
     struct search search = {0};
-    uint32_t stuck = 0;
+    uint32_t stuck = 0, can_end = 0;
 
-    for (uint32_t i = 0; i < all->count; i++) {
-        const struct weft__watch *watch = &all->watch[i];
-        if (watch->state != WEFT__WATCH_ON || watch->future || !may_be_stuck(watch->task, self))
+    while (all->past < all->count && all->watch[all->past].state == WEFT__WATCH_DONE)
+        all->past++;
+    for (uint32_t i = all->past; i < all->count; i++) {
+        if (can_end >= needed_of(all))
+            return NULL;
+        if (all->watch[i].state == WEFT__WATCH_DONE)
             continue;
-        if (!search.stamp)
-            search = search_from(self);
-        if (!is_stuck(&search, watch->task))
-            continue;
-        any = watch->task;
-        stuck++;
+        if (is_free(&all->watch[i], self, &search)) {
+            can_end++;
+        } else {
+            any = all->watch[i].task;
+            stuck++;
+        }
     }
     return stuck && too_few(all, stuck, self) ? any : NULL;
 }

@@ -172,7 +172,7 @@ int weft__watches_open(struct weft__watches *all, uint32_t count, bool scoped, c
     all->wait = (struct weft__wait){.what = what, .fd = -1};
     all->watch = all->in_frame;
     all->count = all->wanted = count;
-    all->done = 0;
+    all->done = all->past = 0;
     all->error_is_enough = false;
     all->first_error = 0;
     all->claim = NULL;
@@ -213,7 +213,7 @@ int weft__watches_begin(struct weft__watches *all, struct weft__task *self,
     return error;
 }
 
-int weft__watches_check(const struct weft__watches *all, struct weft__task *self)
+int weft__watches_check(struct weft__watches *all, struct weft__task *self)
 {
     const struct weft__task *stuck = weft__watches_deadlock(all, self);
 

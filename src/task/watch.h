@@ -47,6 +47,7 @@ struct weft__watches {
     struct weft__watch *watch; /* in the order of the list */
     uint32_t count;
     uint32_t done;
+    uint32_t past;             /* so many from the front are done, and were seen to be */
     uint32_t wanted;           /* so many done are enough */
     bool error_is_enough;      /* and so is one error */
     bool scoped;               /* `scope` is open */
@@ -83,9 +84,9 @@ static inline bool weft__watches_enough(const struct weft__watches *all)
 }
 /* -EDEADLK if so many of them wait for the caller meanwhile that too few are left; else 0. To be
    asked just before the next. */
-int weft__watches_check(const struct weft__watches *all, struct weft__task *self);
+int weft__watches_check(struct weft__watches *all, struct weft__task *self);
 /* One of those for which that is so, or NULL (cycle.c). */
-struct weft__task *weft__watches_deadlock(const struct weft__watches *all, struct weft__task *self);
+struct weft__task *weft__watches_deadlock(struct weft__watches *all, struct weft__task *self);
 /* Parks until enough are done: true. False: interrupted, which has not been delivered. */
 bool weft__watches_wait(struct weft__watches *all, struct weft__task *self, bool interruptible);
 /* Cancels those not done, but lets go of the shielded, and parks until all are. */

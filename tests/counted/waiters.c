@@ -331,6 +331,50 @@ static int room_for(int n)
     return given - 2 - (given - 2) % 10;
 }
 
+/* Results are taken in the order in which tasks end, one by one: what each takes is the same. */
+static int waits_its_turn(void *arg)
+{
+    (void)arg;
+    return weft_semaphore_acquire(&semaphore);
+}
+static uint64_t complete(int n)
+{
+    struct weft_spawn_opt opt = {.size = sizeof opt, .stack_size = 16384, .task = &task};
+    weft_awaitable *list = calloc((size_t)n, sizeof *list);
+    weft_completed *each;
+    int64_t result;
+
+    CHECK(list);
+    semaphore = (weft_semaphore)WEFT_SEMAPHORE_INIT(0);
+    WEFT_SCOPE(s) {
+        for (int i = 0; i < n; i++) {
+            is(weft_spawn(&s, waits_its_turn, NULL, 0, &opt), 0);
+            list[i] = weft_of_task(task);
+        }
+        is(weft_as_completed(&each, list, (uint32_t)n), 0);
+        settle();
+        steps = 0;
+        for (int i = 0; i < n; i++) {
+            is(weft_semaphore_release(&semaphore), 0);
+            is(weft_completed_next(each, NULL, &result, WEFT_NEVER), 1);
+        }
+        is(weft_completed_next(each, NULL, &result, WEFT_NEVER), 0);
+        now.going = steps;
+        is(weft_completed_close(each), 0);
+    }
+    free(list);
+    return now.going;
+}
+static int wrong_of_completed(int n)
+{
+    static const struct object completed = {.name = "as completed"};
+    struct round few = {.object = &completed, .n = n / 10}, many = {.object = &completed, .n = n};
+
+    few.going = complete(few.n);
+    many.going = complete(many.n);
+    return linear("taken", &few, &many, few.going, many.going);
+}
+
 static int wrong;
 /* One run for all of it, so that the stacks are there from the second round on. */
 static int count_all(void *arg)
@@ -346,6 +390,7 @@ static int count_all(void *arg)
     for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++)
         for (int way = 0; way < 4; way += objects[i].one_kind ? 2 : 1)
             wrong += wrong_of(&objects[i], way & 2 ? n / 10 : n, way & 1, !(way & 2));
+    wrong += wrong_of_completed(n / 10);
     return 0;
 }
 
