@@ -142,7 +142,8 @@ WEFT_API WEFT_NODISCARD int weft_gather(const weft_awaitable *list, uint32_t cou
  * effect all the same says so.
  *
  * Returns the winner's index; when the caller was cancelled first, that of the first that ended
- * with a value all the same, else -ECANCELED; -EINVAL also for an empty list; -ENOMEM.
+ * with a value all the same, else -ECANCELED; -EINVAL also for an empty list; -ENOMEM. -EPERM in
+ * WEFT_NO_SUSPEND, with nothing done, unless all are settled: losers would be waited for.
  */
 WEFT_API WEFT_NODISCARD int weft_race(const weft_awaitable *list, uint32_t count,
                                       int64_t *results) WEFT_SUSPENDS;

@@ -107,8 +107,8 @@ int weft_race(const weft_awaitable *list, uint32_t count, int64_t *results)
         return weft__misuse(-EINVAL, "nobody races, or too many");
     weft__give_way(self); /* before the list is looked at: tasks may be gone afterwards */
     result = weft__list_check(self, list, count, true);
-    if (result == 0)
-        result = begin(&all, self, list, count, 1, "race");
+    if (result == 0) /* unless all are settled it waits for the losers, so it may suspend */
+        result = begin(&all, self, list, count, self->stays ? count : 1, "race");
     if (result < 0)
         return result;
     all.wanted = 1;

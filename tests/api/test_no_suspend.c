@@ -102,6 +102,46 @@ TEST(one_task_only)
     net_run(main_others);
 }
 
+/* A race that is won already still has to see its losers out, and waits for that: it answers only
+   if there are none. The loser is not cancelled. */
+static int waits_for(void *arg)
+{
+    return weft_event_wait(arg);
+}
+
+static int main_race(void *arg)
+{
+    weft_event go = WEFT_EVENT_INIT;
+    weft_event *event = &go;
+    weft_task first, second;
+    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &first};
+    int result = -1;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, nothing, NULL, 0, &opt));
+        opt.task = &second;
+        ok(weft_spawn(&s, waits_for, event, 0, &opt));
+        ok(weft_await(first, NULL));
+        weft_awaitable list[] = {weft_of_task(second), weft_of_task(first)};
+        WEFT_NO_SUSPEND {
+            ck_assert_int_eq(weft_race(list, 2, NULL), -EPERM);
+        }
+        ck_assert_int_eq(weft_event_set(&go), 1);
+        ok(weft_await(second, &result));
+        ck_assert_int_eq(result, 0);
+        WEFT_NO_SUSPEND {
+            ck_assert_int_eq(weft_race(list, 2, NULL), 0); /* in the order of the list */
+        }
+    }
+    return 0;
+}
+
+TEST(race_with_losers)
+{
+    net_run(main_race);
+}
+
 TEST(outside_of_a_task)
 {
     int done = 0;
@@ -153,4 +193,4 @@ TEST(hook)
     net_run(main_hook);
 }
 
-TEST_MAIN("no_suspend", 20, calls, one_task_only, outside_of_a_task, hook)
+TEST_MAIN("no_suspend", 20, calls, one_task_only, race_with_losers, outside_of_a_task, hook)
