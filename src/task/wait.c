@@ -123,15 +123,21 @@ int64_t weft_after_ms(int64_t ms)
 
 /* -- `_until` twins ------------------------------------------------------------------------- */
 
-int weft__until_open(struct weft__until *until, int64_t deadline_ns)
+int weft__until_begin(struct weft__until *until, int64_t deadline_ns)
 {
     struct weft_scope_opt opt = {.size = sizeof opt,
                                  .deadline = deadline_ns > 0 ? deadline_ns : 1,
                                  .name = "until"};
+
+    return weft_scope_open(&until->scope, &opt);
+}
+
+int weft__until_open(struct weft__until *until, int64_t deadline_ns)
+{
     struct weft__task *self;
     int error = weft__enter(&self); /* first: a deadline that has passed hides no cancellation */
 
-    return error < 0 ? error : weft_scope_open(&until->scope, &opt);
+    return error < 0 ? error : weft__until_begin(until, deadline_ns);
 }
 
 int64_t weft__until_close(struct weft__until *until, int64_t result)

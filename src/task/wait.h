@@ -64,6 +64,8 @@ struct weft__until {
     struct weft_scope scope;
 };
 int weft__until_open(struct weft__until *until, int64_t deadline_ns);
+/* The same for a task that was admitted already; gives way to nobody. */
+int weft__until_begin(struct weft__until *until, int64_t deadline_ns);
 int64_t weft__until_close(struct weft__until *until, int64_t result);
 
 #endif

@@ -137,7 +137,7 @@ int weft_wait_for(weft_awaitable awaitable, int64_t *result, int64_t deadline)
     }
     if (awaitable.kind == WEFT_AWAITABLE_COROUTINE)
         return call_until(self, &awaitable, result, deadline);
-    error = weft__until_open(&until, deadline);
+    error = weft__until_begin(&until, deadline); /* giving way to nobody: it is there still */
     if (error < 0)
         return error;
     error = await_owned(self, &awaitable, result);
