@@ -208,9 +208,12 @@ static struct search search_from(struct weft__task *self)
 
 /* -- what is asked ---------------------------------------------------------------------------- */
 
-/* An ancestor cannot end before us: it closes the scope we are in. */
+/* An ancestor cannot end before us: it closes the scope we are in. So it has one open, which most
+   of those that are joined have not. */
 static bool is_self_or_above(const struct weft__task *task, const struct weft__task *self)
 {
+    if (task == self || !task->scope)
+        return task == self;
     for (; self; self = self->home->owner)
         if (task == self)
             return true;
