@@ -11,7 +11,8 @@
  * and those that waited for nobody but them, and so on. Who is left is stuck: each waits for others
  * who are, be it in a join, for the next value of a generator, for several, or for the children of
  * a scope that it closes. If what self is to wait for is among them, self would wait for itself.
- * So is whoever has a scope open around self: he ends after it.
+ * So is whoever has a scope open around self: he ends after it. Until then he may go on, though,
+ * and give a value to who asks, unless he waits for the end of those below him.
  *
  * Whoever waits for something else (a future, a lock, a time, a descriptor) is not found, so the
  * search may miss a circle, and refuses nothing that could go on.
@@ -81,12 +82,30 @@ static bool closes(const struct weft__task *task)
     return task->fiber.wait && task->fiber.wait->what == weft__waits_closing;
 }
 
-/* Who has the scope open that it is in, and waits for its children. */
+/* Who has the scope open that it is in, and waits for it among its children. */
 static struct weft__task *closer_of(const struct weft__task *task)
 {
     struct weft__task *owner = task->home->owner;
 
+    if (task->loose)
+        return NULL;
     return owner && closes(owner) && owner->fiber.wait == task->home->closer ? owner : NULL;
+}
+
+/* Of those above self: does it wait for the one below it, through which it was found, to end? */
+static bool awaits_below(const struct weft__task *task)
+{
+    const struct weft__task *below = task->search_because;
+
+    if (closer_of(below) == task)
+        return true;
+    return task->fiber.wait && task->joins == below && asker_of(below) != task;
+}
+
+/* It never ends if self does not go on: but does it not go on until then, either? */
+static bool gives_nothing(const struct search *search, const struct weft__task *task)
+{
+    return task == search->first || task->search_count != FORCED || awaits_below(task);
 }
 
 /* Calls fn for each that waits for `task`; as often as it does. */
@@ -94,7 +113,8 @@ static void each_waiter(struct search *search, struct weft__task *task,
                         void (*fn)(struct search *search, struct weft__task *waiter,
                                    struct weft__task *task))
 {
-    struct weft__task *asker = asker_of(task), *closer = closer_of(task), *waiter;
+    struct weft__task *asker = gives_nothing(search, task) ? asker_of(task) : NULL;
+    struct weft__task *closer = closer_of(task), *waiter;
 
     for (struct weft__joiner *joiner = task->joiners; joiner; joiner = joiner->next)
         if ((waiter = waits_on(joiner)))
@@ -236,6 +256,16 @@ bool weft__task_would_deadlock(struct weft__task *self, struct weft__task *task)
         return false;
     search = search_from(self);
     return is_stuck(&search, task);
+}
+
+bool weft__task_gives_nothing(struct weft__task *self, struct weft__task *task)
+{
+    struct search search;
+
+    if (!may_be_stuck(task, self))
+        return false;
+    search = search_from(self);
+    return is_stuck(&search, task) && gives_nothing(&search, task);
 }
 
 /* Is it one that may yet be done? The search is made once, for the first that needs it. */

@@ -71,6 +71,7 @@ static void close_begin(weft_generator *generator)
             generator->opt.drop(generator->arg);
     } else if (!generator->over) {
         generator->home->generators--; /* now it is waited for like any child */
+        generator->task->loose = false;
         (void)weft__task_cancel(generator->task);
         if (generator->producer) /* a shield keeps the cancellation from it */
             weft__wake_now(generator->reactor, generator->producer);
@@ -191,6 +192,7 @@ static int start(weft_generator *generator)
     generator->task = weft__tasks_of(generator->reactor)->newest;
     generator->started = true;
     generator->references++;
+    generator->task->loose = true;
     generator->home->generators++;
     return 0;
 }
@@ -254,7 +256,7 @@ static int askable(weft_generator *generator, struct weft__task *self)
         return weft__misuse(-EBUSY, "another task asks, or closes it");
     if (!generator->started)
         return start(generator);
-    if (weft__task_would_deadlock(self, generator->task))
+    if (weft__task_gives_nothing(self, generator->task))
         return weft__misuse(-EDEADLK, "the generator waits for who asks it");
     return 0;
 }

@@ -223,6 +223,7 @@ static void record_init(struct weft__task *task, struct weft__reactor *reactor, 
     task->stays = 0;
     task->delivered = false;
     task->heard = false;
+    task->loose = false;
     WEFT__NOTE(task->made_at);
 }
 

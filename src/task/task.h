@@ -91,6 +91,7 @@ struct weft__task {
     bool delivered; /* was refused at least once */
     uint8_t stays;  /* how many WEFT_NO_SUSPEND regions it is in */
     bool heard;     /* somebody has its result */
+    bool loose;     /* the body of a generator not closed: does not keep `home` open */
     WEFT__NOTED(made_at)
 };
 
@@ -333,6 +334,8 @@ void weft__joiner_link(struct weft__task *task, struct weft__joiner *joiner);
 void weft__joiner_unlink(struct weft__joiner *joiner);
 /* Could the task never end if `self` waited for it? */
 bool weft__task_would_deadlock(struct weft__task *self, struct weft__task *task);
+/* Could it, the body of a generator, never give a value if `self` waited for that? */
+bool weft__task_gives_nothing(struct weft__task *self, struct weft__task *task);
 /* That was so just now: -EDEADLK, and a debug build is told the circle. */
 int weft__task_deadlock(const struct weft__task *self, const struct weft__task *task);
 /* Gives back the records and stacks of tasks that have ended. */

@@ -224,6 +224,169 @@ TEST(a_body_that_waits_for_who_asks)
     run(cycle_main);
 }
 
+/* Who asks waits for the next value, not for the end of the body: one below the body, which ends
+   before it, may wait for who asks, and may ask. */
+static weft_task asker, below;
+static int awaits_the_asker(void *arg)
+{
+    int result = 0;
+
+    (void)arg;
+    is(weft_await(asker, &result), 0);
+    is(result, 9);
+    is(next(), 10);
+    return 0;
+}
+static int gives_with_a_scope_open(weft_generator *self, void *arg)
+{
+    int error = 0;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        below = sync_start(&s, awaits_the_asker, 0);
+        is(weft_event_wait(&go), 0);
+        for (int item = 9; error == 0; item++)
+            error = weft_generator_produce(self, &item);
+    }
+    ended++;
+    return error;
+}
+static int gives_its_value(void *arg)
+{
+    (void)arg;
+    return next();
+}
+static int below_main(void *arg)
+{
+    (void)arg;
+    below = (weft_task){0};
+    WEFT_SCOPE(s) {
+        open_one(gives_with_a_scope_open, NULL, 0);
+        asker = sync_start(&s, gives_its_value, 0);
+        while (!below.generation)
+            is(weft_yield(), 0);
+        sync_until(below, "join");
+        is(weft_event_set(&go), 1);
+        is(weft_await(below, NULL), 0);
+        is(weft_generator_close(generator), 0);
+        is(ended, 1);
+    }
+    return 0;
+}
+TEST(below_a_body_that_goes_on)
+{
+    run(below_main);
+}
+
+/* But not when the body waits for the end of who would wait. */
+static int may_not_wait(void *arg)
+{
+    int item;
+
+    is(weft_event_wait(&go), 0);
+    sync_until(body, *(int *)arg ? "join" : "scope");
+    ck_misuse(weft_await(asker, NULL), -EDEADLK, "weft_await", "itself");
+    sync_until(asker, "generator");
+    is(weft_cancel(asker), 1);
+    is(weft_await(asker, NULL), 0);
+    ck_misuse(weft_generator_next(generator, &item), -EDEADLK, "weft_generator_next", "who asks");
+    return 0;
+}
+static int waits_for_one_below(weft_generator *self, void *arg)
+{
+    int joins = *(int *)arg;
+
+    body = weft_current_task();
+    (void)self;
+    WEFT_SCOPE(s) {
+        below = sync_start(&s, may_not_wait, joins);
+        if (joins)
+            is(weft_join(below, NULL), 0);
+    }
+    ended++;
+    return 0;
+}
+static int is_cancelled(void *arg)
+{
+    int item;
+
+    (void)arg;
+    is(weft_generator_next(generator, &item), -ECANCELED);
+    return 0;
+}
+static int stuck_main(void *arg)
+{
+    (void)arg;
+    for (int joins = 0; joins < 2; joins++)
+        WEFT_SCOPE(s) {
+            go = (weft_event)WEFT_EVENT_INIT;
+            open_one(waits_for_one_below, &joins, sizeof joins);
+            asker = sync_start_until(&s, is_cancelled, 0, "generator");
+            is(weft_event_set(&go), 1);
+            while (ended == joins)
+                is(weft_yield(), 0);
+            is(weft_generator_close(generator), 0);
+        }
+    return 0;
+}
+TEST(below_a_body_that_waits_for_it)
+{
+    run(stuck_main);
+}
+
+/* A scope that closes does not wait for the bodies of generators, but has them end: who waits for
+   its owner does not wait for what they wait for. */
+static weft_event last;
+static int awaits_the_owner(void *arg)
+{
+    (void)arg;
+    is(weft_event_wait(&go), 0);
+    return weft_await(asker, NULL);
+}
+static int awaits_in_vain(weft_generator *self, void *arg)
+{
+    (void)self;
+    is(weft_await(*(weft_task *)arg, NULL), -ECANCELED);
+    ended++;
+    return -ECANCELED;
+}
+static int is_the_last(void *arg)
+{
+    (void)arg;
+    return weft_event_wait(&last);
+}
+static int owns_a_generator(void *arg)
+{
+    int item;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        open_one(awaits_in_vain, &below, sizeof below);
+        is(weft_generator_next_until(generator, &item, weft_after_us(200)), -ETIMEDOUT);
+        (void)sync_start(&s, is_the_last, 0);
+    }
+    is(ended, 1);
+    return 0;
+}
+static int closes_main(void *arg)
+{
+    (void)arg;
+    last = (weft_event)WEFT_EVENT_INIT;
+    WEFT_SCOPE(s) {
+        below = sync_start_until(&s, awaits_the_owner, 0, "event");
+        asker = sync_start_until(&s, owns_a_generator, 0, "scope");
+        is(weft_event_set(&go), 1);
+        sync_until(below, "join");
+        is(weft_event_set(&last), 1);
+        is(sync_result(below), 0);
+    }
+    return 0;
+}
+TEST(who_closes_does_not_wait_for_bodies)
+{
+    run(closes_main);
+}
+
 /* -- outside of tasks -------------------------------------------------------------------------
  */
 
@@ -259,4 +422,5 @@ TEST(outside_of_tasks)
 }
 
 TEST_MAIN("generator_edges", 30, cancelled_by_another, cancelled_before_it_begins,
-          closed_in_a_shield, a_body_that_waits_for_who_asks, outside_of_tasks)
+          closed_in_a_shield, a_body_that_waits_for_who_asks, below_a_body_that_goes_on,
+          below_a_body_that_waits_for_it, who_closes_does_not_wait_for_bodies, outside_of_tasks)
