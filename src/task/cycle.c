@@ -250,11 +250,20 @@ static bool may_be_stuck(const struct weft__task *task, const struct weft__task 
 
 bool weft__task_would_deadlock(struct weft__task *self, struct weft__task *task)
 {
-    struct search search;
+    uint32_t search = 0;
+
+    return weft__task_would_deadlock_in(self, task, &search);
+}
+
+bool weft__task_would_deadlock_in(struct weft__task *self, struct weft__task *task, uint32_t *stamp)
+{
+    struct search search = {.stamp = *stamp};
 
     if (!may_be_stuck(task, self))
         return false;
-    search = search_from(self);
+    if (!search.stamp)
+        search = search_from(self);
+    *stamp = search.stamp;
     return is_stuck(&search, task);
 }
 

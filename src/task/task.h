@@ -334,6 +334,10 @@ void weft__joiner_link(struct weft__task *task, struct weft__joiner *joiner);
 void weft__joiner_unlink(struct weft__joiner *joiner);
 /* Could the task never end if `self` waited for it? */
 bool weft__task_would_deadlock(struct weft__task *self, struct weft__task *task);
+/* The same for one of several that are asked about in a row. *search is 0 at first: one search does
+   for all, as long as nobody runs in between. */
+bool weft__task_would_deadlock_in(struct weft__task *self, struct weft__task *task,
+                                  uint32_t *search);
 /* Could it, the body of a generator, never give a value if `self` waited for that? */
 bool weft__task_gives_nothing(struct weft__task *self, struct weft__task *task);
 /* That was so just now: -EDEADLK, and a debug build is told the circle. */

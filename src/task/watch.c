@@ -10,24 +10,24 @@
 
 /* -- lists ---------------------------------------------------------------------------------- */
 
-static int task_check(struct weft__task *self, weft_task handle)
+static int task_check(struct weft__task *self, weft_task handle, uint32_t *search)
 {
     int error;
     struct weft__task *task = weft__task_find(self->reactor, handle, &error);
 
     if (!task)
         return weft__task_not_found(handle, error, true);
-    if (!task->ended && weft__task_would_deadlock(self, task))
+    if (!task->ended && weft__task_would_deadlock_in(self, task, search))
         return weft__task_deadlock(self, task);
     return 0;
 }
 
 static int awaitable_check(struct weft__task *self, const weft_awaitable *awaitable,
-                           bool coroutines)
+                           bool coroutines, uint32_t *search)
 {
     switch (awaitable->kind) {
     case WEFT_AWAITABLE_TASK:
-        return task_check(self, awaitable->task);
+        return task_check(self, awaitable->task, search);
     case WEFT_AWAITABLE_FUTURE:
         if (awaitable->future)
             return 0;
@@ -45,9 +45,10 @@ int weft__list_check(struct weft__task *self, const weft_awaitable *list, uint32
                      bool coroutines)
 {
     int error = count == 0 || list ? 0 : weft__misuse(-EINVAL, "no list");
+    uint32_t search = 0;
 
     for (uint32_t i = 0; i < count && error == 0; i++)
-        error = awaitable_check(self, &list[i], coroutines);
+        error = awaitable_check(self, &list[i], coroutines, &search);
     return error;
 }
 

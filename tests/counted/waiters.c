@@ -375,6 +375,63 @@ static int wrong_of_completed(int n)
     return linear("taken", &few, &many, few.going, many.going);
 }
 
+/* A list is looked at for a circle: `n` tasks in it that wait, and as many that wait for who asks,
+   who are gone through once for all of the list. */
+static weft_task taker;
+static weft_awaitable *listed;
+static int awaits_taker(void *arg)
+{
+    (void)arg;
+    return weft_await(taker, NULL);
+}
+static int takes(void *arg)
+{
+    weft_completed *each;
+
+    is(weft_event_wait(&event), 0);
+    steps = 0;
+    is(weft_as_completed(&each, listed, *(uint32_t *)arg), 0);
+    now.coming = steps;
+    return weft_completed_close(each);
+}
+static uint64_t check_list(int n)
+{
+    struct weft_spawn_opt opt = {.size = sizeof opt, .stack_size = 16384, .task = &task}, of_list;
+
+    of_list = opt;
+    listed = calloc((size_t)n, sizeof *listed);
+    CHECK(listed);
+    event = (weft_event)WEFT_EVENT_INIT;
+    WEFT_SCOPE(s) {
+        is(weft_spawn(&s, sleeps, NULL, 0, &opt), 0);
+        of_list.task = &waiters[0];
+        for (int i = 0; i < n; i++) {
+            is(weft_spawn(&s, waits_task, NULL, 0, &of_list), 0);
+            listed[i] = weft_of_task(waiters[0]);
+        }
+        opt.task = &taker;
+        is(weft_spawn(&s, takes, &n, sizeof n, &opt), 0);
+        opt.task = NULL;
+        for (int i = 0; i < n; i++)
+            is(weft_spawn(&s, awaits_taker, NULL, 0, &opt), 0);
+        settle();
+        is(weft_event_set(&event), 1);
+        is(weft_await(taker, NULL), 0);
+        (void)weft_scope_cancel(&s);
+    }
+    free(listed);
+    return now.coming;
+}
+static int wrong_of_lists(int n)
+{
+    static const struct object list = {.name = "list"};
+    struct round few = {.object = &list, .n = n / 10}, many = {.object = &list, .n = n};
+
+    few.coming = check_list(few.n);
+    many.coming = check_list(many.n);
+    return linear("looked at", &few, &many, few.coming, many.coming);
+}
+
 static int wrong;
 /* One run for all of it, so that the stacks are there from the second round on. */
 static int count_all(void *arg)
@@ -391,6 +448,7 @@ static int count_all(void *arg)
         for (int way = 0; way < 4; way += objects[i].one_kind ? 2 : 1)
             wrong += wrong_of(&objects[i], way & 2 ? n / 10 : n, way & 1, !(way & 2));
     wrong += wrong_of_completed(n / 10);
+    wrong += wrong_of_lists(n / 20 - n / 20 % 10);
     return 0;
 }
 
