@@ -25,7 +25,8 @@
  * Errors, besides those of the stream below, which pass:
  *   -EKEYREJECTED  the peer's certificate is not good, or there is none where one is demanded
  *   -EPROTO        anything else that is against the protocol, or that the peer refused us for
- *   -ECONNABORTED  the stream ended without the end of TLS: what has come may have been cut short
+ *   -ECONNABORTED  the stream ended without the end of TLS: what has come may have been cut short;
+ *                  or TLS did, in the middle of its handshake
  * These three stay: each later call says the same, and weft_tls_error has the reason as text. Every
  * call may also answer -EINVAL (NULL, options) and -EPERM (not in a task of that reactor).
  */

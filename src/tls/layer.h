@@ -125,8 +125,8 @@ enum weft__tls_verb {
     WEFT__TLS_SHUTDOWN,
     WEFT__TLS_FREE
 };
-/* 1 done, *done bytes of it; 0 the peer has ended; -EAGAIN it takes bytes from the stream; else
-   what is wrong, for good. */
+/* 1 done, *done bytes of it; 0 the peer has ended (READ only); -EAGAIN it takes bytes from the
+   stream; else what is wrong, for good. */
 int weft__tls_step(struct weft_tls *tls, enum weft__tls_verb verb, void *buffer, size_t size,
                    size_t *done);
 /* The first complaint of OpenSSL's that this thread has, as an error and as text. */

@@ -58,11 +58,21 @@ static int fail(struct weft_tls *tls)
     return tls->error;
 }
 
-static int meaning(struct weft_tls *tls, int result)
+/* The peer has ended TLS, which is an answer for who reads alone: for good. */
+static int ended(struct weft_tls *tls)
+{
+    if (tls->no_memory) /* then it is not because of the end that this did not go on */
+        return fail(tls);
+    tls->error = -ECONNABORTED;
+    snprintf(tls->reason, sizeof tls->reason, "the peer has ended TLS");
+    return tls->error;
+}
+
+static int meaning(struct weft_tls *tls, enum weft__tls_verb verb, int result)
 {
     switch (SSL_get_error(tls->ssl, result)) {
     case SSL_ERROR_ZERO_RETURN:
-        return 0;
+        return verb == WEFT__TLS_READ ? 0 : ended(tls);
     case SSL_ERROR_WANT_READ:
         return -EAGAIN;
     default:
@@ -76,9 +86,9 @@ static int say_end(struct weft_tls *tls)
     int result = SSL_in_init(tls->ssl) ? SSL_do_handshake(tls->ssl) : 1;
 
     if (result <= 0)
-        return meaning(tls, result);
+        return meaning(tls, WEFT__TLS_SHUTDOWN, result);
     result = SSL_shutdown(tls->ssl); /* 0: said, and not heard from the other side */
-    return result < 0 ? meaning(tls, result) : 1;
+    return result < 0 ? meaning(tls, WEFT__TLS_SHUTDOWN, result) : 1;
 }
 
 static int take_step(void *arg)
@@ -104,7 +114,7 @@ static int take_step(void *arg)
         SSL_free(ssl);
         break;
     }
-    return result > 0 ? 1 : meaning(step->tls, result);
+    return result > 0 ? 1 : meaning(step->tls, step->verb, result);
 }
 
 int weft__tls_step(struct weft_tls *tls, enum weft__tls_verb verb, void *buffer, size_t size,

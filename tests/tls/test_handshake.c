@@ -469,6 +469,33 @@ TLS_TEST(ends_too_soon)
     return 0;
 }
 
+static void ends_instead_for(weft_tls *tls)
+{
+    is(weft_tls_handshake(tls, WEFT_NEVER), -ECONNABORTED);
+    ck_assert_int_gt(strlen(weft_tls_error(tls)), 0);
+    is(weft_tls_handshake(tls, WEFT_NEVER), -ECONNABORTED); /* for good */
+}
+
+/* The end of TLS in the clear, in the middle of a handshake, is none that is done. */
+TLS_TEST(ends_instead)
+{
+    static const char end[] = {0x15, 3, 3, 0, 2, 1, 0};
+    weft_tls_context *server = pair_server(CONTEXT(.certificate_file = server_pem));
+    weft_tls_context *client = pair_client(CONTEXT(.ca_file = ca));
+    struct pair pair;
+
+    pair_streams(&pair.client_stream, &pair.server_stream);
+    pair_lay(&pair, client, server, "server.test");
+    ok(weft_stream_write(pair.server_stream, end, sizeof end, NULL));
+    ends_instead_for(pair.client); /* and has said its first message */
+    ok(weft_stream_write(pair.client_stream, end, sizeof end, NULL));
+    ends_instead_for(pair.server);
+    pair_close(&pair);
+    weft_tls_context_put(client);
+    weft_tls_context_put(server);
+    return 0;
+}
+
 TLS_TEST(too_slow)
 {
     weft_stream *here, *there;
@@ -543,5 +570,5 @@ TLS_TEST(goes_on)
 
 TEST_MAIN("tls handshake", 60, verified, refused_certificates, verification_off, versions, too_old,
           no_renegotiation, protocols, by_name, resumption, sessions_forgotten, sessions_used_once,
-          sessions_stay_with_their_name, clients, garbage, ends_too_soon, too_slow, cancelled,
-          goes_on)
+          sessions_stay_with_their_name, clients, garbage, ends_too_soon, ends_instead, too_slow,
+          cancelled, goes_on)
