@@ -91,7 +91,7 @@ WEFT_API WEFT_NODISCARD int weft_tls_server_context(weft_tls_context **context,
  * `other`: its certificate, ALPN and demands on clients; the versions stay. Others, and those that
  * ask for none, get `context` itself. A session of one is never resumed with another. Retains
  * `other`. Before `context` is used.
- * Returns 0; -EINVAL no name, or a client's context; -ENOMEM.
+ * Returns 0; -EINVAL no name, a client's context, or twice the same; -ENOMEM.
  */
 WEFT_API WEFT_NODISCARD int weft_tls_context_add_name(weft_tls_context *context, const char *name,
                                                       weft_tls_context *other);

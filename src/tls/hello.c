@@ -81,8 +81,9 @@ int weft_tls_context_add_name(weft_tls_context *context, const char *name, weft_
 {
     struct weft__tls_name *one, **last;
 
-    if (!context || !other || !context->server || !other->server || !name || !*name ||
-        strlen(name) >= sizeof one->name)
+    /* a context with a reference to itself would never go */
+    if (!context || !other || other == context || !context->server || !other->server || !name ||
+        !*name || strlen(name) >= sizeof one->name)
         return -EINVAL;
     one = calloc(1, sizeof *one);
     if (!one)

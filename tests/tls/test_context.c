@@ -31,7 +31,7 @@ TEST(mistakes)
         struct weft_tls_context_opt opt;
         char more[8];
     } newer = {.opt = {.size = sizeof newer}};
-    weft_tls_context *context;
+    weft_tls_context *context, *other;
 
     certificates_make();
     is(weft_tls_client_context(NULL, NULL), -EINVAL);
@@ -54,9 +54,12 @@ TEST(mistakes)
     is(server_says(CONTEXT(.certificate_file = server_pem, .insecure_no_verification = true)),
        -EINVAL);
     is(weft_tls_server_context(&context, CONTEXT(.certificate_file = server_pem)), 0);
+    is(weft_tls_server_context(&other, CONTEXT(.certificate_file = server_pem)), 0);
     ck_assert_ptr_nonnull(weft_tls_context_native(context));
-    is(weft_tls_context_add_name(context, "", context), -EINVAL);
+    is(weft_tls_context_add_name(context, "", other), -EINVAL);
     is(weft_tls_context_add_name(context, "a.test", NULL), -EINVAL);
+    is(weft_tls_context_add_name(context, "a.test", context), -EINVAL); /* it would never go */
+    weft_tls_context_put(other);
     weft_tls_context_put(context);
     weft_tls_context_put(NULL);
     ck_assert_ptr_null(weft_tls_context_retain(NULL));
@@ -112,6 +115,7 @@ TEST(files)
 TLS_TEST(layers)
 {
     weft_tls_context *server = pair_server(CONTEXT(.certificate_file = server_pem));
+    weft_tls_context *other = pair_server(CONTEXT(.certificate_file = server_pem));
     weft_tls_context *client = pair_client(CONTEXT(.ca_file = ca));
     struct weft_tls_opt named = {.size = sizeof named, .server_name = "server.test"};
     struct weft_tls_opt nothing = {.size = sizeof nothing, .already_size = 1};
@@ -134,7 +138,8 @@ TLS_TEST(layers)
     named.size = 1;
     is(weft_tls_open(&tls, here, client, &named), -EINVAL);
     is(weft_tls_context_add_name(client, "a.test", server), -EINVAL);
-    is(weft_tls_context_add_name(server, name, server), -EINVAL);
+    is(weft_tls_context_add_name(server, name, other), -EINVAL);
+    weft_tls_context_put(other);
     is(weft_tls_open(&tls, here, server, NULL), 0);
     weft_tls_context_put(server);
     weft_tls_context_put(client);
