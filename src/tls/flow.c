@@ -44,22 +44,25 @@ void weft__tls_received(struct weft_tls *tls)
 
 /* -- out ------------------------------------------------------------------------------------ */
 
-/* What cannot be sent now will never be, unless only the waiting was called off. */
+/* What cannot be sent now will never be, unless only the waiting was called off, or another has the
+   stream; and then nothing behind it is, either: the peer would miss a record. */
 static int sent(struct weft_tls *tls, ssize_t result)
 {
-    if (result >= 0)
-        return 0;
-    if (result != -ECANCELED && result != -ENOMEM) {
+    if (tls->lost == 0 && result < 0 && result != -ECANCELED && result != -ENOMEM &&
+        result != -EBUSY)
+        tls->lost = (int)result;
+    if (tls->lost < 0) {
         weft__tls_drop(&tls->flying);
         weft__tls_drop(&tls->out);
+        return tls->lost;
     }
-    return (int)result;
+    return result < 0 ? (int)result : 0;
 }
 
 /* As who holds `sending`. */
 static int send_all(struct weft_tls *tls)
 {
-    int error = 0;
+    int error = sent(tls, 0);
 
     while (error == 0 && (weft__tls_count(&tls->flying) > 0 || weft__tls_count(&tls->out) > 0)) {
         struct weft__tls_bytes *flying = &tls->flying;
@@ -95,7 +98,7 @@ static void push_one(struct weft_tls *tls, struct weft__tls_bytes *bytes)
 {
     ssize_t result = 0;
 
-    if (weft__tls_count(bytes) > 0)
+    if (sent(tls, 0) == 0 && weft__tls_count(bytes) > 0)
         result =
             weft_stream_write_nowait(tls->stream, bytes->data + bytes->at, weft__tls_count(bytes));
     if (result > 0)

@@ -86,9 +86,10 @@ struct weft_tls {
     struct weft__tls_bytes flying;  /* the same, on its way to the stream */
     struct weft__tls_bytes plain;   /* decrypted, and not taken yet */
     int error;                      /* what went wrong, for good; 0 */
-    int users;                      /* tasks inside a call */
-    int waiting;                    /* for `moved` */
-    bool no_memory;                 /* for what OpenSSL wanted to send */
+    int lost;       /* why what was encrypted was not sent, and nothing will be; 0 */
+    int users;      /* tasks inside a call */
+    int waiting;    /* for `moved` */
+    bool no_memory; /* for what OpenSSL wanted to send */
     bool stream_ended;
     bool ready;    /* the handshake is done */
     bool finished; /* the peer has said that nothing follows */

@@ -19,13 +19,15 @@ static int begin(struct weft_tls *tls)
     tls->writing = true;
     tls->users++;
     error = weft_lock_acquire(&tls->sending);
+    if (error == 0) {
+        weft_lock_release(&tls->sending);
+        error = tls->lost;
+    }
     if (error < 0) {
         tls->writing = false;
         tls->users--;
-        return error;
     }
-    weft_lock_release(&tls->sending);
-    return 0;
+    return error;
 }
 
 static void end(struct weft_tls *tls)

@@ -436,6 +436,71 @@ TLS_TEST(writer_cut)
     return 0;
 }
 
+/* -- a stream that does not take what is encrypted -------------------------------------------- */
+
+static int write_in_the_clear(void *arg)
+{
+    char *bytes = calloc(1, TOO_MUCH);
+
+    is(weft_stream_write(*(weft_stream **)arg, bytes, TOO_MUCH, NULL), TOO_MUCH);
+    free(bytes);
+    return 0;
+}
+
+/* Another has the stream, which is a mistake: what was encrypted meanwhile is not dropped. */
+TLS_TEST(stream_busy)
+{
+    weft_tls_context *server = pair_server(CONTEXT(.certificate_file = server_pem));
+    weft_tls_context *client = pair_client(CONTEXT(.ca_file = ca));
+    char *bytes = malloc(TOO_MUCH);
+    struct pair pair;
+    size_t done;
+
+    unix_streams(&pair);
+    pair_lay(&pair, client, server, "server.test");
+    pair_shake(&pair);
+    WEFT_SCOPE(s) {
+        is(weft_spawn(&s, write_in_the_clear, &pair.client_stream, sizeof(weft_stream *), NULL), 0);
+        until_it_waits();
+        is(weft_tls_write(pair.client, "one ", 4, &done), -EBUSY);
+        is(done, 4);
+        is(weft_stream_read_exactly(pair.server_stream, bytes, TOO_MUCH, NULL), TOO_MUCH);
+    }
+    put(pair.client, "two");
+    is(weft_tls_read_exactly(pair.server, bytes, 7, NULL), 7);
+    ck_assert_int_eq(memcmp(bytes, "one two", 7), 0);
+    free(bytes);
+    pair_close(&pair);
+    weft_tls_context_put(client);
+    weft_tls_context_put(server);
+    return 0;
+}
+
+/* The peer is gone: nothing is encrypted that cannot be sent, and what has come is read. */
+TLS_TEST(stream_lost)
+{
+    struct pair pair;
+    ssize_t result;
+    char text[4];
+    size_t done;
+
+    pair_ready(&pair);
+    put(pair.server, "word");
+    is(weft_tls_read(pair.client, text, 1, 0), 1);
+    is(weft_tls_abort(pair.server), 0);
+    ok(weft_stream_close(pair.server_stream));
+    while ((result = weft_tls_write(pair.client, "x", 1, NULL)) == 1)
+        ok(weft_sleep(1000000));
+    is(weft_tls_write(pair.client, "x", 1, &done), result);
+    is(done, 0);
+    is(weft_tls_shutdown(pair.client), result);
+    is(weft_tls_read_exactly(pair.client, text + 1, 3, NULL), 3);
+    ck_assert_int_eq(memcmp(text, "word", 4), 0);
+    is(weft_tls_close(pair.client), 0);
+    ok(weft_stream_abort(pair.client_stream));
+    return 0;
+}
+
 /* -- a peer that asks and does not listen ---------------------------------------------------- */
 
 enum { QUESTIONS = 20000 };
@@ -618,4 +683,4 @@ TLS_TEST(wants_to_read)
 
 TEST_MAIN("tls transfer", 60, messages, in_pieces, half_closed, cut_short, forged, start_tls,
           already_read, much_both_ways, keys_renewed, busy_and_cancelled, cancelled_before,
-          writer_cut, answers_bounded, wants_to_read)
+          writer_cut, stream_busy, stream_lost, answers_bounded, wants_to_read)
