@@ -27,10 +27,8 @@ int weft__tls_receive(struct weft_tls *tls, int flags)
 
 static void tell_who_waits(struct weft_tls *tls)
 {
-    if (tls->waiting == 0)
-        return;
-    weft_event_set(&tls->moved);
-    weft_event_clear(&tls->moved);
+    if (tls->waiting)
+        weft_event_set(&tls->moved);
 }
 
 void weft__tls_received(struct weft_tls *tls)
@@ -141,29 +139,43 @@ int weft__tls_settle(struct weft_tls *tls)
 
 /* -- a writer that wants to read ------------------------------------------------------------ */
 
-/* Somebody receives: until that has come further. */
-static int wait_for_reader(struct weft_tls *tls)
-{
-    int error;
-
-    tls->waiting++;
-    error = weft_event_wait(&tls->moved);
-    tls->waiting--;
-    return error;
-}
-
+/* As who holds `receiving`, and gives it up. */
 static int receive_and_step(struct weft_tls *tls, enum weft__tls_verb verb, void *buffer,
                             size_t size, size_t *done)
 {
-    int result = weft_lock_acquire(&tls->receiving);
+    int result = weft__tls_receive(tls, 0);
 
-    if (result < 0)
-        return result;
-    result = weft__tls_receive(tls, 0);
     if (result == 0)
         result = weft__tls_step(tls, verb, buffer, size, done);
     weft__tls_received(tls);
+    weft_event_clear(&tls->moved); /* that was us */
     weft_lock_release(&tls->receiving);
+    return result;
+}
+
+/* `moved` is clear as long as no reader has come further since our last step. Then only is there
+   something to wait for; else what we want may be there already, and nothing more come. */
+static int insist(struct weft_tls *tls, enum weft__tls_verb verb, void *buffer, size_t size,
+                  size_t *done)
+{
+    int result = -EAGAIN;
+
+    while (result == -EAGAIN) {
+        int error = weft__tls_settle(tls);
+        if (error == 0 && !weft_event_is_set(&tls->moved)) {
+            error = weft_lock_acquire_nowait(&tls->receiving);
+            if (error == 0) {
+                result = receive_and_step(tls, verb, buffer, size, done);
+                continue;
+            }
+            if (error == -EAGAIN) /* a reader does */
+                error = weft_event_wait(&tls->moved);
+        }
+        if (error < 0)
+            return error;
+        weft_event_clear(&tls->moved);
+        result = weft__tls_step(tls, verb, buffer, size, done);
+    }
     return result;
 }
 
@@ -173,18 +185,11 @@ int weft__tls_step_out(struct weft_tls *tls, enum weft__tls_verb verb, const voi
     void *bytes = (void *)(uintptr_t)buffer; /* only read */
     int result = weft__tls_step(tls, verb, bytes, size, done);
 
-    while (result == -EAGAIN) {
-        int error = weft__tls_settle(tls);
-        if (error < 0)
-            return error;
-        if (!weft_lock_held(&tls->receiving)) {
-            result = receive_and_step(tls, verb, bytes, size, done);
-            continue;
-        }
-        error = wait_for_reader(tls);
-        if (error < 0)
-            return error;
-        result = weft__tls_step(tls, verb, bytes, size, done);
-    }
+    if (result != -EAGAIN)
+        return result;
+    weft_event_clear(&tls->moved);
+    tls->waiting = true;
+    result = insist(tls, verb, bytes, size, done);
+    tls->waiting = false;
     return result;
 }

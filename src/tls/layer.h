@@ -17,7 +17,8 @@
  *               does not read must not keep us from reading.
  *
  * A writer can want to read: a message of the protocol's own may have come by half. Then it waits
- * for `moved`, which the reader sets after its steps; without a reader it receives by itself.
+ * for `moved`, which the reader sets after its steps, and the writer clears before its own; without
+ * a reader it receives by itself.
  *
  * A layer belongs to its stream's reactor. A context is shared by threads, and does not change once
  * it is used, but for its references and its sessions (sessions.c).
@@ -88,7 +89,6 @@ struct weft_tls {
     int error;                      /* what went wrong, for good; 0 */
     int lost;       /* why what was encrypted was not sent, and nothing will be; 0 */
     int users;      /* tasks inside a call */
-    int waiting;    /* for `moved` */
     bool no_memory; /* for what OpenSSL wanted to send */
     bool stream_ended;
     bool ready;    /* the handshake is done */
@@ -96,6 +96,7 @@ struct weft_tls {
     bool shut;     /* and so have we */
     bool reading;  /* a task is in a call that reads; that writes */
     bool writing;
+    bool waiting;                   /* a writer wants to read */
     char name[WEFT__TLS_NAME_SIZE]; /* whom we want, or "" */
     char reason[WEFT__TLS_REASON_SIZE];
 };

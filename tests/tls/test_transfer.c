@@ -642,7 +642,49 @@ static void half_a_ticket(struct pair *pair, struct relay *down, bool with_reade
     }
 }
 
-static void through_relays(bool with_reader)
+static int make_ticket(void *arg)
+{
+    return SSL_new_session_ticket(arg) && SSL_do_handshake(arg) > 0 ? 0 : -EPROTO;
+}
+
+enum { TURNS = 6 };
+
+struct turns {
+    int reader, rest;
+    int writer; /* twice that, and one more: behind the others of that turn */
+};
+
+/* A reader, the rest of the ticket, and the writer, come each at its turn; and for the reader
+   nothing follows until the writer is through. */
+static void half_a_ticket_and_turns(struct pair *pair, struct relay *down,
+                                    const struct turns *turns)
+{
+    struct writing writing = {pair->client, false}, *here = &writing;
+    char text[16];
+
+    WEFT_SCOPE(s) {
+        down->left = 600;
+        is(weft_call_on_big_stack(make_ticket, weft_tls_native(pair->server)), 0);
+        put(pair->server, "");
+        do
+            is(weft_tls_read_until_time(pair->client, text, 1, 0, weft_after_ms(5)), -ETIMEDOUT);
+        while (!SSL_in_init(weft_tls_native(pair->client)));
+        for (int half = 0; half < 2 * TURNS; half++) {
+            if (half == turns->writer)
+                is(weft_spawn(&s, writes, &here, sizeof here, NULL), 0);
+            if (half == 2 * turns->reader)
+                is(weft_spawn(&s, reads_x, &pair->client, sizeof pair->client, NULL), 0);
+            if (half == 2 * turns->rest)
+                let_through(down, SIZE_MAX);
+            if (half % 2)
+                is(weft_yield(), 0);
+        }
+        is(weft_tls_read_exactly(pair->server, text, 9, NULL), 9);
+        put(pair->server, "x");
+    }
+}
+
+static void through_relays(bool with_reader, const struct turns *turns)
 {
     weft_tls_context *server = pair_server(CONTEXT(.certificate_file = server_pem, .ca_file = ca,
                                                    .clients = WEFT_TLS_CLIENTS_CERTIFIED));
@@ -663,7 +705,10 @@ static void through_relays(bool with_reader)
         is(weft_spawn(&s, pass_on, &passes[1], sizeof passes[1], NULL), 0);
         pair_shake(&pair);
         is(pair.server_result, 0);
-        half_a_ticket(&pair, &down, with_reader);
+        if (turns)
+            half_a_ticket_and_turns(&pair, &down, turns);
+        else
+            half_a_ticket(&pair, &down, with_reader);
         ok(weft_stream_shutdown(pair.client_stream));
         ok(weft_stream_shutdown(pair.server_stream));
     }
@@ -676,11 +721,22 @@ static void through_relays(bool with_reader)
 
 TLS_TEST(wants_to_read)
 {
-    through_relays(false);
-    through_relays(true);
+    through_relays(false, NULL);
+    through_relays(true, NULL);
+    return 0;
+}
+
+/* Whatever the reader does while the writer is on its way to wait, it is not missed. */
+TLS_TEST(wants_to_read_and_meets_a_reader)
+{
+    for (int reader = 0; reader < TURNS; reader += 3)
+        for (int rest = 0; rest < TURNS; rest++)
+            for (int writer = 0; writer < 2 * TURNS; writer++)
+                through_relays(true, &(struct turns){reader, rest, writer});
     return 0;
 }
 
 TEST_MAIN("tls transfer", 60, messages, in_pieces, half_closed, cut_short, forged, start_tls,
           already_read, much_both_ways, keys_renewed, busy_and_cancelled, cancelled_before,
-          writer_cut, stream_busy, stream_lost, answers_bounded, wants_to_read)
+          writer_cut, stream_busy, stream_lost, answers_bounded, wants_to_read,
+          wants_to_read_and_meets_a_reader)
