@@ -16,6 +16,7 @@
 
 enum {
     FAILURES_AT_ONCE = 16, /* bad connections in a row that are passed over without a pause */
+    LOOKS = 16,            /* at connections that are there, and that another takes first */
 };
 
 static void arm(struct weft__acceptor *acceptor);
@@ -505,6 +506,16 @@ int weft_accept(int fd, struct sockaddr *address, socklen_t *length, int flags)
     return connection;
 }
 
+/* Of those who wait at a listener the kernel wakes one for each connection. When that was our
+   request, and the cancellation came first, nobody else is told of it: so who leaves looks once
+   more. */
+static void take_once_more(struct weft__task *self, struct weft__acceptor *acceptor)
+{
+    acceptor->error = 0;
+    arm(acceptor);
+    end_and_wait(self, acceptor);
+}
+
 int weft__accept_rest(struct weft__task *self, int fd)
 {
     struct weft__io *io = weft__io_of(self->reactor);
@@ -513,6 +524,9 @@ int weft__accept_rest(struct weft__task *self, int fd)
     if (!acceptor)
         return -EAGAIN;
     end_and_wait(self, acceptor);
+    for (int i = 0;
+         i < LOOKS && weft__acceptor_waiting(acceptor) == 0 && weft__host_is_readable(fd); i++)
+        take_once_more(self, acceptor);
     while (weft__acceptor_waiting(acceptor) > 0) {
         int connection = pop(acceptor);
         if (weft__fd_adopt(io, connection) == 0)

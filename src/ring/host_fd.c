@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,13 @@ int weft__host_getpeername(int fd, struct sockaddr *address, socklen_t *length)
 int weft__host_setsockopt(int fd, int level, int option, const void *value, socklen_t length)
 {
     return result(setsockopt(fd, level, option, value, length));
+}
+
+int weft__host_is_readable(int fd)
+{
+    struct pollfd look = {.fd = fd, .events = POLLIN};
+
+    return poll(&look, 1, 0) > 0 && look.revents & POLLIN;
 }
 
 int weft__host_getsockopt(int fd, int level, int option, void *value, socklen_t *length)

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -132,6 +133,14 @@ int weft__host_setsockopt(int fd, int level, int option, const void *value, sock
         return -EBADF;
     return file->ops->setsockopt ? file->ops->setsockopt(sim, file, level, option, value, length)
                                  : missing(file);
+}
+
+int weft__host_is_readable(int fd)
+{
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin(fd, &file);
+
+    return file && file->ops->poll && file->ops->poll(sim, file) & POLLIN;
 }
 
 int weft__host_getsockopt(int fd, int level, int option, void *value, socklen_t *length)
