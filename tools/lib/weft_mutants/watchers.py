@@ -93,6 +93,7 @@ UNNOTICED = frozenset("""
     io/server.c:create:no-free
     io/server.c:create:no-free:2
     io/server.c:create:no-free:3
+    io/server_serve.c:close_in_time:no-scope_close
     io/server_serve.c:listener:no-scope_cancel
     io/server_serve.c:weft__server_main:no-scope_cancel
     io/socket.c:connect_once:no-fd_leave
