@@ -517,8 +517,7 @@ static int main_arguments(void *arg)
     opt.listen = NULL;
     opt.fds = twice;
     opt.fd_count = 2;
-    ck_misuse(weft_start_server(&server, NULL, answer, NULL, &opt), -EINVAL, "weft_start_server",
-              "twice");
+    ck_misuse(weft_start_server(&server, NULL, answer, 0, &opt), -EINVAL, "weft_start_server", "");
     opt.fds = &listener;
     opt.fd_count = 1; /* after all of which it is the caller's */
     ok(weft_start_server(&server, NULL, answer, "old\n", &opt));
