@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "ring/host.h"
+#include "ring/host_child.h"
 #include "ring/host_cpus.h"
 #include "ring/request.h"
 #include "ring/ring.h"
@@ -498,11 +499,20 @@ TEST(the_largest_descriptor_is_below_the_limit)
     ck_assert_uint_eq(weft__host_fd_max(), 50);
 }
 
-TEST_MAIN("host", 20, the_clock_never_goes_back, entropy_fills_everything,
-          one_cpu_allowed_is_one_cpu, pinning_is_undone_and_not_inherited, quotas_are_rounded_up,
-          threads_start_with_signals_blocked_and_a_name, no_thread_to_be_had_is_an_error,
-          signals_are_blocked_and_put_back, the_pool_runs_each_job_once_on_a_few_threads,
-          an_idle_worker_is_used_again, a_pool_without_threads_does_the_work,
-          a_forked_child_knows_it, a_child_has_no_part_in_the_ring,
-          new_descriptors_are_above_the_standard_ones, sockets_do_what_they_are_told,
-          a_stale_socket_file_is_told_apart, the_largest_descriptor_is_below_the_limit)
+/* Group 1 would be everybody, and ours would be us. By signal 0, which harms nobody. */
+TEST(signals_go_to_no_group_but_a_child_s)
+{
+    for (int group = -1; group <= 1; group++)
+        ck_assert_int_eq(weft__host_group_signal(group, 0), -ENOTSUP);
+    ck_assert_int_eq(weft__host_group_signal(getpgrp(), 0), -ENOTSUP);
+}
+
+TEST_MAIN("host", 20, signals_go_to_no_group_but_a_child_s, the_clock_never_goes_back,
+          entropy_fills_everything, one_cpu_allowed_is_one_cpu, pinning_is_undone_and_not_inherited,
+          quotas_are_rounded_up, threads_start_with_signals_blocked_and_a_name,
+          no_thread_to_be_had_is_an_error, signals_are_blocked_and_put_back,
+          the_pool_runs_each_job_once_on_a_few_threads, an_idle_worker_is_used_again,
+          a_pool_without_threads_does_the_work, a_forked_child_knows_it,
+          a_child_has_no_part_in_the_ring, new_descriptors_are_above_the_standard_ones,
+          sockets_do_what_they_are_told, a_stale_socket_file_is_told_apart,
+          the_largest_descriptor_is_below_the_limit)
