@@ -252,5 +252,34 @@ TEST(peers_that_are_gone)
     net_run(main_gone);
 }
 
+/* The kernel has woken the request for a connection, and the cancellation comes before it has taken
+   it: nobody else at the listener is told, so who leaves it must look once more. */
+static int waits_for_one(void *arg)
+{
+    return weft_accept(*(int *)arg, NULL, NULL, 0) == -ECANCELED ? 0 : -EPROTO;
+}
+static int main_rest(void *arg)
+{
+    int port, listener = net_listen(&port), client, connection;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, waits_for_one, &listener, sizeof listener, NULL));
+        ok(weft_sleep(1000000));
+        weft_scope_cancel(&s);
+    }
+    client = net_plain_connect(port); /* the loop does not turn meanwhile */
+    connection = weft__accept_rest(weft__task_self(), listener);
+    ok(connection);
+    ok(weft_close(connection));
+    ck_assert_int_eq(weft__accept_rest(weft__task_self(), listener), -EAGAIN);
+    close(client);
+    return weft_close(listener);
+}
+TEST(who_leaves_looks_once_more)
+{
+    net_run(main_rest);
+}
+
 TEST_MAIN("io.accept", 30, failures_in_a_row, ended_on_purpose, accepting_in_a_drain, pauses,
-          no_memory_for_a_longer_queue, peers_that_are_gone)
+          no_memory_for_a_longer_queue, peers_that_are_gone, who_leaves_looks_once_more)
