@@ -1,5 +1,5 @@
 /*
- * base/annotate.h - telling the thread sanitizer of orderings it cannot see.
+ * base/annotate.h - living with the thread sanitizer: telling it of orderings it cannot see.
  *
  * The kernel orders a request before its completion, but the sanitizer sees neither. Whoever hands
  * memory over by such a way says so at both ends: release before, acquire after, on one address
@@ -32,7 +32,13 @@ static inline void weft__tsan_acquire(const void *address)
     __tsan_acquire((void *)address);
 }
 
+/* The sanitizer keeps a handler of a signal back until the thread calls a function that it knows,
+   and sleeping in the ring is none: so no sleep lasts longer than this, and the clock is read. */
+enum { WEFT__SLEEP_MAX_NS = 1000000000 };
+
 #else
+
+enum { WEFT__SLEEP_MAX_NS = 0 }; /* no limit */
 
 static inline void weft__tsan_release(const void *address)
 {

@@ -6,6 +6,9 @@
 #ifdef WEFT__SAN
 
 __thread struct weft__san *weft__san_from;
+#ifdef WEFT__SAN_THREAD
+__thread sigset_t weft__san_signals;
+#endif
 
 void weft__san_make(struct weft__san *san, void *stack_low, void *top)
 {
@@ -15,7 +18,9 @@ void weft__san_make(struct weft__san *san, void *stack_low, void *top)
     san->fiber = NULL;
     san->fiber_owned = false;
 #ifdef WEFT__SAN_THREAD
+    weft__san_signals_block();
     san->fiber = __tsan_create_fiber(0);
+    weft__san_signals_restore();
     san->fiber_owned = true;
 #endif
 }
@@ -38,8 +43,11 @@ void weft__san_adopt(struct weft__san *san)
 void weft__san_drop(struct weft__san *san)
 {
 #ifdef WEFT__SAN_THREAD
-    if (san->fiber_owned)
+    if (san->fiber_owned) {
+        weft__san_signals_block();
         __tsan_destroy_fiber(san->fiber);
+        weft__san_signals_restore();
+    }
 #endif
     san->fiber = NULL;
     san->fiber_owned = false;

@@ -130,9 +130,31 @@ WEFT__SAN_INLINE void weft__san_unpoison(const void *p, size_t size)
 #endif
 
 #ifdef WEFT__SAN_THREAD
+#include <pthread.h>
 #include <sanitizer/tsan_interface.h>
+#include <signal.h>
 
-#define weft__san_tsan_leave(to) __tsan_switch_to_fiber((to)->fiber, 0)
+/* TSan tells of a signal when the thread next calls a function that it knows, and until then keeps
+ * it with the fiber that was running; with one that is not switched to again it is lost. So none
+ * comes between the last such call on a fiber, which is the blocking, and the arrival on another,
+ * nor while one is made or dropped, which TSan does by switching to it. */
+extern __thread sigset_t weft__san_signals __attribute__((visibility("hidden")));
+
+WEFT__SAN_INLINE void weft__san_signals_block(void)
+{
+    sigset_t all;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, &weft__san_signals);
+}
+
+WEFT__SAN_INLINE void weft__san_signals_restore(void)
+{
+    (void)pthread_sigmask(SIG_SETMASK, &weft__san_signals, NULL);
+}
+
+#define weft__san_tsan_leave(to) (weft__san_signals_block(), __tsan_switch_to_fiber((to)->fiber, 0))
+#define weft__san_tsan_arrive() weft__san_signals_restore()
 
 /* Whether TSan too thinks that this context is running. For tests: it keeps quiet if not told. */
 WEFT__SAN_INLINE bool weft__san_is_current(const struct weft__san *san)
@@ -155,6 +177,7 @@ WEFT__SAN_INLINE void weft__san_acquire(void *address)
 #else
 
 #define weft__san_tsan_leave(to) ((void)0)
+#define weft__san_tsan_arrive() ((void)0)
 #define weft__san_is_current(san) ((void)(san), true)
 
 WEFT__SAN_INLINE void weft__san_release(void *address)
@@ -184,6 +207,7 @@ WEFT__SAN_INLINE void weft__san_arrive(struct weft__san *self)
 {
     (void)self;
     weft__san_asan_arrive(self);
+    weft__san_tsan_arrive();
 }
 
 void weft__san_make(struct weft__san *san, void *stack_low, void *top);

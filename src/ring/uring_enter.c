@@ -109,6 +109,10 @@ int weft__ring_enter(struct weft__ring *ring, uint32_t wait_count, int64_t deadl
     if (wait_count == 0)
         return submit_all(ring, 0, flags, NULL);
 
+    if (WEFT__SLEEP_MAX_NS > 0) {
+        int64_t latest = weft__host_now() + WEFT__SLEEP_MAX_NS;
+        deadline_ns = deadline_ns < latest ? deadline_ns : latest;
+    }
     ring->counts.enters_waiting++;
     if (deadline_ns == INT64_MAX)
         return submit_all(ring, wait_count, flags, NULL);
