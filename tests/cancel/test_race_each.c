@@ -189,6 +189,46 @@ TEST(race_41_reader)
     race_each(.body = body_41_reader, .reactors = 2);
 }
 
+/* 41: two of three are at a barrier when one of them is cancelled, and a third comes: they meet
+   with who was there first, or wait for one more. Would catch one who has gone and is counted, or
+   who was counted and is not let through. */
+static int body_41_barrier(void *arg)
+{
+    bool cancel_first = race_pick(2);
+    weft_task first;
+
+    (void)arg;
+    remote = weft_reactors() > 1 && race_pick(2);
+    of_shared = weft_reactors() > 1 || race_pick(2);
+    barrier = OF_KIND(weft_barrier, WEFT_BARRIER, (3));
+    it = behind = (struct waiting){.one = primitive_of(wait_barrier)};
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        around = &s;
+        first = start_one(&it);
+        (void)start_one(&behind);
+        race_yields(3);
+        if (cancel_first)
+            cancel(first);
+        race_yields(2);
+        give_barrier();
+        race_yields(2);
+        if (!cancel_first)
+            cancel(first);
+        (void)result_of(first);
+        if (it.result == -ECANCELED)
+            race_ok(weft_barrier_wait(&barrier));
+    }
+    ck_assert(it.result >= 0 || it.result == -ECANCELED);
+    race_saw(it.result >= 0);
+    race_ok(behind.result);
+    race_is(weft_barrier_waiting(&barrier), 0);
+    return 0;
+}
+TEST(race_41_barrier)
+{
+    race_each(.body = body_41_barrier, .reactors = 2, .outcomes = 2);
+}
+
 static int gives_at(void *arg)
 {
     race_is(weft_sleep_until(*(int64_t *)arg), 0);
@@ -456,5 +496,5 @@ TEST(race_47_each)
 }
 
 TEST_MAIN("race_each", 3600, race_35_41_each, race_46_each, race_41_each, race_41_each_remote,
-          race_41_reader, race_22_each, race_23_each, race_24_42_each, race_26_each, race_27_each,
-          race_44_each, race_56_each, race_47_each)
+          race_41_reader, race_41_barrier, race_22_each, race_23_each, race_24_42_each,
+          race_26_each, race_27_each, race_44_each, race_56_each, race_47_each)
