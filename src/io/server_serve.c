@@ -131,16 +131,17 @@ static bool retires(const struct weft_server *server)
     return atomic_load_explicit(&server->retires, memory_order_relaxed);
 }
 
-static bool refuses(const struct weft_server *server)
-{
-    return weft_draining() && !retires(server);
-}
-
 static bool is_full(const struct weft__gate *gate)
 {
     uint32_t most = gate->server->opt.connections_max;
 
     return most != 0 && gate->active >= most;
+}
+
+/* A server that retires refuses nobody: who came came to be served. */
+static bool refuses(const struct weft__gate *gate)
+{
+    return !retires(gate->server) && (is_full(gate) || weft_draining());
 }
 
 /* Waits until there is room for one more, unless those who come then are to be refused. */
@@ -189,7 +190,7 @@ static int accept_all(struct weft__gate *gate, weft_scope *connections, int list
         if (result == 0)
             result = weft_accept(listener, NULL, NULL, 0);
         if (result >= 0)
-            admit(gate, connections, result, is_full(gate) || refuses(gate->server));
+            admit(gate, connections, result, refuses(gate));
     }
     return result;
 }

@@ -314,6 +314,67 @@ TEST(accepted_and_not_yet_served)
     net_run(main_accepted);
 }
 
+static int one_more(void *arg)
+{
+    char address[64], bytes[8];
+    int fd;
+
+    snprintf(address, sizeof address, "127.0.0.1:%d", *(int *)arg);
+    fd = weft_connect_tcp(address, NULL);
+    if (fd < 0)
+        return 0; /* nobody listens any more */
+    (void)weft_send(fd, "hello\n", 6, 0);
+    while (weft_recv(fd, bytes, sizeof bytes, 0) > 0)
+        ;
+    return weft_close(fd);
+}
+
+/* One that is full closes who comes beyond that, until it retires: in one of these turns it has
+   just accepted, and not looked at it. Tried until somebody came at that moment. */
+static int main_refusing(void *arg)
+{
+    struct weft_server_opt opt = {.size = sizeof opt,
+                                  .connections_max = 1,
+                                  .refuse = true,
+                                  .serve_first = true};
+    uint64_t served = 0;
+
+    (void)arg;
+    for (int n = 0; n < 12 || (served == 0 && !net_is_rough()); n++) {
+        int turns = n % 12;
+        weft_stream *held;
+        weft_server *server;
+        int port;
+        ok(weft_start_server(&server, "127.0.0.1:0", answer, "old\n", &opt));
+        port = weft_server_port(server);
+        held = connect_to(port);
+        ask(held, "hello\n");
+        ck_assert_int_eq(answered(held), 0);
+        WEFT_SCOPE(s) {
+            struct weft_server_counts counts;
+            uint64_t refused; /* with those that are being closed for it */
+            ok(weft_spawn(&s, one_more, &port, sizeof port, NULL));
+            for (int i = 0; i < turns; i++)
+                ok(weft_yield());
+            counts = counts_of(server);
+            refused = counts.refused + counts.active - 1;
+            ck_assert_int_eq(weft_server_retire(server, weft_after_ms(60000), WEFT_NEVER), 0);
+            ck_assert_uint_eq(counts_of(server).refused, refused);
+            served += counts_of(server).finished - 1;
+        }
+        ok(weft_stream_close(held));
+        ok(weft_server_close(server));
+    }
+    return 0;
+}
+TEST(full_and_just_accepted)
+{
+    /* a turn for each yield */
+    struct weft_run_opt opt = {.size = sizeof opt, .budget = 1};
+
+    ck_assert_int_eq(weft_run(main_refusing, NULL, 0, &opt), 0);
+}
+
 /* -- first messages -----------------------------------------------------------------------------
  */
 
@@ -539,5 +600,5 @@ TEST(arguments)
 }
 
 TEST_MAIN("api.handover", 60, started_with_sockets, nobody_is_refused,
-          nobody_is_refused_by_two_reactors, accepted_and_not_yet_served,
+          nobody_is_refused_by_two_reactors, accepted_and_not_yet_served, full_and_just_accepted,
           the_first_message_is_answered, nobody_takes_over, what_is_no_hand_over, arguments)
