@@ -252,7 +252,7 @@ static int close_stream(struct weft_stream *stream, bool abort)
     if (!stream)
         return 0;
     if (weft__stream_detached(stream)) {
-        result = weft_stream_attach(stream);
+        result = weft__stream_attach_to_close(self, stream);
         if (result < 0)
             return result;
     }

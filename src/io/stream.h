@@ -239,6 +239,8 @@ void weft__stream_enlist(struct weft_stream *stream, struct weft__io *io, struct
 void weft__stream_go_on(struct weft_stream *stream);
 /* stream_move.c */
 bool weft__stream_detached(const struct weft_stream *stream);
+/* As weft_stream_attach, for who closes it: needs no memory. 0; -EXDEV, -EBUSY, -EBADF. */
+int weft__stream_attach_to_close(struct weft__task *self, struct weft_stream *stream);
 /* Frees it and closes nothing. Nothing is in flight. */
 void weft__stream_destroy(struct weft_stream *stream);
 /* The same, and closes the descriptor, not through the ring. */

@@ -201,10 +201,25 @@ int weft_stream_detach(weft_stream *stream)
 /* -- attaching ----------------------------------------------------------------------------------
  */
 
+/* Makes it this reactor's. 0; -EXDEV, -EBUSY, -EBADF. */
+static int claim(struct weft__io *io, struct weft_stream *stream)
+{
+    struct weft__fd *record;
+    int error = weft__fd_find(io, stream->fd, &record); /* kept: nothing fails after it */
+
+    if (error < 0)
+        return error;
+    if (record->sides[WEFT__READER] || record->sides[WEFT__WRITER])
+        return weft__fd_refuse(record);
+    weft__stream_enlist(stream, io, record);
+    stream->writes = 0; /* the ring here holds no file of it yet */
+    stream->paused = stream->to_memory = false;
+    return 0;
+}
+
 int weft_stream_attach(weft_stream *stream)
 {
     struct weft__task *self = weft__task_self();
-    struct weft__fd *record;
     struct weft__io *io;
     int error;
 
@@ -217,14 +232,20 @@ int weft_stream_attach(weft_stream *stream)
         io->buffers = weft__buffers_new(self->reactor);
     if (!io->buffers)
         return -ENOMEM;
-    error = weft__fd_find(io, stream->fd, &record); /* the claim is kept: nothing fails after it */
+    error = claim(io, stream);
+    if (error == 0)
+        go_on(stream);
+    return error;
+}
+
+/* There may be no pool of buffers here, and no memory for one: so nothing is received any more. */
+int weft__stream_attach_to_close(struct weft__task *self, struct weft_stream *stream)
+{
+    int error = claim(weft__io_of(self->reactor), stream);
+
     if (error < 0)
         return error;
-    if (record->sides[WEFT__READER] || record->sides[WEFT__WRITER])
-        return weft__fd_refuse(record);
-    weft__stream_enlist(stream, io, record);
-    stream->writes = 0; /* the ring here holds no file of it yet */
-    stream->paused = stream->to_memory = false;
+    stream->to_memory = true;
     go_on(stream);
     return 0;
 }

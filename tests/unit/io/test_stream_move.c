@@ -103,4 +103,59 @@ TEST(no_memory_where_it_goes)
     ck_assert_int_eq(weft_run(main_no_pool, NULL, 0, &opt), 0);
 }
 
-TEST_MAIN("unit.io.stream_move", 30, no_memory_for_what_is_held, no_memory_where_it_goes)
+static int close_without_memory(void *arg)
+{
+    int error;
+
+    weft__alloc_fail_after(1);
+    error = weft_stream_close(arg);
+    weft__alloc_fail_after(0);
+    ck_assert_int_eq(error, 0);
+    return 0;
+}
+
+static int abort_without_memory(void *arg)
+{
+    int error;
+
+    weft__alloc_fail_after(1);
+    error = weft_stream_abort(arg);
+    weft__alloc_fail_after(0);
+    ck_assert_int_eq(error, 0);
+    return 0;
+}
+
+/* Where there is no pool of buffers, and none can be made, a detached stream can be closed all the
+   same, and what was written is sent. */
+static int main_close(void *arg)
+{
+    struct weft_spawn_opt far = {.size = sizeof far, .reactor = WEFT_ON(1)};
+    const bool *abort = arg;
+    int here, there;
+    weft_stream *stream;
+    char bytes[8] = "";
+
+    net_pair(&here, &there);
+    ok(weft_stream_open(here, NULL, &stream));
+    ck_assert_int_eq(weft_stream_write_nowait(stream, "all", 3), 3);
+    ok(weft_stream_detach(stream));
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, *abort ? abort_without_memory : close_without_memory, stream, 0, &far));
+    }
+    if (!*abort) {
+        ok(weft_recv_exactly(there, bytes, 3, NULL));
+        ck_assert_str_eq(bytes, "all");
+        ck_assert_int_eq(weft_recv(there, bytes, 1, 0), 0);
+    }
+    return weft_close(there);
+}
+TEST(no_memory_to_close_it)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
+
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(weft_run(main_close, &(bool){i}, sizeof(bool), &opt), 0);
+}
+
+TEST_MAIN("unit.io.stream_move", 30, no_memory_for_what_is_held, no_memory_where_it_goes,
+          no_memory_to_close_it)
