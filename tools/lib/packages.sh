@@ -18,7 +18,7 @@ weft_check_packages=(
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
     qemu-system-x86 cpio
     libcurl4-openssl-dev libssl-dev openssl curl libuv1-dev libglib2.0-dev iperf3 redis-server redis-tools
-    libc-ares-dev dnsmasq-base
+    libc-ares-dev dnsmasq-base e2fsprogs
 )
 
 # The runtimes that tools/bench-spine --peers measures weft against; nothing else takes them.
