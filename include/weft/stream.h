@@ -182,8 +182,9 @@ WEFT_API int weft_stream_shutdown(weft_stream *stream) WEFT_SUSPENDS;
  * it where they are called. A stream that nobody attaches or closes is lost, with its descriptor.
  *
  * _attach makes it the calling task's reactor's. Never suspends. Returns 0; -EINVAL it is not
- * detached; -EXDEV, -EBUSY, -EBADF another has used, or closed, the descriptor meanwhile; -ENOMEM.
- * After an error it is as it was.
+ * detached; -EXDEV, -EBUSY another uses the descriptor; -EBADF it was closed meanwhile, and its
+ * number may be another file's by now: told by device and inode; -ENOMEM. After an error it is as
+ * it was.
  */
 WEFT_API WEFT_NODISCARD int weft_stream_detach(weft_stream *stream) WEFT_SUSPENDS;
 WEFT_API WEFT_NODISCARD int weft_stream_attach(weft_stream *stream);
@@ -193,8 +194,9 @@ WEFT_API WEFT_NODISCARD int weft_stream_attach(weft_stream *stream);
  * finishes. Before that _close waits until what was given has been sent, as a write would have
  * waited: a cancellation or a deadline ends that wait. _abort does not wait, and resets the
  * connection. NULL is allowed and does nothing.
- * Returns 0, or what close(2) said; -EALREADY another task is closing it; -EXDEV, -EPERM, and then
- * the stream is as it was.
+ * Returns 0, or what close(2) said; -EBADF of a detached one: the descriptor was closed meanwhile,
+ * and only the stream is gone; -EALREADY another task is closing it; -EXDEV, -EBUSY (of a detached
+ * one), -EPERM, and then the stream is as it was.
  */
 WEFT_API int weft_stream_close(weft_stream *stream) WEFT_SUSPENDS;
 WEFT_API int weft_stream_abort(weft_stream *stream) WEFT_SUSPENDS;

@@ -253,6 +253,15 @@ void weft__fd_ask_kind(int fd, struct weft__fd *record)
         record->flags |= WEFT__FD_PIPE;
 }
 
+uint32_t weft__fd_identity(int fd)
+{
+    uint64_t device, inode;
+
+    if (weft__host_identity(fd, &device, &inode) < 0)
+        return 0;
+    return (uint32_t)(inode ^ inode >> 32 ^ device * 2654435761u) | 1;
+}
+
 void weft__fd_wake_closer(struct weft__io *io, struct weft__fd *record)
 {
     if (record->closer)

@@ -82,6 +82,9 @@ int weft__fd_held(const struct weft__fd *record);
 /* The same where it is a mistake to ask: there may be one reader and one writer. */
 int weft__fd_refuse(const struct weft__fd *record);
 
+/* Which file it is: device and inode, mixed; 0 when it is not open. A system call. */
+uint32_t weft__fd_identity(int fd);
+
 #ifdef WEFT_DEBUG
 /* Is this still the file that was claimed? 0, or -EBADF: it was closed behind our back. */
 int weft__fd_verify(struct weft__io *io, int fd, struct weft__fd *record);

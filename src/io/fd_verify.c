@@ -8,8 +8,6 @@
 
 #ifdef WEFT_DEBUG
 
-#include "ring/host.h"
-
 static int closed_behind(void)
 {
     return weft__misuse(-EBADF, "the descriptor was closed, but not by weft_close");
@@ -17,14 +15,12 @@ static int closed_behind(void)
 
 int weft__fd_verify(struct weft__io *io, int fd, struct weft__fd *record)
 {
-    uint64_t device, inode;
-    uint32_t identity;
+    uint32_t identity = weft__fd_identity(fd);
 
-    if (weft__host_identity(fd, &device, &inode) < 0) {
+    if (identity == 0) {
         weft__fd_forget(io, record);
         return record->identity ? closed_behind() : -EBADF;
     }
-    identity = (uint32_t)(inode ^ inode >> 32 ^ device * 2654435761u) | 1;
     if (record->identity == 0)
         record->identity = identity;
     if (record->identity == identity)

@@ -45,7 +45,10 @@ struct weft_stream {
     int32_t error; /* over: said once nothing is held */
     uint32_t held; /* bytes of the buffers held, whole buffers counted */
     uint32_t held_max;
-    uint32_t lent;       /* bytes of the view */
+    union {
+        uint32_t lent;     /* bytes of the view */
+        uint32_t identity; /* while it is detached, and lends none: which file it was */
+    };
     int32_t write_error; /* why what was given could not be sent; stays */
     uint32_t hunted;     /* so many bytes more the reader wants held, whatever held_max says */
     uint8_t class;       /* of the buffers wanted */
@@ -239,7 +242,8 @@ void weft__stream_enlist(struct weft_stream *stream, struct weft__io *io, struct
 void weft__stream_go_on(struct weft_stream *stream);
 /* stream_move.c */
 bool weft__stream_detached(const struct weft_stream *stream);
-/* As weft_stream_attach, for who closes it: needs no memory. 0; -EXDEV, -EBUSY, -EBADF. */
+/* As weft_stream_attach, for who closes it: needs no memory. 0; -EXDEV, -EBUSY; -EBADF: there is
+   nothing left to close, and the stream is freed. */
 int weft__stream_attach_to_close(struct weft__task *self, struct weft_stream *stream);
 /* Frees it and closes nothing. Nothing is in flight. */
 void weft__stream_destroy(struct weft_stream *stream);

@@ -192,6 +192,7 @@ int weft_stream_detach(weft_stream *stream)
     if (stream->next)
         stream->next->link = stream->link;
     weft__stream_leave_record(stream, record);
+    stream->identity = weft__fd_identity(stream->fd);
     weft__fd_hand_over(stream->io, record);
     stream->record = NULL;
     stream->io = &nowhere;
@@ -201,17 +202,22 @@ int weft_stream_detach(weft_stream *stream)
 /* -- attaching ----------------------------------------------------------------------------------
  */
 
-/* Makes it this reactor's. 0; -EXDEV, -EBUSY, -EBADF. */
+/* Makes it this reactor's. 0; -EXDEV, -EBUSY; -EBADF: the descriptor was closed meanwhile, and may
+   be somebody else's by now. */
 static int claim(struct weft__io *io, struct weft_stream *stream)
 {
     struct weft__fd *record;
-    int error = weft__fd_find(io, stream->fd, &record); /* kept: nothing fails after it */
+    int error;
 
+    if (weft__fd_identity(stream->fd) != stream->identity)
+        return -EBADF;
+    error = weft__fd_find(io, stream->fd, &record); /* kept: nothing fails after it */
     if (error < 0)
         return error;
     if (record->sides[WEFT__READER] || record->sides[WEFT__WRITER])
         return weft__fd_refuse(record);
     weft__stream_enlist(stream, io, record);
+    stream->lent = 0;
     stream->writes = 0; /* the ring here holds no file of it yet */
     stream->paused = stream->to_memory = false;
     return 0;
@@ -238,11 +244,25 @@ int weft_stream_attach(weft_stream *stream)
     return error;
 }
 
+/* Frees one whose descriptor is gone. */
+static void lose(struct weft_stream *stream)
+{
+    if (stream->given)
+        weft__buffers_give(stream->io->buffers, stream->given);
+    if (stream->outbox)
+        weft__stream_drop_queued(stream);
+    stream->next = NULL; /* it is in no list */
+    stream->link = &stream->next;
+    weft__stream_destroy(stream);
+}
+
 /* There may be no pool of buffers here, and no memory for one: so nothing is received any more. */
 int weft__stream_attach_to_close(struct weft__task *self, struct weft_stream *stream)
 {
     int error = claim(weft__io_of(self->reactor), stream);
 
+    if (error == -EBADF)
+        lose(stream);
     if (error < 0)
         return error;
     stream->to_memory = true;

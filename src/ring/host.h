@@ -109,7 +109,7 @@ int weft__host_getsockopt(int fd, int level, int option, void *value, socklen_t 
 int weft__host_fcntl(int fd, int command, long argument);
 /* 1: a read, or an accept, finds something; 0. Takes nothing, and nobody's wake-up. */
 int weft__host_is_readable(int fd);
-int weft__host_identity(int fd, uint64_t *device, uint64_t *inode); /* fstat, for debug checks */
+int weft__host_identity(int fd, uint64_t *device, uint64_t *inode); /* fstat */
 int weft__host_unlink(const char *path);
 int weft__host_is_socket_file(const char *path); /* 1, 0, or a negative errno */
 int weft__host_chmod(const char *path, uint32_t mode);

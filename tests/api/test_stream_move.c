@@ -470,6 +470,54 @@ TEST(used_by_another_meanwhile)
     run_on_two(main_used);
 }
 
+/* Pipes, one of which has an end with that number. */
+enum { PIPES = 64 };
+static int one_with(int fd, int pipes[PIPES][2])
+{
+    for (int i = 0; i < PIPES; i++) {
+        ok(weft_pipe(pipes[i], 0));
+        if (pipes[i][0] == fd || pipes[i][1] == fd)
+            return i;
+    }
+    ck_abort_msg("the number is not given out again");
+}
+
+/* The descriptor was closed while the stream was nobody's; with `again` its number is another
+   pipe's by now, which keeps it. */
+static int main_gone(void *arg)
+{
+    bool again = *(bool *)arg;
+    int here, there, pipes[PIPES][2], last = -1;
+    weft_stream *stream;
+    char byte;
+
+    net_pair(&here, &there);
+    stream = stream_of(here);
+    ck_assert_int_eq(weft_stream_write_nowait(stream, "xyz", 3), 3);
+    ok(weft_send_all(there, "abc", 3, NULL));
+    ok(weft_stream_read_exactly(stream, &byte, 1, NULL));
+    ok(weft_stream_detach(stream));
+    ok(weft_close(here));
+    if (again)
+        last = one_with(here, pipes);
+    ck_assert_int_eq(weft_stream_attach(stream), -EBADF);
+    ck_assert_int_eq(weft_stream_close(stream), -EBADF);
+    if (again) {
+        ok(weft_write_all(pipes[last][1], "x", 1, NULL));
+        ok(weft_read_exactly(pipes[last][0], &byte, 1, NULL));
+    }
+    for (; last >= 0; last--) {
+        ok(weft_close(pipes[last][0]));
+        ok(weft_close(pipes[last][1]));
+    }
+    return weft_close(there);
+}
+TEST(closed_meanwhile)
+{
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(weft_run(main_gone, &(bool){i}, sizeof(bool), NULL), 0);
+}
+
 static int moves_itself(weft_stream *stream, void *arg)
 {
     *(int *)arg = weft_stream_detach(stream);
@@ -499,4 +547,4 @@ TEST(a_server_keeps_its_own)
 
 TEST_MAIN("api.stream_move", 60, bytes_flow_meanwhile, what_was_queued_is_sent,
           what_was_given_is_sent, part_of_a_buffer_is_sent, the_end_goes_along, an_error_goes_along,
-          refused, used_by_another_meanwhile, a_server_keeps_its_own)
+          refused, used_by_another_meanwhile, closed_meanwhile, a_server_keeps_its_own)
