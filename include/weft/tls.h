@@ -27,7 +27,8 @@
  *   -EPROTO        anything else that is against the protocol, or that the peer refused us for
  *   -ECONNABORTED  the stream ended without the end of TLS: what has come may have been cut short;
  *                  or TLS did, in the middle of its handshake
- * These three stay: each later call says the same, and weft_tls_error has the reason as text. Every
+ *   -ENOMEM        OpenSSL had no memory, and says so; else it is one of the first two
+ * These stay: each later call says the same, and weft_tls_error has the reason as text. Every
  * call may also answer -EINVAL (NULL, options) and -EPERM (not in a task of that reactor).
  */
 #ifndef WEFT_TLS_H

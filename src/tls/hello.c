@@ -58,12 +58,14 @@ static int hear_hello(SSL *ssl, int *alert, void *arg)
     weft_tls_context *own = arg, *other = own;
     char name[WEFT__TLS_NAME_SIZE];
 
-    (void)alert;
     if (name_asked_for(ssl, name, sizeof name))
         other = context_for(own, name);
     if (other == own)
         return SSL_CLIENT_HELLO_SUCCESS;
-    SSL_set_SSL_CTX(ssl, other->ssl);
+    if (!SSL_set_SSL_CTX(ssl, other->ssl)) { /* no memory: then nobody is served by the wrong one */
+        *alert = SSL_AD_INTERNAL_ERROR;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
     SSL_set_verify(ssl, SSL_CTX_get_verify_mode(other->ssl), NULL);
     SSL_set_options(ssl, SSL_CTX_get_options(other->ssl));
     SSL_set_num_tickets(ssl, SSL_CTX_get_num_tickets(other->ssl));

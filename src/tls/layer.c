@@ -40,10 +40,9 @@ static bool resume(struct weft_tls *tls)
 static int set_up(struct weft_tls *tls, const struct weft_tls_opt *opt)
 {
     tls->ssl = SSL_new(tls->context->ssl);
-    if (!tls->ssl || weft__tls_carry(tls) < 0 ||
+    if (!tls->ssl || weft__tls_carry(tls) < 0 || SSL_set_app_data(tls->ssl, tls) <= 0 ||
         weft__tls_append(&tls->already, opt->already, opt->already_size) < 0)
         return -ENOMEM;
-    SSL_set_app_data(tls->ssl, tls);
     if (tls->context->server) {
         SSL_set_accept_state(tls->ssl);
         return 0;

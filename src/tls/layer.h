@@ -131,7 +131,7 @@ enum weft__tls_verb {
    stream; else what is wrong, for good. */
 int weft__tls_step(struct weft_tls *tls, enum weft__tls_verb verb, void *buffer, size_t size,
                    size_t *done);
-/* The first complaint of OpenSSL's that this thread has, as an error and as text. */
+/* What OpenSSL complains of to this thread, as an error and as text; taken off its list. */
 int weft__tls_complaint(char *text, size_t size);
 
 /* flow.c */

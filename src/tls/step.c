@@ -18,9 +18,19 @@ struct step {
     size_t *done;
 };
 
+/* The first of them says why; but where memory was short, the first may be what that led to. */
+static unsigned long take_complaint(void)
+{
+    unsigned long first = ERR_get_error(), code = first;
+
+    while (code && ERR_GET_REASON(code) != ERR_R_MALLOC_FAILURE)
+        code = ERR_get_error();
+    return code ? code : first;
+}
+
 int weft__tls_complaint(char *text, size_t size)
 {
-    unsigned long code = ERR_peek_error();
+    unsigned long code = take_complaint();
     const char *words = ERR_reason_error_string(code);
     int reason = ERR_GET_REASON(code);
     char space[80];
@@ -53,8 +63,12 @@ static int fail(struct weft_tls *tls)
     tls->error = weft__tls_complaint(tls->reason, sizeof tls->reason);
     if (tls->error == -EKEYREJECTED && verdict != X509_V_OK)
         snprintf(tls->reason, sizeof tls->reason, "%s", X509_verify_cert_error_string(verdict));
-    if (tls->no_memory)
+    if (tls->error == -EKEYREJECTED && verdict == X509_V_ERR_OUT_OF_MEM)
+        tls->error = -ENOMEM; /* it was not looked at */
+    if (tls->no_memory) {
         tls->error = -ENOMEM;
+        snprintf(tls->reason, sizeof tls->reason, "no memory for what is to be sent");
+    }
     return tls->error;
 }
 
