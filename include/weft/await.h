@@ -56,6 +56,8 @@ typedef struct weft_awaitable {
         (uint32_t)(sizeof((const weft_awaitable[]){__VA_ARGS__}) / sizeof(weft_awaitable))
 #endif
 
+/* An awaitable of a task, by its handle; of a future, of which the caller holds a reference as long
+   as it is waited for. */
 static inline weft_awaitable weft_of_task(weft_task task)
 {
     weft_awaitable made = {WEFT_AWAITABLE_TASK, false, 0, 0, NULL, NULL, task, NULL};
@@ -80,6 +82,7 @@ static inline weft_awaitable weft_of_future(weft_future *future)
  */
 WEFT_API weft_awaitable weft_coro(weft_task_fn fn, const void *arg, size_t arg_size);
 
+/* Is it one of these? */
 static inline bool weft_is_task(weft_awaitable awaitable)
 {
     return awaitable.kind == WEFT_AWAITABLE_TASK;
@@ -230,7 +233,7 @@ static inline int64_t weft_timeout_clamp_(int64_t deadline)
 WEFT_API int weft_all_tasks(weft_task *tasks, uint32_t count_max);
 
 /* The name of a task of this reactor; NULL when there is no such task. It can be set; the text must
-   outlive the task. Returns 0, -ESTALE, -EXDEV, -EINVAL no name, -EPERM. */
+   outlive the task. Returns 0; -ESTALE; -EXDEV; -EINVAL no name; -EPERM. */
 WEFT_API const char *weft_task_name(weft_task task);
 WEFT_API int weft_task_set_name(weft_task task, const char *name);
 

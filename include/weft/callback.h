@@ -51,10 +51,11 @@ WEFT_API WEFT_NODISCARD int weft_call_soon(void (*fn)(void *arg), void *arg,
                                            const struct weft_call_opt *opt);
 
 /*
- * The same, not before `ns` nanoseconds from now, or the absolute time `deadline`, have come; then
- * after everything that is ready at that time. Never early. Those of one time are called in the
- * order asked. A time in the past is the present; WEFT_NEVER is never: such a callback waits to be
- * cancelled or dropped. A reactor does not go on living for callbacks whose time has not come.
+ * weft_call_soon, but not before `ns` nanoseconds from now, or the absolute time `deadline`, have
+ * come; then after everything that is ready at that time. Never early. Those of one time are called
+ * in the order asked. A time in the past is the present; WEFT_NEVER is never: such a callback waits
+ * to be cancelled or dropped. A reactor does not go on living for callbacks whose time has not
+ * come.
  */
 WEFT_API WEFT_NODISCARD int weft_call_later(int64_t ns, void (*fn)(void *arg), void *arg,
                                             const struct weft_call_opt *opt);

@@ -54,7 +54,7 @@ WEFT_API int weft_executor_close(weft_executor *executor);
 WEFT_API int weft_run_in_executor(weft_executor *executor, int (*fn)(void *arg),
                                   void *arg) WEFT_SUSPENDS;
 
-/* The same on the runtime's own pool (asyncio: to_thread). */
+/* weft_run_in_executor on the runtime's own pool (asyncio: to_thread). */
 WEFT_API int weft_to_thread(int (*fn)(void *arg), void *arg) WEFT_SUSPENDS;
 
 WEFT_END_DECLS

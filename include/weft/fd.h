@@ -37,8 +37,8 @@ WEFT_API ssize_t weft_readv(int fd, const struct iovec *vectors, int count) WEFT
 WEFT_API ssize_t weft_write(int fd, const void *buffer, size_t size) WEFT_SUSPENDS;
 WEFT_API ssize_t weft_writev(int fd, const struct iovec *vectors, int count) WEFT_SUSPENDS;
 
-/* The same at an offset, which moves no position. -ESPIPE on what has none. With O_APPEND a write
-   goes to the end whatever the offset says, as on Linux. */
+/* weft_read, weft_write and their kin at an offset, which moves no position. -ESPIPE on what has
+   none. With O_APPEND a write goes to the end whatever the offset says, as on Linux. */
 WEFT_API ssize_t weft_pread(int fd, void *buffer, size_t size, off_t offset) WEFT_SUSPENDS;
 WEFT_API ssize_t weft_pwrite(int fd, const void *buffer, size_t size, off_t offset) WEFT_SUSPENDS;
 WEFT_API ssize_t weft_preadv(int fd, const struct iovec *vectors, int count,

@@ -49,15 +49,18 @@ WEFT_API int weft_openat2(int dirfd, const char *path, const struct open_how *ho
                           size_t size) WEFT_SUSPENDS;
 
 /*
- * What was written is on the disk: 0. An error is told once to each descriptor that was open when
- * it happened, and the data it is about may be lost though reading shows it: writing it again is
- * what helps, asking again does not. A new file's name is not the file's: for that, its directory.
+ * fsync(2), fdatasync(2): what was written is on the disk: 0. An error is told once to each
+ * descriptor that was open when it happened, and the data it is about may be lost though reading
+ * shows it: writing it again is what helps, asking again does not. A new file's name is not the
+ * file's: for that, its directory.
  */
 WEFT_API int weft_fsync(int fd) WEFT_SUSPENDS;
 WEFT_API int weft_fdatasync(int fd) WEFT_SUSPENDS;
 
+/* ftruncate(2): makes the file `size` bytes long. Returns 0. */
 WEFT_API int weft_ftruncate(int fd, off_t size) WEFT_SUSPENDS;
-/* mode: FALLOC_FL_*. -EOPNOTSUPP where the file system cannot. */
+/* fallocate(2), with its room on the disk. mode: FALLOC_FL_*. Returns 0; -EOPNOTSUPP where the file
+ * system cannot. */
 WEFT_API int weft_fallocate(int fd, int mode, off_t offset, off_t size) WEFT_SUSPENDS;
 
 /*
@@ -76,15 +79,17 @@ WEFT_API int weft_fadvise(int fd, off_t offset, off_t size, int advice) WEFT_SUS
    mapped there, or there is no memory; -EBADF no file behind it; -EIO, -EAGAIN. */
 WEFT_API int weft_madvise(void *address, size_t size, int advice) WEFT_SUSPENDS;
 
+/* statx(2): what is known of a file. flags: AT_*, mask: STATX_*. Returns 0 and *status. */
 WEFT_API int weft_statx(int dirfd, const char *path, int flags, unsigned mask,
                         struct statx *status) WEFT_SUSPENDS;
 
-/* At any moment the new name stands for the old file or the new one. weft_renameat2 takes flags:
-   RENAME_NOREPLACE, RENAME_EXCHANGE. */
+/* renameat(2): at any moment the new name stands for the old file or the new one. weft_renameat2
+   takes flags: RENAME_NOREPLACE, RENAME_EXCHANGE. */
 WEFT_API int weft_renameat(int dirfd, const char *path, int new_dirfd,
                            const char *new_path) WEFT_SUSPENDS;
 WEFT_API int weft_renameat2(int dirfd, const char *path, int new_dirfd, const char *new_path,
                             unsigned flags) WEFT_SUSPENDS;
+/* unlinkat(2) (of a directory: AT_REMOVEDIR), mkdirat(2), symlinkat(2) and linkat(2). Return 0. */
 WEFT_API int weft_unlinkat(int dirfd, const char *path, int flags) WEFT_SUSPENDS;
 WEFT_API int weft_mkdirat(int dirfd, const char *path, mode_t mode) WEFT_SUSPENDS;
 WEFT_API int weft_symlinkat(const char *target, int dirfd, const char *path) WEFT_SUSPENDS;

@@ -81,8 +81,8 @@ WEFT_API WEFT_NODISCARD int weft_future_await_until(weft_future *future, int64_t
                                                     int64_t deadline) WEFT_SUSPENDS;
 
 /*
- * The same for a thread that runs no reactor, such as a worker of a pool: the thread sleeps.
- * Returns 0; -ETIMEDOUT; -EPERM on a reactor's thread, which would stand still; -EINVAL.
+ * weft_future_await for a thread that runs no reactor, such as a worker of a pool: the thread
+ * sleeps. Returns 0; -ETIMEDOUT; -EPERM on a reactor's thread, which would stand still; -EINVAL.
  */
 WEFT_API WEFT_NODISCARD int weft_future_wait(weft_future *future, int64_t *result,
                                              int64_t deadline);
@@ -103,7 +103,7 @@ WEFT_API int weft_future_reset(weft_future *future);
  * everything that is ready then. fn must not suspend. It is not called when the last reference goes
  * first, or the reactor stops. In a task or a callback.
  *
- * Returns 0, -ENOMEM, -EPERM outside of a reactor, -EINVAL.
+ * Returns 0; -ENOMEM; -EPERM outside of a reactor; -EINVAL.
  */
 WEFT_API WEFT_NODISCARD int weft_future_add_done(weft_future *future, weft_future_fn *fn,
                                                  void *arg);

@@ -57,7 +57,7 @@ struct weft_generator_opt {
 /*
  * Makes a generator of values of item_size bytes. arg and arg_size as for weft_spawn: copied if
  * arg_size > 0, at most WEFT_ARG_SIZE_MAX. opt may be NULL. Does not suspend.
- * Returns 0, -ENOMEM, -E2BIG, -EINVAL, -EPERM outside a task.
+ * Returns 0; -ENOMEM, -E2BIG, -EINVAL; -EPERM outside a task.
  */
 WEFT_API WEFT_NODISCARD int weft_generator_open(weft_generator **generator, size_t item_size,
                                                 weft_generator_fn fn, const void *arg,

@@ -35,8 +35,8 @@ enum weft_print {
  */
 WEFT_API int weft_print_tasks(int fd, uint32_t flags);
 
-/* The same of every reactor of the runtime, one after the other: not all at one instant. Its end is
-   awaited in any case. Returns as above; -ECANCELED. */
+/* weft_print_tasks of every reactor of the runtime, one after the other: not all at one instant.
+   Its end is awaited in any case. Returns as above; -ECANCELED. */
 WEFT_API int weft_print_all_tasks(int fd, uint32_t flags) WEFT_SUSPENDS;
 
 /*

@@ -38,7 +38,7 @@ WEFT_API int weft_getpeername(int fd, struct sockaddr *address, socklen_t *lengt
 /*
  * sendto(2) and sendmsg(2), with MSG_NOSIGNAL. address NULL: where the socket is connected to.
  * Returns the count; -EMSGSIZE more than a message can be; -EDESTADDRREQ, -ENOTCONN nowhere to send
- * it; -ECONNREFUSED, -ENETUNREACH, ...; -ETOOMANYREFS, -EBADF a descriptor that is to be passed is
+ * it; -ECONNREFUSED, -ENETUNREACH, ...; -ETOOMANYREFS; -EBADF a descriptor that is to be passed is
  * none. What `message` points at is borrowed, and not changed.
  */
 WEFT_API ssize_t weft_sendto(int fd, const void *buffer, size_t size, int flags,

@@ -60,7 +60,7 @@ struct weft_post_slot {
     }
 WEFT_API int weft_post_slot(weft_inbox *inbox, struct weft_post_slot *slot);
 
-/* The same, for use in a signal handler: async-signal-safe, allocates nothing, never -ENOMEM. */
+/* weft_post for use in a signal handler: async-signal-safe, allocates nothing, never -ENOMEM. */
 WEFT_API int weft_post_signal(weft_inbox *inbox, struct weft_post_slot *slot);
 
 /*

@@ -125,7 +125,7 @@ WEFT_API int weft_process_close_stdin(weft_process *process) WEFT_SUSPENDS;
 WEFT_API int weft_process_wait(weft_process *process,
                                struct weft_process_status *status) WEFT_SUSPENDS;
 
-/* The same at once: 1 it has ended, 0 it runs; -ECHILD. */
+/* weft_process_wait without waiting. Returns 1 it has ended; 0 it runs; -ECHILD. */
 WEFT_API int weft_process_poll(const weft_process *process, struct weft_process_status *status);
 
 /* A signal to the process; _terminate: SIGTERM; _kill: SIGKILL; _signal_group: to all of the group

@@ -79,8 +79,8 @@ struct weft_run_opt {
  * them; their memory is leaked rather than freed under the kernel); -EINVAL, -E2BIG, -ENOMEM;
  * -EDEADLK from inside a task; -ENOTSUP in a child of fork; -EMFILE or -ENFILE no descriptors left
  * for the rings and bells; -EAGAIN a thread could not be started, or no more memory may be locked;
- * and when io_uring cannot be had -ENOSYS, -EPERM or -ENOMEM, with the cause (kernel age, sysctl,
- * seccomp, memlock) and the cure in opt->error_text.
+ * -ENOSYS, -EPERM or -ENOMEM io_uring cannot be had: opt->error_text has the cause (kernel age,
+ * sysctl, seccomp, memlock) and the cure.
  */
 WEFT_API int weft_run(weft_task_fn fn, const void *arg, size_t arg_size,
                       const struct weft_run_opt *opt);

@@ -75,6 +75,7 @@ typedef struct weft_case {
     int64_t result;           /* written by weft_select: see there */
 } weft_case;
 
+/* Is never ready: a case that is switched off. */
 static inline weft_case weft_case_never(void)
 {
     weft_case made = {0, -1, 0, NULL, NULL, 0, 0, {0, false, 0, 0, NULL, NULL, {0, 0}, NULL}, 0};
@@ -161,8 +162,8 @@ WEFT_API WEFT_NODISCARD int weft_select(weft_case *cases, uint32_t count,
                                         uint32_t flags) WEFT_SUSPENDS;
 
 /*
- * The same, but does not wait: -EAGAIN when none is ready. flags: 0, WEFT_SELECT_FAIR. Operations
- * and coroutines cannot be tried: -EINVAL.
+ * weft_select that does not wait: -EAGAIN when none is ready. flags: 0, WEFT_SELECT_FAIR.
+ * Operations and coroutines cannot be tried: -EINVAL.
  */
 WEFT_API WEFT_NODISCARD int weft_select_nowait(weft_case *cases, uint32_t count, uint32_t flags);
 

@@ -183,7 +183,7 @@ WEFT_API ssize_t weft_sim_process_read(weft_sim_process *process, int fd, void *
 WEFT_API ssize_t weft_sim_process_write(weft_sim_process *process, int fd, const void *buffer,
                                         size_t size);
 WEFT_API int weft_sim_process_close(weft_sim_process *process, int fd);
-/* 0, or -EINTR. */
+/* Sleeps. Returns 0; -EINTR a signal was caught. */
 WEFT_API int weft_sim_process_sleep(weft_sim_process *process, int64_t ns);
 /* What a signal does to it: what it does by default, nothing, or it is caught: the call it is in
    ends, and _caught names it (0: none more). */

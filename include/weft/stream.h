@@ -91,9 +91,9 @@ WEFT_API ssize_t weft_stream_read_until(weft_stream *stream, const void *delimit
                                         int flags) WEFT_SUSPENDS;
 
 /*
- * The same for a line: up to and with '\n', and a '\0' behind it; so a line has at most size - 1
- * bytes. Returns its length, the '\n' counted; errors as weft_stream_read_until. A last line that
- * does not end is none: -ENODATA, and weft_stream_read gives it.
+ * weft_stream_read_until for a line: up to and with '\n', and a '\0' behind it; so a line has at
+ * most size - 1 bytes. Returns its length, the '\n' counted; errors as weft_stream_read_until. A
+ * last line that does not end is none: -ENODATA, and weft_stream_read gives it.
  */
 WEFT_API ssize_t weft_stream_read_line(weft_stream *stream, char *line, size_t size,
                                        int flags) WEFT_SUSPENDS;

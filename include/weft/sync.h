@@ -58,9 +58,9 @@ typedef struct weft_lock {
 /* clang-format on */
 
 /*
- * Takes the lock, waiting until it is free. Returns 0, or -EOWNERDEAD (taken all the same, see
- * above). Else it was not taken: -ECANCELED; -EAGAIN (_nowait); -ETIMEDOUT (_until); -EDEADLK the
- * caller holds it; -EINVAL NULL; -EPERM.
+ * Takes the lock, waiting until it is free. Returns 0, or -EOWNERDEAD (taken all the same:
+ * its last holder ended without releasing it). Else it was not taken: -ECANCELED; -EAGAIN
+ * (_nowait); -ETIMEDOUT (_until); -EDEADLK the caller holds it; -EINVAL NULL; -EPERM.
  */
 WEFT_API WEFT_NODISCARD int weft_lock_acquire(weft_lock *lock) WEFT_SUSPENDS;
 WEFT_API WEFT_NODISCARD int weft_lock_acquire_nowait(weft_lock *lock);
@@ -220,11 +220,11 @@ WEFT_API WEFT_NODISCARD int weft_barrier_wait_until(weft_barrier *barrier,
                                                     int64_t deadline) WEFT_SUSPENDS;
 /*
  * Breaks it: who waits and who comes gets -EPIPE, until a reset. A reset sends away who waits, with
- * -EPIPE, and begins anew. How many that were; -EINVAL, -EPERM. Never suspend.
+ * -EPIPE, and begins anew. Returns how many that were; -EINVAL, -EPERM. Never suspend.
  */
 WEFT_API int weft_barrier_abort(weft_barrier *barrier);
 WEFT_API int weft_barrier_reset(weft_barrier *barrier);
-/* How many wait now; -EPIPE it is broken; -EINVAL, -EPERM. */
+/* How many wait. Returns that; -EPIPE it is broken; -EINVAL, -EPERM. */
 WEFT_API int weft_barrier_waiting(weft_barrier *barrier);
 
 /* -- read-write lock ------------------------------------------------------------------------ */

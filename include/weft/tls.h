@@ -189,7 +189,8 @@ struct weft_tls_info {
     bool verified;          /* the peer has a certificate, and it was found good */
 };
 
-/* info_size: sizeof *info. -ENOTCONN before the handshake is done. Never suspends. */
+/* What the handshake has agreed on. info_size: sizeof *info. Returns 0; -ENOTCONN before it is
+ * done. Never suspends. */
 WEFT_API int weft_tls_get_extra_info(const weft_tls *tls, struct weft_tls_info *info,
                                      size_t info_size);
 

@@ -76,7 +76,7 @@ WEFT_API WEFT_NODISCARD int weft_transport_open(int fd, const struct weft_protoc
                                                 void *arg, const struct weft_stream_opt *opt,
                                                 weft_transport **transport);
 
-/* The same of a new connection; as weft_open_connection. */
+/* weft_transport_open of a new connection; as weft_open_connection. */
 WEFT_API WEFT_NODISCARD int weft_create_connection(const char *address,
                                                    const struct weft_protocol *protocol, void *arg,
                                                    const struct weft_connection_opt *opt,
