@@ -9,7 +9,7 @@
 weft_build_packages=(gcc libc6-dev cmake ninja-build pkg-config liburing-dev)
 
 # What the whole suite needs besides: sanitizers, the other processor, the floor's kernel, debuggers,
-# the checker of models, what the examples bridge to, and their peers.
+# the checker of models, what the examples bridge to, and their peers, the manual pages.
 weft_check_packages=(
     "${weft_build_packages[@]}"
     g++ check libsubunit-dev libbenchmark-dev
@@ -19,6 +19,7 @@ weft_check_packages=(
     qemu-system-x86 cpio
     libcurl4-openssl-dev libssl-dev openssl curl libuv1-dev libglib2.0-dev iperf3 redis-server redis-tools
     libc-ares-dev dnsmasq-base e2fsprogs
+    scdoc mandoc
 )
 
 # The runtimes that tools/bench-spine --peers measures weft against; nothing else takes them.
