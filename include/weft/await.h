@@ -108,8 +108,11 @@ static inline weft_awaitable weft_shield(weft_awaitable awaitable)
     return awaitable;
 }
 
-/* Waits for any kind, as weft_await and weft_future_await; a coroutine is called, and its result is
- *result (NULL allowed). Returns 0, -ECANCELED, and what is said of lists above. */
+/*
+ * Waits for any kind, as weft_await and weft_future_await; a coroutine is called. What came of it
+ * is *result (NULL allowed). Returns 0; -ECANCELED. A bad one: -EINVAL, -ESTALE, -EXDEV, -EDEADLK,
+ * -EPERM.
+ */
 WEFT_API WEFT_NODISCARD int weft_await_any(weft_awaitable awaitable, int64_t *result) WEFT_SUSPENDS;
 
 /*
@@ -134,7 +137,8 @@ enum { WEFT_GATHER_KEEP = 1 };
  * When the caller is cancelled all are cancelled and waited for. If every one has ended with a
  * value all the same, that is returned, and the cancellation stays pending; else -ECANCELED.
  *
- * Returns 0, the number of failures, the first error, -ECANCELED, -ENOMEM.
+ * Returns 0, the number of failures, the first error; -ECANCELED, -ENOMEM. A bad list: -EINVAL,
+ * -ESTALE, -EXDEV, -EDEADLK, -EPERM.
  */
 WEFT_API WEFT_NODISCARD int weft_gather(const weft_awaitable *list, uint32_t count,
                                         int64_t *results, uint32_t flags) WEFT_SUSPENDS;

@@ -97,7 +97,8 @@ struct weft_process_status {
 WEFT_API WEFT_NODISCARD int weft_create_subprocess_exec(const char *const arguments[],
                                                         const struct weft_process_opt *opt,
                                                         weft_process **process) WEFT_SUSPENDS;
-/* The same with /bin/sh -c `command`. What the command is made of must be trusted. */
+/* weft_create_subprocess_exec with /bin/sh -c `command`. What the command is made of must be
+ * trusted. */
 WEFT_API WEFT_NODISCARD int weft_create_subprocess_shell(const char *command,
                                                          const struct weft_process_opt *opt,
                                                          weft_process **process) WEFT_SUSPENDS;
@@ -129,9 +130,9 @@ WEFT_API int weft_process_wait(weft_process *process,
 WEFT_API int weft_process_poll(const weft_process *process, struct weft_process_status *status);
 
 /* A signal to the process; _terminate: SIGTERM; _kill: SIGKILL; _signal_group: to all of the group
-   that it was started in. 0; -ESRCH it has ended, of the group also: it has left one that it does
-   not lead; -EINVAL no such signal; -EPERM it has another user's rights; of the group also
-   -ENOTSUP: it is ours. */
+   that it was started in. 0; -ESRCH it has ended, or, of the group, it has left one that it does
+   not lead; -EINVAL no such signal; -EPERM it has another user's rights; -ENOTSUP the group is
+   ours. */
 WEFT_API int weft_process_send_signal(weft_process *process, int number);
 WEFT_API int weft_process_terminate(weft_process *process);
 WEFT_API int weft_process_kill(weft_process *process);

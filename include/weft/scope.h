@@ -54,10 +54,10 @@ WEFT_API WEFT_NODISCARD int weft_scope_open(weft_scope *scope, const struct weft
  * is closed already gives 0. Scopes close in the reverse order of opening.
  *
  * Returns, of a FAIL_FAST scope, the first failure of a child (a KEEP_GOING one keeps them to
- * itself: ask weft_scope_errors before); else -ETIMEDOUT when the scope's own deadline passed and
- * cut something inside; else -ECANCELED when a cancellation from further out did; else 0, which
- * also a scope closes with that weft_scope_cancel or a drain cut short. "Cut" means that a call was
- * refused: work that finished in time is not late.
+ * itself: ask weft_scope_errors before); 0 when nothing was cut, or only by weft_scope_cancel or a
+ * drain; else -ETIMEDOUT when the scope's own deadline passed and cut something inside; else
+ * -ECANCELED when a cancellation from further out did. "Cut" means that a call was refused: work
+ * that finished in time is not late.
  * -EPERM: not the innermost scope of the calling task. -EINVAL: NULL.
  */
 WEFT_API int weft_scope_close(weft_scope *scope) WEFT_SUSPENDS;

@@ -175,18 +175,21 @@ WEFT_API int weft_stream_shutdown(weft_stream *stream) WEFT_SUSPENDS;
  * received and not read, what was given or written without waiting and is not sent, the mark of the
  * end, errors not told yet and the options go along; the peer notices nothing.
  *
- * _detach ends what is in flight and waits for that, no longer. Returns 0; -EBUSY a task is inside
- * a call on it or on its descriptor, a view is lent, or a server, transport or process has it;
- * -ENOTCONN a pipe that was shut down; -ENOMEM, and then it goes on as before; -ECANCELED, -EBADF,
- * -EXDEV. Afterwards calls on it answer -EXDEV, but for _attach and those that close it, which do
- * it where they are called. A stream that nobody attaches or closes is lost, with its descriptor.
+ * Ends what is in flight and waits for that, no longer. Afterwards calls on it answer -EXDEV, but
+ * for _attach and those that close it, which do it where they are called. A stream that nobody
+ * attaches or closes is lost, with its descriptor.
  *
- * _attach makes it the calling task's reactor's. Never suspends. Returns 0; -EINVAL it is not
- * detached; -EXDEV, -EBUSY another uses the descriptor; -EBADF it was closed meanwhile, and its
+ * Returns 0; -EBUSY a task is inside a call on it or on its descriptor, a view is lent, or a
+ * server, transport or process has it; -ENOTCONN a pipe that was shut down; -ENOMEM, and then it
+ * goes on as before; -ECANCELED, -EBADF, -EXDEV.
+ */
+WEFT_API WEFT_NODISCARD int weft_stream_detach(weft_stream *stream) WEFT_SUSPENDS;
+/*
+ * Makes a detached stream the calling task's reactor's. Never suspends. Returns 0; -EINVAL it is
+ * not detached; -EXDEV, -EBUSY another uses the descriptor; -EBADF it was closed meanwhile, and its
  * number may be another file's by now: told by device and inode; -ENOMEM. After an error it is as
  * it was.
  */
-WEFT_API WEFT_NODISCARD int weft_stream_detach(weft_stream *stream) WEFT_SUSPENDS;
 WEFT_API WEFT_NODISCARD int weft_stream_attach(weft_stream *stream);
 
 /*

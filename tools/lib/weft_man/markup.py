@@ -37,6 +37,7 @@ def filled(text, indent=""):
 
 def sentence(text):
     """With a capital, unless it begins with a name, and a full stop."""
+    text = text.rstrip(":;,")
     first = re.match(r"[a-z]+(?=[ ,;:.]|$)", text)
     if first and first[0] not in ("sizeof", "errno", "enum", "struct"):
         text = text[:1].upper() + text[1:]

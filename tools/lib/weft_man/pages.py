@@ -71,8 +71,8 @@ def completed(text, headers, known, version):
 def meanings(text):
     """What weft(7) says of each error in its section of that name."""
     section = re.search(r"^# ERRORS$(.*?)^# ", text, re.DOTALL | re.MULTILINE)
-    found = re.findall(r"^\*(-E\w+)\*\n\t(.*)", section[1] if section else "", re.MULTILINE)
-    return {code: text.strip() for code, text in found}
+    found = re.findall(r"^\*(-E\w+)\*\n((?:\t.*\n)+)", section[1] if section else "", re.MULTILINE)
+    return {code: " ".join(re.sub(r"[*\\]", "", text).split()) for code, text in found}
 
 
 def title(name, section, version):
@@ -105,7 +105,7 @@ def function_page(one, blocks, known, version):
         synopsis(one, functions),
         section("DESCRIPTION", blocks, [words.paragraphs(d) for d, _, _ in parts]),
         section("RETURN VALUE", blocks, [values(r, words) for _, r, _ in parts]),
-        section("ERRORS", blocks, [errors(r, words) for _, r, _ in parts]) + every_call(one, words),
+        all_errors(one, blocks, [errors(r, words) for _, r, _ in parts], words),
         types(one, functions, blocks, words),
         notes(functions, parts, words),
         see_also(words, one, names[0], 3),
@@ -168,7 +168,7 @@ def heading(names):
 def values(results, words):
     if not results.value:
         return ""
-    text = ". ".join(results.value) + "."
+    text = re.sub(r"^Return ", "They return ", ". ".join(results.value)) + "."
     return markup.filled(words(f"Returns {text}" if text[0].isdigit() else text))
 
 
@@ -186,6 +186,12 @@ def errors(results, words):
     return "\n\n".join(parts)
 
 
+def all_errors(one, blocks, texts, words):
+    of_header = every_call(one, words)
+    own = section("ERRORS", blocks, texts) or ("# ERRORS" if of_header else "")
+    return join([own, of_header]) if own else ""
+
+
 def stated(codes, text, words):
     """The words of an error as a sentence, or what weft(7) says of it."""
     if text.startswith("(") and text.endswith(")") and text.count("(") == 1:
@@ -193,6 +199,8 @@ def stated(codes, text, words):
     usual = words.known.errors.get(codes, "")
     if re.fullmatch(r"_\w+(?: only)?", text):  # a form of the call
         return f"From the {text.split()[0]} form. {usual}"
+    if re.fullmatch(r"WEFT_\w+", text):  # a flag
+        return f"With {text}."
     if not text and codes.endswith("..."):
         return "And others, as the kernel says."
     return markup.sentence(text) if text else usual
@@ -209,7 +217,7 @@ def every_call(one, words):
     if not kept:
         return ""
     shown = words.paragraphs(kept).replace("call here", "call of this header", 1)
-    return f"\n\n## Of every call of <{one.name}>\n\n{shown}"
+    return f"## Of every call of <{one.name}>\n\n{shown}"
 
 
 def types(one, functions, blocks, words):

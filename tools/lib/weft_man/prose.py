@@ -13,7 +13,8 @@ RESULT = re.compile(r"(?:_\w+ )?[Rr]eturns?,? (?!when|to\b|at\b|until)|-E[A-Z]"
                     r"|[01](?:[;,.:]| (?:or|when|if|after)\b)|.*\breturns? [^;]*; (?:else 0; )?-E")
 ASIDE = re.compile(r"(?:.* )?(?:[Nn]ever|[Dd]oes not|do not) suspends?(?: either)?\."
                    r"|(?:Never suspends?|Allocates nothing|Always finish)\b.*|Any thread\b[^;]*\."
-                   r"|By any thread\.|(?:In|From) a task or (?:in )?a? ?callback\.")
+                   r"|By any thread\.|NULL (?:is allowed|does)\b.*|Safe in a signal handler\."
+                   r"|(?:In|From) a task or (?:in )?a? ?callback\.")
 # An entry of a list of errors that names none.
 OTHERS = re.compile(r"; (?=(?:and |or |also )?(?:what|whatever|as|the error|else what) )")
 ABBREVIATION = re.compile(r"(?:\.\.|e\.g|i\.e|etc)\.$")
@@ -101,6 +102,9 @@ def clauses(sentence):
 
 def apart(codes, text):
     """Words in parentheses are about the last of several errors, and no words are about none."""
+    if re.match(r"and (?:what|as)\b", text):
+        return [*apart(codes, ""), ("", text)]
+    text = re.sub(r"^and then ", "then ", text)
     names = re.split(r", (?=-E)", codes)
     if len(names) > 1 and " " not in "".join(names) and (not text or text.startswith("(")):
         return [(name, "") for name in names[:-1]] + [(names[-1], text)]
@@ -147,6 +151,9 @@ def divide(found):
 def take(sentence, results):
     parts = clauses(sentence.rstrip("."))
     lead = parts[0][1]
+    if re.match(r"After (?:an|one|-E)", sentence):  # what then is so
+        results.errors.append(("", sentence))
+        return
     if lead and (is_value(lead) or (not results.errors and len(parts) == 1)):
         results.value.append(lead)
     elif lead:
@@ -155,4 +162,4 @@ def take(sentence, results):
 
 
 def is_value(lead):
-    return bool(re.match(r"(?:_\w+ )?Returns?\b|[01]\b|.*\breturns [^;]*(?:; else 0)?$", lead))
+    return bool(re.match(r"(?:_\w+ )?[Rr]eturns?\b|[01]\b|.*\breturns [^;]*(?:; else 0)?$", lead))
