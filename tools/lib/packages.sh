@@ -25,6 +25,9 @@ weft_check_packages=(
 # The runtimes that tools/bench-spine --peers measures weft against; nothing else takes them.
 weft_peer_packages=(libuv1-dev libasio-dev golang-go cargo rustc librust-tokio-dev)
 
+# What tools/bench-servers measures weft's own programs against; it does without.
+weft_servers_packages=(haproxy)
+
 weft_missing() {
     local package
     for package in "$@"; do

@@ -1,0 +1,211 @@
+/* spawn-reap: what it costs to start a program and wait for its end, through weft and by
+ * posix_spawn and waitpid.
+ *
+ *     spawn-reap [ROUNDS [PROCESSES [PROGRAM]]]
+ *
+ * One process at a time; slices of PROCESSES of them take turns, in an order that turns, after a
+ * round that warms up. CPU time is this process's and its children's, user and system. One line of
+ * JSON: for each contender what each round took.
+ *
+ * A process of weft begins a group of its own, with the signals as they were before the run, and
+ * has no descriptors but those given to it. posix_spawn is told to do the same where it can: the
+ * group and the signals; and once more with nothing asked of it.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <weft/weft.h>
+
+#include "common.h"
+
+enum { ROUNDS_MAX = 1000, CONTENDERS = 4 };
+
+struct contender {
+    const char *name;
+    int (*once)(void);
+    double cpu_us[ROUNDS_MAX], self_us[ROUNDS_MAX], elapsed_us[ROUNDS_MAX];
+};
+
+static struct {
+    uint64_t rounds, processes;
+    const char *arguments[2];
+} plan = {.rounds = 15, .processes = 40, .arguments = {"/bin/true", NULL}};
+
+extern char **environ;
+
+/* -- the contenders ---------------------------------------------------------------------------- */
+
+static int spawn_and_wait(const posix_spawnattr_t *attributes)
+{
+    int status, error;
+    pid_t pid;
+
+    error =
+        posix_spawn(&pid, plan.arguments[0], NULL, attributes, (char **)plan.arguments, environ);
+    if (error)
+        return -error;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+}
+
+static int by_spawn(void)
+{
+    return spawn_and_wait(NULL);
+}
+
+static int by_spawn_apart(void)
+{
+    posix_spawnattr_t attributes;
+    sigset_t set;
+    int error = -posix_spawnattr_init(&attributes);
+
+    if (error < 0)
+        return error;
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                              POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    sigemptyset(&set);
+    posix_spawnattr_setsigmask(&attributes, &set);
+    sigaddset(&set, SIGPIPE);
+    posix_spawnattr_setsigdefault(&attributes, &set);
+    error = spawn_and_wait(&attributes);
+    posix_spawnattr_destroy(&attributes);
+    return error;
+}
+
+static int through_weft(const struct weft_process_opt *opt)
+{
+    struct weft_process_status status = {.code = -1};
+    weft_process *process;
+    int error = weft_create_subprocess_exec(plan.arguments, opt, &process);
+
+    if (error < 0)
+        return error;
+    error = weft_process_wait(process, &status);
+    weft_process_close(process);
+    return error < 0 ? error : status.code == 0 ? 0 : -EIO;
+}
+
+static int by_weft(void)
+{
+    return through_weft(NULL);
+}
+
+static int by_weft_same_group(void)
+{
+    const struct weft_process_opt opt = {.size = sizeof opt, .group = WEFT_GROUP_SAME};
+
+    return through_weft(&opt);
+}
+
+static struct contender contenders[CONTENDERS] = {
+    {.name = "weft", .once = by_weft},
+    {.name = "spawn", .once = by_spawn},
+    {.name = "weft-same-group", .once = by_weft_same_group},
+    {.name = "spawn-apart", .once = by_spawn_apart},
+};
+
+/* -- the run ----------------------------------------------------------------------------------- */
+
+static double us_of(const struct rusage *usage)
+{
+    return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1e6 +
+           (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
+}
+
+static double cpu_us_of(int who)
+{
+    struct rusage usage;
+
+    getrusage(who, &usage);
+    return us_of(&usage);
+}
+
+static int measure(struct contender *c, uint64_t round)
+{
+    uint64_t began = now_ns();
+    double self = cpu_us_of(RUSAGE_SELF), children = cpu_us_of(RUSAGE_CHILDREN);
+    double count = (double)plan.processes;
+    int error = 0;
+
+    for (uint64_t i = 0; i < plan.processes && error == 0; i++)
+        error = c->once();
+    if (round > 0) {
+        self = cpu_us_of(RUSAGE_SELF) - self;
+        children = cpu_us_of(RUSAGE_CHILDREN) - children;
+        c->self_us[round - 1] = self / count;
+        c->cpu_us[round - 1] = (self + children) / count;
+        c->elapsed_us[round - 1] = (double)(now_ns() - began) / 1e3 / count;
+    }
+    return error;
+}
+
+static int measure_all(void *arg)
+{
+    int error = 0;
+
+    (void)arg;
+    for (uint64_t round = 0; round <= plan.rounds && error == 0; round++)
+        for (unsigned i = 0; i < CONTENDERS && error == 0; i++)
+            error = measure(&contenders[(i + round) % CONTENDERS], round);
+    return error;
+}
+
+static void print_series(struct json *json, const char *name, const double *values)
+{
+    json_open(json, name, '[');
+    for (uint64_t i = 0; i < plan.rounds; i++)
+        json_real(json, NULL, values[i]);
+    json_close(json, ']');
+}
+
+static void report(void)
+{
+    struct json json = {.out = stdout};
+
+    json_open(&json, NULL, '{');
+    json_text(&json, "program", plan.arguments[0]);
+    json_count(&json, "processes", plan.processes);
+    json_open(&json, "contenders", '{');
+    for (unsigned i = 0; i < CONTENDERS; i++) {
+        json_open(&json, contenders[i].name, '{');
+        print_series(&json, "cpu_us", contenders[i].cpu_us);
+        print_series(&json, "self_us", contenders[i].self_us);
+        print_series(&json, "elapsed_us", contenders[i].elapsed_us);
+        json_close(&json, '}');
+    }
+    json_close(&json, '}');
+    json_close(&json, '}');
+    putchar('\n');
+}
+
+int main(int argc, char **argv)
+{
+    char why[512] = "";
+    const struct weft_run_opt opt = {.size = sizeof opt,
+                                     .error_text = why,
+                                     .error_text_size = sizeof why};
+    int error;
+
+    if (argc > 4 || (argc > 1 && !parse_number(argv[1], 1, ROUNDS_MAX, &plan.rounds)) ||
+        (argc > 2 && !parse_number(argv[2], 1, 100000, &plan.processes))) {
+        fputs("usage: spawn-reap [ROUNDS [PROCESSES [PROGRAM]]]\n", stderr);
+        return 2;
+    }
+    if (argc > 3)
+        plan.arguments[0] = argv[3];
+    error = weft_run(measure_all, NULL, 0, &opt);
+    if (error == 0)
+        report();
+    else
+        fprintf(stderr, "spawn-reap: %s: %s\n", plan.arguments[0], why[0] ? why : strerror(-error));
+    return error < 0;
+}
