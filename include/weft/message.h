@@ -6,8 +6,8 @@
  * what weft/net.h says of its calls holds here. A message is sent and received whole or not at all;
  * one that is longer than the memory given loses its rest.
  *
- * Descriptors that come with a message (SCM_RIGHTS) are the receiving reactor's, CLOEXEC, never 0,
- * 1 or 2, and the caller's to close; those there was no room for are closed.
+ * Descriptors that come with a message (SCM_RIGHTS, SCM_PIDFD) are the receiving reactor's,
+ * CLOEXEC, never 0, 1 or 2, and the caller's to close; those there was no room for are closed.
  */
 #ifndef WEFT_MESSAGE_H
 #define WEFT_MESSAGE_H
@@ -92,7 +92,8 @@ WEFT_API ssize_t weft_send_fds(int fd, const void *buffer, size_t size, const in
  * The next bytes, up to `size`, and the descriptors that came with them, for which there is room in
  * fds[*count]; *count is set to how many there are. All or none: with either of the errors here
  * those that came are closed, *count is 0, and the bytes are gone. -EMFILE the process may have no
- * more descriptors; -EMSGSIZE more came than there is room for.
+ * more descriptors; -EMSGSIZE more came than there is room for. What SO_PASSPIDFD brings besides is
+ * closed: weft_recvmsg hands it out.
  * Returns the count of bytes; 0 at the end; as weft_recvmsg.
  */
 WEFT_API ssize_t weft_recv_fds(int fd, void *buffer, size_t size, int *fds,

@@ -48,20 +48,22 @@ static void take_rights(struct weft__io *io, struct cmsghdr *header)
     }
 }
 
-static struct cmsghdr *next_rights(struct msghdr *message, struct cmsghdr *after)
+static struct cmsghdr *first_of(struct msghdr *message, int type)
 {
-    struct cmsghdr *header = after ? CMSG_NXTHDR(message, after) : CMSG_FIRSTHDR(message);
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
 
-    while (header && (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS))
+    while (header && (header->cmsg_level != SOL_SOCKET || header->cmsg_type != type))
         header = CMSG_NXTHDR(message, header);
     return header;
 }
 
 static void take_all_rights(struct weft__io *io, struct msghdr *message)
 {
-    for (struct cmsghdr *header = next_rights(message, NULL); header;
-         header = next_rights(message, header))
-        take_rights(io, header);
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
+         header = CMSG_NXTHDR(message, header))
+        if (header->cmsg_level == SOL_SOCKET &&
+            (header->cmsg_type == SCM_RIGHTS || header->cmsg_type == WEFT__SCM_PIDFD))
+            take_rights(io, header);
 }
 
 /* -- one request ------------------------------------------------------------------------------- */
@@ -221,8 +223,9 @@ ssize_t weft_recvfrom(int fd, void *buffer, size_t size, int flags, struct socka
 
 /* -- passing descriptors ----------------------------------------------------------------------- */
 
-/* Whose messages they are may come before the descriptors (SO_PASSCRED). */
-enum { BESIDE_SIZE = CMSG_SPACE(sizeof(struct ucred)) };
+/* Whose messages they are may come before the descriptors (SO_PASSCRED), or behind (SO_PASSPIDFD).
+ */
+enum { BESIDE_SIZE = CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int)) };
 
 union rights { /* room for as many as there may be, aligned */
     struct cmsghdr header;
@@ -250,12 +253,24 @@ ssize_t weft_send_fds(int fd, const void *buffer, size_t size, const int *fds, u
     return weft_sendmsg(fd, &message, 0);
 }
 
+/* The sender's process, whom nobody has asked for here. */
+static void close_pidfd(struct msghdr *message)
+{
+    struct cmsghdr *header = first_of(message, WEFT__SCM_PIDFD);
+    int fd = -1;
+
+    if (header)
+        memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    if (fd >= 0)
+        weft_close(fd);
+}
+
 /* All that came with the message, or none: 0, or why they are closed. The kernel says that some are
    missing, not why: with no more room in the array it was that, else there was no number to give.
  */
 static int hand_out(struct msghdr *message, int *fds, uint32_t most, uint32_t *count)
 {
-    struct cmsghdr *rights = next_rights(message, NULL);
+    struct cmsghdr *rights = first_of(message, SCM_RIGHTS);
     uint32_t came = rights ? (uint32_t)((rights->cmsg_len - CMSG_LEN(0)) / sizeof *fds) : 0;
     const int *first = rights ? (const int *)(const void *)CMSG_DATA(rights) : NULL;
     bool cut = message->msg_flags & MSG_CTRUNC;
@@ -293,6 +308,7 @@ ssize_t weft_recv_fds(int fd, void *buffer, size_t size, int *fds, uint32_t *cou
     result = weft_recvmsg(fd, &message, 0);
     if (result < 0)
         return result;
+    close_pidfd(&message);
     error = hand_out(&message, fds, most, count);
     return error < 0 ? error : result;
 }

@@ -12,6 +12,7 @@
 #include <netinet/udp.h>
 #include <string.h>
 
+#include "io/transfer.h"
 #include "ring/host.h"
 #include "task/task.h"
 
@@ -146,7 +147,8 @@ static uint32_t segment_of(struct msghdr *message, uint32_t whole)
     for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at))
         if (at->cmsg_level == IPPROTO_UDP && at->cmsg_type == UDP_GRO)
             memcpy(&size, CMSG_DATA(at), sizeof size);
-        else if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SCM_RIGHTS)
+        else if (at->cmsg_level == SOL_SOCKET &&
+                 (at->cmsg_type == SCM_RIGHTS || at->cmsg_type == WEFT__SCM_PIDFD))
             drop_rights(at);
     return size > 0 && (uint32_t)size < whole ? (uint32_t)size : whole;
 }

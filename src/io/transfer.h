@@ -14,6 +14,10 @@
 #include "io/packet.h"
 #include "task/operation.h"
 
+/* What comes beside a message when SO_PASSPIDFD asks for it (6.5): one descriptor, of the process
+   that has sent it. */
+enum { WEFT__SCM_PIDFD = 4 };
+
 /* The kernel's result; -ECANCELED also when the descriptor is being closed. flags: MSG_*,
  * WEFT_IDLE. */
 int32_t weft__receive_once(struct weft__task *self, struct weft__operation *operation, int fd,

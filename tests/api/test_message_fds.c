@@ -136,6 +136,57 @@ TEST(array_is_full)
     net_run(main_array);
 }
 
+enum { PASSPIDFD = 76, PIDFD = 4 }; /* SO_, since 6.5, and SCM_ */
+
+/* One that names the sender's process comes as well: nobody has asked for it in weft_recv_fds, nor
+   is it one of those that were passed; weft_recvmsg gives it to the caller. */
+static int main_pidfd(void *arg)
+{
+    struct made made = make();
+    char byte, beside[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+    struct iovec vector = {&byte, 1};
+    struct msghdr message = {.msg_iov = &vector,
+                             .msg_iovlen = 1,
+                             .msg_control = beside,
+                             .msg_controllen = sizeof beside};
+    int got[4], on = 1;
+    uint32_t length;
+    bool comes = weft_setsockopt(made.ends[1], SOL_SOCKET, PASSPIDFD, &on, sizeof on) == 0;
+
+    (void)arg;
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t came = 0; came < 4; came++) {
+            uint32_t count = 2;
+            if (came > 0)
+                pass(&made, came);
+            else
+                ck_assert_int_eq(weft_send_all(made.ends[0], "x", 1, NULL), 1);
+            ck_assert_int_eq(weft_recv_fds(made.ends[1], &byte, 1, got, &count),
+                             came < 3 ? 1 : -EMSGSIZE);
+            ck_assert_uint_eq(count, came % 3);
+            while (count > 0)
+                ok(weft_close(got[--count]));
+        }
+        (void)weft_setsockopt(made.ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+    }
+    if (comes) {
+        struct cmsghdr *header;
+        ck_assert_int_eq(weft_send_all(made.ends[0], "x", 1, NULL), 1);
+        ck_assert_int_eq(weft_recvmsg(made.ends[1], &message, 0), 1);
+        for (header = CMSG_FIRSTHDR(&message); header->cmsg_type != PIDFD;)
+            header = CMSG_NXTHDR(&message, header);
+        memcpy(got, CMSG_DATA(header), sizeof got[0]);
+        ok(weft_close(got[0]));
+        ck_assert_int_eq(weft_send_all(made.ends[0], "x", 1, NULL), 1);
+        ck_assert_int_eq(weft_recv_segments(made.ends[1], &byte, 1, &length, 0, NULL, NULL), 1);
+    }
+    return unmake(&made);
+}
+TEST(senders_process)
+{
+    net_run(main_pidfd);
+}
+
 static int uses_it(void *arg)
 {
     ck_assert_int_eq(weft_send(*(int *)arg, "y", 1, 0), -EXDEV);
@@ -161,4 +212,4 @@ TEST(socket_stays_ours)
     ck_assert_int_eq(weft_run(main_none, NULL, 0, &opt), 0);
 }
 
-TEST_MAIN("message_fds", 30, process_is_full, array_is_full, socket_stays_ours)
+TEST_MAIN("message_fds", 30, process_is_full, array_is_full, senders_process, socket_stays_ours)
