@@ -55,13 +55,25 @@ static int sleep_a_while(struct weft__packet_wait *wait)
     return error == -ETIME ? 0 : error;
 }
 
+/* Is the descriptor gone? By weft_close; or behind its back, and the number given out again: then
+   the record has been reset. */
+static bool is_gone(const struct weft__packet_wait *wait)
+{
+    if (!weft__fd_closing(wait->record) && wait->record->sides[WEFT__WRITER] == wait->op)
+        return false;
+    wait->self->cause = WEFT_CAUSE_NONE;
+    return true;
+}
+
 int weft__packet_wait(struct weft__packet_wait *wait)
 {
     int error = weft__admit_again(wait->self, false);
 
-    if (error == 0 && !weft__fd_closing(wait->record))
+    if (error == 0 && is_gone(wait))
+        return -ECANCELED;
+    if (error == 0)
         error = wait->addressed ? sleep_a_while(wait) : poll_for_room(wait);
     if (error == 0)
         error = weft__admit_again(wait->self, false);
-    return error == 0 && weft__fd_closing(wait->record) ? -ECANCELED : error;
+    return error == 0 && is_gone(wait) ? -ECANCELED : error;
 }

@@ -200,5 +200,58 @@ TEST(closed_under_a_use)
     net_run(main_used);
 }
 
+enum { DATAGRAMS = 10000, DATAGRAM_SIZE = 1000 };
+
+struct sender {
+    int fd, sent;
+    ssize_t result;
+};
+
+static int sends_many(void *arg)
+{
+    static const char bytes[DATAGRAM_SIZE];
+    struct sender *sender = arg;
+
+    sender->result = DATAGRAM_SIZE;
+    for (; sender->sent < DATAGRAMS && sender->result == DATAGRAM_SIZE; sender->sent++)
+        sender->result = weft_send(sender->fd, bytes, DATAGRAM_SIZE, 0);
+    return 0;
+}
+
+/* A sender waits for room at its peer, and its number becomes another socket's, of which it then
+   knows nothing: neither may it send there, nor hold its side. */
+static int main_behind_a_sender(void *arg)
+{
+    static const char first[] = "unix:@weft-fd-first", second[] = "unix:@weft-fd-second";
+    int to[2] = {weft_datagram_socket(first, NULL, NULL), weft_datagram_socket(second, NULL, NULL)};
+    struct sender sender = {weft_datagram_socket(NULL, first, NULL), 0, 0};
+    char bytes[DATAGRAM_SIZE];
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        int before = -1, taken = 0;
+        ok(weft_spawn(&s, sends_many, &sender, 0, NULL));
+        while (sender.sent != before) {
+            before = sender.sent;
+            ok(weft_sleep(1000000));
+        }
+        close(sender.fd);
+        ck_assert_int_eq(weft_datagram_socket(NULL, second, NULL), sender.fd);
+        while (taken < before) /* there is room now */
+            taken += weft_recv(to[0], bytes, sizeof bytes, 0) == DATAGRAM_SIZE;
+    }
+    ck_assert_int_eq(sender.result, -ECANCELED);
+    ck_assert_int_eq(weft_send(sender.fd, "x", 1, 0), 1);
+    ck_assert_int_eq(weft_recv(to[1], bytes, sizeof bytes, 0), 1);
+    ok(weft_close(sender.fd));
+    ok(weft_close(to[0]));
+    return weft_close(to[1]);
+}
+TEST(closed_behind_a_sender)
+{
+    net_run(main_behind_a_sender);
+}
+
 TEST_MAIN("fd", 10, first_use_owns, number_reused_before_the_close_returns, poisoned,
-          beyond_the_table, closed_without_a_slot, closed_behind_our_back, closed_under_a_use)
+          beyond_the_table, closed_without_a_slot, closed_behind_our_back, closed_under_a_use,
+          closed_behind_a_sender)
