@@ -2,13 +2,13 @@
  * Unix sockets that keep messages apart, and a receiver that has no room: a send that has to wait
  * is whole when it comes, and can be ended while it waits. Catches a message that arrives empty,
  * which is what the kernel makes of a request that waits; one that comes twice; and a sender that
- * nobody can end.
+ * nobody can end. A vector is written by a request that does wait, and begins anew as it should.
  */
 #include "support/net.h"
 
 enum { MANY = 60, SIZE = 4000 };
 
-enum way { BY_SEND, BY_SENDTO, BY_SEND_ALL, TO_AN_ADDRESS, WAYS };
+enum way { BY_SEND, BY_SENDTO, BY_SEND_ALL, BY_WRITEV, BY_WRITEV_ALL, TO_AN_ADDRESS, WAYS };
 
 struct sender {
     int fd;
@@ -18,8 +18,9 @@ struct sender {
     ssize_t result;
 };
 
-static ssize_t send_one(const struct sender *sender, const void *bytes)
+static ssize_t send_one(const struct sender *sender, char *bytes)
 {
+    const struct iovec halves[2] = {{bytes, SIZE / 2}, {bytes + SIZE / 2, SIZE / 2}};
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     size_t length = strlen(sender->name) - 5; /* without "unix:" */
 
@@ -30,6 +31,10 @@ static ssize_t send_one(const struct sender *sender, const void *bytes)
         return weft_sendto(sender->fd, bytes, SIZE, 0, NULL, 0);
     case BY_SEND_ALL:
         return weft_send_all(sender->fd, bytes, SIZE, NULL);
+    case BY_WRITEV:
+        return weft_writev(sender->fd, halves, 2);
+    case BY_WRITEV_ALL:
+        return weft_writev_all(sender->fd, halves, 2, NULL);
     default:
         memcpy(to.sun_path, sender->name + 5, length);
         to.sun_path[0] = '\0';
@@ -46,7 +51,7 @@ static int sends(void *arg)
     sender->result = SIZE;
     for (sender->sent = 0; sender->sent < MANY && sender->result == SIZE; sender->sent++) {
         net_fill(bytes, SIZE, (uint64_t)sender->sent, 0);
-        sender->result = send_one(sender, bytes);
+        sender->result = send_one(sender, (char *)bytes);
     }
     return 0;
 }
