@@ -13,16 +13,12 @@ import tempfile
 import time
 import unittest
 
+from outside import end, free_port
+
 PATIENCE_S = 60
 PROGRAMS = []
 RSS_MAX_KB = 96 * 1024
 SANITIZED = bool(os.environ.get("WEFT_SANITIZE"))  # then memory is the sanitizer's
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def receive_all(s):
@@ -62,7 +58,7 @@ class Bad:
     def run_server(self, *command):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self.processes.append(process)
-        return process
+        self.addCleanup(end, process)
 
     def connect(self, port=None):
         for _ in range(500):

@@ -11,14 +11,10 @@ import tempfile
 import threading
 import unittest
 
+from outside import end, free_port
+
 PROGRAM = ""
 PATIENCE_S = 30
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def connect(address):
@@ -35,10 +31,11 @@ def connect(address):
 
 
 class Server:
-    def __init__(self, address, *more):
+    def __init__(self, test, address, *more):
         self.address = address
         self.process = subprocess.Popen([PROGRAM, address, *more], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
+        test.addCleanup(end, self.process)
         self.first_line = self.process.stdout.readline()
 
     def stop(self):
@@ -77,7 +74,7 @@ def exchange(address, seed, size, failures):
 
 class Echo(unittest.TestCase):
     def echoes(self, address, *more):
-        server = Server(address, *more)
+        server = Server(self, address, *more)
         self.assertEqual(server.first_line, f"listening on {address}\n")
         failures = []
         clients = [threading.Thread(target=exchange, args=(address, i, 300000 + i, failures))
@@ -106,7 +103,7 @@ class Echo(unittest.TestCase):
     def test_stops_under_open_connections(self):
         for reactors in ("1", "2"):
             address = f"127.0.0.1:{free_port()}"
-            server = Server(address, reactors)
+            server = Server(self, address, reactors)
             connections = [connect(address) for _ in range(50)]
             for connection in connections:
                 connection.sendall(b"hello")
@@ -121,11 +118,11 @@ class Echo(unittest.TestCase):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
-            server = Server(f"127.0.0.1:{taken.getsockname()[1]}")
+            server = Server(self, f"127.0.0.1:{taken.getsockname()[1]}")
             self.assertEqual(server.wait(), (1, "", "echo: Address already in use\n"))
 
     def test_no_address(self):
-        self.assertEqual(Server("nowhere").wait(), (1, "", "echo: Invalid argument\n"))
+        self.assertEqual(Server(self, "nowhere").wait(), (1, "", "echo: Invalid argument\n"))
 
     def test_is_short(self):
         source = pathlib.Path(__file__).with_name("echo.c")

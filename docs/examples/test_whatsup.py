@@ -10,14 +10,10 @@ import tempfile
 import time
 import unittest
 
+from outside import end, free_port
+
 PROGRAM = ""
 PATIENCE_S = 60
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def tree(text):
@@ -41,6 +37,7 @@ class Whatsup(unittest.TestCase):
             address = f"127.0.0.1:{free_port()}"
             server = subprocess.Popen([PROGRAM, address], stdout=subprocess.PIPE, stderr=errors,
                                       text=True)
+            self.addCleanup(end, server)
             self.assertEqual(server.stdout.readline(), f"listening on {address}\n")
             host, port = address.split(":")
             with socket.create_connection((host, int(port)), PATIENCE_S) as first:

@@ -4,11 +4,16 @@ import os
 import pathlib
 import pty
 import random
+import re
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+from outside import end
 
 PROGRAM = ""
 SIZES = [0, 1, 2, 255, 4096, 65537, 262143, 262144, 262145, 524288, 524289, 3_000_001]
@@ -47,21 +52,42 @@ class Cksum(unittest.TestCase):
 
     def test_progress(self):
         here, there = pty.openpty()
-        with subprocess.Popen([PROGRAM, *self.names], stdout=subprocess.PIPE, stderr=there,
-                              text=True) as program:
-            self.assertEqual(program.communicate(timeout=100)[0], self.expected)
+        self.addCleanup(os.close, here)
+        program = subprocess.Popen([PROGRAM, *self.names], stdout=subprocess.PIPE, stderr=there,
+                                   text=True)
+        self.addCleanup(end, program)
         os.close(there)
-        shown = os.read(here, 65536).decode()
-        os.close(here)
+        shown = b""
+        try:
+            while piece := os.read(here, 65536):
+                shown += piece
+        except OSError:  # the end, in a terminal's words
+            pass
+        shown = shown.decode()
+        self.assertEqual(program.communicate(timeout=100)[0], self.expected)
         self.assertRegex(shown, r"\r\[ {30}\] +0 %  0 of 12 files|\r\[#* *\] +\d+ %")
         self.assertRegex(shown, r"\[#{30}\] 100 %  12 of 12 files, \d+ MB/s \s*$")
 
+    def wait_until_stoppable(self, program):
+        """Until a handler of SIGTERM is there, which is the runtime's."""
+        status = pathlib.Path(f"/proc/{program.pid}/status")
+        until = time.monotonic() + 60
+        while True:
+            caught = re.search(r"^SigCgt:\s+(\w+)", status.read_text(), re.M).group(1)
+            if int(caught, 16) & 1 << signal.SIGTERM - 1:
+                return
+            self.assertIsNone(program.poll(), "it has ended")
+            self.assertLess(time.monotonic(), until, "it does not wait for SIGTERM")
+            time.sleep(0.01)
+
     def test_stopped(self):
-        with subprocess.Popen([PROGRAM, "/dev/zero"], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True) as program:
-            self.assertRaises(subprocess.TimeoutExpired, program.wait, 0.3)
-            program.send_signal(signal.SIGTERM)
-            out, errors = program.communicate(timeout=100)
+        program = subprocess.Popen([PROGRAM, "/dev/zero"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(end, program)
+        self.wait_until_stoppable(program)
+        self.assertRaises(subprocess.TimeoutExpired, program.wait, 0.3)
+        program.send_signal(signal.SIGTERM)
+        out, errors = program.communicate(timeout=100)
         self.assertEqual((program.returncode, out), (1, ""))
         self.assertIn("/dev/zero: Operation canceled", errors)
 

@@ -2,7 +2,9 @@
 
     test_kv.py KV
 """
+import atexit
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -10,17 +12,15 @@ import sys
 import tempfile
 import time
 
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+from outside import end, free_port
 
 
 class Server:
     def __init__(self, program, directory):
         self.port = free_port()
         self.process = subprocess.Popen([program, f"127.0.0.1:{self.port}", directory])
+        atexit.register(end, self.process)
         self.connection = self.connect()
 
     def connect(self):

@@ -11,15 +11,12 @@ import tempfile
 import time
 import unittest
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+from outside import end, free_port
+
 PROGRAM = ""
 PATIENCE_S = 60
 MESSAGES = 500
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def connected(port):
@@ -37,18 +34,18 @@ class Logtask(unittest.TestCase):
     def serve(self, log):
         """Talks to a server that logs there; what it printed."""
         port = free_port()
-        with subprocess.Popen([PROGRAM, f"127.0.0.1:{port}", log], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True) as server:
-            with connected(port) as s:
-                for number in range(MESSAGES):
-                    message = b"%08d" % number
-                    s.sendall(message)
-                    self.assertEqual(s.recv(100), message)
-            connected(port).close()
-            time.sleep(0.2)
-            server.send_signal(signal.SIGTERM)
-            out, errors = server.communicate(timeout=PATIENCE_S)
-            self.assertEqual(server.returncode, 0, errors)
+        server = subprocess.Popen([PROGRAM, f"127.0.0.1:{port}", log], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)
+        self.addCleanup(end, server)
+        with connected(port) as s:
+            for number in range(MESSAGES):
+                message = b"%08d" % number
+                s.sendall(message)
+                self.assertEqual(s.recv(100), message)
+        connected(port).close()
+        server.send_signal(signal.SIGTERM)
+        out, errors = server.communicate(timeout=PATIENCE_S)
+        self.assertEqual(server.returncode, 0, errors)
         written, dropped = map(int, re.fullmatch(r"(\d+) lines written, (\d+) dropped\n",
                                                  out).groups())
         return written, dropped, errors
