@@ -21,6 +21,7 @@
 #include <weft/executor.h>
 #include <weft/fd.h>
 #include <weft/file.h>
+#include <weft/file_object.h>
 #include <weft/futex.h>
 #include <weft/future.h>
 #include <weft/generator.h>
@@ -55,17 +56,17 @@
 
 #define WEFT_AT_BODY_(type, name, arguments)                                                    \
     {                                                                                           \
-        struct weft_call_site weft_site = {weft_file, #name, weft_line};                        \
+        struct weft_call_site weft_site = {weft_source, #name, weft_line};                      \
         struct weft_call_site weft_before = weft_call_site_set_(weft_site);                     \
         type weft_result = name arguments;                                                      \
         weft_call_site_set_(weft_before);                                                       \
         return weft_result;                                                                     \
     }
 #define WEFT_AT_(type, name, arguments, ...)                                                    \
-    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_file, int weft_line, __VA_ARGS__)        \
+    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_source, int weft_line, __VA_ARGS__)      \
     WEFT_AT_BODY_(type, name, arguments)
 #define WEFT_AT_0_(type, name)                                                                  \
-    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_file, int weft_line)                     \
+    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_source, int weft_line)                   \
     WEFT_AT_BODY_(type, name, ())
 
 #define WEFT_HERE_ __FILE__, __LINE__
@@ -359,6 +360,62 @@ WEFT_AT_(int, weft_fsetxattr, (fd, name, value, size, flags), int fd, const char
 
 WEFT_AT_(ssize_t, weft_getdents64, (fd, buffer, size), int fd, void *buffer, size_t size)
 #define weft_getdents64(...) weft_getdents64_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_file_open, (path, flags, mode, opt, file), const char *path,
+    int flags, mode_t mode, const struct weft_file_opt *opt, weft_file **file)
+#define weft_file_open(...) weft_file_open_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_file_from_fd, (fd, opt, file), int fd,
+    const struct weft_file_opt *opt, weft_file **file)
+#define weft_file_from_fd(...) weft_file_from_fd_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_file_fd, (file), const weft_file *file)
+#define weft_file_fd(...) weft_file_fd_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_file_read, (file, buffer, size), weft_file *file, void *buffer, size_t size)
+#define weft_file_read(...) weft_file_read_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_file_read_exactly, (file, buffer, size, done), weft_file *file, void *buffer,
+    size_t size, size_t *done)
+#define weft_file_read_exactly(...) weft_file_read_exactly_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_file_read_until, (file, delimiter, delimiter_size, buffer, size),
+    weft_file *file, const void *delimiter, size_t delimiter_size, void *buffer, size_t size)
+#define weft_file_read_until(...) weft_file_read_until_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_file_read_line, (file, line, size), weft_file *file, char *line,
+    size_t size)
+#define weft_file_read_line(...) weft_file_read_line_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_file_peek, (file, data, size), weft_file *file, const void **data, size_t *size)
+#define weft_file_peek(...) weft_file_peek_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_file_consume, (file, size), weft_file *file, size_t size)
+#define weft_file_consume(...) weft_file_consume_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_file_write, (file, buffer, size, done), weft_file *file, const void *buffer,
+    size_t size, size_t *done)
+#define weft_file_write(...) weft_file_write_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(off_t, weft_file_seek, (file, offset, whence), weft_file *file, off_t offset, int whence)
+#define weft_file_seek(...) weft_file_seek_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(off_t, weft_file_tell, (file), const weft_file *file)
+#define weft_file_tell(...) weft_file_tell_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_file_discard, (file), weft_file *file)
+#define weft_file_discard(...) weft_file_discard_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_file_pread, (file, buffer, size, offset), weft_file *file, void *buffer,
+    size_t size, off_t offset)
+#define weft_file_pread(...) weft_file_pread_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_file_pwrite, (file, buffer, size, offset, done), weft_file *file,
+    const void *buffer, size_t size, off_t offset, size_t *done)
+#define weft_file_pwrite(...) weft_file_pwrite_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_file_close, (file), weft_file *file)
+#define weft_file_close(...) weft_file_close_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_futex_wait, (word, value, flags), const void *word, uint32_t value, int flags)
 #define weft_futex_wait(...) weft_futex_wait_at_(WEFT_HERE_, __VA_ARGS__)

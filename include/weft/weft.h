@@ -13,6 +13,7 @@
 #include <weft/executor.h>
 #include <weft/fd.h>
 #include <weft/file.h>
+#include <weft/file_object.h>
 #include <weft/futex.h>
 #include <weft/future.h>
 #include <weft/generator.h>

@@ -9,6 +9,7 @@
 #include "io/accept.h"
 #include "io/buffers.h"
 #include "io/fd.h"
+#include "io/file_object.h"
 #include "io/futex.h"
 #include "io/offload.h"
 #include "io/process.h"
@@ -63,6 +64,7 @@ void weft__io_stop(struct weft__reactor *reactor)
         next_stream = stream->next;
         weft__stream_stop(stream);
     }
+    weft__files_stop(io);
     weft__watchers_stop(io);
     weft__processes_stop(io);
 }
@@ -78,6 +80,7 @@ void weft__io_close(struct weft__reactor *reactor)
     weft__fd_release_all(io);
     weft__fd_table_put();
     weft__buffers_free(io->buffers);
+    weft__blocks_free(io);
     weft__free(io->watched);
     weft__free(io);
     reactor->io = NULL;

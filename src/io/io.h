@@ -4,21 +4,24 @@
  * A descriptor left open when the runtime stops stays open: it is the user's, and its record is
  * given back, so that a later run may use it. Connections accepted and not taken are closed. A
  * stream owns its descriptor: one that was never closed is aborted, its descriptor closed, its
- * memory freed.
+ * memory freed. So does a file object.
  */
 #ifndef WEFT_IO_IO_H
 #define WEFT_IO_IO_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "reactor/reactor.h"
 
 struct weft__acceptor;
+struct weft__block;
 struct weft__buffers;
 struct weft__fd;
 struct weft__fd_use;
 struct weft__pool;
 struct weft__watched;
+struct weft_file;
 struct weft_server;
 struct weft_process;
 struct weft_signals;
@@ -37,6 +40,9 @@ struct weft__io {
     struct weft_signals *signals;   /* taken, or descriptors for the next */
     struct weft_server *servers;
     struct weft__buffers *buffers; /* NULL until the first stream */
+    struct weft_file *files;       /* file objects */
+    struct weft__block *blocks;    /* spare, of theirs: io/block.h */
+    size_t blocks_bytes;           /* in them */
     struct weft__fd_use *uses;     /* of descriptors, by any number of requests at once: io/fd.h */
     struct weft__watched *watched; /* by descriptor, readers and writers: io/watcher.c */
     uint32_t watched_count;        /* its length */

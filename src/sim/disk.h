@@ -198,6 +198,8 @@ void weft__sim_xattrs_free(struct weft__sim_inode *inode);
 
 /* -- file.c ------------------------------------------------------------------------------------ */
 
+/* Of an open file or folder: as F_GETFL has them. */
+int weft__sim_file_flags(const struct weft__sim_file *file);
 /* An open file of the inode, one reference the caller's. flags: as of open(2). */
 struct weft__sim_file *weft__sim_file_of(struct weft__sim *sim, struct weft__sim_inode *inode,
                                          uint32_t flags);

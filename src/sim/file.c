@@ -347,6 +347,14 @@ struct weft__sim_inode *weft__sim_inode_behind(const struct weft__sim_file *file
     return file->ops == &file_ops || file->ops == &directory_ops ? open_of(file)->inode : NULL;
 }
 
+/* Those that only say how to open are not kept. */
+int weft__sim_file_flags(const struct weft__sim_file *file)
+{
+    const uint32_t once = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC | O_NONBLOCK;
+
+    return (int)((open_of(file)->flags & ~once) | file->flags);
+}
+
 /* A failure that nobody has been told of is for whoever opens next, too. */
 struct weft__sim_file *weft__sim_file_of(struct weft__sim *sim, struct weft__sim_inode *inode,
                                          uint32_t flags)

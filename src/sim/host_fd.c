@@ -174,7 +174,8 @@ int weft__host_fcntl(int fd, int command, long argument)
     case F_SETFD:
         return 0;
     case F_GETFL:
-        return access_of(file) | (int)file->flags;
+        return weft__sim_inode_behind(file) ? weft__sim_file_flags(file)
+                                            : access_of(file) | (int)file->flags;
     case F_SETFL:
         file->flags = (uint32_t)argument & O_NONBLOCK;
         return 0;

@@ -51,17 +51,17 @@ TOP = """/*
 
 #define WEFT_AT_BODY_(type, name, arguments)                                                    \\
     {                                                                                           \\
-        struct weft_call_site weft_site = {weft_file, #name, weft_line};                        \\
+        struct weft_call_site weft_site = {weft_source, #name, weft_line};                      \\
         struct weft_call_site weft_before = weft_call_site_set_(weft_site);                     \\
         type weft_result = name arguments;                                                      \\
         weft_call_site_set_(weft_before);                                                       \\
         return weft_result;                                                                     \\
     }
 #define WEFT_AT_(type, name, arguments, ...)                                                    \\
-    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_file, int weft_line, __VA_ARGS__)        \\
+    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_source, int weft_line, __VA_ARGS__)      \\
     WEFT_AT_BODY_(type, name, arguments)
 #define WEFT_AT_0_(type, name)                                                                  \\
-    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_file, int weft_line)                     \\
+    WEFT_AT_FUNCTION_ type name##_at_(const char *weft_source, int weft_line)                   \\
     WEFT_AT_BODY_(type, name, ())
 
 #define WEFT_HERE_ __FILE__, __LINE__

@@ -1,0 +1,91 @@
+/*
+ * io/file_object.h - inside a file object: the chain of blocks that are read, or being read, from
+ * its position on.
+ *
+ *                 position
+ *                    v
+ *      |...........######|#################|####............|................|
+ *       head             filled             short, in flight  in flight
+ *
+ * The chain has no gaps, and begins with the block that the position is in, or is empty. Of a block
+ * that is not in flight and not filled, either the file ended there, or an error is to be told
+ * there, or the read was short or given up: who comes there has it go on. So nothing is ever in
+ * flight twice for one place, and nothing is said of a place that nobody reads.
+ *
+ * What leaves the chain while it is in flight is cancelled, and counted (`blocks`) until its
+ * completion, which puts it back. While a view is lent its block stays, `stale` if what is behind
+ * it, or in it, is to be read anew.
+ *
+ * Belongs to the reactor that opened it. Who closes it frees it, with nobody inside and nothing in
+ * flight; else, once the io layer stops, the last completion does.
+ */
+#ifndef WEFT_IO_FILE_OBJECT_H
+#define WEFT_IO_FILE_OBJECT_H
+
+#include <weft/file_object.h>
+
+#include "io/block.h"
+#include "io/io.h"
+#include "task/task.h"
+
+struct weft_file {
+    struct weft__io *io;
+    struct weft_file *next, **link; /* among those of the io layer */
+    struct weft__block *head;       /* the chain */
+    struct weft__block **tail;      /* where the next one is hung */
+    struct weft__wait *reader;      /* parked until a block has something to say */
+    struct weft__wait *closer;      /* parked until nobody is inside */
+    uint64_t position;
+    uint64_t changes; /* writes so far */
+    size_t lent;      /* bytes of the view */
+    int fd;
+    uint32_t block_size;
+    uint32_t ahead;   /* blocks wanted behind the first */
+    uint32_t chained; /* blocks in the chain */
+    uint32_t blocks;  /* and those dropped that are in flight */
+    uint32_t inside;  /* tasks in a call */
+    bool moving;      /* one of them moves the position */
+    bool viewing;
+    bool stale;   /* with the view its block goes */
+    bool flows;   /* somebody reads on: read ahead */
+    bool sought;  /* to elsewhere, and no block has been used up since */
+    bool appends; /* O_APPEND */
+    bool closing;
+    bool stopping; /* frees itself with the last completion */
+};
+
+/* -- file_ahead.c: the chain ---------------------------------------------------------------- */
+
+/* Bytes at the position that have been read. */
+static inline size_t weft__file_held(const struct weft_file *file)
+{
+    const struct weft__block *head = file->head;
+    uint64_t end = head ? head->offset + head->filled : 0;
+
+    return end > file->position ? (size_t)(end - file->position) : 0;
+}
+/* Waits for one at least. 1; 0 at the end of the file; a negative errno. */
+int weft__file_wait(struct weft__task *self, struct weft_file *file);
+/* Moves the position by what is held, or less. */
+void weft__file_take(struct weft_file *file, size_t count);
+/* Moves it anywhere. */
+void weft__file_move(struct weft_file *file, uint64_t position);
+/* Lets go of all that was read ahead, but for what is lent. */
+void weft__file_forget(struct weft_file *file);
+/* Those bytes are to be, or may have been, written. size 0: at the end, wherever that is. */
+void weft__file_changed(struct weft_file *file, uint64_t offset, uint64_t size);
+
+/* -- file_object.c -------------------------------------------------------------------------- */
+
+/* May this task use the file? 0 and it is inside; -EPERM, -EINVAL, -EXDEV, -EBADF. */
+int weft__file_enter(struct weft_file *file, const struct weft__task *self);
+/* And moves the position: -EBUSY. */
+int weft__file_enter_moving(struct weft_file *file, const struct weft__task *self);
+void weft__file_leave(struct weft_file *file);
+void weft__file_leave_moving(struct weft_file *file);
+/* A block dropped has ended. */
+void weft__file_block_ended(struct weft_file *file);
+/* The io layer stops. */
+void weft__files_stop(struct weft__io *io);
+
+#endif
