@@ -146,6 +146,29 @@ TEST(short_and_interrupted)
     run("calm disk.time=1ms read#1=short read#2=EINTR read#3=short read#5=short", main_short);
 }
 
+/* The end was read ahead, then something is written far behind it: in between are zeros. */
+static int main_grown(void *arg)
+{
+    weft_file *file = made(OPT(.block_size = BLOCK, .ahead = 4));
+    char byte = 'x';
+
+    (void)arg;
+    same(weft_file_seek(file, (BLOCKS - 3) * BLOCK, SEEK_SET), (BLOCKS - 3) * BLOCK);
+    expect(file, BLOCKS - 3);
+    expect(file, BLOCKS - 2);
+    same(weft_sleep(100 * MS), 0);
+    same(weft_file_pwrite(file, "far", 3, (BLOCKS + 20) * BLOCK, NULL), 3);
+    expect(file, BLOCKS - 1);
+    same(weft_file_read(file, &byte, 1), 1);
+    same(byte, 0);
+    return weft_file_close(file);
+}
+
+TEST(grown_behind_its_end)
+{
+    run("calm disk.time=1ms", main_grown);
+}
+
 /* -- waiting in vain ------------------------------------------------------------------------- */
 
 static int64_t read_until(weft_file *file, void *bytes, size_t size, int64_t ms)
@@ -257,4 +280,4 @@ TEST(left_in_flight)
 }
 
 TEST_MAIN("file_object", 60, time, told_where_it_is, not_told_elsewhere, short_and_interrupted,
-          given_up_and_had, elsewhere, closed_upon, left_in_flight)
+          grown_behind_its_end, given_up_and_had, elsewhere, closed_upon, left_in_flight)
