@@ -52,79 +52,90 @@ struct weft_file_opt {
 };
 
 /*
- * Opens a file, as weft_open, or makes one of the descriptor `fd`, which it then owns: close the
- * file, not the descriptor. Its position is 0; that of the descriptor is neither used nor moved.
- * _from_fd never suspends; on an error the descriptor stays the caller's.
- * Returns 0 and *file; what weft_open says; -EINVAL bad options; -ESPIPE it has no position (a
- * pipe, a socket); -EBADF; -EXDEV; -EBUSY a stream has the descriptor.
+ * Opens a file, as weft_open, with the position 0.
+ * Returns 0 and *file; what weft_open says; -EINVAL bad options; -ESPIPE it has no position.
  */
 WEFT_API WEFT_NODISCARD int weft_file_open(const char *path, int flags, mode_t mode,
                                            const struct weft_file_opt *opt,
                                            weft_file **file) WEFT_SUSPENDS;
+
+/*
+ * Makes a file object of the descriptor `fd`, which it then owns: close the file, not the
+ * descriptor. Its position is 0; that of the descriptor is neither used nor moved. Never suspends.
+ * On an error the descriptor stays the caller's.
+ * Returns 0 and *file; -EINVAL bad options; -ESPIPE it has no position (a pipe, a socket); -EBADF;
+ * -EXDEV; -EBUSY a stream has the descriptor.
+ */
 WEFT_API WEFT_NODISCARD int weft_file_from_fd(int fd, const struct weft_file_opt *opt,
                                               weft_file **file);
 
-/* The descriptor: for weft_fsync, weft_statx and their kin; not for closing. */
+/* The file's descriptor, for weft_fsync, weft_statx and their kin; not for closing. */
 WEFT_API int weft_file_fd(const weft_file *file);
 
 /* -- at the file's position ----------------------------------------------------------------- */
 
-/* Some bytes, as many as have been read ahead and fit, else it waits for the first; 0 at the end of
-   the file, which may have grown when it is asked again. */
+/* Reads some bytes, as many as have been read ahead and fit; else it waits for the first. Returns
+   the count; 0 at the end of the file, which may have grown when it is asked again. */
 WEFT_API ssize_t weft_file_read(weft_file *file, void *buffer, size_t size) WEFT_SUSPENDS;
 
-/* Exactly `size` bytes or a negative errno, -ENODATA at the end; *done (NULL allowed) how many were
-   read, which the position has moved by. */
+/* Reads exactly `size` bytes, or a negative errno, -ENODATA at the end; *done (NULL allowed) how
+   many were read, which the position has moved by. */
 WEFT_API ssize_t weft_file_read_exactly(weft_file *file, void *buffer, size_t size,
                                         size_t *done) WEFT_SUSPENDS;
 
 /*
- * Up to and with the first `delimiter` (delimiter_size bytes, at least one), at most `size` bytes.
- * All or nothing: on any error the position is where it was; the buffer may have been written to.
- * Returns the count, the delimiter's bytes included; -EMSGSIZE the delimiter does not end within
- * `size` bytes; -ENODATA the end of the file came before it, whether or not bytes are left.
+ * Reads up to and with the first `delimiter` (delimiter_size bytes, at least one), at most `size`
+ * bytes. All or nothing: on any error the position is where it was; the buffer may have been
+ * written to. Returns the count, the delimiter's bytes included; -EMSGSIZE the delimiter does not
+ * end within `size` bytes; -ENODATA the end of the file came before it, whether or not bytes are
+ * left.
  */
 WEFT_API ssize_t weft_file_read_until(weft_file *file, const void *delimiter, size_t delimiter_size,
                                       void *buffer, size_t size) WEFT_SUSPENDS;
 
-/* The same for a line: up to and with '\n', and a '\0' behind it; so a line has at most size - 1
-   bytes. A last line that does not end is none: -ENODATA, and weft_file_read gives it. */
+/* A line, as weft_file_read_until: up to and with '\n', and a '\0' behind it; so a line has at most
+   size - 1 bytes. Returns its length, the '\n' counted. A last line that does not end is none:
+   -ENODATA, and weft_file_read gives it. */
 WEFT_API ssize_t weft_file_read_line(weft_file *file, char *line, size_t size) WEFT_SUSPENDS;
 
 /*
  * Lends the bytes at the position: *data points at *size contiguous bytes (at least one), where
- * they were read to. weft_file_consume ends the view and moves the position by `size` bytes of it,
- * 0 up to all. What is written to the file meanwhile may or may not show in the view.
- * _peek returns 1, 0 at the end of the file, or a negative errno. _consume never suspends; 0;
- * -EINVAL no view, or not so long.
+ * they were read to. What is written to the file meanwhile may or may not show there.
+ * Returns 1, 0 at the end of the file, or a negative errno.
  */
 WEFT_API int weft_file_peek(weft_file *file, const void **data, size_t *size) WEFT_SUSPENDS;
+
+/* Ends the view, and moves the position by `size` bytes of it, 0 up to all. Never suspends. Returns
+   0; -EINVAL no view, or not so long. */
 WEFT_API int weft_file_consume(weft_file *file, size_t size);
 
 /*
- * All of it or a negative errno; *done (NULL allowed) how many bytes were written, which the
- * position has moved by. With O_APPEND they go to the end, and the position stays.
+ * Writes all of it, or a negative errno; *done (NULL allowed) how many bytes were written, which
+ * the position has moved by. With O_APPEND they go to the end, and the position stays.
  */
 WEFT_API ssize_t weft_file_write(weft_file *file, const void *buffer, size_t size,
                                  size_t *done) WEFT_SUSPENDS;
 
 /*
- * whence: SEEK_SET, SEEK_CUR, or SEEK_END, which asks for the file's size and may suspend for it;
- * the others do not. What was read ahead and is still ahead stays.
- * Returns the new position; -EINVAL another whence, or it would be negative. _tell: the position.
+ * Moves the position: by `offset` from the beginning (SEEK_SET), from where it is (SEEK_CUR) or
+ * from the end (SEEK_END, which asks for the file's size and may suspend for it; the others do
+ * not). What was read ahead and is still ahead stays. Returns the new position; -EINVAL another
+ * whence, or it would be negative.
  */
 WEFT_API off_t weft_file_seek(weft_file *file, off_t offset, int whence) WEFT_SUSPENDS;
+
+/* The position. */
 WEFT_API off_t weft_file_tell(const weft_file *file);
 
-/* Forgets what was read ahead. Never suspends. 0. */
+/* Forgets what was read ahead. Never suspends. Returns 0. */
 WEFT_API int weft_file_discard(weft_file *file);
 
 /* -- at an offset, by any number of tasks at once ------------------------------------------- */
 
-/* As weft_pread: some bytes, 0 at the end. */
+/* Reads some bytes at `offset`, as weft_pread. Returns the count, 0 at the end. */
 WEFT_API ssize_t weft_file_pread(weft_file *file, void *buffer, size_t size,
                                  off_t offset) WEFT_SUSPENDS;
-/* As weft_pwrite_all: all of it. Allowed while a view is lent, and from it. */
+/* Writes all of it at `offset`, as weft_pwrite_all. Allowed while a view is lent, and from it. */
 WEFT_API ssize_t weft_file_pwrite(weft_file *file, const void *buffer, size_t size, off_t offset,
                                   size_t *done) WEFT_SUSPENDS;
 
