@@ -64,9 +64,9 @@ void weft__io_stop(struct weft__reactor *reactor)
         next_stream = stream->next;
         weft__stream_stop(stream);
     }
-    weft__files_stop(io);
     weft__watchers_stop(io);
     weft__processes_stop(io);
+    weft__files_stop(io);
 }
 
 void weft__io_close(struct weft__reactor *reactor)
