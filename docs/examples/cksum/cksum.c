@@ -1,9 +1,10 @@
 /*
  * cksum [-s] [-q] FILE...: checksums of files, as cksum(1) prints them.
  *
- * A few files at a time, and of each the next piece is read while a thread computes over the one
- * before: so disk, threads and the loop all have something to do. With -s one piece after another
- * of one file after another, for comparison. On a terminal it shows how far it has come; -q: not.
+ * A few files at a time, and of each the next pieces are read ahead while a thread computes over
+ * the one before: so disk, threads and the loop all have something to do. With -s one piece after
+ * another of one file after another, for comparison. On a terminal it shows how far it has come;
+ * -q: not.
  */
 #include "cksum.h"
 
@@ -16,7 +17,7 @@
 #include <unistd.h>
 #include <weft/weft.h>
 
-enum { AT_ONCE = 4, PIECE = 256 * 1024, PIECES = 2 };
+enum { AT_ONCE = 4, PIECE = 256 * 1024 };
 
 struct file {
     const char *name;
@@ -32,45 +33,18 @@ struct job {
 };
 static struct job job;
 
-/* A piece of a file; full when it has been read, NULL data: the end, or an error. */
-struct piece {
-    char *data;
-    ssize_t size;
-};
-
 /* -- one file -------------------------------------------------------------------------------- */
-
-struct reading {
-    int fd;
-    weft_queue empty, full; /* of struct piece: each is in one of them, or in somebody's hands */
-};
-
-/* Reads ahead, as far as there are empty pieces. */
-static int read_ahead(void *arg)
-{
-    struct reading *from = *(struct reading **)arg;
-    struct piece piece;
-    int error;
-
-    do {
-        error = weft_queue_get(&from->empty, &piece);
-        if (error < 0)
-            return error;
-        piece.size = weft_read(from->fd, piece.data, PIECE);
-        error = weft_queue_put(&from->full, &piece);
-    } while (error == 0 && piece.size > 0);
-    return error;
-}
 
 struct portion {
     struct checksum *sum;
-    const struct piece *piece;
+    const void *data;
+    size_t size;
 };
 static int compute(void *arg) /* on another thread */
 {
     struct portion *portion = arg;
 
-    checksum_add(portion->sum, portion->piece->data, (size_t)portion->piece->size);
+    checksum_add(portion->sum, portion->data, portion->size);
     return 0;
 }
 
@@ -89,47 +63,20 @@ static void tell_progress(void)
         fputc('\n', stderr);
 }
 
-/* Takes what has been read until there is no more. */
-static int add_up(struct reading *from, struct checksum *sum)
+/* Takes what has been read, where it lies, until there is no more. */
+static int overlapping(weft_file *file, struct checksum *sum)
 {
-    struct piece piece = {NULL, 0};
-    int error;
+    struct portion portion = {.sum = sum};
+    int more, error = 0;
 
-    while ((error = weft_queue_get(&from->full, &piece)) == 0 && piece.size > 0) {
-        struct portion portion = {sum, &piece};
-
+    while (error == 0 && (more = weft_file_peek(file, &portion.data, &portion.size)) != 0) {
+        if (more < 0)
+            return more;
         error = weft_to_thread(compute, &portion);
-        if (error == 0)
-            error = weft_queue_put(&from->empty, &piece);
-        if (error < 0)
-            return error;
-        job.bytes_done += piece.size;
+        weft_file_consume(file, portion.size);
+        job.bytes_done += (int64_t)portion.size;
         tell_progress();
     }
-    return error < 0 ? error : (int)piece.size;
-}
-
-static int overlapping(int fd, struct checksum *sum)
-{
-    static const weft_queue of_pieces = {.item_size = sizeof(struct piece), .max = PIECES};
-    struct reading from = {fd, of_pieces, of_pieces}, *pointer = &from;
-    char *memory = malloc((size_t)PIECE * PIECES);
-    int error = memory ? 0 : -ENOMEM;
-
-    for (int i = 0; i < PIECES && error == 0; i++) {
-        struct piece piece = {memory + (size_t)i * PIECE, 0};
-        error = weft_queue_put_nowait(&from.empty, &piece);
-    }
-    if (error == 0)
-        WEFT_SCOPE(reader) {
-            error = weft_spawn(&reader, read_ahead, &pointer, sizeof pointer, NULL);
-            if (error == 0)
-                error = add_up(&from, sum);
-            weft_scope_cancel(&reader);
-        }
-    weft_queue_destroy(&from.empty);
-    weft_queue_destroy(&from.full);
-    free(memory);
     return error;
 }
 
@@ -149,11 +96,20 @@ static int one_after_another(int fd, struct checksum *sum)
 
 static int sum_up(struct file *file)
 {
-    int fd = weft_open(file->name, O_RDONLY, 0);
+    const struct weft_file_opt opt = {.size = sizeof opt, .block_size = PIECE};
+    weft_file *ahead;
+    int fd = weft_open(file->name, O_RDONLY, 0), error;
 
     if (fd < 0)
         return fd;
-    int error = job.serial ? one_after_another(fd, &file->sum) : overlapping(fd, &file->sum);
+    error = job.serial ? -ESPIPE : weft_file_from_fd(fd, &opt, &ahead);
+    if (error == 0) {
+        error = overlapping(ahead, &file->sum);
+        weft_file_close(ahead); /* and the descriptor */
+        return error;
+    }
+    if (error == -ESPIPE) /* a pipe: nothing can be read ahead of it */
+        error = one_after_another(fd, &file->sum);
     weft_close(fd);
     return error;
 }
