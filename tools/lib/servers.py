@@ -1,7 +1,7 @@
-"""The measuring half of tools/bench-servers: what servers are made of, beside what the system itself
-offers or a program everybody knows.
+"""The measuring half of tools/bench-servers: what servers are made of, beside what the system
+itself offers or a program everybody knows.
 
-    files    random reads of 4 KiB, 64 in flight, past the page cache and out of it, beside a bare ring
+    files    random reads of 4 KiB, 64 in flight, past the page cache and out of it, and a bare ring
     spawn    a program started and reaped, beside posix_spawn and waitpid
     proxy    docs/examples/proxy beside HAProxy, one thread each
     idle     what a connection that says nothing takes: a task on a stream, a protocol without one
