@@ -1,14 +1,16 @@
 /*
- * proxy: a TCP proxy that never touches a byte.
+ * proxy: a TCP proxy that touches no byte of what comes in large pieces.
  *
  *     proxy [-n CONNECTIONS] [-i SECONDS] LISTEN TARGET
  *         -n   so many at one time; the next wait to be accepted; 1000
  *         -i   a connection that is silent for so long, both ways, is closed; 300
  *
- * A connection is a task with two ways, each a task with a pipe: from a socket into the pipe, from
- * the pipe into the other socket, in the kernel. A way that comes to the end of what there is
- * passes the end on and is over; the other goes on. An error of either ends both. A slow reader
- * fills the pipe, and so stops the sender.
+ * A connection is a task with two ways, each a task. What fits into a few KiB is received and sent,
+ * one request of the ring each. Once more than that comes at a time the way is given a pipe: from a
+ * socket into the pipe, from the pipe into the other socket, in the kernel; until what comes is
+ * small again. A way that comes to the end of what there is passes the end on and is over; the
+ * other goes on. An error of either ends both. A slow reader fills the pipe, and so stops the
+ * sender.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +19,12 @@
 #include <unistd.h>
 #include <weft/weft.h>
 
-enum { PIECE = 1 << 16, CONNECT_NS = 1000000000 };
+enum {
+    PIECE = 1 << 16,    /* of what is spliced */
+    SMALL = 1 << 13,    /* so much, and no more, is copied */
+    SMALL_IN_A_ROW = 8, /* and copying is gone back to */
+    CONNECT_NS = 1000000000
+};
 
 static struct {
     const char *listen, *target;
@@ -34,34 +41,39 @@ struct connection {
 struct way {
     struct connection *connection;
     int from, to;
+    int pipe[2]; /* -1 until there is more to move than is copied */
+    bool large;  /* is spliced */
+    int small;   /* pieces in a row that need not have been */
 };
+
+/* A wait of this way is over because nothing came. Has the other way been silent, too? */
+static bool silent(const struct way *way, int64_t silent_until)
+{
+    return way->connection->touched_ns + proxy.idle_ns <= silent_until;
+}
 
 /* Bytes into the pipe, which is empty. How many; 0 at the end; -ETIMEDOUT nothing came for too
    long, -ESHUTDOWN the proxy stops, and nothing is under way here. */
-static ssize_t take(const struct way *way, int pipe)
+static ssize_t take(const struct way *way)
 {
-    struct connection *connection = way->connection;
-
     for (;;) {
-        ssize_t n =
-            weft_splice(way->from, NULL, pipe, NULL, PIECE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-        int64_t silent_until = connection->touched_ns + proxy.idle_ns;
+        ssize_t n = weft_splice(way->from, NULL, way->pipe[1], NULL, PIECE,
+                                SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        int64_t silent_until = way->connection->touched_ns + proxy.idle_ns;
         int error;
 
         if (n != -EAGAIN)
             return n;
         error = weft_poll_until(way->from, POLLIN | WEFT_IDLE, silent_until);
-        if (error == -ETIMEDOUT && connection->touched_ns + proxy.idle_ns > silent_until)
-            continue; /* the other way was not silent */
-        if (error < 0)
+        if (error < 0 && (error != -ETIMEDOUT || silent(way, silent_until)))
             return error;
     }
 }
 
-static ssize_t give(const struct way *way, int pipe, ssize_t size)
+static ssize_t give(const struct way *way, ssize_t size)
 {
     while (size > 0) {
-        ssize_t n = weft_splice(pipe, NULL, way->to, NULL, (size_t)size, SPLICE_F_MOVE);
+        ssize_t n = weft_splice(way->pipe[0], NULL, way->to, NULL, (size_t)size, SPLICE_F_MOVE);
 
         if (n < 0)
             return n;
@@ -70,24 +82,64 @@ static ssize_t give(const struct way *way, int pipe, ssize_t size)
     return 0;
 }
 
+static void moved(struct way *way, ssize_t size)
+{
+    way->connection->touched_ns = weft_now();
+    proxy.bytes += (uint64_t)size;
+}
+
+/* One piece from socket to socket. How much; 0 at the end; as above. */
+static ssize_t splice_piece(struct way *way)
+{
+    ssize_t n, error = 0;
+
+    if (way->pipe[0] < 0)
+        error = weft_pipe(way->pipe, 0);
+    if (error < 0)
+        return error;
+    n = take(way);
+    if (n <= 0)
+        return n;
+    moved(way, n);
+    way->small = n > SMALL ? 0 : way->small + 1;
+    way->large = way->small < SMALL_IN_A_ROW;
+    error = give(way, n);
+    return error < 0 ? error : n;
+}
+
+static ssize_t copy_piece(struct way *way)
+{
+    char piece[SMALL];
+    int64_t silent_until;
+    ssize_t n;
+
+    do {
+        silent_until = way->connection->touched_ns + proxy.idle_ns;
+        n = weft_recv_until(way->from, piece, sizeof piece, WEFT_IDLE, silent_until);
+    } while (n == -ETIMEDOUT && !silent(way, silent_until));
+    if (n <= 0)
+        return n;
+    moved(way, n);
+    way->large = n == sizeof piece; /* there may be more */
+    way->small = 0;
+    return weft_send_all(way->to, piece, (size_t)n, NULL);
+}
+
 static int one_way(void *arg)
 {
     struct way *way = arg;
-    int pipe[2], error = weft_pipe(pipe, 0);
-    ssize_t n = 1;
+    ssize_t n;
 
-    if (error < 0)
-        return error;
-    while (error == 0 && (n = take(way, pipe[1])) > 0) {
-        way->connection->touched_ns = weft_now();
-        proxy.bytes += (uint64_t)n;
-        error = (int)give(way, pipe[0], n);
+    do
+        n = way->large ? splice_piece(way) : copy_piece(way);
+    while (n > 0);
+    if (n == 0 && (n = weft_shutdown(way->to, SHUT_WR)) == -ENOTCONN)
+        n = 0; /* it was closed already */
+    if (way->pipe[0] >= 0) {
+        weft_close(way->pipe[0]);
+        weft_close(way->pipe[1]);
     }
-    if (error == 0 && n == 0)
-        error = weft_shutdown(way->to, SHUT_WR);
-    weft_close(pipe[0]);
-    weft_close(pipe[1]);
-    return n < 0 ? (int)n : error == -ENOTCONN ? 0 : error; /* it was closed already */
+    return (int)n;
 }
 
 static int connect_to_target(void)
@@ -114,8 +166,14 @@ static int converse(void *arg)
 
     connection.touched_ns = weft_now();
     if (error == 0) {
-        struct way there = {&connection, connection.client, connection.server};
-        struct way back = {&connection, connection.server, connection.client};
+        struct way there = {.connection = &connection,
+                            .from = connection.client,
+                            .to = connection.server,
+                            .pipe = {-1, -1}};
+        struct way back = {.connection = &connection,
+                           .from = connection.server,
+                           .to = connection.client,
+                           .pipe = {-1, -1}};
         weft_scope ways;
 
         error = weft_scope_open(&ways, NULL);

@@ -120,6 +120,26 @@ class Proxy(unittest.TestCase):
         self.assertEqual(hashlib.sha256(back).digest(), hashlib.sha256(data).digest())
         self.assertIn("1 connections, 0 failed, 40000000 bytes", self.stop())
 
+    def test_large_and_small_by_turns(self):
+        """Copied, spliced, and copied again: every byte in its place."""
+        self.proxy(self.target(echo).address)
+        source = random.Random(2)
+        s = self.connect()
+        total = 0
+        for _ in range(5):
+            for size in [300_000, *[100] * 12, 8192, 8193, *[1] * 10]:
+                data = source.randbytes(size)
+                writer = threading.Thread(target=s.sendall, args=(data,))
+                writer.start()
+                back = b""
+                while len(back) < size:
+                    back += s.recv(size - len(back))
+                writer.join()
+                self.assertEqual(back, data)
+                total += size
+        s.close()
+        self.assertIn(f"1 connections, 0 failed, {2 * total} bytes", self.stop())
+
     def test_many(self):
         self.proxy(self.target(echo).address)
         failures = []
