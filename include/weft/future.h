@@ -70,8 +70,8 @@ WEFT_API bool weft_future_done(const weft_future *future);
 WEFT_API int weft_future_result(const weft_future *future, int64_t *result);
 
 /*
- * Waits until it is settled; *result as above. A settled one answers at once, unchecked for
- * cancellation. The _until twin gives up at the absolute time `deadline`.
+ * Waits until it is settled; *result (NULL allowed) says with what. A settled one answers at once,
+ * unchecked for cancellation. The _until twin gives up at the absolute time `deadline`.
  *
  * Returns 0, whatever it was settled with; -ECANCELED the caller was cancelled first; -ETIMEDOUT;
  * -EPERM outside a task; -EINVAL.
@@ -109,7 +109,7 @@ WEFT_API WEFT_NODISCARD int weft_future_add_done(weft_future *future, weft_futur
                                                  void *arg);
 
 /* Takes back every callback with that fn and arg that the calling reactor added; how many. Those of
-   a future that is settled are on their way, and run. -EPERM, -EINVAL as above. */
+   a future that is settled are on their way, and run. -EPERM outside of a reactor; -EINVAL. */
 WEFT_API int weft_future_remove_done(weft_future *future, weft_future_fn *fn, void *arg);
 
 /* Results that are pointers. */

@@ -36,7 +36,7 @@ enum weft_print {
 WEFT_API int weft_print_tasks(int fd, uint32_t flags);
 
 /* weft_print_tasks of every reactor of the runtime, one after the other: not all at one instant.
-   Its end is awaited in any case. Returns as above; -ECANCELED. */
+   Its end is awaited in any case. Returns as weft_print_tasks; -ECANCELED. */
 WEFT_API int weft_print_all_tasks(int fd, uint32_t flags) WEFT_SUSPENDS;
 
 /*

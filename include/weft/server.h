@@ -86,11 +86,12 @@ struct weft_server_opt {
 };
 
 /*
- * Listens on `address` (as weft_listen_tcp takes it), or at `path` as above, and serves: on return
- * connections are accepted, and `arg` is passed to each handler, on whichever reactor it runs.
- * Returns 0 and *server; what weft_listen_tcp and weft_spawn say. Sockets given by opt->fds are the
- * server's then, and the caller's after an error; -EINVAL one of them does not listen, or an
- * address is given, too; -EXDEV, -EBUSY it is another reactor's, or in use.
+ * Listens on `address` (as weft_listen_tcp takes it), or at `path` (as weft_open_unix_connection
+ * takes it), and serves: on return connections are accepted, and `arg` is passed to each handler,
+ * on whichever reactor it runs. Returns 0 and *server; what weft_listen_tcp and weft_spawn say.
+ * Sockets given by opt->fds are the server's then, and the caller's after an error; -EINVAL one of
+ * them does not listen, or an address is given, too; -EXDEV, -EBUSY it is another reactor's, or in
+ * use.
  */
 WEFT_API WEFT_NODISCARD int weft_start_server(weft_server **server, const char *address,
                                               weft_connection_fn handler, void *arg,
@@ -111,7 +112,7 @@ struct weft_server_counts {
     uint64_t over_bytes; /* cut by connection_bytes */
 };
 
-/* counts_size: sizeof *counts. Returns 0. Never suspends. */
+/* How the connections have fared so far. counts_size: sizeof *counts. Returns 0. Never suspends. */
 WEFT_API int weft_server_counts(const weft_server *server, struct weft_server_counts *counts,
                                 size_t counts_size);
 

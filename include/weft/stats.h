@@ -85,9 +85,9 @@ enum weft_trace_kind {
 };
 
 /*
- * Starts (count > 0: a power of two, events kept) or stops (0) the trace of the calling reactor,
- * and copies the latest events, oldest first. Returns 0 / how many were copied; -EINVAL, -ENOMEM,
- * -EPERM.
+ * The trace of the calling reactor: weft_trace starts it (count > 0: a power of two, events kept)
+ * or stops it (0), weft_trace_read copies the latest events, oldest first. Returns 0 / how many
+ * were copied; -EINVAL, -ENOMEM, -EPERM.
  */
 WEFT_API int weft_trace(uint32_t count);
 WEFT_API int weft_trace_read(struct weft_trace_event *events, uint32_t count_max);

@@ -31,6 +31,11 @@ install_it() {
     for file in libweft.so libweft.a pkgconfig/weft.pc cmake/weft/weft-config.cmake; do
         [ -n "$(find "$prefix" -path "*/$file")" ] || { echo "not installed: $file" >&2; exit 1; }
     done
+    if [ -f "$build/man/made" ]; then # where there is scdoc
+        for file in man7/weft.7 man3/weft_spawn.3 man3/weft_spawn_nowait.3; do
+            [ -s "$prefix/share/man/$file" ] || { echo "not installed: $file" >&2; exit 1; }
+        done
+    fi
     readelf -d "$(find "$prefix" -name libweft.so)" | grep -q 'soname: \[libweft\.so\.0\]' ||
         { echo "the shared library's soname is not libweft.so.0" >&2; exit 1; }
     if grep -rlF -e "$source" -e "$work/first" "$prefix" --include='*.cmake' --include='*.pc' \

@@ -202,7 +202,7 @@ def stated(codes, text, words):
     if re.fullmatch(r"WEFT_\w+", text):  # a flag
         return f"With {text}."
     if not text and codes.endswith("..."):
-        return "And others, as the kernel says."
+        return "These, and others, as the kernel says."
     return markup.sentence(text) if text else usual
 
 

@@ -149,7 +149,7 @@ def divide(found):
 
 
 def take(sentence, results):
-    parts = clauses(sentence.rstrip("."))
+    parts = clauses(re.sub(r"(?<!\.)\.$", "", sentence))
     lead = parts[0][1]
     if re.match(r"After (?:an|one|-E)", sentence):  # what then is so
         results.errors.append(("", sentence))
