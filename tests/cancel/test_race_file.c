@@ -287,7 +287,8 @@ static int body_50_disk(void *arg)
             race_is(weft_spawn(&outer, ends_the_hang, &pointer, sizeof pointer, NULL), 0);
             race_is(weft_scope_close(&s), -ETIMEDOUT);
             ck_assert(call.ended);
-            ck_assert(call.result == 4 || call.result == -ECANCELED);
+            /* as far as it got: writes may be short */
+            ck_assert((call.result > 0 && call.result <= 4) || call.result == -ECANCELED);
             race_is(call.then, -ECANCELED);
         }
     }
