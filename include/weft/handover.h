@@ -59,7 +59,8 @@ WEFT_API int weft_listen_fds(struct weft_handed *fds, uint32_t count,
  * Returns 0: it serves. -ENODATA it has gone without saying so; -EPROTO it said something else;
  * -EINVAL count is 0 or more than WEFT_FDS_MAX; what weft_send_fds and weft_recv say. After an
  * error the successor may have the sockets, or may yet get them; whoever closes the channel then
- * has weft_take_over_done tell it so. The _until form answers -ETIMEDOUT once `deadline` has
+ * has weft_take_over_done tell it so. On a channel that is kept, what it says later is not taken
+ * for the answer to the next hand-over. The _until form answers -ETIMEDOUT once `deadline` has
  * passed.
  */
 WEFT_API int weft_hand_over(int channel, const int *fds, uint32_t count) WEFT_SUSPENDS;
@@ -74,8 +75,9 @@ WEFT_API int weft_hand_over_until(int channel, const int *fds, uint32_t count,
  */
 WEFT_API int weft_take_over(int channel, int *fds, uint32_t *count) WEFT_SUSPENDS;
 
-/* Tells who hands over that this process serves. Returns 0; -EPIPE, -ECONNRESET nobody waits for
-   that any more: the old process goes on serving, and there may be two of them. */
+/* Tells who hands over that this process serves, by the descriptor that weft_take_over was called
+   with. Returns 0; -EPIPE, -ECONNRESET nobody waits for that any more: the old process goes on
+   serving, and there may be two of them; -EINVAL nothing was taken over. */
 WEFT_API int weft_take_over_done(int channel) WEFT_SUSPENDS;
 
 WEFT_END_DECLS

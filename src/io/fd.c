@@ -76,7 +76,7 @@ static void reset(struct weft__io *io, int fd, struct weft__fd *record)
     record->acceptor = NULL;
     record->stream = NULL;
     record->closer = NULL;
-    record->flags &= record->flags & WEFT__FD_MOVED ? WEFT__FD_NAGLE : 0;
+    record->flags &= record->flags & WEFT__FD_MOVED ? WEFT__FD_NAGLE | WEFT__FD_GREETED : 0;
     record->identity = 0;
     record->uses = 0;
     if ((uint32_t)fd > io->fd_high)

@@ -46,6 +46,10 @@ enum {
     WEFT__FD_PACKETS = 1 << 11, /* ... it is a Unix socket that keeps messages apart: io/packet.h */
 };
 
+/* The rest of the flags: the number of the hand-over that was heard here last, or 0. */
+#define WEFT__FD_GREETED_SHIFT 16
+#define WEFT__FD_GREETED UINT32_C(0xffff0000)
+
 /* A request on a descriptor beside any number of others: at an offset, of the file as a whole, or
    of a name below a directory. Who closes the descriptor finds those in flight by this. */
 struct weft__fd_use {

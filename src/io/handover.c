@@ -2,32 +2,52 @@
  * io/handover.c - listening sockets passed to the process that comes after this one.
  *
  * One message goes each way over a Unix socket: a greeting, with the sockets beside it; and, once
- * the successor serves, one byte back. What always holds: descriptors that came with anything but a
- * whole greeting are closed before the call returns.
+ * the successor serves, an answer with the greeting's number. An answer to an earlier greeting,
+ * whose sender had given up, is passed over. What always holds: descriptors that came with anything
+ * but a whole greeting are closed before the call returns.
  */
 #include <weft/handover.h>
 
 #include <errno.h>
 #include <string.h>
 
+#include "io/fd.h"
+#include "ring/host.h"
 #include "task/task.h"
 #include "task/wait.h"
 
 enum { SERVES = 'S' };
 
+/* One process is no other byte order's. */
 struct greeting {
     char words[12];
-    uint32_t count; /* of the sockets beside it: one process is no other byte order's */
+    uint16_t count;  /* of the sockets beside it */
+    uint16_t number; /* never 0 */
 };
 
-static const char words[sizeof((struct greeting *)0)->words] = "weft socks 1";
+struct answer {
+    uint16_t serves; /* SERVES */
+    uint16_t number; /* of the greeting */
+};
+
+static const char words[sizeof((struct greeting *)0)->words] = "weft socks 2";
 
 /* -- handing over -------------------------------------------------------------------------------
  */
 
-static ssize_t greet(int channel, const int *fds, uint32_t count)
+/* Drawn by lot: there may have been another process at this end of the channel. */
+static int number_of(uint16_t *number)
 {
-    struct greeting greeting = {.count = count};
+    int error = 0;
+
+    for (*number = 0; *number == 0 && error == 0;)
+        error = weft__host_entropy(number, sizeof *number);
+    return error;
+}
+
+static ssize_t greet(int channel, const int *fds, uint32_t count, uint16_t number)
+{
+    struct greeting greeting = {.count = (uint16_t)count, .number = number};
     ssize_t sent;
 
     memcpy(greeting.words, words, sizeof words);
@@ -37,18 +57,30 @@ static ssize_t greet(int channel, const int *fds, uint32_t count)
     return weft_send_all(channel, (char *)&greeting + sent, sizeof greeting - (size_t)sent, NULL);
 }
 
+/* The answer with that number. 0 or a negative errno. */
+static int hear_answer(int channel, uint16_t number)
+{
+    struct answer answer = {0, 0};
+    ssize_t n;
+
+    do {
+        n = weft_recv(channel, &answer, sizeof answer, 0);
+        if (n <= 0)
+            return n < 0 ? (int)n : -ENODATA;
+        if (n != sizeof answer || answer.serves != SERVES)
+            return -EPROTO;
+    } while (answer.number != number);
+    return 0;
+}
+
 int weft_hand_over(int channel, const int *fds, uint32_t count)
 {
-    ssize_t result = greet(channel, fds, count);
-    char answer = 0;
+    uint16_t number;
+    ssize_t result = number_of(&number);
 
-    if (result >= 0)
-        result = weft_recv(channel, &answer, 1, 0);
-    if (result < 0)
-        return (int)result;
     if (result == 0)
-        return -ENODATA;
-    return answer == SERVES ? 0 : -EPROTO;
+        result = greet(channel, fds, count, number);
+    return result < 0 ? (int)result : hear_answer(channel, number);
 }
 
 int weft_hand_over_until(int channel, const int *fds, uint32_t count, int64_t deadline)
@@ -68,11 +100,30 @@ int weft_hand_over_until(int channel, const int *fds, uint32_t count, int64_t de
 static int check(const struct greeting *greeting, uint32_t count, uint32_t room)
 {
     if (memcmp(greeting->words, words, sizeof words) != 0 || greeting->count == 0 ||
-        greeting->count > WEFT_FDS_MAX)
+        greeting->count > WEFT_FDS_MAX || greeting->number == 0)
         return -EPROTO;
     if (greeting->count > room)
         return -EMSGSIZE;
     return greeting->count == count ? 0 : -EPROTO;
+}
+
+/* The number waits in the record of the channel for the answer. 0 or a negative errno. */
+static int find_record(int channel, struct weft__fd **record)
+{
+    struct weft__task *self = weft__task_self();
+
+    return self ? weft__fd_find(weft__io_of(self->reactor), channel, record) : weft__outside();
+}
+
+static int remember(int channel, uint16_t number)
+{
+    struct weft__fd *record;
+    int error = find_record(channel, &record);
+
+    if (error == 0)
+        record->flags = (record->flags & ~WEFT__FD_GREETED) | (uint32_t)number
+                                                                  << WEFT__FD_GREETED_SHIFT;
+    return error;
 }
 
 static int hear(int channel, int *fds, uint32_t *count)
@@ -85,7 +136,9 @@ static int hear(int channel, int *fds, uint32_t *count)
         return n < 0 ? (int)n : -ENODATA;
     if ((size_t)n < sizeof greeting)
         n = weft_recv_exactly(channel, (char *)&greeting + n, sizeof greeting - (size_t)n, NULL);
-    return n < 0 ? (int)n : check(&greeting, *count, room);
+    if (n >= 0)
+        n = check(&greeting, *count, room);
+    return n < 0 ? (int)n : remember(channel, greeting.number);
 }
 
 int weft_take_over(int channel, int *fds, uint32_t *count)
@@ -107,8 +160,15 @@ int weft_take_over(int channel, int *fds, uint32_t *count)
 
 int weft_take_over_done(int channel)
 {
-    const char answer = SERVES;
-    ssize_t result = weft_send_all(channel, &answer, 1, NULL);
+    struct answer answer = {.serves = SERVES};
+    struct weft__fd *record;
+    ssize_t result = find_record(channel, &record);
 
+    if (result < 0)
+        return (int)result;
+    answer.number = (uint16_t)(record->flags >> WEFT__FD_GREETED_SHIFT);
+    if (answer.number == 0)
+        return weft__misuse(-EINVAL, "nothing was taken over through this descriptor");
+    result = weft_send_all(channel, &answer, sizeof answer, NULL);
     return result < 0 ? (int)result : 0;
 }

@@ -509,6 +509,63 @@ TEST(nobody_takes_over)
     net_run(main_wrong);
 }
 
+struct offer {
+    int channel, listener, result;
+    bool over;
+};
+
+static int offers(void *arg)
+{
+    struct offer *offer = arg;
+
+    offer->result = weft_hand_over(offer->channel, &offer->listener, 1);
+    offer->over = true;
+    return 0;
+}
+
+static void take(int channel)
+{
+    uint32_t count = 1;
+    int fd;
+
+    ok(weft_take_over(channel, &fd, &count));
+    ok(weft_close(fd));
+}
+
+/* Who took over too late says so when that hand-over was given up; the next one is not its. */
+static int main_late(void *arg)
+{
+    int ends[2], port;
+    struct offer first = {.listener = net_listen(&port)}, second = first;
+    weft_task task;
+    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+
+    (void)arg;
+    channel(ends);
+    first.channel = second.channel = ends[0];
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, offers, &first, 0, &opt));
+        take(ends[1]);
+        ok(weft_cancel(task));
+        ok(weft_join(task, NULL));
+        ck_assert_int_eq(first.result, -ECANCELED);
+        ok(weft_take_over_done(ends[1]));
+        ok(weft_spawn(&s, offers, &second, 0, NULL));
+        take(ends[1]);
+        ok(weft_sleep(1000000));
+        ck_assert(!second.over);
+        ok(weft_take_over_done(ends[1]));
+    }
+    ck_assert_int_eq(second.result, 0);
+    ok(weft_close(first.listener));
+    ok(weft_close(ends[0]));
+    return weft_close(ends[1]);
+}
+TEST(an_answer_too_late)
+{
+    net_run(main_late);
+}
+
 /* What is no hand-over leaves no descriptor behind: the harness counts them. */
 static int main_garbage(void *arg)
 {
@@ -518,21 +575,25 @@ static int main_garbage(void *arg)
 
     (void)arg;
     channel(ends);
-    ok(weft_send_all(ends[0], "weft socks 1\1\0\0\0", 16, NULL)); /* and no sockets */
+    ok(weft_send_all(ends[0], "weft socks 2\1\0\7\0", 16, NULL)); /* and no sockets */
     ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -EPROTO);
     ck_assert_uint_eq(count, 0);
+    ck_misuse(weft_take_over_done(ends[1]), -EINVAL, "weft_take_over_done", "nothing");
     count = 2;
-    ok(weft_send_fds(ends[0], "weft sucks 1\1\0\0\0", 16, listeners, 1));
+    ok(weft_send_fds(ends[0], "weft socks 2\1\0\0\0", 16, listeners, 1)); /* no number */
     ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -EPROTO);
     count = 2;
-    ok(weft_send_fds(ends[0], "weft socks 1\1\0\0\0", 16, listeners, 2)); /* of one */
+    ok(weft_send_fds(ends[0], "weft sucks 2\1\0\7\0", 16, listeners, 1));
     ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -EPROTO);
     count = 2;
-    ok(weft_send_fds(ends[0], "weft socks 1\3\0\0\0", 16, listeners, 3));
+    ok(weft_send_fds(ends[0], "weft socks 2\1\0\7\0", 16, listeners, 2)); /* of one */
+    ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -EPROTO);
+    count = 2;
+    ok(weft_send_fds(ends[0], "weft socks 2\3\0\7\0", 16, listeners, 3));
     ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -EMSGSIZE);
     count = 2;
     ok(weft_send_fds(ends[0], "weft", 4, listeners, 1)); /* in pieces */
-    ok(weft_send_all(ends[0], " socks 1\1\0\0\0", 12, NULL));
+    ok(weft_send_all(ends[0], " socks 2\1\0\7\0", 12, NULL));
     ok(weft_take_over(ends[1], fds, &count));
     ck_assert_uint_eq(count, 1);
     ok(weft_close(fds[0]));
@@ -601,4 +662,5 @@ TEST(arguments)
 
 TEST_MAIN("api.handover", 60, started_with_sockets, nobody_is_refused,
           nobody_is_refused_by_two_reactors, accepted_and_not_yet_served, full_and_just_accepted,
-          the_first_message_is_answered, nobody_takes_over, what_is_no_hand_over, arguments)
+          the_first_message_is_answered, nobody_takes_over, an_answer_too_late,
+          what_is_no_hand_over, arguments)
