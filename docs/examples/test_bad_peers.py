@@ -228,6 +228,30 @@ class KV(Bad, unittest.TestCase):
             self.assertEqual(receive_all(s), b"ERR too long\n")
         self.assert_small()
 
+    def test_never_ends(self):
+        """Neither who says nothing, nor half a line, nor a byte now and then, stays for ever."""
+        with tempfile.TemporaryDirectory() as folder:
+            port = free_port()
+            self.run_server(PROGRAMS[1], f"127.0.0.1:{port}", folder, "0.5")
+            silent, half, slow = peers = [self.connect(port) for _ in range(3)]
+            half.sendall(self.question[:5])
+            self.assertEqual(receive_all(silent), b"")
+            self.assertEqual(receive_all(half), b"")
+            slow.settimeout(0.2)
+            end = time.monotonic() + PATIENCE_S
+            ended = False
+            while not ended:
+                self.assertLess(time.monotonic(), end)
+                try:
+                    slow.sendall(b"x")
+                    ended = slow.recv(1) == b""
+                except TimeoutError:
+                    pass
+                except ConnectionError:
+                    ended = True
+            for s in peers:
+                s.close()
+
     def test_zeros_in_a_line(self):
         with self.connect() as s:
             s.sendall(b"SET a b\0c\n" + self.question)
@@ -244,6 +268,7 @@ class KV(Bad, unittest.TestCase):
 
 class Proxy(KV):
     """The same through the proxy, which is what is short of things then."""
+    test_never_ends = None  # it is the server's own
 
     def start(self):
         super().start()

@@ -43,7 +43,8 @@ int kv_close(struct kv *kv);
 /* commit.c, and commit_wrong.c: puts the record at `at` in the log, and onto the disk. */
 int kv_commit(int log, const struct kv_record *record, off_t at);
 
-/* server.c: serves until the run is stopped. */
-int kv_serve(struct kv *kv, const char *address);
+/* server.c: serves until the run is stopped. A peer that lets so much time pass without a whole
+   line is closed. */
+int kv_serve(struct kv *kv, const char *address, int64_t patience_ns);
 
 #endif

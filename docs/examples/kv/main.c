@@ -1,7 +1,8 @@
-/* kv ADDRESS:PORT DIRECTORY: the key-value server on the machine's own kernel. */
+/* kv ADDRESS:PORT DIRECTORY [SECONDS]: the key-value server on the machine's own kernel. */
 #include "kv.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct kv store;
@@ -9,11 +10,12 @@ static struct kv store;
 static int kv_main(void *arg)
 {
     char **words = arg;
+    double patience_s = words[3] ? atof(words[3]) : 60;
     int error = kv_open(&store, words[2]);
 
     if (error < 0)
         return error;
-    error = kv_serve(&store, words[1]);
+    error = kv_serve(&store, words[1], (int64_t)(patience_s * 1e9));
     kv_close(&store);
     return error;
 }
@@ -27,8 +29,8 @@ int main(int count, char **words)
                                .error_text_size = sizeof why};
     int error;
 
-    if (count != 3) {
-        fprintf(stderr, "usage: kv ADDRESS:PORT DIRECTORY\n");
+    if (count != 3 && count != 4) {
+        fprintf(stderr, "usage: kv ADDRESS:PORT DIRECTORY [SECONDS]\n");
         return 2;
     }
     error = weft_run(kv_main, words, 0, &opt);

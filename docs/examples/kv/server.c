@@ -7,12 +7,14 @@
 
 struct conversation {
     struct kv *kv;
+    int64_t patience_ns;
     int fd;
 };
 
 static int answer(const struct conversation *with, const char *line)
 {
-    ssize_t n = weft_send_all(with->fd, line, strlen(line), NULL);
+    int64_t deadline = weft_after_ns(with->patience_ns); /* of who does not read, too */
+    ssize_t n = weft_send_all_until(with->fd, line, strlen(line), NULL, deadline);
 
     return n < 0 ? (int)n : 0;
 }
@@ -40,19 +42,22 @@ static int handle(const struct conversation *with, const char *line)
 static int conversation(void *arg)
 {
     const struct conversation *with = arg;
+    int64_t deadline = weft_after_ns(with->patience_ns);
     char buffer[256], *end;
     size_t have = 0;
     ssize_t n;
     int error = 0;
 
     while (error == 0 && have < sizeof buffer - 1 &&
-           (n = weft_recv(with->fd, buffer + have, sizeof buffer - 1 - have, WEFT_IDLE)) > 0) {
+           (n = weft_recv_until(with->fd, buffer + have, sizeof buffer - 1 - have, WEFT_IDLE,
+                                deadline)) > 0) {
         have += (size_t)n;
         while (error == 0 && (end = memchr(buffer, '\n', have))) {
             *end++ = 0; /* a line with a zero in it is no line of text */
             error = handle(with, strlen(buffer) + 1 == (size_t)(end - buffer) ? buffer : "");
             have -= (size_t)(end - buffer);
             memmove(buffer, end, have);
+            deadline = weft_after_ns(with->patience_ns); /* of the next line, from here */
         }
     }
     if (have == sizeof buffer - 1)
@@ -61,14 +66,14 @@ static int conversation(void *arg)
     return 0; /* how one peer ended is no failure of the server's */
 }
 
-int kv_serve(struct kv *kv, const char *address)
+int kv_serve(struct kv *kv, const char *address, int64_t patience_ns)
 {
     int listener = weft_listen_tcp(address, NULL);
 
     if (listener < 0)
         return listener;
     WEFT_SCOPE(connections, .on_error = WEFT_KEEP_GOING, .max_tasks = 1000) {
-        struct conversation with = {.kv = kv};
+        struct conversation with = {.kv = kv, .patience_ns = patience_ns};
         while ((with.fd = weft_accept(listener, NULL, NULL, 0)) >= 0)
             if (weft_spawn(&connections, conversation, &with, sizeof with, NULL) < 0)
                 weft_close(with.fd);

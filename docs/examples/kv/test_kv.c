@@ -77,7 +77,7 @@ static int client(void *arg)
 static int serve(void *arg)
 {
     (void)arg;
-    return kv_serve(&store, address);
+    return kv_serve(&store, address, INT64_C(60000000000));
 }
 
 static int life(void *arg)
