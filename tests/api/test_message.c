@@ -147,7 +147,8 @@ static int main_waits(void *arg)
             if (end == 0)
                 ok(weft_cancel(task));
             else if (end == 1)
-                ck_assert_int_eq(weft_scope_drain(&s, weft_after_ms(5000), weft_after_ms(5000)), 0);
+                ck_assert_int_eq(weft_scope_drain(&s, weft_after_ms(60000), weft_after_ms(60000)),
+                                 0);
             else
                 ok(weft_close(call.fd));
             ok(weft_join(task, NULL));

@@ -256,7 +256,7 @@ static int main_drain(void *arg)
         while (p[1] == 0)
             ok(weft_yield());
         settle();
-        ck_assert_int_eq(weft_scope_drain(&s, weft_after_ms(5000), weft_after_ms(6000)), 0);
+        ck_assert_int_eq(weft_scope_drain(&s, weft_after_ms(60000), weft_after_ms(60000)), 0);
     }
     ck_assert_int_eq(p[1], 10);
     close_many(fds, 10);

@@ -31,7 +31,7 @@ static int close_is_seen(void *arg)
         ok(weft_stream_open(here, NULL, &stream));
         converse(stream, there);
         ok(weft_stream_close(stream));
-        ck_assert_int_eq(weft_recv_until(there, &byte, 1, 0, weft_after_ms(10000)), 0);
+        ck_assert_int_eq(weft_recv_until(there, &byte, 1, 0, weft_after_ms(60000)), 0);
         ok(weft_close(there));
     }
     return 0;
@@ -49,7 +49,7 @@ static int abort_is_seen(void *arg)
         ok(weft_stream_open(here, NULL, &stream));
         converse(stream, there);
         ok(weft_stream_abort(stream));
-        ck_assert_int_eq(weft_recv_until(there, &byte, 1, 0, weft_after_ms(10000)), -ECONNRESET);
+        ck_assert_int_eq(weft_recv_until(there, &byte, 1, 0, weft_after_ms(60000)), -ECONNRESET);
         ok(weft_close(there));
     }
     return 0;

@@ -50,7 +50,7 @@ static void read_to_the_end(int fd, int expected)
 
     ok(weft_stream_open(fd, NULL, &stream));
     do {
-        n = weft_stream_read_until_time(stream, bytes, sizeof bytes, 0, weft_after_ms(5000));
+        n = weft_stream_read_until_time(stream, bytes, sizeof bytes, 0, weft_after_ms(60000));
         got += n > 0 ? (size_t)n : 0;
     } while (n > 0);
     ck_assert_int_eq(n, expected);

@@ -352,7 +352,7 @@ static int main_drain(void *arg)
             ok(weft_spawn(&s, run_line, &none, 0, NULL));
             ok(weft_spawn(&s, run_line, &part, 0, NULL));
             settle();
-            ck_assert_int_eq(weft_scope_drain(&s, weft_after_ms(5000), weft_after_ms(6000)), 0);
+            ck_assert_int_eq(weft_scope_drain(&s, weft_after_ms(60000), weft_after_ms(60000)), 0);
         }
     }
     ck_assert_int_eq(none.result, -ESHUTDOWN);

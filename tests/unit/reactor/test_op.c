@@ -387,7 +387,7 @@ TEST(cancel_of_what_runs_on_a_worker)
 
 /* The same of something that no signal ends: the kernel fills memory in one go. It is asked again
    and again, but not often, and reports what it did. */
-static int32_t fill(size_t size)
+static int32_t fill(size_t size, useconds_t pause_us)
 {
     enum { MADVISE = 25, MADV_POPULATE = 23 };
     struct weft__op op = {.complete = completed};
@@ -403,7 +403,7 @@ static int32_t fill(size_t size)
                               .op_flags = MADV_POPULATE,
                               .user_data = op.id};
     weft__reactor_turn(&reactor, false);
-    usleep(2000);
+    usleep(pause_us);
     weft__op_cancel(&reactor, &op);
     while (weft__op_in_flight(&op))
         weft__reactor_turn(&reactor, true);
@@ -420,7 +420,7 @@ TEST(cancel_of_what_no_signal_ends)
     for (int tries = 0; sent < 2 && tries < 20; tries++) {
         uint64_t before = reactor.stats.cancels_sent;
         int64_t begin_ns = weft__host_now();
-        int32_t result = fill(size);
+        int32_t result = fill(size, 2000 * (1 + (useconds_t)tries)); /* a worker may begin late */
         sent = reactor.stats.cancels_sent - before;
         ck_assert(result == 0 || weft__result_is_cancel(result)); /* before a worker had begun */
         ck_assert_uint_eq(reactor.timers.alive, 0);
