@@ -49,6 +49,7 @@
 #include <weft/time.h>
 #include <weft/transport.h>
 #include <weft/version.h>
+#include <weft/watch.h>
 
 /* clang-format off */
 /* As if written in place of the call: debuggers step over it. */
@@ -1347,6 +1348,23 @@ WEFT_AT_(int, weft_transport_set_protocol, (transport, protocol), weft_transport
 WEFT_AT_(const struct weft_protocol *, weft_transport_protocol, (transport),
     const weft_transport *transport)
 #define weft_transport_protocol(...) weft_transport_protocol_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_watch_open, (watch), weft_watch **watch)
+#define weft_watch_open(...) weft_watch_open_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_watch_add, (watch, path, mask), weft_watch *watch, const char *path,
+    uint32_t mask)
+#define weft_watch_add(...) weft_watch_add_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_watch_remove, (watch, number), weft_watch *watch, int number)
+#define weft_watch_remove(...) weft_watch_remove_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_watch_next, (watch, event, flags), weft_watch *watch,
+    struct weft_watch_event *event, int flags)
+#define weft_watch_next(...) weft_watch_next_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_watch_close, (watch), weft_watch *watch)
+#define weft_watch_close(...) weft_watch_close_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_END_DECLS
 /* clang-format on */

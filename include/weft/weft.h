@@ -41,6 +41,7 @@
 #include <weft/time.h>
 #include <weft/transport.h>
 #include <weft/version.h>
+#include <weft/watch.h>
 
 /* Last: what it defines are macros of the names above. */
 #include <weft/call_sites.h>

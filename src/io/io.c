@@ -10,6 +10,7 @@
 #include "io/buffers.h"
 #include "io/fd.h"
 #include "io/file_object.h"
+#include "io/file_watch.h"
 #include "io/futex.h"
 #include "io/offload.h"
 #include "io/process.h"
@@ -76,6 +77,7 @@ void weft__io_close(struct weft__reactor *reactor)
     weft__futex_close(io);
     weft__offload_close(io);
     weft__signals_stop(io);
+    weft__file_watches_stop(io);
     weft__servers_free(io);
     weft__fd_release_all(io);
     weft__fd_table_put();

@@ -26,6 +26,7 @@ struct weft_server;
 struct weft_process;
 struct weft_signals;
 struct weft_stream;
+struct weft_watch;
 
 struct weft__io {
     struct weft__fd *fds; /* the process's table */
@@ -38,6 +39,7 @@ struct weft__io {
     struct weft_stream *streams;
     struct weft_process *processes; /* not closed yet */
     struct weft_signals *signals;   /* taken, or descriptors for the next */
+    struct weft_watch *watches;     /* not closed yet */
     struct weft_server *servers;
     struct weft__buffers *buffers; /* NULL until the first stream */
     struct weft_file *files;       /* file objects */

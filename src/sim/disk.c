@@ -9,6 +9,7 @@
 #include <string.h>
 #include <weft/sim.h>
 
+#include "sim/inotify.h"
 #include "sim/world.h"
 
 enum { DIRECTORY_MODE = 0755, TMP_MODE = 01777 };
@@ -47,6 +48,8 @@ void weft__sim_inode_count(struct weft__sim_disk *disk, struct weft__sim_inode *
 
     if (counts != inode->counted)
         disk->pages_used += counts ? weft__sim_data_pages(inode) : -weft__sim_data_pages(inode);
+    if (inode->counted && !counts)
+        weft__sim_tell_gone(disk, inode);
     inode->counted = counts;
 }
 
@@ -128,6 +131,7 @@ void weft__sim_power_goes(struct weft__sim_disk *disk)
     disk->off = true;
     disk->power_off_in = 0;
     disk->life++;
+    weft__sim_tell_power(disk);
     weft__sim_note(disk->sim, WEFT__SIM_NOTE_POWER, disk->life, 0);
     for (inode = disk->inodes; inode; inode = inode->next)
         weft__sim_inode_keep(inode);

@@ -18,8 +18,8 @@
  * or an open file refers to it; space is taken by the pages that a name or an open file shows now.
  *
  * disk.c: inodes, space, opening and power. disk_data.c: bytes. disk_name.c: directories, paths.
- * file.c: open files. file_request.c: the requests that name paths. All of it on the world's
- * thread; none of it waits.
+ * file.c: open files. file_request.c: the requests that name paths. inotify.c: who watches. All of
+ * it on the world's thread; none of it waits.
  */
 #ifndef WEFT_SIM_DISK_H
 #define WEFT_SIM_DISK_H
@@ -46,6 +46,7 @@ struct weft__sim_entry {
     char *name;
     struct weft__sim_inode *inode;
     uint64_t cookie; /* its place in listings */
+    uint64_t dentry; /* stays the same when it is renamed: whoever opened the file by it */
 };
 
 struct weft__sim_entries {
@@ -107,6 +108,7 @@ struct weft__sim_disk {
     struct weft__sim_inode *root;
     struct weft__sim_dice dice;
     uint64_t serials, cookies, calls;
+    uint32_t rename_cookies;
     int64_t pages_used;
     uint64_t life;         /* counts power losses: open files of an earlier one are dead */
     bool off;              /* there is no power */
@@ -172,6 +174,9 @@ int weft__sim_walk(struct weft__sim_disk *disk, struct weft__sim_inode *from, co
 void weft__sim_entry_set(struct weft__sim_disk *disk, struct weft__sim_inode *directory,
                          const char *name, struct weft__sim_inode *inode, uint64_t serial,
                          struct weft__sim_inode *other);
+/* The entry of that name, as it is seen now; NULL. */
+struct weft__sim_entry *weft__sim_entry_find(const struct weft__sim_inode *directory,
+                                             const char *name);
 int weft__sim_name_unlink(struct weft__sim_disk *disk, const struct weft__sim_place *place,
                           bool directory);
 int weft__sim_name_rename(struct weft__sim_disk *disk, const struct weft__sim_place *from,
@@ -200,9 +205,12 @@ void weft__sim_xattrs_free(struct weft__sim_inode *inode);
 
 /* Of an open file or folder: as F_GETFL has them. */
 int weft__sim_file_flags(const struct weft__sim_file *file);
-/* An open file of the inode, one reference the caller's. flags: as of open(2). */
+/* An open file of the inode, one reference the caller's. flags: as of open(2). dentry: of the entry
+   it was opened by; 0: none. */
 struct weft__sim_file *weft__sim_file_of(struct weft__sim *sim, struct weft__sim_inode *inode,
-                                         uint32_t flags);
+                                         uint32_t flags, uint64_t dentry);
+/* To those who watch it: what was done to an open file. */
+void weft__sim_file_tell(struct weft__sim *sim, const struct weft__sim_file *file, uint32_t what);
 /* The inode behind an open file; NULL: it is no file of the disk. */
 struct weft__sim_inode *weft__sim_inode_behind(const struct weft__sim_file *file);
 /* Whether its disk has lost power since it was opened. */

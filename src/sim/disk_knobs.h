@@ -17,6 +17,11 @@
     /* what is dirty */                                                                            \
     CHANCE(DISK_WRITEBACK, "disk.writeback", 0, 30000) /* some is written without a sync */        \
     FAULT(DISK_SYNC, "disk.sync", 2000)                /* that, or a sync, fails */                \
+    /* what is told of changes: inotify.c */                                                       \
+    CHANCE(WATCH_LATE, "disk.watch_late", 0,                                                       \
+           300000) /* it is readable later, and so what follows */                                 \
+    SPAN(WATCH_NS, "disk.watch_time", 0, 0, 1000, 2000000)                                         \
+    SPAN(WATCH_QUEUE, "disk.watch_queue", 16384, 16384, 16384, 16384)                              \
     /* when the power goes, of what was not synced */                                              \
     CHANCE(POWER_NAMES, "power.names", 0, 700000)    /* changes of a directory are kept */         \
     CHANCE(POWER_DATA, "power.data", 0, 700000)      /* some of a file is kept: */                 \

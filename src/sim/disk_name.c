@@ -9,9 +9,10 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
-#include "sim/disk.h"
+#include "sim/inotify.h"
 
 enum { LINKS_MAX = 40, RENAME_FLAG_NOREPLACE = 1, RENAME_FLAG_EXCHANGE = 2 };
 
@@ -32,6 +33,12 @@ static struct weft__sim_entry *find(const struct weft__sim_entries *entries, con
     return NULL;
 }
 
+struct weft__sim_entry *weft__sim_entry_find(const struct weft__sim_inode *directory,
+                                             const char *name)
+{
+    return find(&directory->now, name);
+}
+
 static void add(struct weft__sim_disk *disk, struct weft__sim_entries *entries, const char *name,
                 struct weft__sim_inode *inode)
 {
@@ -44,7 +51,8 @@ static void add(struct weft__sim_disk *disk, struct weft__sim_entries *entries, 
     weft__sim_inode_keep(inode);
     entries->all[entries->count++] = (struct weft__sim_entry){.name = copy_name(name),
                                                               .inode = inode,
-                                                              .cookie = ++disk->cookies};
+                                                              .cookie = ++disk->cookies,
+                                                              .dentry = disk->cookies};
 }
 
 static void take_out(struct weft__sim_disk *disk, struct weft__sim_entries *entries,
@@ -298,7 +306,10 @@ int weft__sim_name_unlink(struct weft__sim_disk *disk, const struct weft__sim_pl
     weft__sim_inode_keep(inode);
     inode->changed_ns = weft__sim_now(disk->sim);
     inode->parent = inode;
+    if (!directory)
+        weft__sim_tell_self(disk, inode, IN_ATTRIB);
     weft__sim_entry_set(disk, place->directory, place->name, NULL, ++disk->calls, NULL);
+    weft__sim_tell_name(disk, place->directory, place->name, inode, IN_DELETE, 0);
     weft__sim_disk_changed(disk, place->directory, 0);
     weft__sim_inode_drop(disk, inode);
     return 0;
@@ -346,20 +357,50 @@ static int may_rename(const struct weft__sim_place *from, const struct weft__sim
     return directory && to->inode->now.count > 0 ? -ENOTEMPTY : 0;
 }
 
+static void tell_move(struct weft__sim_disk *disk, const struct weft__sim_place *from,
+                      const struct weft__sim_place *to, struct weft__sim_inode *inode)
+{
+    uint32_t cookie = weft__sim_rename_cookie(disk);
+
+    weft__sim_tell_name(disk, from->directory, from->name, inode, IN_MOVED_FROM, cookie);
+    weft__sim_tell_name(disk, to->directory, to->name, inode, IN_MOVED_TO, cookie);
+}
+
+/* After the names have changed. Who opened a file by its name has it by the new one. */
+static void tell_rename(struct weft__sim_disk *disk, const struct weft__sim_place *from,
+                        const struct weft__sim_place *to, bool exchanged,
+                        const uint64_t dentries[2])
+{
+    weft__sim_entry_find(to->directory, to->name)->dentry = dentries[0];
+    tell_move(disk, from, to, from->inode);
+    if (to->inode && !exchanged && to->inode->kind != WEFT__SIM_DIRECTORY)
+        weft__sim_tell_self(disk, to->inode, IN_ATTRIB);
+    weft__sim_tell_self(disk, from->inode, IN_MOVE_SELF);
+    if (!exchanged)
+        return;
+    weft__sim_entry_find(from->directory, from->name)->dentry = dentries[1];
+    tell_move(disk, to, from, to->inode);
+    weft__sim_tell_self(disk, to->inode, IN_MOVE_SELF);
+}
+
 int weft__sim_name_rename(struct weft__sim_disk *disk, const struct weft__sim_place *from,
                           const struct weft__sim_place *to, uint32_t flags)
 {
     struct weft__sim_inode *inode = from->inode, *replaced = to->inode;
     bool across = from->directory != to->directory;
     int error = may_rename(from, to, flags);
-    uint64_t serial;
+    uint64_t serial, dentries[2];
 
     if (error < 0 || replaced == inode)
         return error;
     serial = ++disk->calls;
+    dentries[0] = weft__sim_entry_find(from->directory, from->name)->dentry;
+    dentries[1] = replaced ? weft__sim_entry_find(to->directory, to->name)->dentry : 0;
     weft__sim_inode_keep(inode);
+    inode->opens++; /* by the call, as long as it lasts: neither goes before all is told */
     if (replaced) {
         weft__sim_inode_keep(replaced);
+        replaced->opens++;
         replaced->parent = replaced;
     }
     weft__sim_entry_set(disk, from->directory, from->name,
@@ -371,6 +412,12 @@ int weft__sim_name_rename(struct weft__sim_disk *disk, const struct weft__sim_pl
         inode->parent = to->directory;
     if (flags & RENAME_FLAG_EXCHANGE && replaced->kind == WEFT__SIM_DIRECTORY)
         replaced->parent = from->directory;
+    tell_rename(disk, from, to, flags & RENAME_FLAG_EXCHANGE, dentries);
+    inode->opens--;
+    if (replaced) {
+        replaced->opens--;
+        weft__sim_inode_count(disk, replaced);
+    }
     weft__sim_disk_changed(disk, to->directory, 0);
     if (replaced)
         weft__sim_inode_drop(disk, replaced);

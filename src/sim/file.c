@@ -9,8 +9,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 
-#include "sim/disk.h"
+#include "sim/inotify.h"
 #include "sim/world.h"
 
 #define SIZE_MAX_OF_FILES (INT64_C(1) << 44)
@@ -21,7 +22,8 @@ struct open_file {
     uint32_t flags; /* as of open(2) */
     int64_t position;
     uint64_t failures_seen;
-    uint64_t life; /* of the disk, when it was opened */
+    uint64_t life;   /* of the disk, when it was opened */
+    uint64_t dentry; /* it was opened by */
 };
 
 static struct open_file *open_of(const struct weft__sim_file *file)
@@ -57,6 +59,12 @@ static bool may_write(const struct open_file *open)
 static bool is_dead(const struct weft__sim *sim, const struct open_file *open)
 {
     return open->life != sim->disk->life;
+}
+
+void weft__sim_file_tell(struct weft__sim *sim, const struct weft__sim_file *file, uint32_t what)
+{
+    if (!is_dead(sim, open_of(file)))
+        weft__sim_tell_open(sim->disk, open_of(file)->inode, open_of(file)->dentry, what);
 }
 
 /* -- bytes ------------------------------------------------------------------------------------ */
@@ -134,6 +142,8 @@ static int32_t file_write(struct weft__sim *sim, struct weft__sim_file *file,
         return count;
     if (here)
         open->position = offset + count;
+    if (count > 0)
+        weft__sim_file_tell(sim, file, IN_MODIFY);
     return written(sim, open, count);
 }
 
@@ -217,6 +227,7 @@ int weft__sim_file_truncate(struct weft__sim *sim, struct weft__sim_file *file, 
     if (size > SIZE_MAX_OF_FILES)
         return -EFBIG;
     weft__sim_data_truncate(sim->disk, open->inode, size);
+    weft__sim_file_tell(sim, file, IN_MODIFY);
     return 0;
 }
 
@@ -224,6 +235,7 @@ int weft__sim_file_allocate(struct weft__sim *sim, struct weft__sim_file *file, 
                             int64_t offset, int64_t size)
 {
     struct open_file *open = open_of(file);
+    int error;
 
     if (is_dead(sim, open))
         return -EIO;
@@ -233,7 +245,10 @@ int weft__sim_file_allocate(struct weft__sim *sim, struct weft__sim_file *file, 
         return -EBADF;
     if (offset > SIZE_MAX_OF_FILES || size > SIZE_MAX_OF_FILES - offset)
         return -EFBIG;
-    return weft__sim_data_allocate(sim->disk, open->inode, mode, offset, size);
+    error = weft__sim_data_allocate(sim->disk, open->inode, mode, offset, size);
+    if (error == 0)
+        weft__sim_file_tell(sim, file, IN_MODIFY);
+    return error;
 }
 
 /* -- listing ---------------------------------------------------------------------------------- */
@@ -320,6 +335,8 @@ static void file_release(struct weft__sim *sim, struct weft__sim_file *file)
 {
     struct weft__sim_inode *inode = open_of(file)->inode;
 
+    if (may_write(open_of(file)))
+        weft__sim_file_tell(sim, file, IN_CLOSE_WRITE);
     inode->opens--;
     weft__sim_inode_count(sim->disk, inode);
     weft__sim_inode_drop(sim->disk, inode);
@@ -357,7 +374,7 @@ int weft__sim_file_flags(const struct weft__sim_file *file)
 
 /* A failure that nobody has been told of is for whoever opens next, too. */
 struct weft__sim_file *weft__sim_file_of(struct weft__sim *sim, struct weft__sim_inode *inode,
-                                         uint32_t flags)
+                                         uint32_t flags, uint64_t dentry)
 {
     struct open_file *open = weft__sim_alloc(sizeof *open);
 
@@ -370,6 +387,7 @@ struct weft__sim_file *weft__sim_file_of(struct weft__sim *sim, struct weft__sim
     open->flags = flags;
     open->file.flags = flags & O_NONBLOCK;
     open->life = sim->disk->life;
+    open->dentry = dentry;
     open->failures_seen = inode->failures - (inode->failure_told ? 0 : 1);
     return &open->file;
 }

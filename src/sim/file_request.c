@@ -8,9 +8,10 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
-#include "sim/disk.h"
+#include "sim/inotify.h"
 #include "sim/ring_core.h"
 
 /* All that goes with O_PATH. */
@@ -130,6 +131,7 @@ static void put_there(struct weft__sim_disk *disk, const struct weft__sim_place 
                       struct weft__sim_inode *inode)
 {
     weft__sim_entry_set(disk, place->directory, place->name, inode, ++disk->calls, NULL);
+    weft__sim_tell_name(disk, place->directory, place->name, inode, IN_CREATE, 0);
     weft__sim_disk_changed(disk, place->directory, (int64_t)inode->serial);
 }
 
@@ -158,9 +160,11 @@ static enum weft__sim_walk_for what_for(const char *path, uint64_t flags)
     return flags & O_NOFOLLOW ? WEFT__SIM_WHERE : WEFT__SIM_WHERE_FOLLOWED;
 }
 
-/* Finds or makes what is to be opened, with a reference. */
+/* Finds or makes what is to be opened, with a reference, and the entry that stands for it. 1: it
+   was there; 0: it was made. */
 static int find_to_open(struct weft__sim *sim, struct weft__sim_request *request,
-                        const struct weft__open_how *how, struct weft__sim_inode **inode)
+                        const struct weft__open_how *how, struct weft__sim_inode **inode,
+                        uint64_t *dentry)
 {
     struct weft__sim_disk *disk = weft__sim_disk(sim);
     struct weft__sim_place place;
@@ -180,12 +184,14 @@ static int find_to_open(struct weft__sim *sim, struct weft__sim_request *request
             return error;
         weft__sim_inode_keep(place.inode);
         *inode = place.inode;
-        return 0;
+        *dentry = place.name[0] ? weft__sim_entry_find(place.directory, place.name)->dentry : 0;
+        return 1;
     }
     error = may_make(disk, &place);
     if (error < 0)
         return error;
     *inode = weft__sim_inode_new(disk, WEFT__SIM_REGULAR, (uint32_t)how->mode);
+    *dentry = disk->cookies + 1; /* the next that is given */
     put_there(disk, &place, *inode);
     return 0;
 }
@@ -219,7 +225,7 @@ static int32_t perform_open(struct weft__sim_request *request)
     struct weft__sim_disk *disk = weft__sim_disk(sim);
     struct weft__sim_inode *inode;
     struct weft__sim_file *file;
-    uint64_t life = disk->life;
+    uint64_t life = disk->life, dentry = 0;
     int error = check_how(how);
 
     if (error < 0)
@@ -227,13 +233,15 @@ static int32_t perform_open(struct weft__sim_request *request)
     /* as the kernel: the number first */
     if (!weft__sim_fd_available(sim) || weft__sim_chance(sim, &request->dice, WEFT__SIM_FD_NONE))
         return -EMFILE;
-    error = find_to_open(sim, request, how, &inode);
+    error = find_to_open(sim, request, how, &inode, &dentry);
     if (error < 0)
         return error;
     if (how->flags & O_TRUNC && inode->kind == WEFT__SIM_REGULAR && inode->size > 0 &&
         life == disk->life)
         weft__sim_data_truncate(disk, inode, 0);
-    file = life == disk->life ? weft__sim_file_of(sim, inode, (uint32_t)how->flags) : NULL;
+    if (how->flags & O_TRUNC && error > 0 && life == disk->life)
+        weft__sim_tell_open(disk, inode, dentry, IN_MODIFY);
+    file = life == disk->life ? weft__sim_file_of(sim, inode, (uint32_t)how->flags, dentry) : NULL;
     weft__sim_inode_drop(disk, inode);
     return file ? weft__sim_fd_install(sim, file)
                 : -EIO; /* its last change was that of the power */
@@ -430,6 +438,7 @@ static int32_t perform_link(struct weft__sim_request *request)
         error = -EPERM;
     if (error < 0)
         return error;
+    weft__sim_tell_self(disk, from.inode, IN_ATTRIB);
     put_there(disk, &to, from.inode);
     return 0;
 }

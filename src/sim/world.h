@@ -20,6 +20,7 @@ struct weft__sim_bell;
 struct weft__sim_disk;
 struct weft__sim_ring;
 struct signalfd;
+struct inotify;
 struct weft__sim_program;
 struct weft_sim_event;
 struct weft_sim_process;
@@ -111,6 +112,7 @@ struct weft__sim {
     struct weft__sim_file *children;          /* of those who wait for processes, while any does */
     struct weft__sim_futex *futexes;          /* words that are waited for: futex.c */
     struct signalfd *signalfds;               /* signal.c */
+    struct inotify *inotifies;                /* inotify.c */
     uint64_t came_true[WEFT__SIM_KNOB_COUNT]; /* draws per knob that came true */
 };
 

@@ -8,9 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/xattr.h>
 
-#include "sim/disk.h"
+#include "sim/inotify.h"
 #include "sim/ring_core.h"
 
 enum {
@@ -239,9 +240,15 @@ static int32_t of_inode(struct weft__sim_request *request, struct weft__sim_inod
                                (const void *)(uintptr_t)sqe->offset, sqe->length, sqe->op_flags);
 }
 
+static uint64_t dentry_of(const struct weft__sim_place *place)
+{
+    return place->name[0] ? weft__sim_entry_find(place->directory, place->name)->dentry : 0;
+}
+
 int32_t weft__sim_perform_xattr(struct weft__sim_request *request)
 {
     struct weft__sim *sim = request->ring->sim;
+    bool sets = weft__sim_sets_xattr(request->sqe.opcode);
     struct weft__sim_place place;
     int error;
 
@@ -250,12 +257,19 @@ int32_t weft__sim_perform_xattr(struct weft__sim_request *request)
         if (weft__sim_file_is_path(request->file))
             return -EBADF;
         if (!inode) /* pipes and sockets have no such names */
-            return weft__sim_sets_xattr(request->sqe.opcode) ? -EPERM : -ENODATA;
-        return weft__sim_file_is_dead(sim, request->file) ? -EIO : of_inode(request, inode);
+            return sets ? -EPERM : -ENODATA;
+        error = weft__sim_file_is_dead(sim, request->file) ? -EIO : of_inode(request, inode);
+        if (sets && error == 0)
+            weft__sim_file_tell(sim, request->file, IN_ATTRIB);
+        return error;
     }
     error = weft__sim_place_of(sim, AT_FDCWD, (const char *)(uintptr_t)request->sqe.address3,
                                WEFT__SIM_WHERE_FOLLOWED, &place);
     if (error == 0 && !place.inode)
         error = -ENOENT;
-    return error < 0 ? error : of_inode(request, place.inode);
+    if (error == 0)
+        error = of_inode(request, place.inode);
+    if (sets && error == 0)
+        weft__sim_tell_open(sim->disk, place.inode, dentry_of(&place), IN_ATTRIB);
+    return error;
 }
