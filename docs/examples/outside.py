@@ -1,5 +1,5 @@
-"""What the tests of the servers here share: a port that is theirs alone, and an end for a server that
-lives on when its test has failed, which first tells what it was doing."""
+"""What the tests of the servers here share: a port that is theirs alone, and an end for a server
+that lives on when its test has failed, which first tells what it was doing."""
 import pathlib
 import shutil
 import socket
@@ -13,7 +13,8 @@ kept = []
 
 def free_port():
     """A port of 127.0.0.1 that nobody is given before this program ends, and that refuses whoever
-    connects. Only a server that asks for it and sets SO_REUSEADDR, as this does, may listen there."""
+    connects. Only a server that asks for it and sets SO_REUSEADDR, as this does, may listen
+    there."""
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind(("127.0.0.1", 0))
