@@ -22,6 +22,9 @@
  * call. Writes go through at once; reading sees what was written through the object. What others
  * change, or was changed through its descriptor, shows where it has not been read ahead yet:
  * weft_file_discard has it read anew.
+ * * With O_DIRECT memory, sizes and offsets may be any all the same: what does not lie as the
+ * device takes it is copied through a block, and a part of a unit, as at the file's end, is written
+ * with O_DIRECT taken away from the open file for as long as that lasts (who shares it sees so).
  *
  * A file belongs to the reactor that opened it (-EXDEV elsewhere). One task at a time moves its
  * position, and none while a view is lent (-EBUSY); any number read and write at offsets beside it.

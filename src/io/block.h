@@ -31,6 +31,7 @@ struct weft__block {
                          none */
     uint32_t size;
     uint32_t filled; /* so many bytes from data[0] on have been read */
+    uint32_t from;   /* where the read goes on: there, or with O_DIRECT at the unit before */
     int32_t error;   /* why nothing was read behind them */
     bool ended;      /* the file ended behind them */
     bool dropped;    /* put back with its completion */

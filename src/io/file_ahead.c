@@ -40,8 +40,9 @@ static int ask(struct weft__block *block)
     }
     block->ended = false;
     block->changes = file->changes;
-    weft__request_read(sqe, file->fd, block->data + block->filled, block->size - block->filled,
-                       block->offset + block->filled);
+    block->from = file->direct ? block->filled & ~(file->unit - 1) : block->filled;
+    weft__request_read(sqe, file->fd, block->data + block->from, block->size - block->from,
+                       block->offset + block->from);
     sqe->user_data = block->op.id;
     return 0;
 }
@@ -147,11 +148,14 @@ static void read_ahead(struct weft_file *file)
 
 static void settle(struct weft__block *block, int32_t result)
 {
-    if (result > 0)
-        block->filled += (uint32_t)result;
-    else if (result == 0)
-        block->ended = true;
-    else if (!weft__result_is_cancel(result)) /* else it goes on when somebody comes there */
+    uint32_t unit = block->file->direct ? block->file->unit : 1;
+
+    if (result >= 0)
+        block->filled = block->from + (uint32_t)result;
+    if (result == 0 || (result > 0 && (uint32_t)result & (unit - 1)))
+        block->ended = true; /* with O_DIRECT a part of a unit is the file's last */
+    else if (result < 0 &&
+             !weft__result_is_cancel(result)) /* else it goes on when somebody comes there */
         block->error = result;
     if (block->filled == block->size && !block->file->sought)
         block->file->flows = true;
@@ -224,6 +228,10 @@ static int demand(struct weft__task *self, struct weft_file *file)
 
 int weft__file_wait(struct weft__task *self, struct weft_file *file)
 {
+    int unit = file->direct && !file->unit ? weft__file_ask_unit(file) : 0;
+
+    if (unit < 0)
+        return unit;
     for (;;) {
         enum state state = state_of(file);
         int error = 0;

@@ -81,6 +81,7 @@ static struct weft_file *create(struct weft__io *io, int fd, int flags,
     file->block_size = opt->block_size;
     file->ahead = opt->ahead;
     file->appends = flags & O_APPEND;
+    file->direct = flags & O_DIRECT;
     file->next = io->files;
     file->link = &io->files;
     if (file->next)
@@ -195,7 +196,9 @@ void weft__file_leave_moving(struct weft_file *file)
 static ssize_t write_at(struct weft_file *file, const void *buffer, size_t size, off_t offset,
                         size_t *done)
 {
-    ssize_t result = weft_pwrite_all(file->fd, buffer, size, offset, done);
+    bool plain = !file->direct || offset < 0 || (!buffer && size > 0);
+    ssize_t result = plain ? weft_pwrite_all(file->fd, buffer, size, offset, done)
+                           : weft__file_write_direct(file, buffer, size, (uint64_t)offset, done);
 
     if (offset >= 0)
         weft__file_changed(file, (uint64_t)offset, file->appends ? 0 : size);
@@ -226,6 +229,7 @@ ssize_t weft_file_write(weft_file *file, const void *buffer, size_t size, size_t
 ssize_t weft_file_pwrite(weft_file *file, const void *buffer, size_t size, off_t offset,
                          size_t *done)
 {
+    size_t own = 0;
     ssize_t result;
 
     if (done)
@@ -233,8 +237,10 @@ ssize_t weft_file_pwrite(weft_file *file, const void *buffer, size_t size, off_t
     result = weft__file_enter(file, weft__task_self());
     if (result < 0)
         return result;
-    result = write_at(file, buffer, size, offset, done);
+    result = write_at(file, buffer, size, offset, &own);
     weft__file_leave(file);
+    if (done)
+        *done = own;
     return result;
 }
 
@@ -244,7 +250,10 @@ ssize_t weft_file_pread(weft_file *file, void *buffer, size_t size, off_t offset
 
     if (result < 0)
         return result;
-    result = weft_pread(file->fd, buffer, size, offset);
+    if (!file->direct || offset < 0 || (!buffer && size > 0))
+        result = weft_pread(file->fd, buffer, size, offset);
+    else
+        result = weft__file_read_direct(file, buffer, size, (uint64_t)offset);
     weft__file_leave(file);
     return result;
 }

@@ -40,16 +40,20 @@ struct weft_file {
     size_t lent;      /* bytes of the view */
     int fd;
     uint32_t block_size;
-    uint32_t ahead;   /* blocks wanted behind the first */
-    uint32_t chained; /* blocks in the chain */
-    uint32_t blocks;  /* and those dropped that are in flight */
-    uint32_t inside;  /* tasks in a call */
-    bool moving;      /* one of them moves the position */
+    uint32_t ahead;    /* blocks wanted behind the first */
+    uint32_t chained;  /* blocks in the chain */
+    uint32_t blocks;   /* and those dropped that are in flight */
+    uint32_t inside;   /* tasks in a call */
+    uint32_t unit;     /* of O_DIRECT: what offsets, sizes and memory are multiples of; 0: not asked
+                          yet */
+    uint32_t indirect; /* tasks that write without O_DIRECT now */
+    bool moving;       /* one of them moves the position */
     bool viewing;
     bool stale;   /* with the view its block goes */
     bool flows;   /* somebody reads on: read ahead */
     bool sought;  /* to elsewhere, and no block has been used up since */
     bool appends; /* O_APPEND */
+    bool direct;  /* O_DIRECT */
     bool closing;
     bool stopping; /* frees itself with the last completion */
 };
@@ -83,6 +87,13 @@ int weft__file_enter(struct weft_file *file, const struct weft__task *self);
 int weft__file_enter_moving(struct weft_file *file, const struct weft__task *self);
 void weft__file_leave(struct weft_file *file);
 void weft__file_leave_moving(struct weft_file *file);
+/* file_direct.c: of files with O_DIRECT, whose memory, sizes and offsets may be any. */
+int weft__file_ask_unit(struct weft_file *file); /* 0; -ECANCELED */
+ssize_t weft__file_read_direct(struct weft_file *file, void *buffer, size_t size, uint64_t offset);
+/* *done: 0 at first. */
+ssize_t weft__file_write_direct(struct weft_file *file, const char *bytes, size_t size,
+                                uint64_t offset, size_t *done);
+
 /* A block dropped has ended. */
 void weft__file_block_ended(struct weft_file *file);
 /* The io layer stops. */

@@ -205,6 +205,10 @@ void weft__sim_xattrs_free(struct weft__sim_inode *inode);
 
 /* Of an open file or folder: as F_GETFL has them. */
 int weft__sim_file_flags(const struct weft__sim_file *file);
+/* Those that F_SETFL changes. */
+void weft__sim_file_set_flags(struct weft__sim_file *file, uint32_t flags);
+/* So many bytes as a transfer cut short to `limit` moves: of O_DIRECT, whole sectors. */
+uint32_t weft__sim_file_limit(const struct weft__sim_file *file, uint32_t limit);
 /* An open file of the inode, one reference the caller's. flags: as of open(2). dentry: of the entry
    it was opened by; 0: none. */
 struct weft__sim_file *weft__sim_file_of(struct weft__sim *sim, struct weft__sim_inode *inode,

@@ -372,6 +372,24 @@ int weft__sim_file_flags(const struct weft__sim_file *file)
     return (int)((open_of(file)->flags & ~once) | file->flags);
 }
 
+void weft__sim_file_set_flags(struct weft__sim_file *file, uint32_t flags)
+{
+    const uint32_t changes = O_APPEND | O_DIRECT | O_NOATIME;
+    struct open_file *open = open_of(file);
+
+    open->flags = (open->flags & ~changes) | (flags & changes);
+}
+
+uint32_t weft__sim_file_limit(const struct weft__sim_file *file, uint32_t limit)
+{
+    const uint32_t rest = WEFT__SIM_SECTOR - 1;
+
+    if (!weft__sim_inode_behind(file) || !(open_of(file)->flags & O_DIRECT) ||
+        limit > UINT32_MAX - rest)
+        return limit;
+    return (limit + rest) & ~rest;
+}
+
 /* A failure that nobody has been told of is for whoever opens next, too. */
 struct weft__sim_file *weft__sim_file_of(struct weft__sim *sim, struct weft__sim_inode *inode,
                                          uint32_t flags, uint64_t dentry)

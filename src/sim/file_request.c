@@ -261,11 +261,12 @@ static void describe(const struct weft__sim_inode *inode, struct statx *status)
                                      [WEFT__SIM_DIRECTORY] = S_IFDIR,
                                      [WEFT__SIM_SYMLINK] = S_IFLNK};
     uint32_t below = 0;
+    bool regular = inode->kind == WEFT__SIM_REGULAR;
 
     for (uint32_t i = 0; i < inode->now.count; i++)
         below += inode->now.all[i].inode->kind == WEFT__SIM_DIRECTORY;
     *status = (struct statx){
-        .stx_mask = STATX_BASIC_STATS | STATX_BTIME,
+        .stx_mask = STATX_BASIC_STATS | STATX_BTIME | (regular ? STATX_DIOALIGN : 0),
         .stx_blksize = WEFT__SIM_PAGE,
         .stx_nlink = inode->kind == WEFT__SIM_DIRECTORY ? 2 + below : inode->names,
         .stx_mode = (uint16_t)(kinds[inode->kind] | (inode->mode & 07777)),
@@ -278,6 +279,8 @@ static void describe(const struct weft__sim_inode *inode, struct statx *status)
         .stx_mtime = stamp(inode->modified_ns),
         .stx_atime = stamp(inode->modified_ns),
         .stx_dev_minor = 1,
+        .stx_dio_mem_align = regular ? WEFT__SIM_SECTOR : 0,
+        .stx_dio_offset_align = regular ? WEFT__SIM_SECTOR : 0,
     };
 }
 

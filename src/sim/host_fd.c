@@ -178,6 +178,8 @@ int weft__host_fcntl(int fd, int command, long argument)
                                             : access_of(file) | (int)file->flags;
     case F_SETFL:
         file->flags = (uint32_t)argument & O_NONBLOCK;
+        if (weft__sim_inode_behind(file))
+            weft__sim_file_set_flags(file, (uint32_t)argument);
         return 0;
     case F_GETPIPE_SZ:
         return weft__sim_pipe_size(file);

@@ -385,6 +385,7 @@ int32_t weft__sim_perform(struct weft__sim_request *request, uint32_t limit, uin
             return no_mover(request);
         if (request->nowhere)
             return move_nowhere(request);
+        limit = weft__sim_file_limit(request->file, limit);
         if (weft__sim_is_message(request->sqe.opcode))
             return weft__sim_move_message(request, by, limit);
         if (weft__sim_is_vector(request->sqe.opcode))

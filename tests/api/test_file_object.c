@@ -27,6 +27,9 @@ static void check(const void *bytes, size_t size, uint64_t at)
     ck_assert_uint_eq(same_bytes, size);
 }
 
+/* O_DIRECT in the cases that try it; 0 in the others, and where /tmp has none. */
+static int direct;
+
 /* A file of `size` bytes, as an object. */
 static weft_file *made(size_t size, const struct weft_file_opt *opt)
 {
@@ -38,6 +41,9 @@ static weft_file *made(size_t size, const struct weft_file_opt *opt)
     for (size_t i = 0; i < size; i++)
         bytes[i] = byte_at(i);
     same(weft_write_all(fd, bytes, size, NULL), (ssize_t)size); /* its position is at the end now */
+    same(weft_close(fd), 0);
+    fd = weft_openat(folder, "a", O_RDWR | direct, 0);
+    ok(fd);
     same(weft_file_from_fd(fd, opt, &file), 0);
     same(weft_file_fd(file), fd);
     return file;
@@ -470,6 +476,84 @@ TEST(random_steps)
     file_run(main_random);
 }
 
+/* -- past the page cache ---------------------------------------------------------------------- */
+
+static bool has_direct(void)
+{
+    int fd = weft_openat(folder, "d", O_RDWR | O_CREAT | O_DIRECT, 0600);
+
+    if (fd == -EINVAL)
+        return false;
+    ok(fd);
+    same(weft_close(fd), 0);
+    direct = O_DIRECT;
+    return true;
+}
+
+static int main_direct(void *arg)
+{
+    (void)arg;
+    return has_direct() ? main_through(NULL) : 0;
+}
+
+TEST(through_direct)
+{
+    file_run(main_direct);
+}
+
+static int main_random_direct(void *arg)
+{
+    (void)arg;
+    return has_direct() ? main_random(NULL) : 0;
+}
+
+TEST(random_steps_direct)
+{
+    file_run(main_random_direct);
+}
+
+/* Whatever lies as the device wants it goes there as it is, and the flag stays. */
+static int main_units(void *arg)
+{
+    _Alignas(BLOCK) static unsigned char bytes[2 * BLOCK];
+    weft_file *file;
+    size_t done;
+
+    (void)arg;
+    if (!has_direct())
+        return 0;
+    file = made(MUCH, OPT(.block_size = BLOCK));
+    same(weft_file_pread(file, bytes, sizeof bytes, BLOCK), sizeof bytes);
+    check(bytes, sizeof bytes, BLOCK);
+    same(weft_file_pread(file, bytes + 1, 100, BLOCK + 1), 100);
+    check(bytes + 1, 100, BLOCK + 1);
+    same(weft_file_pread(file, bytes, BLOCK, MUCH - 3), 3);
+    same(weft_file_pread(file, bytes, BLOCK, MUCH), 0);
+    same(weft_file_pread(file, bytes, BLOCK, MUCH + 2 * BLOCK), 0);
+    memset(bytes, 'w', sizeof bytes);
+    same(weft_file_pwrite(file, bytes, sizeof bytes, 0, &done), sizeof bytes);
+    same(weft_file_pwrite(file, bytes + 1, BLOCK + 5, 3 * BLOCK - 2, &done), BLOCK + 5);
+    ck_assert_uint_eq(done, BLOCK + 5);
+    memset(bytes, 0, sizeof bytes);
+    same(weft_file_read_exactly(file, bytes, sizeof bytes, NULL), sizeof bytes);
+    same(bytes[0], 'w');
+    same(bytes[sizeof bytes - 1], 'w');
+    same(weft_file_seek(file, 3 * BLOCK - 3, SEEK_SET), 3 * BLOCK - 3);
+    same(weft_file_read_exactly(file, bytes, BLOCK + 7, NULL), BLOCK + 7);
+    check(bytes, 1, 3 * BLOCK - 3);
+    same(bytes[1], 'w');
+    same(bytes[BLOCK + 5], 'w');
+    check(bytes + BLOCK + 6, 1, 4 * BLOCK + 3);
+    same(file_size("a"), MUCH);
+    done_with(file);
+    return 0;
+}
+
+TEST(units)
+{
+    file_run(main_units);
+}
+
 /* -- cancelled, busy, closed ------------------------------------------------------------------ */
 
 static int reads_while_cancelled(void *arg)
@@ -674,5 +758,5 @@ TEST(another_reactor)
 }
 
 TEST_MAIN("file_object", 60, through, views, exactly, lines, what_is_written_shows,
-          what_is_lent_stays, appending, random_steps, cancelled, busy_and_closed, left_open,
-          mistakes, another_reactor)
+          what_is_lent_stays, appending, random_steps, through_direct, random_steps_direct, units,
+          cancelled, busy_and_closed, left_open, mistakes, another_reactor)
