@@ -622,7 +622,7 @@ static int done_early_main(void *arg)
     is(weft_queue_task_done(&queue), 1);
     is(weft_queue_task_done(&queue), 0);
     is(weft_queue_shutdown(&queue, true), 2);
-    is(weft_queue_join_until(&queue, weft_after_ms(1000)), 0);
+    is(weft_queue_join_until(&queue, weft_after_ms(60000)), 0);
     ck_misuse(weft_queue_task_done(&queue), -EINVAL, "weft_queue_task_done", "more done");
     is(weft_queue_destroy(&queue), 0);
     return 0;

@@ -343,7 +343,7 @@ static int main_drain(void *arg)
         ok(weft_spawn(&s, drained, &idle, 0, NULL));
         ok(weft_spawn(&s, run_exactly, &busy, 0, NULL));
         settle();
-        ck_assert_int_eq(weft_scope_drain(&s, weft_after_ms(50), weft_after_ms(5000)), 1);
+        ck_assert_int_eq(weft_scope_drain(&s, weft_after_ms(500), weft_after_ms(60000)), 1);
     }
     ck_assert_int_eq(idle.result, -ESHUTDOWN);
     ck_assert_uint_eq(idle.done, 6);
