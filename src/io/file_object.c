@@ -323,10 +323,9 @@ static void destroy(struct weft_file *file)
     weft__free(file);
 }
 
-/* Whoever is inside is told, and nothing new is begun. */
-static void end(struct weft_file *file)
+/* The view ends, and with it the last block. Nobody is inside: who is may be writing from it. */
+static void end_view(struct weft_file *file)
 {
-    file->closing = true;
     file->viewing = false;
     weft__file_forget(file);
 }
@@ -345,11 +344,15 @@ int weft_file_close(weft_file *file)
         return weft__misuse(-EXDEV, "the file is another reactor's");
     if (file->closing)
         return -EALREADY;
-    end(file);
+    file->closing = true; /* whoever is inside is told, and nothing new is begun */
+    weft__file_forget(file);
     wait.fd = file->fd;
     result = weft_close(file->fd); /* ends and waits for all that is in flight on it */
     file->closer = &wait;
-    while (file->inside > 0 || file->blocks > 0)
+    while (file->inside > 0)
+        weft__wait_for_wake(self, &wait, false);
+    end_view(file);
+    while (file->blocks > 0)
         weft__wait_for_wake(self, &wait, false);
     destroy(file);
     return result;
@@ -384,7 +387,8 @@ void weft__files_stop(struct weft__io *io)
 {
     for (struct weft_file *file = io->files, *next; file; file = next) {
         next = file->next;
-        end(file);
+        file->closing = true;
+        end_view(file);
         file->stopping = true;
         if (file->blocks == 0)
             close_now(file);

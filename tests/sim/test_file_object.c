@@ -263,6 +263,71 @@ TEST(closed_upon)
     run("calm read#1@file=stuck disk.stuck_time=60s", main_closed);
 }
 
+/* -- a view that is written from --------------------------------------------------------------- */
+
+struct view {
+    weft_file *file;
+    const void *data;
+    size_t size;
+};
+
+static int writes_from_it(void *arg)
+{
+    const struct view *view = arg;
+
+    same(weft_file_pwrite(view->file, view->data, view->size, 4 * BLOCK, NULL), view->size);
+    return 0;
+}
+
+static int closes_it(void *arg)
+{
+    return weft_file_close(*(weft_file **)arg);
+}
+
+static weft_file *another(char byte)
+{
+    char bytes[BLOCK];
+    weft_file *file;
+    int fd = weft_open("/tmp/b", O_RDWR | O_CREAT, 0600);
+
+    memset(bytes, byte, sizeof bytes);
+    same(weft_pwrite_all(fd, bytes, sizeof bytes, 0, NULL), sizeof bytes);
+    same(weft_file_from_fd(fd, OPT(.block_size = BLOCK, .no_ahead = true), &file), 0);
+    return file;
+}
+
+/* The disk has yet to take the bytes when the file is being closed; then another is read. */
+static int main_written_from(void *arg)
+{
+    struct view view = {.file = made(OPT(.block_size = BLOCK, .no_ahead = true))};
+    weft_file *other = another('o');
+    char bytes[BLOCK];
+    int fd;
+
+    (void)arg;
+    same(weft_file_peek(view.file, &view.data, &view.size), 1);
+    same(view.size, BLOCK);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, writes_from_it, &view, sizeof view, NULL));
+        same(weft_sleep(MS), 0);
+        ok(weft_spawn(&s, closes_it, &view.file, sizeof view.file, NULL));
+        same(weft_sleep(MS), 0);
+        same(weft_file_read_exactly(other, bytes, BLOCK, NULL), BLOCK);
+        same(bytes[0], 'o');
+    }
+    fd = weft_open("/tmp/a", O_RDONLY, 0);
+    same(weft_pread(fd, bytes, BLOCK, 4 * BLOCK), BLOCK);
+    for (size_t i = 0; i < BLOCK; i++)
+        same(bytes[i], byte_of(0));
+    same(weft_close(fd), 0);
+    return weft_file_close(other);
+}
+
+TEST(closed_while_written_from)
+{
+    run("calm write#3@file=stuck disk.stuck_time=1s", main_written_from);
+}
+
 static int main_left(void *arg)
 {
     weft_file *file = made(OPT(.block_size = BLOCK));
@@ -280,4 +345,5 @@ TEST(left_in_flight)
 }
 
 TEST_MAIN("file_object", 60, time, told_where_it_is, not_told_elsewhere, short_and_interrupted,
-          grown_behind_its_end, given_up_and_had, elsewhere, closed_upon, left_in_flight)
+          grown_behind_its_end, given_up_and_had, elsewhere, closed_upon, closed_while_written_from,
+          left_in_flight)
