@@ -206,10 +206,12 @@ int weft_stream_detach(weft_stream *stream)
    be somebody else's by now. */
 static int claim(struct weft__io *io, struct weft_stream *stream)
 {
+    uint32_t identity = weft__fd_identity(stream->fd);
     struct weft__fd *record;
     int error;
 
-    if (weft__fd_identity(stream->fd) != stream->identity)
+    if (identity == 0 || /* it was none before, either */
+        identity != stream->identity)
         return -EBADF;
     error = weft__fd_find(io, stream->fd, &record); /* kept: nothing fails after it */
     if (error < 0)

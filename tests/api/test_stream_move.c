@@ -482,6 +482,28 @@ static int one_with(int fd, int pipes[PIPES][2])
     ck_abort_msg("the number is not given out again");
 }
 
+/* It was closed by close(2), which does nothing to a simulated one, before the stream was nobody's:
+   so it never was any file. */
+static int main_never(void *arg)
+{
+    int here, there, error;
+    weft_stream *stream;
+
+    (void)arg;
+    net_pair(&here, &there);
+    stream = stream_of(here);
+    if (close(here) == 0) {
+        error = weft_stream_detach(stream);
+        ck_assert(error == 0 || error == -EBADF); /* a debug build sees it */
+        if (error == 0)
+            ck_assert_int_eq(weft_stream_attach(stream), -EBADF);
+        ck_assert_int_eq(weft_stream_close(stream), -EBADF);
+    } else {
+        ok(weft_stream_close(stream));
+    }
+    return weft_close(there);
+}
+
 /* The descriptor was closed while the stream was nobody's; with `again` its number is another
    pipe's by now, which keeps it. */
 static int main_gone(void *arg)
@@ -518,6 +540,11 @@ TEST(closed_meanwhile)
         ck_assert_int_eq(weft_run(main_gone, &(bool){i}, sizeof(bool), NULL), 0);
 }
 
+TEST(closed_before)
+{
+    ck_assert_int_eq(weft_run(main_never, NULL, 0, NULL), 0);
+}
+
 static int moves_itself(weft_stream *stream, void *arg)
 {
     *(int *)arg = weft_stream_detach(stream);
@@ -547,4 +574,5 @@ TEST(a_server_keeps_its_own)
 
 TEST_MAIN("api.stream_move", 60, bytes_flow_meanwhile, what_was_queued_is_sent,
           what_was_given_is_sent, part_of_a_buffer_is_sent, the_end_goes_along, an_error_goes_along,
-          refused, used_by_another_meanwhile, closed_meanwhile, a_server_keeps_its_own)
+          refused, used_by_another_meanwhile, closed_meanwhile, closed_before,
+          a_server_keeps_its_own)
