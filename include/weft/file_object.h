@@ -29,7 +29,9 @@
  * A file belongs to the reactor that opened it (-EXDEV elsewhere). One task at a time moves its
  * position, and none while a view is lent (-EBUSY); any number read and write at offsets beside it.
  * Once it is being closed others get -EBADF, those inside a call -ECANCELED. One that is still open
- * when the run ends is closed and freed.
+ * when the run ends is closed and freed. Its descriptor is its own: weft_close refuses that with
+ * -EBUSY. If it was closed all the same, as by close(2), and weft saw that or has the number again,
+ * every call answers -EBADF, weft_file_close too, which then closes nothing and frees the file.
  *
  * Every call here may also answer -EPERM outside a task, -EINVAL (NULL for the file), those that
  * take memory -EFAULT when it is NULL and its size is not 0, those that suspend -ECANCELED, -ENOMEM
@@ -67,7 +69,7 @@ WEFT_API WEFT_NODISCARD int weft_file_open(const char *path, int flags, mode_t m
  * descriptor. Its position is 0; that of the descriptor is neither used nor moved. Never suspends.
  * On an error the descriptor stays the caller's.
  * Returns 0 and *file; -EINVAL bad options; -ESPIPE it has no position (a pipe, a socket); -EBADF;
- * -EXDEV; -EBUSY a stream has the descriptor.
+ * -EXDEV; -EBUSY a stream or a file object has the descriptor.
  */
 WEFT_API WEFT_NODISCARD int weft_file_from_fd(int fd, const struct weft_file_opt *opt,
                                               weft_file **file);
@@ -144,7 +146,8 @@ WEFT_API ssize_t weft_file_pwrite(weft_file *file, const void *buffer, size_t si
 
 /* Ends what is in flight, waits for that, closes the descriptor, frees the file; a view ends.
    Always finishes. NULL is allowed and does nothing. Syncs nothing: for that, weft_fsync.
-   Returns 0, or what close(2) said; -EALREADY another task is closing it; -EXDEV, -EPERM. */
+   Returns 0, or what close(2) said; -EBADF the descriptor was closed already; -EALREADY another
+   task is closing it; -EXDEV, -EPERM. */
 WEFT_API int weft_file_close(weft_file *file) WEFT_SUSPENDS;
 
 WEFT_END_DECLS

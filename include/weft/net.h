@@ -160,7 +160,7 @@ WEFT_API int weft_shutdown(int fd, int how) WEFT_SUSPENDS;
  * Cancels what is in flight on the descriptor, waits for its end, and closes. Always finishes and
  * is never cancelled; tasks that waited on it get -ECANCELED. Works on any descriptor. Returns 0;
  * -EBADF; -EXDEV another reactor owns it; -EALREADY another task is closing it; -EBUSY a stream
- * owns it.
+ * or a file object owns it.
  */
 WEFT_API int weft_close(int fd) WEFT_SUSPENDS;
 
@@ -183,7 +183,8 @@ WEFT_API int weft_socket_get(int fd, struct weft_socket_opt *opt);
 
 /*
  * Lets another reactor use the descriptor: the next one to use it owns it. -EBUSY while something
- * is in flight on it. What a receive with MSG_WAITALL has to say with the next call goes along.
+ * is in flight on it, or when a file object owns it. What a receive with MSG_WAITALL has to say
+ * with the next call goes along.
  */
 WEFT_API int weft_fd_move(int fd);
 

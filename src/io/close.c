@@ -104,7 +104,8 @@ int weft_close(int fd)
         return refuse(weft__io_of(self->reactor), fd, error);
     if (record->stream)
         return weft__misuse(-EBUSY, "a stream has the descriptor: close the stream");
-    return close_record(self, fd, record);
+    error = weft__fd_refuse_file(record);
+    return error < 0 ? error : close_record(self, fd, record);
 }
 
 int weft_shutdown(int fd, int how)

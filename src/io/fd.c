@@ -163,12 +163,26 @@ static void give_back(struct weft__fd *record, uint64_t word)
                                             memory_order_release, memory_order_relaxed);
 }
 
+int weft__fd_refuse_file(const struct weft__fd *record)
+{
+    if (record->flags & WEFT__FD_FILE)
+        return weft__misuse(-EBUSY, "a file object has the descriptor");
+    return 0;
+}
+
+/* Of a file object, and open: reading what is open for writing is an -EBADF, too. */
+static bool is_of_a_file(const struct weft__io *io, const struct weft__fd *record)
+{
+    return record->flags & WEFT__FD_FILE &&
+           weft__host_fcntl((int)(record - io->fds), F_GETFD, 0) != -EBADF;
+}
+
 void weft__fd_forget(struct weft__io *io, struct weft__fd *record)
 {
     uint64_t word = atomic_load_explicit(&record->owner, memory_order_relaxed);
 
     if ((uint32_t)word == io->id && !record->sides[WEFT__READER] && !record->sides[WEFT__WRITER] &&
-        !record->uses)
+        !record->uses && !is_of_a_file(io, record))
         give_back(record, word);
 }
 

@@ -44,6 +44,7 @@ enum {
     WEFT__FD_PIPE = 1 << 9,     /* as SEEKS and SOCKET: one of the three at most */
     WEFT__FD_TYPED = 1 << 10,   /* has been asked whether ... */
     WEFT__FD_PACKETS = 1 << 11, /* ... it is a Unix socket that keeps messages apart: io/packet.h */
+    WEFT__FD_FILE = 1 << 12,    /* a file object has it, and closes it */
 };
 
 /* The rest of the flags: the number of the hand-over that was heard here last, or 0. */
@@ -215,9 +216,13 @@ int weft__fd_adopt(struct weft__io *io, int fd);
 /* Closes one that was never adopted: nobody will have it. */
 void weft__fd_discard(struct weft__io *io, int fd);
 
+/* Has a file object the descriptor? Then -EBUSY, a mistake; else 0. */
+int weft__fd_refuse_file(const struct weft__fd *record);
+
 /* Nothing may be in flight from here on. */
 void weft__fd_poison(struct weft__fd *record);
-/* Whoever uses the number next claims it: the kernel does not know it, or ... */
+/* Whoever uses the number next claims it: the kernel does not know it (of a file object's that is
+   asked), or ... */
 void weft__fd_forget(struct weft__io *io, struct weft__fd *record);
 /* The same after an -EBADF that may have meant another descriptor: asks first. */
 void weft__fd_forget_closed(struct weft__io *io, int fd, struct weft__fd *record);

@@ -25,6 +25,7 @@ int weft__fd_verify(struct weft__io *io, int fd, struct weft__fd *record)
         record->identity = identity;
     if (record->identity == identity)
         return 0;
+    record->flags &= ~(uint32_t)WEFT__FD_FILE; /* it had the one that was closed */
     weft__fd_forget(io, record);
     return closed_behind();
 }

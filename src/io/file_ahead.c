@@ -28,7 +28,7 @@ static int ask(struct weft__block *block)
     struct weft_file *file = block->file;
     struct weft__fd *record;
     struct weft__sqe *sqe;
-    int error = weft__fd_find(file->io, file->fd, &record);
+    int error = weft__file_is_open(file) ? weft__fd_find(file->io, file->fd, &record) : -EBADF;
 
     if (error < 0)
         return error;

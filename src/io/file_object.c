@@ -27,6 +27,7 @@ static const char no_file[] = "no file";
 static const char nowhere[] = "nowhere to put the file";
 static const char bad_options[] = "options out of range";
 static const char no_memory[] = "NULL for memory that is needed";
+static const char gone[] = "the file's descriptor was closed, but not by weft_file_close";
 static const char bad_seek[] = "to before the beginning, or from nowhere that is known";
 
 /* -- opening -------------------------------------------------------------------------------- */
@@ -55,6 +56,9 @@ static int look_at(struct weft__io *io, int fd)
     struct weft__fd *record;
     int error = weft__fd_find(io, fd, &record);
 
+    if (error == 0)
+        error = weft__fd_refuse_file(record);
+
     if (error < 0)
         return error;
     if (record->stream)
@@ -77,6 +81,9 @@ static struct weft_file *create(struct weft__io *io, int fd, int flags,
         return NULL;
     file->io = io;
     file->fd = fd;
+    file->record = &io->fds[fd];
+    file->record->flags |= WEFT__FD_FILE;
+    file->owner = atomic_load_explicit(&file->record->owner, memory_order_relaxed);
     file->tail = &file->head;
     file->block_size = opt->block_size;
     file->ahead = opt->ahead;
@@ -159,6 +166,8 @@ int weft__file_enter(struct weft_file *file, const struct weft__task *self)
         return weft__misuse(-EXDEV, "the file is another reactor's");
     if (file->closing)
         return -EBADF;
+    if (!weft__file_is_open(file))
+        return weft__misuse(-EBADF, gone);
     file->inside++;
     return 0;
 }
@@ -330,6 +339,15 @@ static void end_view(struct weft_file *file)
     weft__file_forget(file);
 }
 
+/* Ends, and waits for, all that is in flight on it. */
+static int close_descriptor(struct weft_file *file)
+{
+    if (!weft__file_is_open(file))
+        return weft__misuse(-EBADF, gone);
+    file->record->flags &= ~(uint32_t)WEFT__FD_FILE;
+    return weft_close(file->fd);
+}
+
 int weft_file_close(weft_file *file)
 {
     struct weft__task *self = weft__task_self();
@@ -347,7 +365,7 @@ int weft_file_close(weft_file *file)
     file->closing = true; /* whoever is inside is told, and nothing new is begun */
     weft__file_forget(file);
     wait.fd = file->fd;
-    result = weft_close(file->fd); /* ends and waits for all that is in flight on it */
+    result = close_descriptor(file);
     file->closer = &wait;
     while (file->inside > 0)
         weft__wait_for_wake(self, &wait, false);
@@ -361,14 +379,14 @@ int weft_file_close(weft_file *file)
 /* Nobody is inside any more, and no task is there to wait. */
 static void close_now(struct weft_file *file)
 {
-    struct weft__io *io = file->io;
-    struct weft__fd *record;
+    struct weft__fd *record = weft__file_is_open(file) ? file->record : NULL;
     int fd = file->fd;
     uint64_t word;
 
     destroy(file);
-    if (weft__fd_find(io, fd, &record) < 0)
+    if (!record)
         return;
+    record->flags &= ~(uint32_t)WEFT__FD_FILE;
     word = weft__fd_close_begin(record);
     weft__fd_close_publish(record, word);
     weft__host_close(fd);

@@ -35,6 +35,8 @@ struct weft_file {
     struct weft__block **tail;      /* where the next one is hung */
     struct weft__wait *reader;      /* parked until a block has something to say */
     struct weft__wait *closer;      /* parked until nobody is inside */
+    struct weft__fd *record;        /* of its descriptor, and ... */
+    uint64_t owner;                 /* ... the word that says whose, for as long as it is that */
     uint64_t position;
     uint64_t changes; /* writes so far */
     size_t lent;      /* bytes of the view */
@@ -81,6 +83,12 @@ void weft__file_changed(struct weft_file *file, uint64_t offset, uint64_t size);
 
 /* -- file_object.c -------------------------------------------------------------------------- */
 
+/* False: its descriptor was closed behind it, and the number may be another's by now. */
+static inline bool weft__file_is_open(const struct weft_file *file)
+{
+    /* relaxed: only who closes it, and who is given the number again, changes the word */
+    return atomic_load_explicit(&file->record->owner, memory_order_relaxed) == file->owner;
+}
 /* May this task use the file? 0 and it is inside; -EPERM, -EINVAL, -EXDEV, -EBADF. */
 int weft__file_enter(struct weft_file *file, const struct weft__task *self);
 /* And moves the position: -EBUSY. */

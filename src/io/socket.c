@@ -90,6 +90,9 @@ int weft_fd_move(int fd)
         return weft__fd_held(record); /* no mistake: it may be asked until nothing is in flight */
     if (record->uses)
         return -EBUSY;
+    error = weft__fd_refuse_file(record);
+    if (error < 0)
+        return error;
     weft__fd_hand_over(weft__io_of(self->reactor), record);
     return 0;
 }

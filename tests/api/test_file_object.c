@@ -660,6 +660,62 @@ TEST(left_open)
     file_run(main_left_open);
 }
 
+/* -- whose descriptor it is ------------------------------------------------------------------- */
+
+static int main_owned(void *arg)
+{
+    weft_file *file = made(BLOCK, NULL), *other;
+    int fd = weft_file_fd(file);
+    char byte;
+
+    (void)arg;
+    ck_misuse(weft_close(fd), -EBUSY, "weft_close", "a file object has");
+    ck_misuse(weft_file_from_fd(fd, NULL, &other), -EBUSY, "weft_file_from_fd", "a file object");
+    ck_misuse(weft_fd_move(fd), -EBUSY, "weft_fd_move", "a file object has");
+    same(weft_file_read(file, &byte, 1), 1);
+    done_with(file);
+    file_put("w", "");
+    same(weft_file_from_fd(weft_openat(folder, "w", O_WRONLY, 0), NULL, &file), 0);
+    same(weft_file_pread(file, &byte, 1, 0), -EBADF); /* it is open all the same */
+    same(weft_file_write(file, "x", 1, NULL), 1);
+    return weft_file_close(file);
+}
+
+TEST(owned)
+{
+    file_run(main_owned);
+}
+
+/* By close(2), which does nothing to a simulated one; then the number is another file's. */
+static int main_behind(void *arg)
+{
+    weft_file *file = made(3 * BLOCK, OPT(.block_size = BLOCK)), *other;
+    int fd = weft_file_fd(file), again;
+    char bytes[8];
+
+    (void)arg;
+    same(weft_file_read(file, bytes, 1), 1);
+    if (close(fd) < 0)
+        return weft_file_close(file);
+    file_put("b", "stranger");
+    again = weft_openat(folder, "b", O_RDWR, 0);
+    same(again, fd);
+    ck_misuse(weft_file_read(file, bytes, 1), -EBADF, "weft_file_read", "was closed");
+    same(weft_file_pwrite(file, "x", 1, 0, NULL), -EBADF);
+    same(weft_file_pread(file, bytes, 1, 0), -EBADF);
+    same(weft_file_from_fd(again, NULL, &other), 0);
+    same(weft_file_seek(file, 0, SEEK_END), -EBADF);
+    ck_misuse(weft_file_close(file), -EBADF, "weft_file_close", "was closed");
+    same(weft_file_read_exactly(other, bytes, 8, NULL), 8);
+    ck_assert_mem_eq(bytes, "stranger", 8);
+    return weft_file_close(other);
+}
+
+TEST(closed_behind)
+{
+    file_run(main_behind);
+}
+
 /* -- mistakes ------------------------------------------------------------------------------- */
 
 static int main_wrong(void *arg)
@@ -759,4 +815,4 @@ TEST(another_reactor)
 
 TEST_MAIN("file_object", 60, through, views, exactly, lines, what_is_written_shows,
           what_is_lent_stays, appending, random_steps, through_direct, random_steps_direct, units,
-          cancelled, busy_and_closed, left_open, mistakes, another_reactor)
+          cancelled, busy_and_closed, left_open, owned, closed_behind, mistakes, another_reactor)

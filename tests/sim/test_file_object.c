@@ -34,6 +34,19 @@ static weft_file *made(const struct weft_file_opt *opt)
     return file;
 }
 
+/* One block of that byte, in another file. */
+static weft_file *another(char byte)
+{
+    char bytes[BLOCK];
+    weft_file *file;
+    int fd = weft_open("/tmp/b", O_RDWR | O_CREAT, 0600);
+
+    memset(bytes, byte, sizeof bytes);
+    same(weft_pwrite_all(fd, bytes, sizeof bytes, 0, NULL), sizeof bytes);
+    same(weft_file_from_fd(fd, OPT(.block_size = BLOCK, .no_ahead = true), &file), 0);
+    return file;
+}
+
 /* The block at the position is read, whole. */
 static void expect(weft_file *file, size_t block)
 {
@@ -282,18 +295,6 @@ static int writes_from_it(void *arg)
 static int closes_it(void *arg)
 {
     return weft_file_close(*(weft_file **)arg);
-}
-
-static weft_file *another(char byte)
-{
-    char bytes[BLOCK];
-    weft_file *file;
-    int fd = weft_open("/tmp/b", O_RDWR | O_CREAT, 0600);
-
-    memset(bytes, byte, sizeof bytes);
-    same(weft_pwrite_all(fd, bytes, sizeof bytes, 0, NULL), sizeof bytes);
-    same(weft_file_from_fd(fd, OPT(.block_size = BLOCK, .no_ahead = true), &file), 0);
-    return file;
 }
 
 /* The disk has yet to take the bytes when the file is being closed; then another is read. */
