@@ -226,6 +226,15 @@ static int demand(struct weft__task *self, struct weft_file *file)
     return weft__admit_again(self, false);
 }
 
+/* Did the error befall another page than the position is in? Whoever seeks ahead within a block
+   that was not filled begins at his own. */
+static bool is_elsewhere(const struct weft_file *file)
+{
+    uint64_t reached = file->head->offset + file->head->filled;
+
+    return file->position - reached >= WEFT__BLOCK_ALIGNMENT;
+}
+
 int weft__file_wait(struct weft__task *self, struct weft_file *file)
 {
     int unit = file->direct && !file->unit ? weft__file_ask_unit(file) : 0;
@@ -240,6 +249,10 @@ int weft__file_wait(struct weft__task *self, struct weft_file *file)
             return -ECANCELED;
         if (state == BYTES)
             return 1;
+        if (state == TROUBLE && is_elsewhere(file)) {
+            weft__file_forget(file);
+            continue;
+        }
         if (state == END || state == TROUBLE) {
             error = file->head->error;
             self->cause = WEFT_CAUSE_NONE;

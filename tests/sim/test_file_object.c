@@ -123,6 +123,35 @@ TEST(told_where_it_is)
     run("calm disk.time=1ms read#3@file=EIO", main_error);
 }
 
+/* A block was read in part, and its next part fails; who has sought beyond that reads his own. */
+static int tried;
+
+static int main_sought(void *arg)
+{
+    weft_file *file = made(OPT(.block_size = 4 * BLOCK));
+    char bytes[4 * BLOCK];
+    ssize_t n = weft_file_read(file, bytes, sizeof bytes);
+
+    (void)arg;
+    if (n < 2 * BLOCK) {
+        same(weft_file_seek(file, 3 * BLOCK, SEEK_SET), 3 * BLOCK);
+        expect(file, 3);
+        tried++;
+    }
+    return weft_file_close(file);
+}
+
+TEST(not_told_of_another_page)
+{
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct world world = {.seed = seed,
+                              .plan = "calm read#1=short read#2=EIO",
+                              .task = main_sought};
+        same(world_run(&world), 0);
+    }
+    ck_assert_int_ge(tried, 1);
+}
+
 /* Nobody reads there, so nobody is told. */
 static int main_unread(void *arg)
 {
@@ -345,6 +374,6 @@ TEST(left_in_flight)
     run("calm read#1@file=stuck disk.stuck_time=1s", main_left);
 }
 
-TEST_MAIN("file_object", 60, time, told_where_it_is, not_told_elsewhere, short_and_interrupted,
-          grown_behind_its_end, given_up_and_had, elsewhere, closed_upon, closed_while_written_from,
-          left_in_flight)
+TEST_MAIN("file_object", 60, time, told_where_it_is, not_told_of_another_page, not_told_elsewhere,
+          short_and_interrupted, grown_behind_its_end, given_up_and_had, elsewhere, closed_upon,
+          closed_while_written_from, left_in_flight)
