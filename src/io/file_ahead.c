@@ -41,6 +41,7 @@ static int ask(struct weft__block *block)
     block->ended = false;
     block->changes = file->changes;
     block->from = file->direct ? block->filled & ~(file->unit - 1) : block->filled;
+    block->filled = block->from; /* what lies behind it is the kernel's to write */
     weft__request_read(sqe, file->fd, block->data + block->from, block->size - block->from,
                        block->offset + block->from);
     sqe->user_data = block->op.id;

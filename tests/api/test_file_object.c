@@ -512,6 +512,30 @@ TEST(random_steps_direct)
     file_run(main_random_direct);
 }
 
+/* The file's end lay within a unit, and it has grown since. */
+static int main_grown_direct(void *arg)
+{
+    static char bytes[4 * BLOCK];
+    weft_file *file;
+
+    (void)arg;
+    if (!has_direct())
+        return 0;
+    file = made(5000, OPT(.block_size = sizeof bytes));
+    same(weft_file_read_exactly(file, bytes, 5000, NULL), 5000);
+    same(weft_file_pwrite(file, "far", 3, 5 * BLOCK, NULL), 3); /* the block at 0 stays */
+    same(weft_file_read_exactly(file, bytes, sizeof bytes - 5000, NULL), sizeof bytes - 5000);
+    for (size_t i = 0; i < sizeof bytes - 5000; i++)
+        same(bytes[i], 0);
+    done_with(file);
+    return 0;
+}
+
+TEST(grown_direct)
+{
+    file_run(main_grown_direct);
+}
+
 /* Whatever lies as the device wants it goes there as it is, and the flag stays. */
 static int main_units(void *arg)
 {
@@ -814,5 +838,6 @@ TEST(another_reactor)
 }
 
 TEST_MAIN("file_object", 60, through, views, exactly, lines, what_is_written_shows,
-          what_is_lent_stays, appending, random_steps, through_direct, random_steps_direct, units,
-          cancelled, busy_and_closed, left_open, owned, closed_behind, mistakes, another_reactor)
+          what_is_lent_stays, appending, random_steps, through_direct, random_steps_direct,
+          grown_direct, units, cancelled, busy_and_closed, left_open, owned, closed_behind,
+          mistakes, another_reactor)
