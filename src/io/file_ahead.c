@@ -42,7 +42,9 @@ static int ask(struct weft__block *block)
     block->changes = file->changes;
     block->from = file->direct ? block->filled & ~(file->unit - 1) : block->filled;
     block->filled = block->from; /* what lies behind it is the kernel's to write */
-    weft__request_read(sqe, file->fd, block->data + block->from, block->size - block->from,
+    weft__request_read(sqe, file->fd, block->data + block->from,
+                       weft__file_span(file, block->offset + block->from,
+                                       block->size - block->from),
                        block->offset + block->from);
     sqe->user_data = block->op.id;
     return 0;
@@ -128,10 +130,14 @@ static struct weft__block *last_of(const struct weft_file *file)
     return block;
 }
 
-/* Behind a block that is not in flight and not filled there may be nothing. */
+/* Behind a block that is not in flight and not filled there may be nothing; behind the last that
+   an offset can name there is nothing. */
 static bool may_go_on(const struct weft__block *last)
 {
-    return !last || weft__op_in_flight(&last->op) || last->filled == last->size;
+    if (!last)
+        return true;
+    return (weft__op_in_flight(&last->op) || last->filled == last->size) &&
+           last->offset + last->size <= INT64_MAX;
 }
 
 /* If it cannot be now, who reads there asks for it. */

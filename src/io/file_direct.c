@@ -62,7 +62,8 @@ static ssize_t read_by_block(struct weft_file *file, void *buffer, size_t size, 
 
     if (!block)
         return -ENOMEM;
-    n = weft_pread(file->fd, block->data, block->size, (off_t)(offset - before));
+    n = weft_pread(file->fd, block->data, weft__file_span(file, offset - before, block->size),
+                   (off_t)(offset - before));
     if (n > 0) {
         count = (size_t)n > before ? (size_t)n - before : 0;
         count = count < size ? count : size;

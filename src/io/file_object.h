@@ -81,6 +81,16 @@ void weft__file_forget(struct weft_file *file);
 /* Those bytes are to be, or may have been, written. size 0: at the end, wherever that is. */
 void weft__file_changed(struct weft_file *file, uint64_t offset, uint64_t size);
 
+/* So many bytes may be asked for at `offset`: no file goes on behind INT64_MAX. */
+static inline uint32_t weft__file_span(const struct weft_file *file, uint64_t offset, uint32_t size)
+{
+    uint64_t left = (uint64_t)INT64_MAX - offset;
+
+    if (left >= size)
+        return size;
+    return (uint32_t)(file->direct ? left & ~(uint64_t)(file->unit - 1) : left);
+}
+
 /* -- file_object.c -------------------------------------------------------------------------- */
 
 /* False: its descriptor was closed behind it, and the number may be another's by now. */

@@ -740,6 +740,54 @@ TEST(closed_behind)
     file_run(main_behind);
 }
 
+/* -- where offsets end ------------------------------------------------------------------------ */
+
+/* The last bytes that have an offset, of a device that has them; the simulated disk has none. */
+static void read_the_last(void)
+{
+    static char bytes[3 * BLOCK];
+    weft_file *file;
+    off_t from = INT64_MAX - (3 * BLOCK - 1);
+    int error = weft_file_open("/dev/zero", O_RDONLY, 0, OPT(.block_size = BLOCK), &file);
+
+    if (error == -ENOENT)
+        return;
+    same(error, 0);
+    same(weft_file_seek(file, from, SEEK_SET), from);
+    same(weft_file_read_exactly(file, bytes, sizeof bytes - 1, NULL), sizeof bytes - 1);
+    same(weft_file_read(file, bytes, 1), 0);
+    same(weft_file_close(file), 0);
+}
+
+static int main_last(void *arg)
+{
+    weft_file *file = made(10, OPT(.block_size = 4 * BLOCK));
+    char bytes[16];
+
+    (void)arg;
+    for (off_t back = 0; back < 5 * BLOCK; back += BLOCK - 1) {
+        same(weft_file_seek(file, INT64_MAX - back, SEEK_SET), INT64_MAX - back);
+        same(weft_file_read(file, bytes, sizeof bytes), 0);
+    }
+    same(weft_file_pread(file, bytes, 10, INT64_MAX - 20), 0);
+    done_with(file);
+    if (!direct)
+        read_the_last();
+    return 0;
+}
+
+static int main_last_direct(void *arg)
+{
+    (void)arg;
+    return has_direct() ? main_last(NULL) : 0;
+}
+
+TEST(where_offsets_end)
+{
+    file_run(main_last);
+    file_run(main_last_direct);
+}
+
 /* -- mistakes ------------------------------------------------------------------------------- */
 
 static int main_wrong(void *arg)
@@ -840,4 +888,4 @@ TEST(another_reactor)
 TEST_MAIN("file_object", 60, through, views, exactly, lines, what_is_written_shows,
           what_is_lent_stays, appending, random_steps, through_direct, random_steps_direct,
           grown_direct, units, cancelled, busy_and_closed, left_open, owned, closed_behind,
-          mistakes, another_reactor)
+          where_offsets_end, mistakes, another_reactor)
