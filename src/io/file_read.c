@@ -138,14 +138,14 @@ static bool found(const struct hunt *hunt)
 static ssize_t find(struct weft__task *self, struct weft_file *file, struct hunt *hunt)
 {
     do {
-        int result = weft__admit_again(self, false);
+        int result;
 
         if (hunt->count == hunt->size)
-            return -EMSGSIZE;
-        if (result == 0)
-            result = wait_for_bytes(self, file);
-        else
+            return -EMSGSIZE; /* before a cancellation is delivered: this is no wait */
+        result = weft__admit_again(self, false);
+        if (result < 0)
             return result;
+        result = wait_for_bytes(self, file);
         if (result <= 0)
             return result < 0 ? result : -ENODATA;
         take_some(file, hunt);

@@ -245,6 +245,53 @@ TEST(given_up_and_had)
     run("calm read#1@file=stuck disk.stuck_time=60s", main_given_up);
 }
 
+/* Cancelled when the block has come: there is no wait left that could end by it. */
+struct long_line {
+    weft_file *file, *other;
+    weft_task task;
+};
+
+static int reads_a_line(void *arg)
+{
+    struct long_line *line = *(struct long_line **)arg;
+    char bytes[16];
+
+    line->task = weft_current_task();
+    same(weft_yield(), 0); /* the other's read is the first to be asked for, and to end */
+    same(weft_file_read_line(line->file, bytes, sizeof bytes), -EMSGSIZE);
+    same(weft_cancelled(), 1);
+    same(weft_cause(), WEFT_CAUSE_NONE); /* nothing was told of it */
+    return 0;
+}
+
+static int cancels_him(void *arg)
+{
+    struct long_line *line = *(struct long_line **)arg;
+    char byte;
+
+    same(weft_file_read(line->other, &byte, 1), 1);
+    return weft_cancel(line->task) == 1 ? 0 : -EPROTO;
+}
+
+static int main_too_long(void *arg)
+{
+    struct long_line line = {made(OPT(.block_size = BLOCK, .no_ahead = true)), another('o'), {0}};
+    struct long_line *there = &line;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, reads_a_line, &there, sizeof there, NULL));
+        ok(weft_spawn(&s, cancels_him, &there, sizeof there, NULL));
+    }
+    same(weft_file_close(line.other), 0);
+    return weft_file_close(line.file);
+}
+
+TEST(too_long_is_no_wait)
+{
+    run("calm disk.time=10ms", main_too_long);
+}
+
 /* Elsewhere there is no need to wait for it; but not for more of them than two. */
 static int main_elsewhere(void *arg)
 {
@@ -375,5 +422,5 @@ TEST(left_in_flight)
 }
 
 TEST_MAIN("file_object", 60, time, told_where_it_is, not_told_of_another_page, not_told_elsewhere,
-          short_and_interrupted, grown_behind_its_end, given_up_and_had, elsewhere, closed_upon,
-          closed_while_written_from, left_in_flight)
+          short_and_interrupted, grown_behind_its_end, given_up_and_had, too_long_is_no_wait,
+          elsewhere, closed_upon, closed_while_written_from, left_in_flight)
