@@ -199,39 +199,50 @@ TEST(what_was_queued_is_sent)
     run_on_two(main_queued);
 }
 
-/* A view given away is sent from another stream's buffer, which stays behind. */
-static int main_given(void *arg)
+/* A stream with more given to it, from the buffers of another one, than goes at once. */
+struct given {
+    int here, there, source, size;
+    weft_stream *stream, *giver;
+};
+static void give_much(struct given *given)
 {
     const struct weft_socket_opt small = {.size = sizeof small, .send_buffer_size = 4096};
     static unsigned char bytes[20000];
-    int here, there, from, source;
-    weft_stream *stream, *giver;
     const void *view;
-    size_t seen, given = 0;
+    size_t seen;
+    int from;
+
+    net_pair(&given->here, &given->there);
+    net_pair(&from, &given->source);
+    ok(weft_socket_set(given->here, &small));
+    given->stream = stream_of(given->here);
+    given->giver = stream_of(from);
+    net_fill(bytes, sizeof bytes, 7, 0);
+    ok(weft_send_all(given->source, bytes, 20000, NULL));
+    for (int i = 0; i < 2; i++) { /* the second may wait for the first, as long as that takes */
+        ck_assert_int_eq(weft_stream_peek(given->giver, &view, &seen, 0), 1);
+        seen = i == 0 ? seen : seen / 2;
+        ck_assert_int_eq(weft_stream_give(given->stream, given->giver, seen), (ssize_t)seen);
+        given->size += (int)seen;
+    }
+}
+
+/* A view given away is sent from another stream's buffer, which stays behind. */
+static int main_given(void *arg)
+{
+    struct given given = {.size = 0};
 
     (void)arg;
-    net_pair(&here, &there);
-    net_pair(&from, &source);
-    ok(weft_socket_set(here, &small));
-    stream = stream_of(here);
-    giver = stream_of(from);
-    net_fill(bytes, sizeof bytes, 7, 0);
-    ok(weft_send_all(source, bytes, 20000, NULL));
-    for (int i = 0; i < 2; i++) { /* the second may wait for the first, as long as that takes */
-        ck_assert_int_eq(weft_stream_peek(giver, &view, &seen, 0), 1);
-        seen = i == 0 ? seen : seen / 2;
-        ck_assert_int_eq(weft_stream_give(stream, giver, seen), (ssize_t)seen);
-        given += seen;
-    }
-    ok(weft_stream_detach(stream));
-    ok(weft_stream_abort(giver));
+    give_much(&given);
+    ok(weft_stream_detach(given.stream));
+    ok(weft_stream_abort(given.giver));
     WEFT_SCOPE(s) {
-        int what[2] = {there, (int)given};
+        int what[2] = {given.there, given.size};
         ok(weft_spawn(&s, reads_to_the_end, what, sizeof what, NULL));
-        on(1, attach_and_close, stream);
+        on(1, attach_and_close, given.stream);
     }
-    ok(weft_close(source));
-    return weft_close(there);
+    ok(weft_close(given.source));
+    return weft_close(given.there);
 }
 TEST(what_was_given_is_sent)
 {
@@ -540,6 +551,25 @@ TEST(closed_meanwhile)
         ck_assert_int_eq(weft_run(main_gone, &(bool){i}, sizeof(bool), NULL), 0);
 }
 
+/* What was given and not sent goes with the stream. */
+static int main_gone_with_given(void *arg)
+{
+    struct given given = {.size = 0};
+
+    (void)arg;
+    give_much(&given);
+    ok(weft_stream_detach(given.stream));
+    ok(weft_stream_abort(given.giver));
+    ok(weft_close(given.here));
+    ck_assert_int_eq(weft_stream_close(given.stream), -EBADF);
+    ok(weft_close(given.source));
+    return weft_close(given.there);
+}
+TEST(closed_meanwhile_with_given)
+{
+    net_run(main_gone_with_given);
+}
+
 TEST(closed_before)
 {
     ck_assert_int_eq(weft_run(main_never, NULL, 0, NULL), 0);
@@ -574,5 +604,5 @@ TEST(a_server_keeps_its_own)
 
 TEST_MAIN("api.stream_move", 60, bytes_flow_meanwhile, what_was_queued_is_sent,
           what_was_given_is_sent, part_of_a_buffer_is_sent, the_end_goes_along, an_error_goes_along,
-          refused, used_by_another_meanwhile, closed_meanwhile, closed_before,
-          a_server_keeps_its_own)
+          refused, used_by_another_meanwhile, closed_meanwhile, closed_meanwhile_with_given,
+          closed_before, a_server_keeps_its_own)
