@@ -6,6 +6,7 @@ UNNOTICED are those that no test notices yet, tests to be written; they are left
 WATCHERS = {
     "src/coro/stack.c": "unit/coro/stack",
     "src/io/accept.c": "fd_forgotten net_accept unit/io/accept unit/io/accept_full",
+    "src/io/block.c": "file_object sim/file_object",
     "src/io/buffers.c": "stream_calls unit/io/stream_pool stream_echo",
     "src/io/close.c": "fd_forgotten net_cancel unit/io/fd net_edges sim/refusals",
     "src/io/endpoint.c": "endpoint sim/net_datagram sim/refusals",
@@ -13,6 +14,11 @@ WATCHERS = {
     "src/io/fd_verify.c": "@asan unit/io/fd api/misuse_io",
     "src/io/file_advice.c": "file_advice",
     "src/io/file.c": "fd_forgotten file file_names file_cancel misuse_file",
+    "src/io/file_ahead.c": "file_object sim/file_object",
+    "src/io/file_direct.c": "file_object sim/file_object",
+    "src/io/file_object.c": "file_object sim/file_object",
+    "src/io/file_read.c": "file_object sim/file_object",
+    "src/io/file_watch.c": "watch sim/watch",
     "src/io/io.c": "reader sim/start",
     "src/io/message.c": "fd_forgotten message misuse_io sim/net_datagram",
     "src/io/poll.c": "fd_forgotten poll misuse_io",
@@ -82,8 +88,12 @@ WATCHERS = {
 }
 EXACTLY = {}
 UNNOTICED = frozenset("""
+    io/block.c:create:no-free
     io/endpoint.c:create:no-free
     io/fd_verify.c:weft__fd_verify:no-fd_forget
+    io/file_ahead.c:ask:no-fd_use_end
+    io/file_object.c:close_now:no-fd_close_end
+    io/file_object.c:look_at:no-fd_forget
     io/poll.c:weft_poll:no-fd_forget
     io/process.c:weft_process_close:no-process_free
     io/process_start.c:open_end:no-host_close
