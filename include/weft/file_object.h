@@ -22,7 +22,8 @@
  * call. Writes go through at once; reading sees what was written through the object. What others
  * change, or was changed through its descriptor, shows where it has not been read ahead yet:
  * weft_file_discard has it read anew.
- * * With O_DIRECT memory, sizes and offsets may be any all the same: what does not lie as the
+ *
+ * With O_DIRECT memory, sizes and offsets may be any all the same: what does not lie as the
  * device takes it is copied through a block, and a part of a unit, as at the file's end, is written
  * with O_DIRECT taken away from the open file for as long as that lasts (who shares it sees so).
  *

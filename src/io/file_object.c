@@ -58,7 +58,6 @@ static int look_at(struct weft__io *io, int fd)
 
     if (error == 0)
         error = weft__fd_refuse_file(record);
-
     if (error < 0)
         return error;
     if (record->stream)

@@ -72,10 +72,9 @@ static ssize_t read_all(struct weft__task *self, struct weft_file *file, char *b
     while (*done < size) {
         int result = weft__admit_again(self, false);
 
-        if (result == 0)
-            result = wait_for_bytes(self, file);
-        else
+        if (result < 0)
             return result;
+        result = wait_for_bytes(self, file);
         if (result <= 0)
             return result < 0 ? result : -ENODATA;
         *done += copy_held(file, buffer + *done, size - *done);
