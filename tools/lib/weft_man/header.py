@@ -6,6 +6,8 @@ comment is about the declarations behind it, up to the next comment.
 import dataclasses
 import re
 
+from weft_tidy.sites import split
+
 COMMENT, BLANK, DIRECTIVE, DECLARATION = "comment", "blank", "directive", "declaration"
 MARKS = re.compile(r"\b(?:WEFT_API|WEFT_NODISCARD|WEFT_SUSPENDS)\b|__attribute__\s*\(\(.*?\)\)\s*")
 PRIVATE = ("weft_no_suspend",)  # a macro's own
@@ -155,18 +157,6 @@ def lines_of(comment):
 
 def bare(text):
     return re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
-
-
-def split(parameters):
-    """At the commas that stand in no parentheses."""
-    depth, parts = 0, [""]
-    for letter in parameters:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part.strip() for part in parts]
 
 
 def function(text):
