@@ -207,6 +207,14 @@ void json_real(struct json *json, const char *name, double value)
     fprintf(json->out, "%.6g", value);
 }
 
+void json_series(struct json *json, const char *name, const double *values, uint64_t count)
+{
+    json_open(json, name, '[');
+    for (uint64_t i = 0; i < count; i++)
+        json_real(json, NULL, values[i]);
+    json_close(json, ']');
+}
+
 void json_text(struct json *json, const char *name, const char *value)
 {
     json_name(json, name);

@@ -70,6 +70,7 @@ void json_open(struct json *json, const char *name, char bracket);
 void json_close(struct json *json, char bracket);
 void json_count(struct json *json, const char *name, uint64_t value);
 void json_real(struct json *json, const char *name, double value);
+void json_series(struct json *json, const char *name, const double *values, uint64_t count);
 void json_text(struct json *json, const char *name, const char *value);
 
 #endif

@@ -159,14 +159,6 @@ static int measure_all(void *arg)
     return error;
 }
 
-static void print_series(struct json *json, const char *name, const double *values)
-{
-    json_open(json, name, '[');
-    for (uint64_t i = 0; i < plan.rounds; i++)
-        json_real(json, NULL, values[i]);
-    json_close(json, ']');
-}
-
 static void report(void)
 {
     struct json json = {.out = stdout};
@@ -177,9 +169,9 @@ static void report(void)
     json_open(&json, "contenders", '{');
     for (unsigned i = 0; i < CONTENDERS; i++) {
         json_open(&json, contenders[i].name, '{');
-        print_series(&json, "cpu_us", contenders[i].cpu_us);
-        print_series(&json, "self_us", contenders[i].self_us);
-        print_series(&json, "elapsed_us", contenders[i].elapsed_us);
+        json_series(&json, "cpu_us", contenders[i].cpu_us, plan.rounds);
+        json_series(&json, "self_us", contenders[i].self_us, plan.rounds);
+        json_series(&json, "elapsed_us", contenders[i].elapsed_us, plan.rounds);
         json_close(&json, '}');
     }
     json_close(&json, '}');
