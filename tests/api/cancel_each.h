@@ -34,6 +34,10 @@ struct table {
     enum when { BEFORE, IN_FLIGHT, COMPLETED, FROM_ELSEWHERE } when;
 };
 
+static void nothing(void)
+{
+}
+
 static int waits(void *arg)
 {
     const struct kind *kind = *(const struct kind **)arg;
@@ -151,5 +155,28 @@ static void run_table(const struct kind *all, int count, int object_kinds, enum 
         is(weft_run(each_main, &table, 0, &opt), 0);
     }
 }
+
+/* The four cases of a file: its table, and how many kinds of objects there are to try it with. */
+#define AT_EACH_MOMENT(kinds, object_kinds)                                                        \
+    static void run_each(enum when when)                                                           \
+    {                                                                                              \
+        run_table(kinds, sizeof kinds / sizeof kinds[0], object_kinds, when);                      \
+    }                                                                                              \
+    TEST(before)                                                                                   \
+    {                                                                                              \
+        run_each(BEFORE);                                                                          \
+    }                                                                                              \
+    TEST(in_flight)                                                                                \
+    {                                                                                              \
+        run_each(IN_FLIGHT);                                                                       \
+    }                                                                                              \
+    TEST(completed_and_not_seen)                                                                   \
+    {                                                                                              \
+        run_each(COMPLETED);                                                                       \
+    }                                                                                              \
+    TEST(from_another_core)                                                                        \
+    {                                                                                              \
+        run_each(FROM_ELSEWHERE);                                                                  \
+    }
 
 #endif

@@ -25,10 +25,6 @@ static weft_task target;
 static int released;
 static bool target_ended;
 
-static void nothing(void)
-{
-}
-
 /* -- time ------------------------------------------------------------------------------------ */
 
 static int wait_sleep(void)
@@ -585,28 +581,6 @@ static const struct kind kinds[] = {
     {"to_thread", up_thread, wait_thread, complete_thread, nothing, 3, LATE | RUNS},
 };
 /* clang-format on */
-enum { KINDS = sizeof kinds / sizeof kinds[0] };
-
-static void run_each(enum when when)
-{
-    run_table(kinds, KINDS, 2, when);
-}
-
-TEST(before)
-{
-    run_each(BEFORE);
-}
-TEST(in_flight)
-{
-    run_each(IN_FLIGHT);
-}
-TEST(completed_and_not_seen)
-{
-    run_each(COMPLETED);
-}
-TEST(from_another_core)
-{
-    run_each(FROM_ELSEWHERE);
-}
+AT_EACH_MOMENT(kinds, 2)
 
 TEST_MAIN("cancel_each", 60, before, in_flight, completed_and_not_seen, from_another_core)

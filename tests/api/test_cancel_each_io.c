@@ -276,9 +276,6 @@ static int wait_select_signals(void)
 {
     return wait_select(weft_case_signals(the_signals, NULL));
 }
-static void nothing(void)
-{
-}
 
 /* -- the table -------------------------------------------------------------------------------- */
 
@@ -329,28 +326,6 @@ static const struct kind kinds[] = {
      end_signals, SIGUSR1, LATE},
 };
 /* clang-format on */
-enum { KINDS = sizeof kinds / sizeof kinds[0] };
-
-static void run_each(enum when when)
-{
-    run_table(kinds, KINDS, 1, when);
-}
-
-TEST(before)
-{
-    run_each(BEFORE);
-}
-TEST(in_flight)
-{
-    run_each(IN_FLIGHT);
-}
-TEST(completed_and_not_seen)
-{
-    run_each(COMPLETED);
-}
-TEST(from_another_core)
-{
-    run_each(FROM_ELSEWHERE);
-}
+AT_EACH_MOMENT(kinds, 1)
 
 TEST_MAIN("cancel_each_io", 60, before, in_flight, completed_and_not_seen, from_another_core)

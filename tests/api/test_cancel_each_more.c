@@ -62,9 +62,6 @@ static void complete_futex(void)
     while (weft_futex_wake(&word, 1, FUTEX_PRIVATE_FLAG) == 0)
         is(weft_sleep(100000), 0);
 }
-static void nothing(void)
-{
-}
 
 /* -- servers ----------------------------------------------------------------------------------- */
 
@@ -142,26 +139,6 @@ static const struct kind kinds[] = {
     {"take_over", up_channel, wait_take_over, complete_take_over, end_channel, 0, LATE},
 };
 
-static void run_each(enum when when)
-{
-    run_table(kinds, sizeof kinds / sizeof kinds[0], 1, when);
-}
-
-TEST(before)
-{
-    run_each(BEFORE);
-}
-TEST(in_flight)
-{
-    run_each(IN_FLIGHT);
-}
-TEST(completed_and_not_seen)
-{
-    run_each(COMPLETED);
-}
-TEST(from_another_core)
-{
-    run_each(FROM_ELSEWHERE);
-}
+AT_EACH_MOMENT(kinds, 1)
 
 TEST_MAIN("cancel_each_more", 60, before, in_flight, completed_and_not_seen, from_another_core)
