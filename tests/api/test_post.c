@@ -208,6 +208,53 @@ static void *raises(void *arg)
     }
     return NULL;
 }
+static weft_task asleep;
+static void add_and_end(void *arg)
+{
+    add(arg);
+    if (atomic_load(&ran) == 50)
+        (void)weft_cancel(asleep);
+}
+static struct weft_post_slot last_slot = WEFT_POST_SLOT_INIT(add_and_end, NULL);
+static void on_signal_in_a_sleep(int number)
+{
+    (void)number;
+    (void)weft_post_signal(inbox, &last_slot);
+}
+/* One after the other: each finds the reactor on its way to sleep, or asleep. */
+static void *disturbs(void *arg)
+{
+    for (int i = 0; i < 50; i++) {
+        struct timespec pause = {.tv_nsec = 20000 * (i % 10)};
+        (void)nanosleep(&pause, NULL);
+        pthread_kill(*(pthread_t *)arg, SIGUSR1);
+        while (atomic_load(&ran) == i)
+            (void)nanosleep(&(struct timespec){.tv_nsec = 10000}, NULL);
+    }
+    return NULL;
+}
+static int sleeping_main(void *arg)
+{
+    pthread_t thread, self = pthread_self();
+
+    (void)arg;
+    inbox = weft_inbox_here();
+    asleep = weft_current_task();
+    signal(SIGUSR1, on_signal_in_a_sleep);
+    start(&thread, disturbs, &self);
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(atomic_load(&ran), 50);
+    ck_assert_int_eq(weft_uncancel(), 0);
+    weft_inbox_put(inbox);
+    return 0;
+}
+/* Would catch a handler that runs when the reactor next has something else to do, or never. */
+TEST(a_signal_in_a_sleep)
+{
+    ck_assert_int_eq(run(sleeping_main), 0);
+}
+
 static int slots_main(void *arg)
 {
     pthread_t thread;
@@ -440,5 +487,5 @@ TEST(drop_functions_that_post)
 }
 
 TEST_MAIN("api.post", 60, after_the_end, from_other_threads, from_the_reactor_itself,
-          slots_and_signals, soft_limit, cancelling_from_another_thread,
+          slots_and_signals, a_signal_in_a_sleep, soft_limit, cancelling_from_another_thread,
           stopping_from_another_thread, stop_while_64_threads_post, drop_functions_that_post)

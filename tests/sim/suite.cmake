@@ -14,6 +14,7 @@ set(skip_loop
     in_an_epoll_loop)    # there is none in a simulated world
 set(skip_post
     slots_and_signals    # sends real signals to a real thread
+    a_signal_in_a_sleep  # likewise
     soft_limit)          # main spins and never comes to a call of the boundary
 set(skip_process_options # looks by real programs at what they are given
     shell found_along_the_path descriptors signals_as_before blocked_before ignored_before directory limits groups
