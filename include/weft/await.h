@@ -236,9 +236,9 @@ static inline int64_t weft_timeout_clamp_(int64_t deadline)
    weft_tasks_each (weft/stats.h). */
 WEFT_API int weft_all_tasks(weft_task *tasks, uint32_t count_max);
 
-/* The name of a task of this reactor; NULL when there is no such task. It can be set; the text must
-   outlive the task. Returns 0; -ESTALE; -EXDEV; -EINVAL no name; -EPERM. */
+/* The name of a task of this reactor; NULL when there is no such task. */
 WEFT_API const char *weft_task_name(weft_task task);
+/* Sets it; the text must outlive the task. Returns 0; -ESTALE; -EXDEV; -EINVAL no name; -EPERM. */
 WEFT_API int weft_task_set_name(weft_task task, const char *name);
 
 WEFT_END_DECLS

@@ -359,6 +359,10 @@ WEFT_AT_(int, weft_fsetxattr, (fd, name, value, size, flags), int fd, const char
     const void *value, size_t size, int flags)
 #define weft_fsetxattr(...) weft_fsetxattr_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_AT_(ssize_t, weft_copy_file_range, (fd_in, off_in, fd_out, off_out, size, flags), int fd_in,
+    off_t *off_in, int fd_out, off_t *off_out, size_t size, unsigned flags)
+#define weft_copy_file_range(...) weft_copy_file_range_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_AT_(ssize_t, weft_getdents64, (fd, buffer, size), int fd, void *buffer, size_t size)
 #define weft_getdents64(...) weft_getdents64_at_(WEFT_HERE_, __VA_ARGS__)
 
@@ -414,6 +418,12 @@ WEFT_AT_(ssize_t, weft_file_pread, (file, buffer, size, offset), weft_file *file
 WEFT_AT_(ssize_t, weft_file_pwrite, (file, buffer, size, offset, done), weft_file *file,
     const void *buffer, size_t size, off_t offset, size_t *done)
 #define weft_file_pwrite(...) weft_file_pwrite_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_NODISCARD WEFT_AT_(int, weft_file_memory_take, (size, memory), size_t size, void **memory)
+#define weft_file_memory_take(...) weft_file_memory_take_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_file_memory_put, (memory), void *memory)
+#define weft_file_memory_put(...) weft_file_memory_put_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_file_close, (file), weft_file *file)
 #define weft_file_close(...) weft_file_close_at_(WEFT_HERE_, __VA_ARGS__)
@@ -679,6 +689,15 @@ WEFT_AT_(ssize_t, weft_send_all_until, (fd, buffer, size, done, deadline), int f
     const void *buffer, size_t size, size_t *done, int64_t deadline)
 #define weft_send_all_until(...) weft_send_all_until_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_AT_(ssize_t, weft_send_give, (fd, memory, size, done, release, arg), int fd,
+    const void *memory, size_t size, size_t *done, weft_release_fn release, void *arg)
+#define weft_send_give(...) weft_send_give_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_send_give_until, (fd, memory, size, done, release, arg, deadline), int fd,
+    const void *memory, size_t size, size_t *done, weft_release_fn release, void *arg,
+    int64_t deadline)
+#define weft_send_give_until(...) weft_send_give_until_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_AT_(int, weft_shutdown, (fd, how), int fd, int how)
 #define weft_shutdown(...) weft_shutdown_at_(WEFT_HERE_, __VA_ARGS__)
 
@@ -719,6 +738,24 @@ WEFT_AT_(int, weft_remove_reader, (fd), int fd)
 
 WEFT_AT_(int, weft_remove_writer, (fd), int fd)
 #define weft_remove_writer(...) weft_remove_writer_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_socket_nowait, (domain, type, protocol), int domain, int type, int protocol)
+#define weft_socket_nowait(...) weft_socket_nowait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_connect_nowait, (fd, address, length), int fd, const struct sockaddr *address,
+    socklen_t length)
+#define weft_connect_nowait(...) weft_connect_nowait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_recvfrom_nowait, (fd, buffer, size, flags, address, length), int fd,
+    void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length)
+#define weft_recvfrom_nowait(...) weft_recvfrom_nowait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_sendto_nowait, (fd, buffer, size, flags, address, length), int fd,
+    const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t length)
+#define weft_sendto_nowait(...) weft_sendto_nowait_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_close_nowait, (fd), int fd)
+#define weft_close_nowait(...) weft_close_nowait_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_post, (inbox, fn, arg, drop), weft_inbox *inbox, void (*fn)(void *), void *arg,
     void (*drop)(void *))
@@ -941,6 +978,12 @@ WEFT_AT_(int, weft_case_process_, (arg), void *arg)
 WEFT_AT_(int, weft_case_signals_, (arg), void *arg)
 #define weft_case_signals_(...) weft_case_signals__at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_AT_(int, weft_case_watch_, (arg), void *arg)
+#define weft_case_watch_(...) weft_case_watch__at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(int, weft_case_file_read_, (arg), void *arg)
+#define weft_case_file_read_(...) weft_case_file_read__at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_NODISCARD WEFT_AT_(int, weft_open_connection, (address, opt, stream), const char *address,
     const struct weft_connection_opt *opt, weft_stream **stream)
 #define weft_open_connection(...) weft_open_connection_at_(WEFT_HERE_, __VA_ARGS__)
@@ -1088,6 +1131,11 @@ WEFT_AT_(ssize_t, weft_stream_writev, (stream, vectors, count, done), weft_strea
     const struct iovec *vectors, int count, size_t *done)
 #define weft_stream_writev(...) weft_stream_writev_at_(WEFT_HERE_, __VA_ARGS__)
 
+WEFT_AT_(ssize_t, weft_stream_write_give, (stream, memory, size, done, release, arg),
+    weft_stream *stream, const void *memory, size_t size, size_t *done, weft_release_fn release,
+    void *arg)
+#define weft_stream_write_give(...) weft_stream_write_give_at_(WEFT_HERE_, __VA_ARGS__)
+
 WEFT_AT_(ssize_t, weft_stream_write_nowait, (stream, buffer, size), weft_stream *stream,
     const void *buffer, size_t size)
 #define weft_stream_write_nowait(...) weft_stream_write_nowait_at_(WEFT_HERE_, __VA_ARGS__)
@@ -1102,6 +1150,10 @@ WEFT_AT_(int, weft_stream_set_write_limits, (stream, high, low), weft_stream *st
 WEFT_AT_(ssize_t, weft_stream_give, (to, from, size), weft_stream *to, weft_stream *from,
     size_t size)
 #define weft_stream_give(...) weft_stream_give_at_(WEFT_HERE_, __VA_ARGS__)
+
+WEFT_AT_(ssize_t, weft_stream_splice, (to, from, size, flags), weft_stream *to, weft_stream *from,
+    size_t size, int flags)
+#define weft_stream_splice(...) weft_stream_splice_at_(WEFT_HERE_, __VA_ARGS__)
 
 WEFT_AT_(int, weft_stream_drain, (stream), weft_stream *stream)
 #define weft_stream_drain(...) weft_stream_drain_at_(WEFT_HERE_, __VA_ARGS__)

@@ -103,17 +103,38 @@ WEFT_API int weft_linkat(int dirfd, const char *path, int new_dirfd, const char 
  * how long the value is; or of the value, 64 KiB at most. flags: XATTR_CREATE (it must not be there
  * yet), XATTR_REPLACE (it must), of <sys/xattr.h>.
  *
- * Getting returns the value's length, setting 0; -ENODATA none of that name; -EEXIST; -ERANGE the
- * memory is too small, or the name is empty or longer than 255 bytes; -EOPNOTSUPP the file system
- * has no such names; -EPERM they are not for such a file; -E2BIG, -ENOSPC, -EDQUOT.
+ * Getting returns the value's length, setting 0; -ENODATA none of that name; -ERANGE the memory is
+ * too small, or the name is empty or longer than 255 bytes; -EOPNOTSUPP the file system has no such
+ * names.
  */
 WEFT_API ssize_t weft_getxattr(const char *path, const char *name, void *value,
                                size_t size) WEFT_SUSPENDS;
 WEFT_API ssize_t weft_fgetxattr(int fd, const char *name, void *value, size_t size) WEFT_SUSPENDS;
+/* Setting may also answer: -EEXIST (XATTR_CREATE); -EPERM they are not for such a file; -E2BIG;
+   -ENOSPC, -EDQUOT no room for it. -ENODATA is of XATTR_REPLACE. */
 WEFT_API int weft_setxattr(const char *path, const char *name, const void *value, size_t size,
                            int flags) WEFT_SUSPENDS;
 WEFT_API int weft_fsetxattr(int fd, const char *name, const void *value, size_t size,
                             int flags) WEFT_SUSPENDS;
+
+/*
+ * copy_file_range(2): `size` bytes of one file into another, by the file system, which may share
+ * them instead of copying. off_in and off_out: where to read and to write, moved on by what was
+ * copied; or NULL: at the descriptor's own position, which is moved on, and which one reader and
+ * one writer have at a time (-EBUSY). flags: 0. Goes on until all was copied or fd_in ends, as
+ * weft_sendfile does, a piece of 1 MiB after the other; no kernel has a request for this, so a
+ * worker thread makes the calls. Within one file: up to its end as it was when the call began.
+ *
+ * Returns how many bytes: fewer than asked at the end of the file, or when there was trouble or a
+ * cancellation after some, which shows in the next call; 0 at the end (and of files such as those
+ * of /proc, which have no size). A cancellation is met between two pieces: the one under way is
+ * waited for, and counted. -EBADF one is not open for it, or fd_out with O_APPEND; -EINVAL no file,
+ * or parts of one file that overlap; -EISDIR a directory; -EXDEV, -EOPNOTSUPP, -ENOSYS not between
+ * these two: through a pipe, then (docs/concepts/splice.md); -EFBIG the file would be longer than
+ * one may be; -ENOSPC, -EDQUOT, -EIO.
+ */
+WEFT_API ssize_t weft_copy_file_range(int fd_in, off_t *off_in, int fd_out, off_t *off_out,
+                                      size_t size, unsigned flags) WEFT_SUSPENDS;
 
 /*
  * getdents64(2): entries of the directory, from its position on, as struct dirent64 (<dirent.h>,

@@ -145,6 +145,24 @@ WEFT_API ssize_t weft_file_pread(weft_file *file, void *buffer, size_t size,
 WEFT_API ssize_t weft_file_pwrite(weft_file *file, const void *buffer, size_t size, off_t offset,
                                   size_t *done) WEFT_SUSPENDS;
 
+/* -- memory --------------------------------------------------------------------------------- */
+
+/*
+ * Takes `size` bytes of memory that file objects read into, and write from, at the least cost: on a
+ * boundary of 4 KiB, as O_DIRECT has it, and of a pool that the kernel has found and keeps in place
+ * beforehand. What it does not keep so, for want of room (16 MiB a reactor, a MiB a piece) or
+ * because it may not (RLIMIT_MEMLOCK), is memory like any. Its content is undefined. It is the
+ * reactor's: what is not put back is gone when the run ends; for files of other reactors it is
+ * memory like any. Never suspends. Returns 0 and *memory; -EINVAL no size; -ENOMEM.
+ */
+WEFT_API WEFT_NODISCARD int weft_file_memory_take(size_t size, void **memory);
+
+/* Puts it back, with nothing in flight that uses it. NULL is allowed and does nothing. Never
+   suspends. Returns 0; -EINVAL it was not taken on this reactor, or is back already. */
+WEFT_API int weft_file_memory_put(void *memory);
+
+/* -- the end -------------------------------------------------------------------------------- */
+
 /* Ends what is in flight, waits for that, closes the descriptor, frees the file; a view ends.
    Always finishes. NULL is allowed and does nothing. Syncs nothing: for that, weft_fsync.
    Returns 0, or what close(2) said; -EBADF the descriptor was closed already; -EALREADY another

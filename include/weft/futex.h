@@ -23,7 +23,8 @@ WEFT_BEGIN_DECLS
  *
  * Returns 0: woken, or for no reason: look at the word again. A wake-up that came is told though
  * the call was cancelled meanwhile. -EAGAIN the word is not `value`; -EINVAL not aligned, or flags
- * that it does not know; -EFAULT; -ENOMEM; -ECANCELED; -EPERM outside a task.
+ * that it does not know; -EFAULT; -ENOMEM, also for want of a thread, which each wait takes
+ * before Linux 6.7, 1024 at most; -ECANCELED; -EPERM outside a task.
  */
 WEFT_API int weft_futex_wait(const void *word, uint32_t value, int flags) WEFT_SUSPENDS;
 WEFT_API int weft_futex_wait_until(const void *word, uint32_t value, int flags,

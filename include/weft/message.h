@@ -36,13 +36,17 @@ WEFT_API int weft_getsockname(int fd, struct sockaddr *address, socklen_t *lengt
 WEFT_API int weft_getpeername(int fd, struct sockaddr *address, socklen_t *length);
 
 /*
- * sendto(2) and sendmsg(2), with MSG_NOSIGNAL. address NULL: where the socket is connected to.
+ * sendto(2), with MSG_NOSIGNAL. address NULL: where the socket is connected to.
  * Returns the count; -EMSGSIZE more than a message can be; -EDESTADDRREQ, -ENOTCONN nowhere to send
- * it; -ECONNREFUSED, -ENETUNREACH, ...; -ETOOMANYREFS; -EBADF a descriptor that is to be passed is
- * none. What `message` points at is borrowed, and not changed.
+ * it; -ECONNREFUSED, -ENETUNREACH, ...
  */
 WEFT_API ssize_t weft_sendto(int fd, const void *buffer, size_t size, int flags,
                              const struct sockaddr *address, socklen_t length) WEFT_SUSPENDS;
+/*
+ * sendmsg(2), with MSG_NOSIGNAL. What `message` points at is borrowed, and not changed.
+ * Returns as weft_sendto; -EBADF a descriptor that is to be passed is none; -ETOOMANYREFS more of
+ * this user's are on their way than a process may have open.
+ */
 WEFT_API ssize_t weft_sendmsg(int fd, const struct msghdr *message, int flags) WEFT_SUSPENDS;
 
 /*
@@ -92,8 +96,9 @@ WEFT_API ssize_t weft_send_fds(int fd, const void *buffer, size_t size, const in
  * The next bytes, up to `size`, and the descriptors that came with them, for which there is room in
  * fds[*count]; *count is set to how many there are. All or none: with either of the errors here
  * those that came are closed, *count is 0, and the bytes are gone. -EMFILE the process may have no
- * more descriptors; -EMSGSIZE more came than there is room for. What SO_PASSPIDFD brings besides is
- * closed: weft_recvmsg hands it out.
+ * more descriptors; -EMSGSIZE more came than there is room for. What options of the socket bring
+ * besides (SO_PASSCRED, SO_PASSSEC, SO_TIMESTAMP, ...) takes no room from them and is dropped, what
+ * SO_PASSPIDFD does closed: weft_recvmsg hands it out.
  * Returns the count of bytes; 0 at the end; as weft_recvmsg.
  */
 WEFT_API ssize_t weft_recv_fds(int fd, void *buffer, size_t size, int *fds,

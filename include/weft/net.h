@@ -50,7 +50,7 @@ struct weft_socket_opt {
     uint32_t keepalive_count;      /* TCP_KEEPCNT, probes without an answer, at most 127 */
     uint32_t fast_open;            /* TCP_FASTOPEN, of a listener: so many connections may bring
                                       bytes before they are known to be there (RFC 7413) */
-    const char **refused;
+    const char **refused;          /* receives the name of the option that was refused; see above */
     bool join_datagrams; /* UDP_GRO: datagrams of one sender and one size may come as one message;
                             weft_recv_segments tells how long each was */
 };
@@ -126,7 +126,8 @@ WEFT_API int weft_connect_tcp(const char *address, const struct weft_socket_opt 
 /*
  * recv(2): suspends until some bytes are there; 0 is the end of the stream. flags: MSG_PEEK,
  * MSG_WAITALL, MSG_OOB, MSG_TRUNC, WEFT_IDLE. With MSG_DONTWAIT -EAGAIN instead of waiting.
- * Returns the count if any byte moved, even when cancelled meanwhile; -ECONNRESET, -ETIMEDOUT, ...
+ * Returns the count if any byte moved, even when cancelled meanwhile; -ECONNRESET, -ETIMEDOUT, ...;
+ * -ENOTSOCK, of a pipe perhaps only when something is there to read (weft_read is for those).
  * The _until form answers -ETIMEDOUT once `deadline` has passed and leaves nothing pending.
  */
 WEFT_API ssize_t weft_recv(int fd, void *buffer, size_t size, int flags) WEFT_SUSPENDS;
@@ -153,6 +154,34 @@ WEFT_API ssize_t weft_send_all(int fd, const void *buffer, size_t size, size_t *
 WEFT_API ssize_t weft_send_all_until(int fd, const void *buffer, size_t size, size_t *done,
                                      int64_t deadline) WEFT_SUSPENDS;
 
+/*
+ * Sends all of `memory`, `size` bytes, which is given away: it must not change, nor be freed, until
+ * `release` is called with `arg`, once, whatever became of the call: before it returns, or later,
+ * on the loop of the reactor (where it may not suspend). When the bytes are enough
+ * (weft_run_opt.zero_copy_min) and the way to the peer allows it, the kernel sends them from where
+ * they lie, and the memory is released when it has let go of it: when the peer has acknowledged the
+ * last byte, or the connection has ended. Else they are copied, and it is released with the call.
+ *
+ * The call waits as weft_send_all does, and no longer: a result says that the kernel has taken the
+ * bytes, not that it has done with the memory. Cancelling, a deadline and closing do not hasten the
+ * release. A connection that is closed before is kept, as one descriptor, for 60 s at the most; the
+ * kernel then gives it up as any that is closed, some minutes after its peer took the last byte. It
+ * is shut down when it is closed so, for other descriptors of it, too: who has one by dup(2) or by
+ * fork(2) closes the first of them after the release. One that its reactor has passed to another
+ * process, in a message or at its start, is closed and nothing else; so long as it was that
+ * reactor's by then, that is, some call of weft's had used it there.
+ * A reactor that stops waits for the release; connections that are kept are reset after 1 s of
+ * that. What is not released then (the descriptor is still open, or was passed) is as a task
+ * that holds: it is never released, and the run says -ETIMEDOUT.
+ * Returns as weft_send_all; -EINVAL also when `release` is NULL, which is then not called.
+ */
+typedef void (*weft_release_fn)(void *arg);
+WEFT_API ssize_t weft_send_give(int fd, const void *memory, size_t size, size_t *done,
+                                weft_release_fn release, void *arg) WEFT_SUSPENDS;
+WEFT_API ssize_t weft_send_give_until(int fd, const void *memory, size_t size, size_t *done,
+                                      weft_release_fn release, void *arg,
+                                      int64_t deadline) WEFT_SUSPENDS;
+
 /* shutdown(2). Returns 0, -ENOTCONN, -EINVAL. */
 WEFT_API int weft_shutdown(int fd, int how) WEFT_SUSPENDS;
 
@@ -160,7 +189,7 @@ WEFT_API int weft_shutdown(int fd, int how) WEFT_SUSPENDS;
  * Cancels what is in flight on the descriptor, waits for its end, and closes. Always finishes and
  * is never cancelled; tasks that waited on it get -ECANCELED. Works on any descriptor. Returns 0;
  * -EBADF; -EXDEV another reactor owns it; -EALREADY another task is closing it; -EBUSY a stream
- * or a file object owns it.
+ * or a file object owns it; -EIO, -EINTR, -ENOSPC, -EDQUOT of its last bytes: it is closed.
  */
 WEFT_API int weft_close(int fd) WEFT_SUSPENDS;
 

@@ -24,6 +24,7 @@
 #define WEFT_POLL_H
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <weft/base.h>
 
 WEFT_BEGIN_DECLS
@@ -64,6 +65,37 @@ WEFT_API WEFT_NODISCARD int weft_add_writer(int fd, weft_ready_fn *fn, void *arg
  */
 WEFT_API int weft_remove_reader(int fd);
 WEFT_API int weft_remove_writer(int fd);
+
+/*
+ * Calls that answer at once, for who is told by those above, also in callbacks: none of them
+ * suspends. A descriptor of weft's that is to be read and written so, on either kernel.
+ *
+ * weft_socket_nowait is weft_socket, with SOCK_NONBLOCK. weft_connect_nowait begins, on such a
+ * socket: 0 when it is connected already, -EINPROGRESS: it is, or has failed, when it is ready to
+ * be written, and the next send or receive says why. The others are recvfrom(2) and sendto(2) with
+ * MSG_DONTWAIT and MSG_NOSIGNAL; address, length: as there, NULL allowed. flags: MSG_PEEK,
+ * MSG_TRUNC; MSG_MORE.
+ *
+ * They return what the call does, or a negative errno: -EAGAIN not now; -EBUSY another call, or a
+ * stream, has that side; -EINVAL flags not said here, or a connect of a socket that would wait;
+ * -ENOTSOCK, -ECONNREFUSED, -EPIPE, -ENOBUFS, -EMFILE, ...
+ */
+WEFT_API int weft_socket_nowait(int domain, int type, int protocol);
+WEFT_API int weft_connect_nowait(int fd, const struct sockaddr *address, socklen_t length);
+WEFT_API ssize_t weft_recvfrom_nowait(int fd, void *buffer, size_t size, int flags,
+                                      struct sockaddr *address, socklen_t *length);
+WEFT_API ssize_t weft_sendto_nowait(int fd, const void *buffer, size_t size, int flags,
+                                    const struct sockaddr *address, socklen_t length);
+
+/*
+ * weft_close for who cannot wait, in a callback or in a task: removes readers and writers, and
+ * closes the descriptor now, or as soon as what they had asked the kernel for has ended. Until then
+ * the number is nobody's, and is given to nobody. Unlike weft_close it ends no other call.
+ *
+ * Returns 0; -EBUSY a call, a stream, a file object or weft_accept uses it; -EALREADY it is being
+ * closed.
+ */
+WEFT_API int weft_close_nowait(int fd);
 
 WEFT_END_DECLS
 

@@ -86,8 +86,13 @@ struct weft_process_status {
  * ignored then, though the runtime may have taken it since, and what the program itself ignores
  * (but for SIGPIPE), unless it has set it to its default since.
  *
- * Suspends until the program runs, on a worker of the pool: looking for the file may wait for a
- * disk. That is not interrupted; a cancellation meanwhile is seen at the next call.
+ * Its environment, where the options give none, is ours as it is at the call, though other tasks
+ * change it meanwhile. The strings themselves are read until the call returns: those that setenv(3)
+ * made the C library keeps, those of putenv(3), and all that the options give, stay as they are
+ * until then. A thread that changes the environment during the call is as ever: a mistake.
+ *
+ * Suspends until the program runs: looking for the file may wait for a disk, and other tasks run
+ * meanwhile. That is not interrupted; a cancellation meanwhile is seen at the next call.
  *
  * Returns 0 and *process, which weft_process_close must be called for; -ENOENT, -EACCES, -ENOEXEC
  * and what else execve(2) answers; -ENOTDIR, ... of the directory; -EAGAIN, -ENOMEM no process to
@@ -107,12 +112,13 @@ WEFT_API WEFT_NODISCARD int weft_create_subprocess_shell(const char *command,
 WEFT_API int weft_process_pid(const weft_process *process);
 
 /* Our ends of its pipes; NULL where there is none, or it was closed. They are the process's: closed
-   by weft_process_close, or earlier by weft_process_close_stdin and its kin. Of a pty all three are
+   by weft_process_close, or earlier by weft_stream_close, _abort or weft_process_close_stdin, and
+   freed by weft_process_close alone; so one that was closed answers -EBADF. Of a pty all three are
    one stream. A stream to write to ends, for the process, when it is closed or shut down. */
 WEFT_API weft_stream *weft_process_stdin(const weft_process *process);
 WEFT_API weft_stream *weft_process_stdout(const weft_process *process);
 WEFT_API weft_stream *weft_process_stderr(const weft_process *process);
-/* Closes it now: the end of its input. As weft_stream_close; 0 when there is none. */
+/* weft_stream_close of weft_process_stdin: the end of its input. 0 when there is none. */
 WEFT_API int weft_process_close_stdin(weft_process *process) WEFT_SUSPENDS;
 
 /*
@@ -129,13 +135,14 @@ WEFT_API int weft_process_wait(weft_process *process,
 /* weft_process_wait without waiting. Returns 1 it has ended; 0 it runs; -ECHILD. */
 WEFT_API int weft_process_poll(const weft_process *process, struct weft_process_status *status);
 
-/* A signal to the process; _terminate: SIGTERM; _kill: SIGKILL; _signal_group: to all of the group
-   that it was started in. 0; -ESRCH it has ended, or, of the group, it has left one that it does
-   not lead; -EINVAL no such signal; -EPERM it has another user's rights; -ENOTSUP the group is
-   ours. */
+/* A signal to the process; _terminate: SIGTERM; _kill: SIGKILL. 0; -ESRCH it has ended; -EINVAL no
+   such signal; -EPERM it has another user's rights. */
 WEFT_API int weft_process_send_signal(weft_process *process, int number);
 WEFT_API int weft_process_terminate(weft_process *process);
 WEFT_API int weft_process_kill(weft_process *process);
+/* A signal to all of the group that it was started in. As weft_process_send_signal; -ESRCH also
+   when it has left a group that it does not lead; -ENOTSUP the group is ours; -EPERM all of them
+   have another user's rights. */
 WEFT_API int weft_process_signal_group(weft_process *process, int number);
 
 /* What a process has written. Zero it, or set the limit, before use. */
@@ -155,7 +162,7 @@ struct weft_process_output {
  * Returns 0, with what came in *output (NULL: thrown away), to be freed by
  * weft_process_output_free, and how it ended in *status (NULL allowed). On an error, too, *output
  * holds what came: -EMSGSIZE more than the limit; -ENOMEM; -ECANCELED; -ECHILD; -EBUSY a task is
- * reading or writing; what reading answers. The process then goes on.
+ * reading or writing; what reading and writing answer. The process then goes on.
  */
 WEFT_API int weft_process_communicate(weft_process *process, const void *input, size_t input_size,
                                       struct weft_process_output *output,

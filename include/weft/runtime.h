@@ -65,7 +65,15 @@ struct weft_run_opt {
        signals of faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP) are refused: -EINVAL. */
     int dump_signal;
     int dump_fd;
+    /* Memory that is given (weft_send_give) is sent from where it lies when it is so many bytes or
+       more; less is copied. 0: from where that costs less on this machine, measured when first
+       needed, once in a process, for some milliseconds. WEFT_ZERO_COPY_MEASURE: the same, measured
+       before the run begins. WEFT_ZERO_COPY_NEVER: all is copied. */
+    uint32_t zero_copy_min;
 };
+
+#define WEFT_ZERO_COPY_NEVER UINT32_MAX
+#define WEFT_ZERO_COPY_MEASURE (UINT32_MAX - 1)
 
 #define WEFT_REACTORS_ALL UINT32_MAX
 #define WEFT_REACTORS_MAX 1024u

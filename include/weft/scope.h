@@ -7,13 +7,13 @@
  *     }                                  // both have ended here
  *
  * A scope is opened and closed by one task, strictly nested, and touched only on that task's
- * reactor. It closes when every child has ended. Falling off the end of WEFT_SCOPE joins; leaving
- * it early by return, goto or break cancels and joins. The error that such an implicit close ends
- * with (a child's failure, or the -ETIMEDOUT of a deadline that cut something inside) becomes the
- * result of the task if that would have been >= 0 and nobody asked weft_scope_error before;
- * -ECANCELED does not. `return v` evaluates v before the join: read what children write after the
- * brace, not in the return. longjmp or an exception across a scope is misuse in C; in C++ use
- * weft::scope at the end of this file.
+ * reactor. It closes when every child has ended. Falling off the end of WEFT_SCOPE joins, and so
+ * does `continue`; leaving it early by return, goto or break cancels and joins. The error that such
+ * an implicit close ends with (a child's failure, or the -ETIMEDOUT of a deadline that cut
+ * something inside) becomes the result of the task if that would have been >= 0 and nobody asked
+ * weft_scope_error before; -ECANCELED does not. `return v` evaluates v before the join: read what
+ * children write after the brace, not in the return. longjmp or an exception across a scope is
+ * misuse in C; in C++ use weft::scope at the end of this file.
  */
 #ifndef WEFT_SCOPE_H
 #define WEFT_SCOPE_H
@@ -44,7 +44,8 @@ struct weft_scope_opt {
 
 /*
  * Opens `scope` inside the calling task; opt may be NULL.
- * Returns 0, -EINVAL (NULL, bad options), -EPERM outside a task. Does not suspend.
+ * Returns 0, -EINVAL (NULL, bad options, the task has it open already), -EPERM outside a task. Does
+ * not suspend.
  */
 WEFT_API WEFT_NODISCARD int weft_scope_open(weft_scope *scope, const struct weft_scope_opt *opt);
 
@@ -112,7 +113,8 @@ WEFT_API void weft_scope_leave_(weft_scope *scope);
 
 /*
  * A region whose code sees no cancellation until the absolute `deadline`, which must be given (0
- * and WEFT_NEVER: -EINVAL). The hard stop of a run ignores it. In C use WEFT_SHIELD.
+ * and WEFT_NEVER: -EINVAL). The hard stop of a run ignores it. In C use WEFT_SHIELD. Closed by
+ * weft_scope_close; returns as weft_scope_open.
  */
 WEFT_API WEFT_NODISCARD int weft_shield_open(weft_scope *scope, int64_t deadline);
 

@@ -28,8 +28,8 @@
  * anybody shuts down is ready, with -ESHUTDOWN; a descriptor that a task of this reactor closes
  * (weft_close) is ready and the select's winner, with -ECANCELED as its result, or -EBADF when the
  * operation had not begun yet; a lock whose holder ends is ready, with -EOWNERDEAD. An event,
- * semaphore or lock has no end: nobody may destroy it; and a stream, a process or a set of signals
- * is closed after the select that waits for it.
+ * semaphore or lock has no end: nobody may destroy it; and a stream, a process, a watch, a file or
+ * a set of signals is closed after the select that waits for it.
  *
  * Tasks and futures are waited for, not owned: a select that ends leaves them as they are.
  * (weft_race, in weft/await.h, owns and cancels what loses.)
@@ -67,7 +67,7 @@ typedef struct weft_case {
     uint8_t kind; /* enum weft_case_kind */
     int fd;       /* of an operation, with its flags */
     int flags;
-    void *object;             /* the queue, event, lock, semaphore, stream, process, signals */
+    void *object;             /* the queue, event, lock, semaphore, stream, process, ... */
     void *item;               /* where an item or bytes go to, or what is put, sent, connected to */
     size_t size;              /* bytes at `item`, of an operation */
     int64_t deadline;         /* WEFT_CASE_UNTIL */
@@ -146,7 +146,8 @@ enum { WEFT_SELECT_FAIR = 1 }; /* beside WEFT_IDLE */
 /*
  * Waits for the first of `count` cases. Writes every `result`: of the winner what the call it
  * stands for returns (a value, 0, or an error such as -ESHUTDOWN); of each other case -ECANCELED,
- * which means that nothing has happened, or what came of it all the same.
+ * which means that nothing has happened, or what came of it all the same; of each, if the call is
+ * refused, -ECANCELED.
  *
  * flags: 0, WEFT_SELECT_FAIR, WEFT_IDLE: a drain ends it, with -ESHUTDOWN. Up to 8 cases need no
  * memory, unless operations or coroutines are begun. Who is cancelled is refused before any case is

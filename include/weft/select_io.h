@@ -1,6 +1,6 @@
 /*
- * weft/select_io.h - operations as cases of a select: bytes, connections, readiness, processes and
- * signals beside queues, events and times.
+ * weft/select_io.h - operations as cases of a select: bytes, connections, readiness, processes,
+ * signals and what happens to files, beside queues, events and times.
  *
  *     weft_case cases[] = {
  *         weft_case_event(&enough),
@@ -24,6 +24,7 @@
 #ifndef WEFT_SELECT_IO_H
 #define WEFT_SELECT_IO_H
 
+#include <weft/file_object.h>
 #include <weft/message.h>
 #include <weft/net.h>
 #include <weft/poll.h>
@@ -31,6 +32,7 @@
 #include <weft/select.h>
 #include <weft/signal.h>
 #include <weft/stream.h>
+#include <weft/watch.h>
 
 WEFT_BEGIN_DECLS
 
@@ -46,6 +48,8 @@ WEFT_API int weft_case_poll_(void *arg) WEFT_SUSPENDS;
 WEFT_API int weft_case_stream_read_(void *arg) WEFT_SUSPENDS;
 WEFT_API int weft_case_process_(void *arg) WEFT_SUSPENDS;
 WEFT_API int weft_case_signals_(void *arg) WEFT_SUSPENDS;
+WEFT_API int weft_case_watch_(void *arg) WEFT_SUSPENDS;
+WEFT_API int weft_case_file_read_(void *arg) WEFT_SUSPENDS;
 
 static inline weft_case weft_case_operation_(weft_task_fn fn, int fd, int flags)
 {
@@ -135,6 +139,24 @@ static inline weft_case weft_case_signals(weft_signals *signals, struct weft_sig
     weft_case made = weft_case_bytes_(weft_case_signals_, -1, signal, 0, 0);
 
     made.object = signals;
+    return made;
+}
+/* weft_watch_next: 0 and *event (NULL allowed); taken, then. */
+static inline weft_case weft_case_watch(weft_watch *watch, struct weft_watch_event *event,
+                                        int flags)
+{
+    weft_case made = weft_case_bytes_(weft_case_watch_, -1, event, 0, flags);
+
+    made.object = watch;
+    return made;
+}
+/* weft_file_read: how many bytes, which the position has moved by, 0 at the end of the file. One
+   that loses leaves the position alone, and what it waited for goes on being read. */
+static inline weft_case weft_case_file_read(weft_file *file, void *buffer, size_t size)
+{
+    weft_case made = weft_case_bytes_(weft_case_file_read_, -1, buffer, size, 0);
+
+    made.object = file;
     return made;
 }
 

@@ -60,8 +60,10 @@ WEFT_API WEFT_NODISCARD int weft_open_unix_connection(const char *path,
 
 typedef struct weft_server weft_server;
 
-/* Runs in a task of its own for each connection. The stream is closed by the server when it
-   returns. Its result: >= 0, or a negative errno, which is counted and has no other effect. */
+/* Runs in a task of its own for each connection. The stream is the server's, which closes it when
+   the handler, and the tasks in its scope, have returned, and frees it. A handler may close or
+   abort it before: it answers -EBADF from then on. Its result: >= 0, or a negative errno, which is
+   counted and has no other effect. */
 typedef int (*weft_connection_fn)(weft_stream *stream, void *arg);
 
 struct weft_server_opt {
@@ -86,9 +88,9 @@ struct weft_server_opt {
 };
 
 /*
- * Listens on `address` (as weft_listen_tcp takes it), or at `path` (as weft_open_unix_connection
- * takes it), and serves: on return connections are accepted, and `arg` is passed to each handler,
- * on whichever reactor it runs. Returns 0 and *server; what weft_listen_tcp and weft_spawn say.
+ * Listens on `address` (as weft_listen_tcp takes it), and serves: on return connections are
+ * accepted, and `arg` is passed to each handler, on whichever reactor it runs. Returns 0 and
+ * *server; what weft_listen_tcp and weft_spawn say.
  * Sockets given by opt->fds are the server's then, and the caller's after an error; -EINVAL one of
  * them does not listen, or an address is given, too; -EXDEV, -EBUSY it is another reactor's, or in
  * use.
@@ -96,6 +98,8 @@ struct weft_server_opt {
 WEFT_API WEFT_NODISCARD int weft_start_server(weft_server **server, const char *address,
                                               weft_connection_fn handler, void *arg,
                                               const struct weft_server_opt *opt) WEFT_SUSPENDS;
+/* The same at `path`, as weft_open_unix_connection takes it. Sockets that listen already are for
+   weft_start_server, whatever their kind: -EINVAL. */
 WEFT_API WEFT_NODISCARD int weft_start_unix_server(weft_server **server, const char *path,
                                                    weft_connection_fn handler, void *arg,
                                                    const struct weft_server_opt *opt) WEFT_SUSPENDS;

@@ -51,16 +51,16 @@ struct weft_sim_opt {
      *   NAME=ODDS        how often: "1/8", "2%", "never", "always", or parts per million
      *   NAME=LOW..HIGH   a span: of numbers, or of time ("1ms..20ms"); one value is both bounds
      *   OP#N[@WHAT]=R    the N-th request of that kind ("recv", "send", "accept", "connect",
-     *                    "close", "poll", "read", "write", "shutdown", "cancel", "msg_ring",
-     *                    "readv", "writev", "fsync", "fallocate", "ftruncate", "statx", "open",
-     *                    "sync_range", "fadvise", "madvise", "getxattr", "setxattr",
-     *                    "fgetxattr", "fsetxattr", "rename", "unlink", "mkdir", "symlink",
-     *                    "link", "waitid", "futex"), on the file with serial number WHAT, or,
-     *                    of a kind of file ("tcp", "unix", "eventfd", "file", "directory",
-     *                    "pipe"), or, when left out, of all, has the outcome R: an error by its
-     *                    name (ENOMEM), "reset" (the peer resets, for both ends), "short" (one
-     *                    byte), "hang" (nothing, until cancelled), "late", "stuck" (so for
-     *                    disk.stuck_time, cancelled or not)
+     *                    "close", "poll", "read", "write", "cancel", "msg_ring",
+     *                    "sendmsg", "recvmsg", "splice", "readv", "writev", "fsync", "fallocate",
+     *                    "ftruncate", "statx", "open", "sync_range", "fadvise", "madvise",
+     *                    "getxattr", "setxattr", "fgetxattr", "fsetxattr", "rename", "unlink",
+     *                    "mkdir", "symlink", "link", "waitid", "futex"; and "copy", a thread's), on
+     *                    the file with serial number WHAT, or, of a kind of file ("tcp", "unix",
+     *                    "eventfd", "file", "directory", "pipe"), or, when left out, of all,
+     *                    has the outcome R: an error by its name (ENOMEM), "reset" (the peer
+     *                    resets, for both ends), "short" (one byte), "hang" (nothing, until
+     *                    cancelled), "late", "stuck" (so for disk.stuck_time, cancelled or not)
      *
      * The names are those of src/sim/knobs.h; weft_sim_plan_text prints them all.
      */

@@ -51,6 +51,11 @@ struct weft_stats {
     uint64_t bytes_sent;
     uint64_t posts_dropped;       /* not run at the stop */
     uint64_t accepts_turned_away; /* closed at once for want of descriptors */
+    uint64_t zero_copy_sends;     /* made to be sent from where it lay */
+    uint64_t zero_copy_copied;    /* of them, those that the kernel copied all the same */
+    uint64_t files_held;          /* open files that the ring was given to hold, of file objects */
+    uint64_t memory_held;         /* bytes of memory that it was given to hold */
+    uint64_t holds_refused;       /* of both, what it did not take: used without */
 };
 
 /*

@@ -123,6 +123,18 @@ WEFT_API ssize_t weft_stream_writev(weft_stream *stream, const struct iovec *vec
                                     size_t *done) WEFT_SUSPENDS;
 
 /*
+ * Writes memory that is given away: weft_stream_write, with the memory released as weft_send_give
+ * (net.h) does it: by one call of `release` with `arg`, whatever became of this one, when the
+ * kernel has let go of what it took from where it lay, else with this call. So it is for closing,
+ * cancelling and aborting, and for moving the stream: that memory is released on the reactor that
+ * wrote it, which cannot hasten it by a reset once the stream is another's.
+ * Returns as weft_stream_write; -EINVAL also when `release` is NULL, which is then not called.
+ */
+WEFT_API ssize_t weft_stream_write_give(weft_stream *stream, const void *memory, size_t size,
+                                        size_t *done, weft_release_fn release,
+                                        void *arg) WEFT_SUSPENDS;
+
+/*
  * Copies the bytes and has them sent behind what was given and written before, as far as the peer
  * takes them; does not wait for that, and may be called in callbacks, too. What the peer has not
  * taken stays in memory: whoever writes so calls weft_stream_drain, or looks at
@@ -138,7 +150,7 @@ WEFT_API ssize_t weft_stream_write_pending(const weft_stream *stream);
 /*
  * When weft_stream_drain waits: with more than `high` bytes pending, until no more than `low` are.
  * 0 and 0, as at first: with any, until all have been handed to the kernel.
- * Returns 0; -EINVAL low > high; -ENOMEM.
+ * Returns 0; -EINVAL low > high.
  */
 WEFT_API int weft_stream_set_write_limits(weft_stream *stream, uint32_t high, uint32_t low);
 
@@ -151,10 +163,28 @@ WEFT_API int weft_stream_set_write_limits(weft_stream *stream, uint32_t high, ui
  * the peer alone is not told that it could not be sent: the next call of the writing side is.
  * Returns `size`. On an error nothing was taken and the view is still lent: -EINVAL (no view, or
  * not so long), -EBUSY (another task is writing), -EXDEV, -EPIPE, -ECONNRESET, ... when what was
- * given before could not be sent, -ECANCELED, -EBADF, -EDQUOT, -ENOBUFS (65,534 streams send from
- * the same buffer).
+ * given before could not be sent, -ECANCELED, -EBADF, -EDQUOT, -ENOMEM, -ENOBUFS (65,534 streams
+ * send from the same buffer).
  */
 WEFT_API ssize_t weft_stream_give(weft_stream *to, weft_stream *from, size_t size) WEFT_SUSPENDS;
+
+/*
+ * Moves what comes from the peer of `from` to the peer of `to` in the kernel, by way of a pipe of
+ * the reactor's: up to `size` bytes (256 KiB at a time), at least one, none of which is brought
+ * here. For what comes in pieces of 16 KiB and more; smaller ones cost less when they are peeked at
+ * and given. What is held already is given first, as weft_stream_give does, and what was given
+ * before is waited for. The call reads `from` and writes to `to` until it returns: another task's
+ * call gets -EBUSY. `from` and `to` may be one stream. The sockets do not block afterwards
+ * (O_NONBLOCK), which matters to none of weft's calls. flags: 0 or WEFT_IDLE, for the wait until
+ * something comes.
+ * Returns how many bytes were moved; 0 at the end of the stream; -EPIPE, -ECONNRESET, ...; -EMFILE,
+ * -ENFILE no pipe could be had, and nothing was taken; -EINVAL (`size` 0, or one is a pipe or a
+ * terminal), -EDQUOT, -EXDEV, -EBADF, -ENOBUFS (as in weft_stream_give), -ENOMEM; -ECANCELED,
+ * -ESHUTDOWN. An error while `to` was waited for leaves bytes taken that were not sent: further
+ * calls that write to `to` answer with it.
+ */
+WEFT_API ssize_t weft_stream_splice(weft_stream *to, weft_stream *from, size_t size,
+                                    int flags) WEFT_SUSPENDS;
 
 /*
  * Waits until what was given to the stream, or written without waiting, has been handed to the
@@ -181,7 +211,7 @@ WEFT_API int weft_stream_shutdown(weft_stream *stream) WEFT_SUSPENDS;
  *
  * Returns 0; -EBUSY a task is inside a call on it or on its descriptor, a view is lent, or a
  * server, transport or process has it; -ENOTCONN a pipe that was shut down; -ENOMEM, and then it
- * goes on as before; -ECANCELED, -EBADF, -EXDEV.
+ * goes on as before; -ECANCELED (also: another task closes it meanwhile), -EBADF, -EXDEV.
  */
 WEFT_API WEFT_NODISCARD int weft_stream_detach(weft_stream *stream) WEFT_SUSPENDS;
 /*
@@ -196,10 +226,13 @@ WEFT_API WEFT_NODISCARD int weft_stream_attach(weft_stream *stream);
  * Ends what is in flight, returns every buffer, closes the descriptor, frees the stream. Always
  * finishes. Before that _close waits until what was given has been sent, as a write would have
  * waited: a cancellation or a deadline ends that wait. _abort does not wait, and resets the
- * connection. NULL is allowed and does nothing.
- * Returns 0, or what close(2) said; -EBADF of a detached one: the descriptor was closed meanwhile,
- * and only the stream is gone; -EALREADY another task is closing it; -EXDEV, -EBUSY (of a detached
- * one), -EPERM, and then the stream is as it was.
+ * connection. NULL is allowed and does nothing. A stream that is a server's (in its handler) or a
+ * process's may be closed, too; its memory goes with the handler or the process, and until then
+ * calls on it answer -EBADF, these as well.
+ * Returns 0, or what close(2) said; -EBADF: the descriptor was closed, but not by these, and weft
+ * has given its number to another, or it was closed while the stream was detached: only the stream
+ * is gone; -EALREADY another task is closing it; -EXDEV, -EBUSY (of a detached one), -EPERM, and
+ * then the stream is as it was.
  */
 WEFT_API int weft_stream_close(weft_stream *stream) WEFT_SUSPENDS;
 WEFT_API int weft_stream_abort(weft_stream *stream) WEFT_SUSPENDS;

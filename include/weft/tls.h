@@ -169,10 +169,11 @@ WEFT_API int weft_tls_shutdown(weft_tls *tls) WEFT_SUSPENDS;
 
 /*
  * Takes the layer off and frees it. _close says before that nothing follows, unless that was said,
- * or something went wrong; what is left to be sent the stream sends, whose close waits for it.
- * _abort says nothing, and drops what was not sent. What the peer sent and nobody read is lost, but
- * what came behind its end is the stream's to read. Never suspend, always finish. NULL is allowed.
- * Returns 0; -EBUSY another task is inside a call, and then nothing happened.
+ * or something went wrong, and in the middle of a handshake, if nothing is encrypted yet, that it
+ * is called off; what is left to be sent the stream sends, whose close waits for it. _abort says
+ * nothing, and drops what was not sent. What the peer sent and nobody read is lost, but what came
+ * behind its end is the stream's to read. Never suspend, always finish. NULL is allowed. Returns 0;
+ * -EBUSY another task is inside a call, and then nothing happened.
  */
 WEFT_API int weft_tls_close(weft_tls *tls);
 WEFT_API int weft_tls_abort(weft_tls *tls);

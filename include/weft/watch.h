@@ -13,8 +13,8 @@
  * Of a directory that is watched one is told what happens to the names in it and to the files
  * behind them, of a file what happens to that file; not of what lies deeper. Told is what was done,
  * in the order in which it was done; the same thing twice in a row, and not taken yet, is told
- * once, and what one call did may be told twice. Nothing is told of a file whose name is gone while
- * it is open, until its last user closes it (DELETED_SELF).
+ * once, and what one call did may be told twice. What is written to a file whose name is gone is
+ * not told, though that it was cut may be; when its last user closes it, that is (DELETED_SELF).
  *
  * A watch belongs to the reactor it was opened on: -EXDEV elsewhere. Every call may answer -EPERM
  * outside of a reactor. One never closed is closed when the run ends.

@@ -48,9 +48,6 @@
 #endif
 #endif
 
-/* For a function that looks at memory as it is, poisoned or not. */
-#define WEFT__SAN_UNCHECKED __attribute__((no_sanitize("address"), no_sanitize("thread")))
-
 #define WEFT__SAN_INLINE static inline __attribute__((always_inline, unused))
 
 #ifdef __cplusplus
@@ -162,33 +159,11 @@ WEFT__SAN_INLINE bool weft__san_is_current(const struct weft__san *san)
     return __tsan_get_current_fiber() == san->fiber;
 }
 
-/* What the kernel does between a submission and its completion is invisible to TSan: the
- * submitter releases on the operation's address, the one who takes its completion acquires. */
-WEFT__SAN_INLINE void weft__san_release(void *address)
-{
-    __tsan_release(address);
-}
-
-WEFT__SAN_INLINE void weft__san_acquire(void *address)
-{
-    __tsan_acquire(address);
-}
-
 #else
 
 #define weft__san_tsan_leave(to) ((void)0)
 #define weft__san_tsan_arrive() ((void)0)
 #define weft__san_is_current(san) ((void)(san), true)
-
-WEFT__SAN_INLINE void weft__san_release(void *address)
-{
-    (void)address;
-}
-
-WEFT__SAN_INLINE void weft__san_acquire(void *address)
-{
-    (void)address;
-}
 
 #endif
 
@@ -253,17 +228,6 @@ WEFT__SAN_INLINE void weft__san_stack_reuse(void *low, void *top)
     (void)VALGRIND_MAKE_MEM_UNDEFINED(low, (char *)top - (char *)low);
 }
 
-/* Around a look at memory that may never have been written. */
-WEFT__SAN_INLINE void weft__san_look_begin(void)
-{
-    VALGRIND_DISABLE_ERROR_REPORTING;
-}
-
-WEFT__SAN_INLINE void weft__san_look_end(void)
-{
-    VALGRIND_ENABLE_ERROR_REPORTING;
-}
-
 #else
 
 WEFT__SAN_INLINE bool weft__san_on_valgrind(void)
@@ -281,9 +245,6 @@ WEFT__SAN_INLINE void weft__san_stack_deregister(unsigned id)
 {
     (void)id;
 }
-
-#define weft__san_look_begin() ((void)0)
-#define weft__san_look_end() ((void)0)
 
 WEFT__SAN_INLINE void weft__san_stack_reuse(void *low, void *top)
 {

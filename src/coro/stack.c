@@ -526,30 +526,3 @@ bool weft__stack_slot_of(const struct weft__stack_pool *pool, const void *addr, 
         return *slot < c->slot_ready;
     }
 }
-
-/* The lowest byte in the page that was ever written, by words; NULL if none. */
-WEFT__SAN_UNCHECKED static const char *first_written(const char *page)
-{
-    const uint64_t *word = (const uint64_t *)page, *end = (const uint64_t *)(page + page_size());
-
-    while (word < end && !*word)
-        word++;
-    return word < end ? (const char *)word : NULL;
-}
-
-size_t weft__stack_used_max(const struct weft__stack_pool *pool, uint32_t slot)
-{
-    const struct weft__stack_class *c = &pool->class_of[weft__stack_class_index(pool, slot)];
-    const char *low = weft__stack_class_low(pool, c, slot), *found = NULL;
-    const char *top = weft__stack_top(pool, slot);
-    unsigned char pages[WEFT__STACK_SIZE_3 / 4096];
-
-    if (resident_bytes(pool, c, slot, pages) == 0)
-        return 0;
-    weft__san_look_begin();
-    for (size_t i = 0; i < c->size / page_size() && !found; i++)
-        if (pages[i] & 1)
-            found = first_written(low + i * page_size());
-    weft__san_look_end();
-    return found && found < top ? (size_t)(top - found) : 0;
-}

@@ -118,10 +118,6 @@ uint32_t weft__stack_pool_trim(struct weft__stack_pool *pool, uint32_t count_max
 bool weft__stack_slot_of(const struct weft__stack_pool *pool, const void *addr, uint32_t *slot,
                          bool *in_guard);
 
-/* The most bytes of the slot's stack ever in use since it last held no memory, found by looking at
- * what was written. */
-size_t weft__stack_used_max(const struct weft__stack_pool *pool, uint32_t slot);
-
 /* Bytes of memory free stacks hold on to, estimated. */
 size_t weft__stack_hot_bytes(const struct weft__stack_pool *pool);
 

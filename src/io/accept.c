@@ -455,7 +455,7 @@ static int wait_for_one(struct weft__task *self, struct weft__acceptor *acceptor
         int error;
 
         if (acceptor->error < 0)
-            return give_up(acceptor);
+            return weft__task_pass_on(self, give_up(acceptor));
         if (self->draining)
             return weft__task_refuse_idle(self);
         error = wait_once(self, acceptor);

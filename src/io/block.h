@@ -35,10 +35,12 @@ struct weft__block {
     int32_t error;   /* why nothing was read behind them */
     bool ended;      /* the file ended behind them */
     bool dropped;    /* put back with its completion */
+    bool of_arena;   /* its memory is */
 };
 
-/* All zero but for its memory and size. NULL: no memory. */
-struct weft__block *weft__block_take(struct weft__io *io, uint32_t size);
+/* All zero but for its memory and size. of_arena: memory that the ring may hold (io/arena.h), for
+   files with O_DIRECT. NULL: no memory. */
+struct weft__block *weft__block_take(struct weft__io *io, uint32_t size, bool of_arena);
 /* Not in flight. */
 void weft__block_put(struct weft__io *io, struct weft__block *block);
 /* Frees those that are spare. */

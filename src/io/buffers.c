@@ -32,12 +32,16 @@ static uint32_t hot_count(uint32_t class)
     return weft__rare_size(counts[class].hot, 1);
 }
 
-struct weft__buffers *weft__buffers_new(struct weft__reactor *reactor)
+struct weft__buffers *weft__buffers_new(struct weft__reactor *reactor, weft__starved_fn resume,
+                                        weft__starved_fn despair)
 {
     struct weft__buffers *buffers = weft__calloc(1, sizeof *buffers);
 
-    if (buffers)
-        buffers->reactor = reactor;
+    if (!buffers)
+        return NULL;
+    buffers->reactor = reactor;
+    buffers->resume = resume;
+    buffers->despair = despair;
     return buffers;
 }
 
@@ -112,9 +116,7 @@ static struct weft__starved *first_starved(struct weft__buffer_group *group)
 
 static void resume_one(struct weft__buffer_group *group)
 {
-    struct weft__starved *starved = first_starved(group);
-
-    starved->resume(starved);
+    group->buffers->resume(first_starved(group));
 }
 
 /* Those who hold the buffers lag. More are opened; or else those who wait are told. */
@@ -130,7 +132,7 @@ static void relieve(struct weft__buffer_group *group, uint32_t class)
         return;
     for (struct weft__starved *starved = group->starved, *next; starved; starved = next) {
         next = starved->next;
-        starved->despair(starved);
+        group->buffers->despair(starved);
     }
 }
 

@@ -62,9 +62,8 @@ struct weft__buffer {
 struct weft__starved {
     struct weft__starved *next;
     struct weft__starved **link; /* NULL: does not wait */
-    void (*resume)(struct weft__starved *starved);
-    void (*despair)(struct weft__starved *starved); /* none came back, and no more may be opened */
 };
+typedef void (*weft__starved_fn)(struct weft__starved *starved);
 
 struct weft__buffer_group {
     struct weft__buffer_ring ring;
@@ -86,11 +85,14 @@ struct weft__buffer_group {
 
 struct weft__buffers {
     struct weft__reactor *reactor;
-    uint32_t held; /* taken by the kernel, told by a completion, not given back */
+    weft__starved_fn resume;  /* one that waited: there is a buffer */
+    weft__starved_fn despair; /* none came back, and no more may be opened */
+    uint32_t held;            /* taken by the kernel, told by a completion, not given back */
     struct weft__buffer_group groups[WEFT__BUFFER_CLASSES];
 };
 
-struct weft__buffers *weft__buffers_new(struct weft__reactor *reactor);
+struct weft__buffers *weft__buffers_new(struct weft__reactor *reactor, weft__starved_fn resume,
+                                        weft__starved_fn despair);
 /* Nothing is armed and nothing held. NULL is allowed. */
 void weft__buffers_free(struct weft__buffers *buffers);
 

@@ -10,6 +10,7 @@
 
 #include "io/accept.h"
 #include "io/fd.h"
+#include "io/give.h"
 #include "io/watcher.h"
 #include "ring/host.h"
 #include "task/operation.h"
@@ -61,6 +62,7 @@ int weft__close_request(struct weft__task *self, int fd)
 
 static int close_record(struct weft__task *self, int fd, struct weft__fd *record)
 {
+    struct weft__io *io = weft__io_of(self->reactor);
     uint64_t word = weft__fd_close_begin(record);
     int result;
 
@@ -71,6 +73,9 @@ static int close_record(struct weft__task *self, int fd, struct weft__fd *record
     end_side(self, record, WEFT__WRITER, fd);
     if (record->uses)
         end_uses(self, record, fd);
+    if (__builtin_expect(io->gives != NULL, 0))
+        weft__gives_outlive(io, fd, record);
+    weft__fd_let_go(io, fd, record);
     weft__fd_close_publish(record, word);
     result = weft__close_request(self, fd);
     weft__fd_close_end(record, word);
@@ -79,7 +84,7 @@ static int close_record(struct weft__task *self, int fd, struct weft__fd *record
 
 /* A number that is closed already is a mistake even if two tasks raced for it: the third time it is
    somebody else's. A negative one is what clean-up code has when nothing was opened. */
-static int refuse(struct weft__io *io, int fd, int error)
+int weft__close_refuse(struct weft__io *io, int fd, int error)
 {
     if (error != -EBADF || fd < 0)
         return error;
@@ -101,7 +106,7 @@ int weft_close(int fd)
     weft__enter_release(self);
     error = fd < 0 ? -EBADF : weft__fd_find(weft__io_of(self->reactor), fd, &record);
     if (error < 0)
-        return refuse(weft__io_of(self->reactor), fd, error);
+        return weft__close_refuse(weft__io_of(self->reactor), fd, error);
     if (record->stream)
         return weft__misuse(-EBUSY, "a stream has the descriptor: close the stream");
     error = weft__fd_refuse_file(record);

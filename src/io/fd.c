@@ -8,6 +8,8 @@
 
 #include <fcntl.h>
 
+#include "io/accept.h"
+#include "io/stream.h"
 #include "ring/host.h"
 #include "task/wait.h"
 
@@ -66,6 +68,8 @@ void weft__fd_table_put(void)
     unlock_table();
 }
 
+enum { KEPT_WHEN_MOVED = WEFT__FD_NAGLE | WEFT__FD_PASSED };
+
 /* The record has just become ours: whatever stood in it is nobody's, unless it was handed over. */
 static void reset(struct weft__io *io, int fd, struct weft__fd *record)
 {
@@ -76,7 +80,7 @@ static void reset(struct weft__io *io, int fd, struct weft__fd *record)
     record->acceptor = NULL;
     record->stream = NULL;
     record->closer = NULL;
-    record->flags &= record->flags & WEFT__FD_MOVED ? WEFT__FD_NAGLE | WEFT__FD_GREETED : 0;
+    record->flags &= record->flags & WEFT__FD_MOVED ? KEPT_WHEN_MOVED | WEFT__FD_GREETED : 0;
     record->identity = 0;
     record->uses = 0;
     if ((uint32_t)fd > io->fd_high)
@@ -132,6 +136,11 @@ int weft__fd_adopt(struct weft__io *io, int fd)
     while (!atomic_compare_exchange_weak_explicit(&record->owner, &word, next_word(word, io->id),
                                                   memory_order_acquire, memory_order_relaxed))
         ;
+    if ((uint32_t)(word & ~WEFT__FD_CLOSING) == io->id) { /* closed behind us */
+        weft__fd_let_go(io, fd, record);
+        if (record->stream)
+            weft__stream_lose(record->stream);
+    }
     record->flags = 0; /* another file */
     reset(io, fd, record);
     return 0;
@@ -182,8 +191,10 @@ void weft__fd_forget(struct weft__io *io, struct weft__fd *record)
     uint64_t word = atomic_load_explicit(&record->owner, memory_order_relaxed);
 
     if ((uint32_t)word == io->id && !record->sides[WEFT__READER] && !record->sides[WEFT__WRITER] &&
-        !record->uses && !is_of_a_file(io, record))
+        !record->uses && !is_of_a_file(io, record)) {
+        weft__fd_let_go(io, (int)(record - io->fds), record);
         give_back(record, word);
+    }
 }
 
 void weft__fd_forget_closed(struct weft__io *io, int fd, struct weft__fd *record)
@@ -196,6 +207,38 @@ void weft__fd_hand_over(struct weft__io *io, struct weft__fd *record)
 {
     record->flags |= WEFT__FD_MOVED;
     weft__fd_forget(io, record);
+}
+
+void weft__fd_hold(struct weft__io *io, int fd, struct weft__fd *record)
+{
+    int error = weft__ring_file_hold(&io->reactor->ring, fd);
+
+    if (error == 0) {
+        record->flags |= WEFT__FD_HELD;
+        WEFT__COUNT(io->reactor, files_held);
+    } else if (error != -ENOTSUP) {
+        WEFT__COUNT(io->reactor, holds_refused);
+    }
+}
+
+void weft__fd_let_go(struct weft__io *io, int fd, struct weft__fd *record)
+{
+    if (!(record->flags & WEFT__FD_HELD))
+        return;
+    record->flags &= ~(uint32_t)WEFT__FD_HELD;
+    weft__ring_file_let_go(&io->reactor->ring, fd);
+}
+
+void weft__fd_let_go_of_lost(struct weft__io *io, int fd)
+{
+    const struct weft__fd *record = &io->fds[fd];
+    /* relaxed: of a record that is not ours nothing else is looked at */
+    uint64_t word = atomic_load_explicit(&record->owner, memory_order_relaxed);
+    bool ours = (uint32_t)(word & ~WEFT__FD_CLOSING) == io->id;
+
+    if (ours && (record->flags & WEFT__FD_HELD || (record->stream && record->stream->held_file)))
+        return;
+    weft__ring_file_let_go(&io->reactor->ring, fd);
 }
 
 /* -- waiting for one that may be somebody else's ------------------------------------------------
@@ -270,16 +313,55 @@ void weft__fd_ask_kind(int fd, struct weft__fd *record)
 uint32_t weft__fd_identity(int fd)
 {
     uint64_t device, inode;
+    uint32_t mixed;
 
     if (weft__host_identity(fd, &device, &inode) < 0)
         return 0;
-    return (uint32_t)(inode ^ inode >> 32 ^ device * 2654435761u) | 1;
+    mixed = (uint32_t)(inode ^ inode >> 32 ^ device * 2654435761u); /* neighbours must differ */
+    return mixed ? mixed : 1;
+}
+
+/* -- closed by nobody in particular ------------------------------------------------------------ */
+
+/* Stands where a task would wait for the uses to end. */
+static struct weft__wait nobody;
+
+bool weft__fd_held_by_call(const struct weft__fd *record)
+{
+    for (int side = WEFT__READER; side <= WEFT__WRITER; side++)
+        if (record->sides[side] && record->sides[side] != &poison)
+            return true;
+    return false;
+}
+
+void weft__fd_close_later(struct weft__io *io, struct weft__fd *record)
+{
+    uint64_t word = atomic_load_explicit(&record->owner, memory_order_relaxed);
+    int fd = (int)(record - io->fds);
+
+    record->closer = record->uses ? &nobody : NULL;
+    if (record->closer)
+        return;
+    weft__fd_let_go(io, fd, record);
+    weft__fd_close_publish(record, word);
+    weft__host_close(fd);
+    weft__fd_close_end(record, word);
+    weft__accept_freed(io);
 }
 
 void weft__fd_wake_closer(struct weft__io *io, struct weft__fd *record)
 {
-    if (record->closer)
+    if (record->closer == &nobody)
+        weft__fd_close_later(io, record);
+    else if (record->closer)
         weft__wake_now(io->reactor, record->closer);
+}
+
+void weft__fd_note_passed(struct weft__io *io, int fd)
+{
+    if ((uint32_t)fd < io->fd_count &&
+        (uint32_t)atomic_load_explicit(&io->fds[fd].owner, memory_order_relaxed) == io->id)
+        io->fds[fd].flags |= WEFT__FD_PASSED;
 }
 
 bool weft__fd_closes_here(const struct weft__io *io, int fd)

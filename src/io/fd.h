@@ -45,6 +45,9 @@ enum {
     WEFT__FD_TYPED = 1 << 10,   /* has been asked whether ... */
     WEFT__FD_PACKETS = 1 << 11, /* ... it is a Unix socket that keeps messages apart: io/packet.h */
     WEFT__FD_FILE = 1 << 12,    /* a file object has it, and closes it */
+    WEFT__FD_COPIES = 1 << 13,  /* what is given to it is copied on its way all the same */
+    WEFT__FD_HELD = 1 << 14,    /* the ring holds its file: see weft__fd_hold */
+    WEFT__FD_PASSED = 1 << 15,  /* another process may have the open file, too */
 };
 
 /* The rest of the flags: the number of the hand-over that was heard here last, or 0. */
@@ -66,7 +69,8 @@ struct weft__fd {
     struct weft__op *sides[2];       /* who holds the side: an operation, an acceptor, a stream */
     struct weft__acceptor *acceptor; /* NULL unless connections are taken from it */
     struct weft_stream *stream;      /* NULL unless a stream owns it */
-    struct weft__wait *closer;       /* weft_close, waiting for the sides to be let go */
+    struct weft__wait *closer;       /* weft_close, waiting for the sides to be let go; or nobody,
+                                        who closes with the last use */
     uint32_t flags;
     uint32_t identity; /* debug builds: device and inode at the claim, mixed */
     int32_t trouble;   /* met by a receive that had bytes to report: for the next one */
@@ -210,6 +214,14 @@ static inline bool weft__fd_closing(const struct weft__fd *record)
     return atomic_load_explicit(&record->owner, memory_order_relaxed) & WEFT__FD_CLOSING;
 }
 
+/* Has the ring hold the file, if it will: from then on requests may be marked so. Who ends the
+   claim of a descriptor that weft owns lets go of it. */
+void weft__fd_hold(struct weft__io *io, int fd, struct weft__fd *record);
+void weft__fd_let_go(struct weft__io *io, int fd, struct weft__fd *record);
+
+/* The same for one that was lost: unless somebody here holds the file that has the number now. */
+void weft__fd_let_go_of_lost(struct weft__io *io, int fd);
+
 /* A descriptor that weft made: its record begins anew, whatever an old number left there. 0 or
    -EMFILE (beyond the table; the descriptor is then closed). */
 int weft__fd_adopt(struct weft__io *io, int fd);
@@ -218,6 +230,9 @@ void weft__fd_discard(struct weft__io *io, int fd);
 
 /* Has a file object the descriptor? Then -EBUSY, a mistake; else 0. */
 int weft__fd_refuse_file(const struct weft__fd *record);
+
+/* It is about to be passed to another process: of what is ours that is noted. */
+void weft__fd_note_passed(struct weft__io *io, int fd);
 
 /* Nothing may be in flight from here on. */
 void weft__fd_poison(struct weft__fd *record);
@@ -246,6 +261,12 @@ uint64_t weft__fd_close_begin(struct weft__fd *record);
 /* Makes the record's state visible to who gets the number next. Before the request to close. */
 void weft__fd_close_publish(struct weft__fd *record, uint64_t word);
 void weft__fd_close_end(struct weft__fd *record, uint64_t word);
+
+/* Has a call one of its sides, or a stream? Not a connect that failed. */
+bool weft__fd_held_by_call(const struct weft__fd *record);
+/* weft_close_nowait, of a record that is marked: closes it as soon as those who use it, and were
+   given up, have ended; with the last of them, or now. */
+void weft__fd_close_later(struct weft__io *io, struct weft__fd *record);
 
 /* Gives back every record of this io layer: its reactor stops. */
 void weft__fd_release_all(struct weft__io *io);

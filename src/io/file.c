@@ -268,7 +268,7 @@ static int with_both(struct weft__use *use, struct weft__use *other, const char 
     result = weft__use_wait(use, sqe);
     if (result < 0 && other->record && weft__fd_closing(other->record))
         return -ECANCELED;
-    return closing ? -ECANCELED : result;
+    return closing ? weft__task_pass_on(use->self, -ECANCELED) : result;
 }
 
 static int at_two(const char *what, request_of_two *fill, int dirfd, const char *path,

@@ -21,6 +21,16 @@ static void wake_reader(struct weft_file *file)
         weft__wake_now(reactor_of(file), file->reader);
 }
 
+/* With O_DIRECT at a step, and behind what was the file's end, which has moved, at a unit. */
+static uint32_t goes_on_at(const struct weft__block *block)
+{
+    const struct weft_file *file = block->file;
+
+    if (!file->direct)
+        return block->filled;
+    return block->filled & ~((block->ended ? file->unit : file->step) - 1);
+}
+
 /* The rest of the block is to be read. 0, -EAGAIN (the ring has no room now), -ENOMEM, -EBADF,
    -EXDEV. */
 static int ask(struct weft__block *block)
@@ -38,14 +48,15 @@ static int ask(struct weft__block *block)
         weft__fd_use_end(file->io, record, &block->use);
         return reactor_of(file)->ops.free == UINT32_MAX ? -ENOMEM : -EAGAIN;
     }
+    block->from = goes_on_at(block);
     block->ended = false;
     block->changes = file->changes;
-    block->from = file->direct ? block->filled & ~(file->unit - 1) : block->filled;
     block->filled = block->from; /* what lies behind it is the kernel's to write */
     weft__request_read(sqe, file->fd, block->data + block->from,
                        weft__file_span(file, block->offset + block->from,
                                        block->size - block->from),
                        block->offset + block->from);
+    weft__file_mark(file->io, record, sqe);
     sqe->user_data = block->op.id;
     return 0;
 }
@@ -100,7 +111,7 @@ static void completed(struct weft__op *op, int32_t result, uint32_t flags);
 /* One more block behind the last, or where the position is. What ask() says, or -ENOMEM. */
 static int extend(struct weft_file *file, const struct weft__block *last)
 {
-    struct weft__block *block = weft__block_take(file->io, file->block_size);
+    struct weft__block *block = weft__block_take(file->io, file->block_size, file->direct);
     int error;
 
     if (!block)
@@ -153,14 +164,22 @@ static void read_ahead(struct weft_file *file)
     }
 }
 
+/* With O_DIRECT a part of a unit is the file's last. */
+static bool is_end(const struct weft__block *block, int32_t result)
+{
+    const struct weft_file *file = block->file;
+
+    if (result <= 0 || !file->direct)
+        return result == 0 || (file->direct && weft__file_is_end(file, block->from, result));
+    return ((uint32_t)result & (file->step - 1)) != 0;
+}
+
 static void settle(struct weft__block *block, int32_t result)
 {
-    uint32_t unit = block->file->direct ? block->file->unit : 1;
-
     if (result >= 0)
         block->filled = block->from + (uint32_t)result;
-    if (result == 0 || (result > 0 && (uint32_t)result & (unit - 1)))
-        block->ended = true; /* with O_DIRECT a part of a unit is the file's last */
+    if (is_end(block, result))
+        block->ended = true;
     else if (result < 0 &&
              !weft__result_is_cancel(result)) /* else it goes on when somebody comes there */
         block->error = result;
@@ -253,7 +272,7 @@ int weft__file_wait(struct weft__task *self, struct weft_file *file)
         int error = 0;
 
         if (file->closing)
-            return -ECANCELED;
+            return weft__task_pass_on(self, -ECANCELED);
         if (state == BYTES)
             return 1;
         if (state == TROUBLE && is_elsewhere(file)) {
@@ -278,7 +297,7 @@ void weft__file_forget(struct weft_file *file)
 {
     file->flows = false;
     file->stale = file->viewing;
-    drop_from(file, file->viewing && file->head ? &file->head->next : &file->head);
+    drop_from(file, file->viewing ? &file->head->next : &file->head);
 }
 
 /* Blocks that lie before the position. */

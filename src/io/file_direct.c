@@ -15,6 +15,8 @@
 
 #include "ring/host.h"
 
+enum { SECTOR = 512 }; /* no device takes less */
+
 /* What the kernel says, from 6.1 on and where the file system knows. */
 #ifdef STATX_DIOALIGN
 static uint32_t unit_of(const struct statx *status)
@@ -42,28 +44,53 @@ int weft__file_ask_unit(struct weft_file *file)
 
     if (error == -ECANCELED)
         return error;
-    file->unit = unit > 0 && unit <= WEFT__BLOCK_ALIGNMENT ? unit : (uint32_t)WEFT__BLOCK_ALIGNMENT;
+    if (unit > 0 && unit <= WEFT__BLOCK_ALIGNMENT) {
+        file->unit = file->step = unit;
+    } else { /* whatever the device takes, a page is a multiple of */
+        file->unit = WEFT__BLOCK_ALIGNMENT;
+        file->step = SECTOR;
+    }
     return 0;
-}
-
-static bool is_whole(const struct weft_file *file, const void *memory, size_t size, uint64_t offset)
-{
-    return (((uintptr_t)memory | size | offset) & (file->unit - 1)) == 0;
 }
 
 /* -- reading at an offset -------------------------------------------------------------------- */
 
+/* A block is filled from `offset` on, until there is a byte behind the first `before`. How many
+   bytes; fewer than that, and the file ended; or a negative errno. A read may be short in the
+   middle of a file, too. */
+static ssize_t fill(const struct weft_file *file, const struct weft__block *block, size_t before,
+                    uint64_t offset)
+{
+    size_t filled = 0;
+
+    while (filled <= before) {
+        uint32_t left = block->size - (uint32_t)filled;
+        ssize_t n = weft__file_pread(file, block->data + filled,
+                                     weft__file_span(file, offset + filled, left),
+                                     (off_t)(offset + filled));
+
+        if (n < 0 && !weft__file_is_end(file, filled, (int32_t)n))
+            return n;
+        if (n > 0)
+            filled += (size_t)n;
+        if (n <= 0 || filled & (file->step - 1))
+            break;
+        if (filled <= before && file->closing)
+            return weft__task_pass_on(weft__task_self(), -ECANCELED);
+    }
+    return (ssize_t)filled;
+}
+
 /* Through a block, which begins at a unit and is longer than one. */
 static ssize_t read_by_block(struct weft_file *file, void *buffer, size_t size, uint64_t offset)
 {
-    struct weft__block *block = weft__block_take(file->io, file->block_size);
+    struct weft__block *block = weft__block_take(file->io, file->block_size, true);
     size_t before = (size_t)(offset & (file->unit - 1)), count;
     ssize_t n;
 
     if (!block)
         return -ENOMEM;
-    n = weft_pread(file->fd, block->data, weft__file_span(file, offset - before, block->size),
-                   (off_t)(offset - before));
+    n = fill(file, block, before, offset - before);
     if (n > 0) {
         count = (size_t)n > before ? (size_t)n - before : 0;
         count = count < size ? count : size;
@@ -80,19 +107,22 @@ ssize_t weft__file_read_direct(struct weft_file *file, void *buffer, size_t size
 
     if (error < 0)
         return error;
-    if (size == 0 || is_whole(file, buffer, size, offset))
-        return weft_pread(file->fd, buffer, size, (off_t)offset);
+    if (size == 0 || weft__file_is_whole(file, buffer, size, offset))
+        return weft__file_pread(file, buffer, size, (off_t)offset);
     return read_by_block(file, buffer, size, offset);
 }
 
 /* -- writing -------------------------------------------------------------------------------- */
 
-/* Any number at once: the first takes the flag away, the last puts it back. */
+/* Any number at once: the first takes the flag away, the last puts it back, unless the descriptor
+   was closed meanwhile: then the number may be another file's. */
 static void set_direct(struct weft_file *file, bool direct)
 {
     int flags;
 
     if (direct ? --file->indirect > 0 : file->indirect++ > 0)
+        return;
+    if (!weft__file_is_open(file))
         return;
     flags = weft__host_fcntl(file->fd, F_GETFL, 0);
     if (flags >= 0)
@@ -105,7 +135,7 @@ static ssize_t write_part(struct weft_file *file, const char *bytes, size_t size
     ssize_t result;
 
     set_direct(file, false);
-    result = weft_pwrite_all(file->fd, bytes, size, (off_t)offset, done);
+    result = weft__file_pwrite_all(file, bytes, size, (off_t)offset, done);
     set_direct(file, true);
     return result;
 }
@@ -113,13 +143,13 @@ static ssize_t write_part(struct weft_file *file, const char *bytes, size_t size
 static ssize_t write_by_block(struct weft_file *file, const char *bytes, size_t size,
                               uint64_t offset, size_t *done)
 {
-    struct weft__block *block = weft__block_take(file->io, file->block_size);
+    struct weft__block *block = weft__block_take(file->io, file->block_size, true);
     ssize_t result;
 
     if (!block)
         return -ENOMEM;
     memcpy(block->data, bytes, size);
-    result = weft_pwrite_all(file->fd, block->data, size, (off_t)offset, done);
+    result = weft__file_pwrite_all(file, block->data, size, (off_t)offset, done);
     weft__block_put(file->io, block);
     return result;
 }
@@ -136,8 +166,8 @@ static ssize_t write_piece(struct weft_file *file, const char *bytes, size_t siz
                           offset, done);
     if (whole == 0)
         return write_part(file, bytes, size, offset, done);
-    if (is_whole(file, bytes, whole, offset))
-        return weft_pwrite_all(file->fd, bytes, whole, (off_t)offset, done);
+    if (weft__file_is_whole(file, bytes, whole, offset))
+        return weft__file_pwrite_all(file, bytes, whole, (off_t)offset, done);
     return write_by_block(file, bytes, whole < file->block_size ? whole : file->block_size, offset,
                           done);
 }
@@ -155,7 +185,7 @@ ssize_t weft__file_write_direct(struct weft_file *file, const char *bytes, size_
         size_t moved = 0;
 
         if (file->closing)
-            return -ECANCELED;
+            return weft__task_pass_on(weft__task_self(), -ECANCELED);
         result = write_piece(file, bytes + *done, size - *done, offset + *done, &moved);
         *done += moved;
         if (result < 0)

@@ -81,7 +81,7 @@ static struct weft_file *create(struct weft__io *io, int fd, int flags,
     file->io = io;
     file->fd = fd;
     file->record = &io->fds[fd];
-    file->record->flags |= WEFT__FD_FILE;
+    file->record->flags = (file->record->flags & ~(uint32_t)WEFT__FD_LENT) | WEFT__FD_FILE;
     file->owner = atomic_load_explicit(&file->record->owner, memory_order_relaxed);
     file->tail = &file->head;
     file->block_size = opt->block_size;
@@ -155,7 +155,7 @@ int weft_file_fd(const weft_file *file)
 
 /* -- calls ---------------------------------------------------------------------------------- */
 
-int weft__file_enter(struct weft_file *file, const struct weft__task *self)
+static int check(const struct weft_file *file, const struct weft__task *self)
 {
     if (!self)
         return weft__outside();
@@ -167,8 +167,16 @@ int weft__file_enter(struct weft_file *file, const struct weft__task *self)
         return -EBADF;
     if (!weft__file_is_open(file))
         return weft__misuse(-EBADF, gone);
-    file->inside++;
     return 0;
+}
+
+int weft__file_enter(struct weft_file *file, const struct weft__task *self)
+{
+    int error = check(file, self);
+
+    if (error == 0)
+        file->inside++;
+    return error;
 }
 
 int weft__file_enter_moving(struct weft_file *file, const struct weft__task *self)
@@ -198,6 +206,23 @@ void weft__file_leave_moving(struct weft_file *file)
     weft__file_leave(file);
 }
 
+/* -- what the ring holds -------------------------------------------------------------------- */
+
+/* One more at an offset. Two calls of the system are worth it only for who makes many. */
+static inline void note_request(struct weft_file *file)
+{
+    if (__builtin_expect(file->requests < WEFT__FILE_OFTEN, 0) &&
+        ++file->requests == WEFT__FILE_OFTEN)
+        weft__fd_hold(file->io, file->fd, file->record);
+}
+
+/* Its descriptor was closed behind it: the ring may still hold the file. */
+static void let_go_of_lost(struct weft_file *file)
+{
+    if (file->requests == WEFT__FILE_OFTEN)
+        weft__fd_let_go_of_lost(file->io, file->fd);
+}
+
 /* -- writing -------------------------------------------------------------------------------- */
 
 /* What was written shows to who reads from now on; of what was not, nobody knows. */
@@ -205,7 +230,7 @@ static ssize_t write_at(struct weft_file *file, const void *buffer, size_t size,
                         size_t *done)
 {
     bool plain = !file->direct || offset < 0 || (!buffer && size > 0);
-    ssize_t result = plain ? weft_pwrite_all(file->fd, buffer, size, offset, done)
+    ssize_t result = plain ? weft__file_pwrite_all(file, buffer, size, offset, done)
                            : weft__file_write_direct(file, buffer, size, (uint64_t)offset, done);
 
     if (offset >= 0)
@@ -245,6 +270,7 @@ ssize_t weft_file_pwrite(weft_file *file, const void *buffer, size_t size, off_t
     result = weft__file_enter(file, weft__task_self());
     if (result < 0)
         return result;
+    note_request(file);
     result = write_at(file, buffer, size, offset, &own);
     weft__file_leave(file);
     if (done)
@@ -252,18 +278,29 @@ ssize_t weft_file_pwrite(weft_file *file, const void *buffer, size_t size, off_t
     return result;
 }
 
-ssize_t weft_file_pread(weft_file *file, void *buffer, size_t size, off_t offset)
+static ssize_t read_direct(struct weft_file *file, void *buffer, size_t size, off_t offset)
 {
-    ssize_t result = weft__file_enter(file, weft__task_self());
+    ssize_t result;
 
-    if (result < 0)
-        return result;
-    if (!file->direct || offset < 0 || (!buffer && size > 0))
-        result = weft_pread(file->fd, buffer, size, offset);
-    else
-        result = weft__file_read_direct(file, buffer, size, (uint64_t)offset);
+    file->inside++;
+    result = weft__file_read_direct(file, buffer, size, (uint64_t)offset);
     weft__file_leave(file);
     return result;
+}
+
+/* What goes straight is not counted as inside: it is found by its descriptor, and does not touch
+   the file any more once it has waited. */
+ssize_t weft_file_pread(weft_file *file, void *buffer, size_t size, off_t offset)
+{
+    int error = check(file, weft__task_self());
+
+    if (__builtin_expect(error < 0, 0))
+        return error;
+    note_request(file);
+    if (file->direct && offset >= 0 && (buffer || size == 0) &&
+        !weft__file_is_whole(file, buffer, size, (uint64_t)offset))
+        return read_direct(file, buffer, size, offset);
+    return weft__file_pread(file, buffer, size, offset);
 }
 
 /* -- the position --------------------------------------------------------------------------- */
@@ -297,7 +334,7 @@ off_t weft_file_seek(weft_file *file, off_t offset, int whence)
     else if (__builtin_add_overflow(base, offset, &position) || position < 0)
         position = weft__misuse(-EINVAL, bad_seek);
     else if (file->closing)
-        position = -ECANCELED;
+        position = weft__task_pass_on(weft__task_self(), -ECANCELED);
     else
         weft__file_move(file, (uint64_t)position);
     weft__file_leave_moving(file);
@@ -341,8 +378,10 @@ static void end_view(struct weft_file *file)
 /* Ends, and waits for, all that is in flight on it. */
 static int close_descriptor(struct weft_file *file)
 {
-    if (!weft__file_is_open(file))
+    if (!weft__file_is_open(file)) {
+        let_go_of_lost(file);
         return weft__misuse(-EBADF, gone);
+    }
     file->record->flags &= ~(uint32_t)WEFT__FD_FILE;
     return weft_close(file->fd);
 }
@@ -379,13 +418,17 @@ int weft_file_close(weft_file *file)
 static void close_now(struct weft_file *file)
 {
     struct weft__fd *record = weft__file_is_open(file) ? file->record : NULL;
+    struct weft__io *io = file->io;
     int fd = file->fd;
     uint64_t word;
 
+    if (!record)
+        let_go_of_lost(file);
     destroy(file);
     if (!record)
         return;
     record->flags &= ~(uint32_t)WEFT__FD_FILE;
+    weft__fd_let_go(io, fd, record);
     word = weft__fd_close_begin(record);
     weft__fd_close_publish(record, word);
     weft__host_close(fd);

@@ -24,9 +24,13 @@
 
 #include <weft/file_object.h>
 
+#include "io/arena.h"
 #include "io/block.h"
 #include "io/io.h"
 #include "task/task.h"
+
+/* So many requests at offsets, and the ring is to hold the open file. */
+enum { WEFT__FILE_OFTEN = 16 };
 
 struct weft_file {
     struct weft__io *io;
@@ -48,7 +52,9 @@ struct weft_file {
     uint32_t inside;   /* tasks in a call */
     uint32_t unit;     /* of O_DIRECT: what offsets, sizes and memory are multiples of; 0: not asked
                           yet */
+    uint32_t step;     /* of that: a read which ends at no multiple of it is the last of a file */
     uint32_t indirect; /* tasks that write without O_DIRECT now */
+    uint32_t requests; /* at offsets, so far; no more than WEFT__FILE_OFTEN */
     bool moving;       /* one of them moves the position */
     bool viewing;
     bool stale;   /* with the view its block goes */
@@ -91,6 +97,27 @@ static inline uint32_t weft__file_span(const struct weft_file *file, uint64_t of
     return (uint32_t)(file->direct ? left & ~(uint64_t)(file->unit - 1) : left);
 }
 
+/* -- what the ring holds -------------------------------------------------------------------- */
+
+/* A request that was filled as a read or write of a file object's descriptor: what the ring holds
+   of it, memory and open file, is named so. */
+static inline void weft__file_mark(const struct weft__io *io, const struct weft__fd *record,
+                                   struct weft__sqe *sqe)
+{
+    int32_t piece = weft__arena_piece(io->arena, sqe->address, sqe->length);
+
+    if (piece >= 0)
+        weft__request_held(sqe, (uint32_t)piece);
+    if (record->flags & WEFT__FD_HELD)
+        sqe->flags |= WEFT__SQE_FIXED_FILE;
+}
+
+/* rw.c: weft_pread and weft_pwrite_all, by what is held. The file may be freed before the first of
+   them returns. */
+ssize_t weft__file_pread(const struct weft_file *file, void *buffer, size_t size, off_t offset);
+ssize_t weft__file_pwrite_all(const struct weft_file *file, const void *buffer, size_t size,
+                              off_t offset, size_t *done);
+
 /* -- file_object.c -------------------------------------------------------------------------- */
 
 /* False: its descriptor was closed behind it, and the number may be another's by now. */
@@ -105,6 +132,19 @@ int weft__file_enter(struct weft_file *file, const struct weft__task *self);
 int weft__file_enter_moving(struct weft_file *file, const struct weft__task *self);
 void weft__file_leave(struct weft_file *file);
 void weft__file_leave_moving(struct weft_file *file);
+/* With O_DIRECT: does it lie as the device takes it? Not known before the unit is. */
+static inline bool weft__file_is_whole(const struct weft_file *file, const void *memory,
+                                       size_t size, uint64_t offset)
+{
+    return (((uintptr_t)memory | size | offset) & (file->unit - 1)) == 0;
+}
+/* With a unit that was guessed: does this result tell that there is nothing behind `filled` bytes?
+   A read that went on within the device's unit is refused, and so far the file's last part was
+   read. */
+static inline bool weft__file_is_end(const struct weft_file *file, size_t filled, int32_t result)
+{
+    return result == -EINVAL && file->step < file->unit && (filled & (file->unit - 1)) != 0;
+}
 /* file_direct.c: of files with O_DIRECT, whose memory, sizes and offsets may be any. */
 int weft__file_ask_unit(struct weft_file *file); /* 0; -ECANCELED */
 ssize_t weft__file_read_direct(struct weft_file *file, void *buffer, size_t size, uint64_t offset);

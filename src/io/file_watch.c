@@ -141,6 +141,12 @@ static int64_t add_there(void *arg)
     return weft__host_watch_add(addition->fd, addition->path, addition->mask);
 }
 
+/* By another task, under the caller. */
+static int closed(void)
+{
+    return weft__task_pass_on(weft__task_self(), -ECANCELED);
+}
+
 static int add(struct weft_watch *watch, const char *path, uint32_t mask)
 {
     struct addition addition = {.fd = watch->fd, .path = path, .mask = mask};
@@ -148,7 +154,7 @@ static int add(struct weft_watch *watch, const char *path, uint32_t mask)
     int result;
 
     if (watch->closing)
-        return -ECANCELED;
+        return closed();
     result = weft__use_enter(&use, watch->fd);
     if (result < 0)
         return result;
@@ -214,7 +220,7 @@ static int next(struct weft_watch *watch, struct weft_watch_event *event, int fl
         int came = 0;
 
         if (watch->closing)
-            return -ECANCELED;
+            return closed();
         if (watch->at == watch->end)
             came = read_more(watch);
         if (came < 0)
@@ -225,7 +231,7 @@ static int next(struct weft_watch *watch, struct weft_watch_event *event, int fl
         }
         came = weft_poll(watch->fd, POLLIN | flags);
         if (came < 0 && came != -EINTR && came != -ENOMEM)
-            return watch->closing ? -ECANCELED : came;
+            return watch->closing && came != -ECANCELED ? closed() : came;
         if (came == -ENOMEM) /* the kernel has none just now */
             (void)weft_yield();
     }

@@ -3,7 +3,8 @@
  *
  * Where the ring has no request for it (before 6.7) a thread waits in the task's place, for the
  * word and for one of its own by which it is told to stop: so it can be interrupted, and no wake-up
- * is taken from anybody by that. A thread each: those who wait must not wait for one another.
+ * is taken from anybody by that. A thread each: those who wait must not wait for one another. Where
+ * no thread is to be had the call says so, and waits for none to become free.
  */
 #include <weft/futex.h>
 
@@ -38,13 +39,11 @@ struct sleeper {
     _Atomic(uint32_t) stop;
 };
 
-/* On a worker; on the reactor's own thread, where none could be started, nothing may wait. */
+/* On a worker. */
 static int64_t sleep_there(void *arg)
 {
     const struct sleeper *sleeper = arg;
 
-    if (weft__self)
-        return -ENOMEM;
     return weft__host_futex_wait(sleeper->word, sleeper->value, sleeper->own, &sleeper->stop);
 }
 
@@ -62,6 +61,7 @@ static int wait_elsewhere(struct weft__task *self, const void *word, uint32_t va
     struct sleeper sleeper = {.word = word, .value = value, .own = own};
     struct weft__offload offload = {.what = "futex",
                                     .fd = -1,
+                                    .at_once = true,
                                     .may_withdraw = true,
                                     .fn = sleep_there,
                                     .stop = stop,

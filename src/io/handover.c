@@ -57,18 +57,52 @@ static ssize_t greet(int channel, const int *fds, uint32_t count, uint16_t numbe
     return weft_send_all(channel, (char *)&greeting + sent, sizeof greeting - (size_t)sent, NULL);
 }
 
+/* Is it an answer as far as it goes? */
+static bool begins_well(const struct answer *answer, size_t size)
+{
+    const uint16_t serves = SERVES;
+
+    return memcmp(&answer->serves, &serves, size < sizeof serves ? size : sizeof serves) == 0;
+}
+
+/* A stream may yet bring it; what follows a packet is another. */
+static ssize_t hear_rest(int channel, char *rest, size_t size)
+{
+    int type = 0;
+    socklen_t length = sizeof type;
+
+    if (weft__host_getsockopt(channel, SOL_SOCKET, SO_TYPE, &type, &length) < 0 ||
+        type != SOCK_STREAM)
+        return -EPROTO;
+    return weft_recv_exactly(channel, rest, size, NULL);
+}
+
+/* The next answer; a stream may bring it in pieces. 1, 0 at the end, or a negative errno. */
+static int hear_one(int channel, struct answer *answer)
+{
+    ssize_t n = weft_recv(channel, answer, sizeof *answer, 0);
+
+    if (n <= 0)
+        return (int)n;
+    if (!begins_well(answer, (size_t)n))
+        return -EPROTO;
+    if ((size_t)n < sizeof *answer)
+        n = hear_rest(channel, (char *)answer + n, sizeof *answer - (size_t)n);
+    if (n < 0)
+        return (int)n;
+    return answer->serves == SERVES ? 1 : -EPROTO;
+}
+
 /* The answer with that number. 0 or a negative errno. */
 static int hear_answer(int channel, uint16_t number)
 {
     struct answer answer = {0, 0};
-    ssize_t n;
+    int n;
 
     do {
-        n = weft_recv(channel, &answer, sizeof answer, 0);
+        n = hear_one(channel, &answer);
         if (n <= 0)
-            return n < 0 ? (int)n : -ENODATA;
-        if (n != sizeof answer || answer.serves != SERVES)
-            return -EPROTO;
+            return n < 0 ? n : -ENODATA;
     } while (answer.number != number);
     return 0;
 }
@@ -96,15 +130,12 @@ int weft_hand_over_until(int channel, const int *fds, uint32_t count, int64_t de
 /* -- taking over --------------------------------------------------------------------------------
  */
 
-/* Is it the greeting, of as many sockets as came? What there was no room for has been closed. */
-static int check(const struct greeting *greeting, uint32_t count, uint32_t room)
+/* Is it the greeting, of as many sockets as came? */
+static int check(const struct greeting *greeting, uint32_t count)
 {
-    if (memcmp(greeting->words, words, sizeof words) != 0 || greeting->count == 0 ||
-        greeting->count > WEFT_FDS_MAX || greeting->number == 0)
-        return -EPROTO;
-    if (greeting->count > room)
-        return -EMSGSIZE;
-    return greeting->count == count ? 0 : -EPROTO;
+    bool is_one = memcmp(greeting->words, words, sizeof words) == 0 && greeting->number != 0;
+
+    return is_one && greeting->count > 0 && greeting->count == count ? 0 : -EPROTO;
 }
 
 /* The number waits in the record of the channel for the answer. 0 or a negative errno. */
@@ -129,7 +160,6 @@ static int remember(int channel, uint16_t number)
 static int hear(int channel, int *fds, uint32_t *count)
 {
     struct greeting greeting;
-    uint32_t room = *count;
     ssize_t n = weft_recv_fds(channel, &greeting, sizeof greeting, fds, count);
 
     if (n <= 0)
@@ -137,7 +167,7 @@ static int hear(int channel, int *fds, uint32_t *count)
     if ((size_t)n < sizeof greeting)
         n = weft_recv_exactly(channel, (char *)&greeting + n, sizeof greeting - (size_t)n, NULL);
     if (n >= 0)
-        n = check(&greeting, *count, room);
+        n = check(&greeting, *count);
     return n < 0 ? (int)n : remember(channel, greeting.number);
 }
 

@@ -7,11 +7,13 @@
 
 #include "base/memory.h"
 #include "io/accept.h"
+#include "io/arena.h"
 #include "io/buffers.h"
 #include "io/fd.h"
 #include "io/file_object.h"
 #include "io/file_watch.h"
 #include "io/futex.h"
+#include "io/give.h"
 #include "io/offload.h"
 #include "io/process.h"
 #include "io/server.h"
@@ -55,18 +57,15 @@ void weft__io_stop(struct weft__reactor *reactor)
 {
     struct weft__io *io = weft__io_of(reactor);
     struct weft__acceptor *next;
-    struct weft_stream *next_stream;
 
     for (struct weft__acceptor *acceptor = io->acceptors; acceptor; acceptor = next) {
         next = acceptor->next;
         weft__acceptor_stop(acceptor);
     }
-    for (struct weft_stream *stream = io->streams; stream; stream = next_stream) {
-        next_stream = stream->next;
-        weft__stream_stop(stream);
-    }
+    weft__streams_stop(io);
     weft__watchers_stop(io);
     weft__processes_stop(io);
+    weft__gives_stop(io);
     weft__files_stop(io);
 }
 
@@ -81,8 +80,11 @@ void weft__io_close(struct weft__reactor *reactor)
     weft__servers_free(io);
     weft__fd_release_all(io);
     weft__fd_table_put();
+    weft__pipes_close(io);
     weft__buffers_free(io->buffers);
+    weft__sendings_free(io);
     weft__blocks_free(io);
+    weft__arena_close(io);
     weft__free(io->watched);
     weft__free(io);
     reactor->io = NULL;

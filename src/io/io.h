@@ -15,18 +15,23 @@
 #include "reactor/reactor.h"
 
 struct weft__acceptor;
+struct weft__arena;
 struct weft__block;
 struct weft__buffers;
 struct weft__fd;
 struct weft__fd_use;
+struct weft__give;
 struct weft__pool;
+struct weft__sending;
+struct weft__starved;
 struct weft__watched;
 struct weft_file;
 struct weft_server;
 struct weft_process;
 struct weft_signals;
-struct weft_stream;
 struct weft_watch;
+
+enum { WEFT__PIPES_SPARE = 8 };
 
 struct weft__io {
     struct weft__fd *fds; /* the process's table */
@@ -35,8 +40,14 @@ struct weft__io {
     struct weft__reactor *reactor;
     uint32_t fd_high; /* no record above this one is ours */
     struct weft__acceptor *acceptors;
-    uint32_t accepts_starved; /* how many of them pause for want of descriptors */
-    struct weft_stream *streams;
+    uint32_t accepts_starved;        /* how many of them pause for want of descriptors */
+    int pipes[WEFT__PIPES_SPARE][2]; /* spare, empty: stream_splice.c */
+    uint32_t pipe_count;
+    struct weft__starved *streams; /* those that wait neither for a buffer nor ...: io/stream.h */
+    struct weft__starved *retries; /* ... to try again when the timer fires */
+    struct weft__timer retry;
+    struct weft__sending *sendings; /* put aside */
+    uint32_t sendings_count;
     struct weft_process *processes; /* not closed yet */
     struct weft_signals *signals;   /* taken, or descriptors for the next */
     struct weft_watch *watches;     /* not closed yet */
@@ -45,6 +56,7 @@ struct weft__io {
     struct weft_file *files;       /* file objects */
     struct weft__block *blocks;    /* spare, of theirs: io/block.h */
     size_t blocks_bytes;           /* in them */
+    struct weft__arena *arena;     /* memory for files; NULL until the first is taken */
     struct weft__fd_use *uses;     /* of descriptors, by any number of requests at once: io/fd.h */
     struct weft__watched *watched; /* by descriptor, readers and writers: io/watcher.c */
     uint32_t watched_count;        /* its length */
@@ -52,6 +64,9 @@ struct weft__io {
     uint32_t offloaded;            /* such calls under way */
     struct weft__pool *sleepers;   /* NULL until the first: io/futex.c */
     uint32_t asleep;               /* of their threads, those in use */
+    struct weft__give *gives;      /* given, and not let go of by the kernel: io/give.h */
+    struct weft__timer gives_limit; /* how long a stop waits for them without resetting */
+    uint32_t zero_copy_min;         /* bytes; 0: not asked for yet */
 };
 
 static inline struct weft__io *weft__io_of(const struct weft__reactor *reactor)

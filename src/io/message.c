@@ -118,6 +118,29 @@ static int32_t receive_message(struct weft__task *self, struct weft__operation *
     return result;
 }
 
+/* What is passed along: noted before anybody can have it. */
+static void note_passed(struct weft__io *io, const struct msghdr *message)
+{
+    struct msghdr walk = *message;
+    const char *limit = (const char *)walk.msg_control + walk.msg_controllen;
+
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&walk); header;
+         header = CMSG_NXTHDR(&walk, header)) {
+        const char *at = (const char *)CMSG_DATA(header), *end;
+        int fd;
+
+        if (header->cmsg_len > (size_t)(limit - (const char *)header))
+            break; /* the kernel refuses it all; and what would come next may be this one */
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+            continue;
+        end = (const char *)header + header->cmsg_len;
+        for (; at + sizeof fd <= end; at += sizeof fd) {
+            memcpy(&fd, at, sizeof fd);
+            weft__fd_note_passed(io, fd);
+        }
+    }
+}
+
 /* -- the calls --------------------------------------------------------------------------------- */
 
 static int check(const struct msghdr *message, int flags, int known)
@@ -155,6 +178,8 @@ ssize_t weft_sendmsg(int fd, const struct msghdr *message, int flags)
     result = weft__fd_enter(io, fd, WEFT__WRITER, &operation.op, &record);
     if (result < 0)
         return result;
+    if (message->msg_controllen)
+        note_passed(io, message);
     result = send_message(self, &operation, fd, record, message, flags);
     leave(io, fd, record, WEFT__WRITER, &operation.op, result);
     return result;
@@ -223,9 +248,14 @@ ssize_t weft_recvfrom(int fd, void *buffer, size_t size, int flags, struct socka
 
 /* -- passing descriptors ----------------------------------------------------------------------- */
 
-/* Whose messages they are may come before the descriptors (SO_PASSCRED), or behind (SO_PASSPIDFD).
- */
-enum { BESIDE_SIZE = CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int)) };
+/* What other options of the socket bring besides: when it was sent and by whom and with what label
+   (SO_TIMESTAMP and its kin, SO_PASSCRED, SO_PASSSEC, of which unix(7) says how long it may be)
+   comes before the descriptors, by which process (SO_PASSPIDFD) behind them. */
+enum {
+    BESIDE_SIZE = CMSG_SPACE(2 * sizeof(struct timespec)) +
+                  CMSG_SPACE(3 * sizeof(struct timespec)) + CMSG_SPACE(sizeof(struct ucred)) +
+                  CMSG_SPACE(NAME_MAX) + CMSG_SPACE(sizeof(int))
+};
 
 union rights { /* room for as many as there may be, aligned */
     struct cmsghdr header;

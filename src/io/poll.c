@@ -46,7 +46,7 @@ int32_t weft__lookout_wait(struct weft__task *self, struct weft__lookout *lookou
 {
     int32_t result;
 
-    lookout->wanted = (events & EVENTS) | POLLERR | POLLHUP;
+    lookout->wanted = (events & EVENTS) | POLLHUP | (lookout->no_errors ? 0 : POLLERR);
     lookout->came = 0;
     result = wait_once(self, lookout, fd, record, events, false);
     while (result > 0 && !weft__polled(result, lookout->wanted)) {
@@ -72,6 +72,7 @@ int weft_poll(int fd, int events)
         return weft__misuse(-EINVAL, "events that the call does not know");
     io = weft__io_of(self->reactor);
     lookout.other = NULL;
+    lookout.no_errors = false;
     result = weft__fd_watch(io, fd, &record);
     if (result < 0)
         return result;

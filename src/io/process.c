@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "io/offload.h"
+#include "io/stream.h"
 #include "ring/host.h"
 #include "task/operation.h"
 #include "task/wait.h"
@@ -131,33 +132,86 @@ static void wake_waiters(struct weft_process *process)
         weft__wake_now(process->io->reactor, &waiter->wait);
 }
 
+/* The kernel forgets it: 0, and how it ended; -ECHILD. */
+static int reap_it(struct weft__task *self, struct weft_process *process,
+                   struct weft__child_end *end)
+{
+    int result;
+
+    while ((result = weft__host_child_reap(process->pidfd, end)) == 0)
+        pause_shortly(self, process);
+    weft__host_close(process->pidfd);
+    process->pidfd = -1;
+    return result < 0 ? result : 0;
+}
+
 static void reap(struct weft__task *self, struct weft_process *process)
 {
     struct weft__child_end end = {.code = -1};
-    int result;
 
-    while ((result = weft__host_child_reap(process->pidfd, &end)) == 0)
-        pause_shortly(self, process);
-    process->error = result < 0 ? result : 0;
+    process->error = reap_it(self, process, &end);
     process->status = (struct weft_process_status){.code = end.code,
                                                    .signal = end.signal,
                                                    .core_dumped = end.core_dumped};
-    weft__host_close(process->pidfd);
-    process->pidfd = -1;
     process->state = WEFT__PROCESS_ENDED;
     process->ended = true;
     wake_waiters(process);
 }
+
+/* -- the start --------------------------------------------------------------------------------- */
 
 static int64_t start_there(void *arg)
 {
     return weft__host_child_start(arg);
 }
 
+/* One request, never interrupted: until then the child runs on memory of ours. */
+static void wait_for_word(struct weft__task *self, const struct weft_process *process,
+                          const uint32_t *word)
+{
+    struct weft__operation operation;
+    struct weft__sqe *sqe = weft__operation_begin(self, &operation, "exec", -1);
+    int32_t result = -ENOMEM;
+
+    if (sqe) {
+        weft__operation_hold(&operation);
+        weft__request_futex_wait(sqe, word, 1, false);
+        result = weft__operation_wait(self, &operation, sqe);
+    }
+    if (result < 0 && result != -EAGAIN)
+        pause_shortly(self, process);
+}
+
+/* It starts itself, while other tasks run. One that failed has ended, or is about to; so is one
+   whose descriptor lies where none may stay. */
+static int start_here(struct weft__task *self, struct weft_process *process,
+                      struct weft__child *child)
+{
+    struct weft__child_end end;
+    int error = weft__host_child_begin(child);
+    bool no_room = error == 0 && child->pidfd < WEFT__CHILD_PIDFD_MIN;
+
+    if (error < 0)
+        return error;
+    process->pidfd = child->pidfd;
+    if (no_room)
+        (void)weft__host_child_signal(process->pidfd, SIGKILL);
+    /* acquire: pairs with the kernel's clearing, behind which the child writes nothing */
+    while (__atomic_load_n(&child->starting, __ATOMIC_ACQUIRE))
+        wait_for_word(self, process, &child->starting);
+    if (child->error < 0 || no_room) {
+        (void)watch(self, process, NOTHING);
+        (void)reap_it(self, process, &end);
+    }
+    return no_room ? -EMFILE : child->error;
+}
+
 static int start(struct weft__task *self, struct weft_process *process)
 {
     struct weft__child *child = &process->launch->child;
-    int error = (int)weft__offload_run(self, "exec", -1, start_there, child);
+    bool here = self->reactor->ring.features & WEFT__FEATURE_FUTEX && weft__host_child_may_begin();
+    int error = here ? start_here(self, process, child)
+                     : (int)weft__offload_run(self, "exec", -1, start_there, child);
 
     if (error < 0)
         return error;
@@ -310,39 +364,43 @@ int weft_process_pid(const weft_process *process)
     return process ? process->pid : weft__misuse(-EINVAL, "no process");
 }
 
+weft_stream *weft__process_stream(const struct weft_process *process, int which)
+{
+    weft_stream *stream = process->streams[which];
+
+    return stream && !stream->closing && !stream->flushing ? stream : NULL;
+}
+
 weft_stream *weft_process_stdin(const weft_process *process)
 {
-    return process ? process->streams[0] : NULL;
+    return process ? weft__process_stream(process, 0) : NULL;
 }
 
 weft_stream *weft_process_stdout(const weft_process *process)
 {
-    return process ? process->streams[1] : NULL;
+    return process ? weft__process_stream(process, 1) : NULL;
 }
 
 weft_stream *weft_process_stderr(const weft_process *process)
 {
-    return process ? process->streams[2] : NULL;
+    return process ? weft__process_stream(process, 2) : NULL;
 }
 
 /* -- the end ----------------------------------------------------------------------------------- */
-
-/* It, and the other names it has. */
-static int close_stream(struct weft_process *process, int which)
-{
-    weft_stream *stream = process->streams[which];
-
-    for (int i = 0; i < 3; i++)
-        if (process->streams[i] == stream)
-            process->streams[i] = NULL;
-    return weft_stream_close(stream);
-}
 
 int weft_process_close_stdin(weft_process *process)
 {
     int error = weft__process_check(process);
 
-    return error < 0 ? error : close_stream(process, 0);
+    return error < 0 ? error : weft_stream_close(weft__process_stream(process, 0));
+}
+
+/* A terminal is one, by three names. */
+static void disown_streams(struct weft_process *process)
+{
+    for (int i = 0; i < (process->pty ? 1 : 3); i++)
+        if (process->streams[i])
+            (void)weft__stream_disown(process->streams[i]);
 }
 
 void weft__process_free(struct weft_process *process)
@@ -350,6 +408,7 @@ void weft__process_free(struct weft_process *process)
     *process->link = process->next;
     if (process->next)
         process->next->link = process->link;
+    disown_streams(process);
     weft__free(process);
 }
 
@@ -381,7 +440,7 @@ int weft_process_close(weft_process *process)
     if (process->watch)
         weft__op_cancel(self->reactor, process->watch);
     for (int i = 0; i < 3; i++)
-        (void)close_stream(process, i);
+        (void)weft_stream_close(process->streams[i]);
     if (!process->ended)
         (void)wait_for_end(self, process, false);
     wait_for_users(self, process);

@@ -2,7 +2,7 @@
  * io/process.h - inside a process: its keeper, and who waits for it.
  *
  *      create ------> keeper (a task, the scope's child)
- *        |              | starts it, on a worker of the pool
+ *        |              | begins it, and waits for a word (or has a worker of the pool start it)
  *        | <-- started -+
  *        v              | waits for its end (WAITID, or a poll of its descriptor)
  *      handle           |    cancelled, or closed: SIGTERM to the group, the grace, SIGKILL
@@ -38,7 +38,8 @@ struct weft__launch {
     struct weft__child_fd fds[3 + WEFT__PROCESS_FDS_MAX];
     struct weft__child_limit limits[WEFT__PROCESS_LIMITS_MAX];
     int theirs[3]; /* ends of pipes that the process gets, ours to close; -1: none */
-    char *paths[];
+    _Alignas(16) char stack[WEFT__CHILD_STACK];
+    char *paths[]; /* to its end; behind them the environment's words, and what paths point at */
 };
 
 enum weft__process_state {
@@ -54,7 +55,7 @@ struct weft_process {
     enum weft__process_state state;
     int error; /* why it could not be started; -ECHILD: how it ended is not known */
     struct weft_process_status status;
-    weft_stream *streams[3]; /* of a terminal thrice the same */
+    weft_stream *streams[3]; /* of a terminal thrice the same. Closed, they are kept to the end */
     int pid;
     int pidfd;
     int group;   /* 0: our own */
@@ -76,6 +77,8 @@ struct weft_process {
 int weft__process_keep(void *arg);
 /* 0; -EINVAL, -EPERM, -EXDEV, -EBADF it is being closed. Any call of a task of the reactor. */
 int weft__process_check(const struct weft_process *process);
+/* One of its streams; NULL: there is none, or it is closed. */
+weft_stream *weft__process_stream(const struct weft_process *process, int which);
 void weft__process_leave_user(struct weft_process *process);
 void weft__process_free(struct weft_process *process);
 /* The io layer stops: frees those that were never closed. */

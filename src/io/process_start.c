@@ -84,10 +84,10 @@ static size_t count_of(const char *path)
     return count;
 }
 
-/* One after the other behind the array; an empty part of PATH is the directory itself. */
-static void put_paths(struct weft__launch *launch, size_t count, const char *path, const char *name)
+/* One after the other in `room`; an empty part of PATH is the directory itself. */
+static void put_paths(struct weft__launch *launch, size_t count, const char *path, const char *name,
+                      char *room)
 {
-    char *room = (char *)&launch->paths[count + 1];
     size_t name_size = strlen(name) + 1;
 
     for (size_t i = 0; i < count; i++) {
@@ -104,21 +104,40 @@ static void put_paths(struct weft__launch *launch, size_t count, const char *pat
     launch->paths[count] = NULL;
 }
 
+/* -- all of it --------------------------------------------------------------------------------- */
+
+static size_t words_in(const char *const *words)
+{
+    size_t count = 0;
+
+    while (words && words[count])
+        count++;
+    return count;
+}
+
+/* One block: the struct, its paths, the words of the environment, the bytes of the paths. The words
+   are noted here, on the creator's task: while the child begins others may change the array that
+   they are in, which the C library then moves. */
 static struct weft__launch *launch_new(const char *const arguments[],
                                        const struct weft_process_opt *opt)
 {
     const char *path = strchr(arguments[0], '/') || !*arguments[0] ? "" : search_path(opt);
-    size_t count = count_of(path);
-    size_t size = (count + 1) * sizeof(char *) + strlen(path) + count * (strlen(arguments[0]) + 2);
+    const char *const *environment =
+        opt->environment ? opt->environment : (const char *const *)weft__host_child_environment();
+    size_t count = count_of(path), words = words_in(environment);
+    size_t size = (count + 1 + words + 1) * sizeof(char *) + strlen(path) +
+                  count * (strlen(arguments[0]) + 2);
     struct weft__launch *launch = weft__calloc(1, sizeof *launch + size);
 
     if (!launch)
         return NULL;
-    put_paths(launch, count, path, arguments[0]);
+    put_paths(launch, count, path, arguments[0], (char *)&launch->paths[count + 1 + words + 1]);
+    if (words > 0)
+        memcpy(&launch->paths[count + 1], environment, words * sizeof(char *));
     launch->child = (struct weft__child){
         .paths = launch->paths,
         .arguments = (char *const *)(uintptr_t)arguments,
-        .environment = (char *const *)(uintptr_t)opt->environment,
+        .environment = &launch->paths[count + 1],
         .directory = opt->directory,
         .fds = launch->fds,
         .limits = launch->limits,
@@ -126,6 +145,7 @@ static struct weft__launch *launch_new(const char *const arguments[],
         .group = opt->group,
         .session = opt->session || opt->pty,
         .terminal = opt->pty,
+        .stack = launch->stack,
     };
     for (int i = 0; i < 3; i++)
         launch->theirs[i] = -1;
@@ -153,7 +173,7 @@ static int open_end(struct weft_process *process, int which, int ours, int their
         if (error < 0)
             (void)weft_close(ours);
         else
-            process->streams[which]->owner = process; /* so it does not move */
+            process->streams[which]->owner = process; /* so it stays, and does not move */
     }
     if (error < 0)
         weft__host_close(theirs);
@@ -231,6 +251,8 @@ static int open_ends(struct weft_process *process, const struct weft_process_opt
     }
     for (uint32_t i = 0; i < opt->fd_count && error == 0; i++)
         give(process->launch, opt->fds[i].from, opt->fds[i].to);
+    for (uint32_t i = 0; i < process->launch->child.fd_count; i++)
+        weft__fd_note_passed(process->io, process->launch->fds[i].from);
     return error;
 }
 
@@ -286,8 +308,7 @@ static void launch_end(struct weft_process *process)
 
 static void undo(struct weft_process *process)
 {
-    (void)weft_stream_close(process->streams[0]);
-    for (int i = 1; i < 3 && !process->pty; i++)
+    for (int i = 0; i < 3; i++)
         (void)weft_stream_close(process->streams[i]);
     weft__process_free(process);
 }

@@ -15,10 +15,11 @@
 #define LIMIT_DEFAULT ((size_t)64 << 20)
 
 struct listener {
-    weft_stream **place; /* the process's; NULL: none to listen to. It is empty once closed */
+    weft_stream *stream; /* the process's; NULL: none to listen to. Closed, it says so */
     char *bytes;         /* NULL until there is one */
     size_t size, room, limit;
     bool keeps; /* else it is thrown away */
+    int result; /* how it ended; until then, and if it is cancelled by itself: -ECANCELED */
 };
 
 static int make_room(struct listener *listener, size_t more)
@@ -61,25 +62,26 @@ static int listen_to_end(void *arg)
     struct listener *listener = arg;
     const void *data;
     size_t size;
-    weft_stream *stream = *listener->place; /* may have been closed before we ran */
-    int result = stream ? keep(listener, "", 0) : -EBADF;
+    weft_stream *stream = listener->stream;
+    int result = keep(listener, "", 0);
 
     while (result == 0 && (result = weft_stream_peek(stream, &data, &size, 0)) > 0) {
         result = keep(listener, data, size);
         (void)weft_stream_consume(stream, size);
     }
+    listener->result = result;
     return result;
 }
 
-/* That nobody reads it (any more) is the process's affair. */
+/* That nobody reads it (any more) is the process's affair; a terminal says so by -EIO. */
 static int say(struct weft_process *process, const void *input, size_t size)
 {
-    weft_stream *stream = process->streams[0];
+    weft_stream *stream = weft__process_stream(process, 0);
     ssize_t result = 0;
 
     if (stream && size > 0)
         result = weft_stream_write(stream, input, size, NULL);
-    if (result < 0 && result != -EPIPE && result != -EIO)
+    if (result < 0 && result != -EPIPE && !(result == -EIO && process->pty))
         return (int)result;
     return stream && !process->pty ? weft_process_close_stdin(process) : 0;
 }
@@ -94,14 +96,19 @@ static int talk(struct weft_process *process, const void *input, size_t size,
     if (error < 0)
         return error;
     for (int i = 0; i < 2 && error == 0; i++)
-        if (listeners[i].place)
+        if (listeners[i].stream)
             error = weft_spawn(&scope, listen_to_end, &listeners[i], 0, NULL);
     if (error == 0)
         error = say(process, input, size);
     if (error < 0)
         (void)weft_scope_cancel(&scope);
     edge = weft_scope_close(&scope);
-    return edge < 0 ? edge : error;
+    error = edge < 0 ? edge : error;
+    /* a child that was cancelled is no failure, and what it has read is not all */
+    for (int i = 0; i < 2 && error == 0; i++)
+        if (listeners[i].stream && listeners[i].result < 0)
+            error = weft__task_pass_on(weft__task_self(), listeners[i].result);
+    return error;
 }
 
 static void hand_over(struct weft_process_output *output, struct listener listeners[2])
@@ -121,12 +128,12 @@ static int talk_about(struct weft_process *process, const void *input, size_t si
     int error;
 
     for (int i = 0; i < 2; i++)
-        listeners[i] =
-            (struct listener){.place = process->streams[i + 1] ? &process->streams[i + 1] : NULL,
-                              .limit = limit,
-                              .keeps = output != NULL};
+        listeners[i] = (struct listener){.stream = weft__process_stream(process, i + 1),
+                                         .limit = limit,
+                                         .keeps = output != NULL,
+                                         .result = -ECANCELED};
     if (process->pty)
-        listeners[1].place = NULL;
+        listeners[1].stream = NULL;
     error = talk(process, input, size, listeners);
     if (output)
         hand_over(output, listeners);

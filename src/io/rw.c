@@ -9,6 +9,7 @@
  */
 #include <weft/fd.h>
 
+#include "io/file_object.h"
 #include "io/use.h"
 #include "ring/host.h"
 
@@ -28,6 +29,7 @@ struct mover {
     int fd;
     bool writes;
     uint64_t offset; /* of the next byte, or WEFT__OFFSET_CURRENT */
+    uint64_t claim;  /* of the file object whose descriptor it is: by what the ring holds; or 0 */
 };
 
 static inline __attribute__((always_inline)) void fill(struct weft__sqe *sqe,
@@ -46,10 +48,11 @@ static inline __attribute__((always_inline)) void fill(struct weft__sqe *sqe,
         weft__request_readv(sqe, mover->fd, vectors, (uint32_t)count, mover->offset);
 }
 
-/* One request. Vectors are not looked at after it was submitted. */
+/* One request. Vectors are not looked at after it was submitted. of_file: the mover's, a constant
+   where nothing is to be left of it. */
 static inline __attribute__((always_inline)) int32_t move_once(const struct mover *mover,
                                                                const struct iovec *vectors,
-                                                               int count)
+                                                               int count, bool of_file)
 {
     struct weft__sqe *sqe =
         weft__operation_begin(mover->self, mover->operation, mover->what, mover->fd);
@@ -57,6 +60,8 @@ static inline __attribute__((always_inline)) int32_t move_once(const struct move
     if (!sqe)
         return weft__operation_error(mover->self);
     fill(sqe, mover, vectors, count);
+    if (of_file)
+        weft__file_mark(weft__io_of(mover->self->reactor), mover->record, sqe);
     return weft__await(mover->self, mover->operation, sqe, mover->record);
 }
 
@@ -65,7 +70,7 @@ static __attribute__((noinline)) int32_t move_on_socket(const struct mover *move
                                                         const struct iovec *vectors, int count)
 {
     if (count != 1)
-        return move_once(mover, vectors, count);
+        return move_once(mover, vectors, count, false);
     if (mover->writes)
         return weft__send_once(mover->self, mover->operation, mover->fd, mover->record,
                                vectors->iov_base, vectors->iov_len, 0);
@@ -74,11 +79,12 @@ static __attribute__((noinline)) int32_t move_on_socket(const struct mover *move
 }
 
 static inline __attribute__((always_inline)) int32_t move(const struct mover *mover,
-                                                          const struct iovec *vectors, int count)
+                                                          const struct iovec *vectors, int count,
+                                                          bool of_file)
 {
     return weft__fd_is(mover->fd, mover->record, WEFT__FD_SOCKET)
                ? move_on_socket(mover, vectors, count)
-               : move_once(mover, vectors, count);
+               : move_once(mover, vectors, count, of_file);
 }
 
 /* -- all of it ------------------------------------------------------------------------------ */
@@ -135,8 +141,8 @@ static ssize_t move_all(struct mover *mover, const struct iovec *vectors, int co
         if (__builtin_expect(mover->self->visible && *done > 0, 0))
             return weft__task_refuse(mover->self);
         if (weft__fd_closing(mover->record))
-            return -ECANCELED;
-        n = move(mover, window, window_of(&rest, window));
+            return weft__task_pass_on(mover->self, -ECANCELED);
+        n = move(mover, window, window_of(&rest, window), mover->claim != 0);
         end = ends_with(mover, n);
         if (end < 0)
             return end;
@@ -189,7 +195,8 @@ static inline __attribute__((always_inline)) ssize_t here(int fd, const char *wh
         mover.self->cause = WEFT_CAUSE_NONE;
         result = weft__fd_take_trouble(mover.record);
     } else {
-        result = done ? move_all(&mover, vectors, count, done) : move(&mover, vectors, count);
+        result =
+            done ? move_all(&mover, vectors, count, done) : move(&mover, vectors, count, false);
     }
     weft__fd_leave(io, mover.record, side, &operation.op);
     if (__builtin_expect(result == -EBADF, 0))
@@ -199,14 +206,15 @@ static inline __attribute__((always_inline)) ssize_t here(int fd, const char *wh
 
 static inline __attribute__((always_inline)) ssize_t at(int fd, const char *what, bool writes,
                                                         const struct iovec *vectors, int count,
-                                                        off_t offset, size_t *done)
+                                                        off_t offset, size_t *done, uint64_t claim)
 {
     struct weft__use use;
     struct mover mover = {.operation = &use.operation,
                           .what = what,
                           .fd = fd,
                           .writes = writes,
-                          .offset = (uint64_t)offset};
+                          .offset = (uint64_t)offset,
+                          .claim = claim};
     ssize_t result;
 
     if (__builtin_expect(offset < 0, 0))
@@ -220,13 +228,17 @@ static inline __attribute__((always_inline)) ssize_t at(int fd, const char *what
     mover.record = use.record;
     if (__builtin_expect(!mover.record, 0)) /* AT_FDCWD */
         return -EBADF;
+    if (claim && atomic_load_explicit(&mover.record->owner, memory_order_relaxed) != claim) {
+        weft__use_close(&use, 0); /* closed while the call gave way, and another's by now */
+        return -EBADF;
+    }
     if (__builtin_expect(!weft__fd_is(fd, mover.record, WEFT__FD_SEEKS), 0)) {
         result = weft__host_seeks(fd); /* -ESPIPE, or it is open no more */
         result = result < 0 ? result : -ESPIPE;
     } else if (done) {
         result = move_all(&mover, vectors, count, done);
     } else {
-        result = move_once(&mover, vectors, count);
+        result = move_once(&mover, vectors, count, claim != 0);
     }
     weft__use_close(&use, (int32_t)result);
     return result;
@@ -266,22 +278,22 @@ ssize_t weft_writev(int fd, const struct iovec *vectors, int count)
 
 ssize_t weft_pread(int fd, void *buffer, size_t size, off_t offset)
 {
-    return at(fd, "pread", false, ONE(buffer, size), offset, NULL);
+    return at(fd, "pread", false, ONE(buffer, size), offset, NULL, 0);
 }
 
 ssize_t weft_pwrite(int fd, const void *buffer, size_t size, off_t offset)
 {
-    return at(fd, "pwrite", true, ONE(buffer, size), offset, NULL);
+    return at(fd, "pwrite", true, ONE(buffer, size), offset, NULL, 0);
 }
 
 ssize_t weft_preadv(int fd, const struct iovec *vectors, int count, off_t offset)
 {
-    return at(fd, "pread", false, vectors, count, offset, NULL);
+    return at(fd, "pread", false, vectors, count, offset, NULL, 0);
 }
 
 ssize_t weft_pwritev(int fd, const struct iovec *vectors, int count, off_t offset)
 {
-    return at(fd, "pwrite", true, vectors, count, offset, NULL);
+    return at(fd, "pwrite", true, vectors, count, offset, NULL, 0);
 }
 
 ssize_t weft_read_exactly(int fd, void *buffer, size_t size, size_t *done)
@@ -306,23 +318,34 @@ ssize_t weft_writev_all(int fd, const struct iovec *vectors, int count, size_t *
 
 ssize_t weft_pread_exactly(int fd, void *buffer, size_t size, off_t offset, size_t *done)
 {
-    ALL(at(fd, "pread", false, ONE(buffer, size), offset, &own));
+    ALL(at(fd, "pread", false, ONE(buffer, size), offset, &own, 0));
 }
 
 ssize_t weft_pwrite_all(int fd, const void *buffer, size_t size, off_t offset, size_t *done)
 {
-    ALL(at(fd, "pwrite", true, ONE(buffer, size), offset, &own));
+    ALL(at(fd, "pwrite", true, ONE(buffer, size), offset, &own, 0));
 }
 
 ssize_t weft_preadv_exactly(int fd, const struct iovec *vectors, int count, off_t offset,
                             size_t *done)
 {
-    ALL(at(fd, "pread", false, vectors, count, offset, &own));
+    ALL(at(fd, "pread", false, vectors, count, offset, &own, 0));
 }
 
 ssize_t weft_pwritev_all(int fd, const struct iovec *vectors, int count, off_t offset, size_t *done)
 {
-    ALL(at(fd, "pwrite", true, vectors, count, offset, &own));
+    ALL(at(fd, "pwrite", true, vectors, count, offset, &own, 0));
+}
+
+ssize_t weft__file_pread(const struct weft_file *file, void *buffer, size_t size, off_t offset)
+{
+    return at(file->fd, "pread", false, ONE(buffer, size), offset, NULL, file->owner);
+}
+
+ssize_t weft__file_pwrite_all(const struct weft_file *file, const void *buffer, size_t size,
+                              off_t offset, size_t *done)
+{
+    return at(file->fd, "pwrite", true, ONE(buffer, size), offset, done, file->owner);
 }
 
 /* -- pipes ---------------------------------------------------------------------------------- */

@@ -90,3 +90,17 @@ int weft_case_signals_(void *arg)
 
     return weft_signals_wait(one->object, one->item);
 }
+
+int weft_case_watch_(void *arg)
+{
+    const weft_case *one = arg;
+
+    return weft_watch_next(one->object, one->item, one->flags);
+}
+
+int weft_case_file_read_(void *arg)
+{
+    const weft_case *one = arg;
+
+    return (int)weft_file_read(one->object, one->item, one->size);
+}

@@ -498,7 +498,7 @@ int weft_server_wait(weft_server *server)
     server->users++;
     error = wait_for_end(self, server, true);
     if (error == 0)
-        error = server->result;
+        error = weft__task_pass_on(self, server->result);
     leave_user(server);
     return error;
 }
@@ -532,5 +532,5 @@ int weft_server_close(weft_server *server)
     wait_for_users(self, server);
     error = server->result == -ECANCELED ? 0 : server->result;
     destroy(server);
-    return error;
+    return weft__task_pass_on(self, error);
 }

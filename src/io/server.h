@@ -43,9 +43,10 @@ struct weft_transport;
 struct weft__gate {
     struct weft_server *server;
     uint32_t active;
-    struct weft__wait *waiter;            /* the listener, waiting for room, or for their ends */
-    struct weft_transport *first, **last; /* those without tasks, oldest first */
-    struct weft__timer timer;             /* when the first of them is over its time */
+    struct weft__wait *waiter; /* the listener, waiting for room, or for their ends */
+    struct weft_transport *first,
+        **last;               /* those without tasks, if they have limits, oldest first */
+    struct weft__timer timer; /* when the first of them is over its time */
 };
 
 /* server_serve.c: one less; the listener is told. */
@@ -53,6 +54,8 @@ void weft__gate_leave(struct weft__gate *gate, enum weft__server_count what);
 
 /* server_protocol.c */
 void weft__gate_open(struct weft__gate *gate, struct weft_server *server);
+/* Have its transports any? */
+bool weft__gate_limits(const struct weft__gate *gate);
 /* Makes a transport of the connection. 0; else it is still the caller's. */
 int weft__gate_admit(struct weft__gate *gate, int fd);
 /* The transport is lost, with that error. */

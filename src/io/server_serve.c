@@ -32,7 +32,7 @@ void weft__stream_charge(struct weft_stream *stream, uint64_t bytes)
     if (stream->owned == WEFT__OWNED_BY_BUDGET)
         charge(stream->owner, bytes);
     else
-        weft__transport_charge(stream->owner, bytes);
+        weft__transport_charge(weft__transport_of(stream), bytes);
 }
 
 static bool affords(struct weft__budget *budget, uint64_t bytes)
@@ -47,12 +47,13 @@ bool weft__stream_affords(struct weft_stream *stream, uint64_t bytes)
     bytes += weft__stream_pending(stream);
     if (stream->owned == WEFT__OWNED_BY_BUDGET)
         return affords(stream->owner, bytes);
-    return weft__transport_affords(stream->owner, bytes);
+    return weft__transport_affords(weft__transport_of(stream), bytes);
 }
 
-/* Runs the handler in a scope with the limits of a connection. What became of it. */
+/* Runs the handler in a scope with the limits of a connection. What became of it, and whether it
+   has closed the stream, which is freed then. */
 static enum weft__server_count handle(struct weft_server *server, struct weft_stream *stream,
-                                      int64_t deadline)
+                                      int64_t deadline, bool *closed)
 {
     const struct weft_server_opt *opt = &server->opt;
     struct weft_scope_opt limit = {.size = sizeof limit,
@@ -68,8 +69,7 @@ static enum weft__server_count handle(struct weft_server *server, struct weft_st
     stream->owned = opt->connection_bytes ? WEFT__OWNED_BY_BUDGET : 0;
     result = server->handler(stream, server->arg);
     edge = weft_scope_close(&scope); /* until then those it has spawned go on */
-    stream->owned = 0;
-    stream->owner = NULL;
+    *closed = weft__stream_disown(stream);
     if (budget.over)
         return WEFT__SERVER_OVER_BYTES;
     if (edge == -ETIMEDOUT && budget.scope->deadline_fired)
@@ -112,13 +112,15 @@ static int connection(void *arg)
     struct weft_stream *stream;
     enum weft__server_count what = WEFT__SERVER_REFUSED;
     int64_t span = server->opt.connection_ns, deadline = span ? weft_after_ns(span) : 0;
+    bool closed;
 
     if (weft_stream_open(self->fd, &server->stream_opt, &stream) < 0) {
         weft_close(self->fd);
     } else {
         stream->first_due = server->opt.serve_first;
-        what = handle(server, stream, deadline);
-        close_in_time(stream, what, deadline);
+        what = handle(server, stream, deadline, &closed);
+        if (!closed)
+            close_in_time(stream, what, deadline);
     }
     weft__gate_leave(self->gate, what);
     return 0;

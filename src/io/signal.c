@@ -49,8 +49,10 @@ static bool may_be_taken(const int numbers[], size_t count, sigset_t *set)
     bool may = numbers && count > 0;
 
     sigemptyset(set);
-    for (size_t i = 0; i < count && may; i++)
-        may = weft__signal_may_be_taken(numbers[i]) && sigaddset(set, numbers[i]) == 0;
+    for (size_t i = 0; i < count && may; i++) {
+        may = weft__signal_may_be_taken(numbers[i]);
+        (void)sigaddset(set, numbers[i]); /* it does nothing with a number that is none */
+    }
     return may;
 }
 
@@ -145,7 +147,7 @@ int weft_signals_open(const int numbers[], size_t count, weft_signals **result)
 }
 
 /* One that has come, or the wait for it. */
-static int next(struct weft_signals *signals, struct weft_signal *signal)
+static int next(struct weft__task *self, struct weft_signals *signals, struct weft_signal *signal)
 {
     struct weft__signal_record record;
 
@@ -153,7 +155,7 @@ static int next(struct weft_signals *signals, struct weft_signal *signal)
         int came;
 
         if (signals->closing)
-            return -ECANCELED;
+            return weft__task_pass_on(self, -ECANCELED);
         if (weft__host_signal_read(signals->fd, &record, 1) > 0) {
             if (signal)
                 tell(signal, &record);
@@ -161,7 +163,8 @@ static int next(struct weft_signals *signals, struct weft_signal *signal)
         }
         came = weft_poll(signals->fd, POLLIN);
         if (came < 0 && came != -EINTR && came != -ENOMEM)
-            return signals->closing ? -ECANCELED : came;
+            return signals->closing && came != -ECANCELED ? weft__task_pass_on(self, -ECANCELED)
+                                                          : came;
         if (came == -ENOMEM) /* the kernel has none just now */
             (void)weft_yield();
     }
@@ -182,7 +185,7 @@ int weft_signals_wait(weft_signals *signals, struct weft_signal *signal)
     signals->users++;
     result = weft__enter(&self);
     if (result == 0)
-        result = next(signals, signal);
+        result = next(self, signals, signal);
     if (--signals->users == 0 && signals->closer)
         weft__wake_now(self->reactor, signals->closer);
     return result;

@@ -136,7 +136,7 @@ static int connect_once(struct weft__task *self, int fd, struct weft__fd *record
         weft__request_connect(sqe, fd, address, length);
     error = weft__operation_wait(self, &operation, sqe);
     if (weft__fd_closing(record))
-        error = -ECANCELED;
+        error = error < 0 ? -ECANCELED : weft__task_pass_on(self, -ECANCELED);
     weft__fd_leave(io, record, WEFT__WRITER, &operation.op);
     if (error < 0 && !nothing_happened(error) && !weft__fd_closing(record))
         weft__fd_poison(record);

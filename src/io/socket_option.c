@@ -173,8 +173,7 @@ static int get_all(int fd, struct weft_socket_opt *opt)
     for (size_t i = 0; i < OPTIONS && error == 0; i++)
         if (has(kinds, &table[i])) {
             error = get_one(fd, &table[i], &value);
-            if (error == 0)
-                note(opt, &table[i], value);
+            note(opt, &table[i], value);
         }
     return error;
 }

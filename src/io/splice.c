@@ -18,7 +18,8 @@ enum { FLAGS = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE };
 struct end {
     int fd;
     enum weft__side side;
-    bool beside; /* others: at an offset; else it holds its side */
+    bool beside;    /* others: at an offset; else it holds its side */
+    bool no_errors; /* to be waited for: see io/lookout.h */
     struct weft__fd *record;
     struct weft__fd_use use;
 };
@@ -32,20 +33,23 @@ struct ends {
 
 /* -- the two descriptors ----------------------------------------------------------------------- */
 
-/* What a direct call on a socket is to do rather than wait. */
-static int dont_block(struct end *end)
+int weft__dont_block(int fd, struct weft__fd *record)
 {
     int flags;
 
-    if (end->record->flags & WEFT__FD_NONBLOCK ||
-        !weft__fd_is(end->fd, end->record, WEFT__FD_SOCKET))
+    if (record->flags & WEFT__FD_NONBLOCK || !weft__fd_is(fd, record, WEFT__FD_SOCKET))
         return 0;
-    flags = weft__host_fcntl(end->fd, F_GETFL, 0);
+    flags = weft__host_fcntl(fd, F_GETFL, 0);
     if (flags >= 0 && !(flags & O_NONBLOCK))
-        flags = weft__host_fcntl(end->fd, F_SETFL, flags | O_NONBLOCK);
+        flags = weft__host_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
     if (flags >= 0)
-        end->record->flags |= WEFT__FD_NONBLOCK;
+        record->flags |= WEFT__FD_NONBLOCK;
     return flags < 0 ? flags : 0;
+}
+
+static int dont_block(struct end *end)
+{
+    return weft__dont_block(end->fd, end->record);
 }
 
 static void let_go(struct ends *ends, struct end *end)
@@ -117,9 +121,11 @@ static int wait_for(struct ends *ends, struct end *end, int events)
     if (result < 0)
         return result;
     if (closing(ends))
-        return -ECANCELED;
+        return weft__task_pass_on(ends->self, -ECANCELED);
     ends->lookout.other = end == &ends->in ? ends->out.record : ends->in.record;
+    ends->lookout.no_errors = end->no_errors;
     result = weft__lookout_wait(ends->self, &ends->lookout, end->fd, end->record, events);
+    end->no_errors |= result == POLLERR; /* one is told by the next try; what stays is none */
     return result < 0 ? or_closing(ends, result) : 0;
 }
 
@@ -131,22 +137,6 @@ static int wait_for_both(struct ends *ends)
     return error < 0 ? error : wait_for(ends, &ends->out, POLLOUT);
 }
 
-static ssize_t move_directly(struct ends *ends, size_t size, unsigned flags, bool copy)
-{
-    int64_t n;
-    int error = dont_block(&ends->in);
-
-    if (error == 0)
-        error = dont_block(&ends->out);
-    for (size = weft__size_once(size); error == 0; error = wait_for_both(ends)) {
-        n = (copy ? weft__host_tee : weft__host_splice)(ends->in.fd, ends->out.fd, size,
-                                                        flags | SPLICE_F_NONBLOCK);
-        if (n != -EAGAIN || flags & SPLICE_F_NONBLOCK)
-            return (ssize_t)n;
-    }
-    return error;
-}
-
 /* Either may have been closed before there was a request to be had. */
 static int32_t await(struct ends *ends, struct weft__sqe *sqe)
 {
@@ -154,6 +144,74 @@ static int32_t await(struct ends *ends, struct weft__sqe *sqe)
         weft__fd_closing(ends->out.record) ? ends->out.record : ends->in.record;
 
     return or_closing(ends, weft__await(ends->self, &ends->lookout.operation, sqe, record));
+}
+
+static bool is_stream(struct end *end)
+{
+    int type = 0;
+    socklen_t length = sizeof type;
+
+    return weft__fd_is(end->fd, end->record, WEFT__FD_SOCKET) &&
+           weft__host_getsockopt(end->fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+           type == SOCK_STREAM;
+}
+
+/* It was taken, and the pipe has room for it: no cancellation comes between. */
+static ssize_t put_byte(struct ends *ends, const char *byte)
+{
+    struct weft__sqe *sqe =
+        weft__operation_begin(ends->self, &ends->lookout.operation, "splice", ends->out.fd);
+
+    if (!sqe)
+        return weft__operation_error(ends->self);
+    weft__operation_hold(&ends->lookout.operation);
+    weft__request_write(sqe, ends->out.fd, byte, 1, WEFT__OFFSET_CURRENT);
+    return await(ends, sqe);
+}
+
+/* From a socket into a pipe that has room: a byte, by a receive. The kernel's splice reads up to a
+   byte that was sent out of band and never beyond it, whatever comes behind; a receive of one byte
+   goes beyond it. 1; 0 at the end; -EAGAIN there is nothing. */
+static ssize_t move_byte(struct ends *ends)
+{
+    char byte;
+    int32_t n = weft__admit_again(ends->self, false);
+
+    if (n < 0)
+        return n;
+    if (closing(ends))
+        return weft__task_pass_on(ends->self, -ECANCELED);
+    n = weft__receive_once(ends->self, &ends->lookout.operation, ends->in.fd, ends->in.record,
+                           &byte, 1, MSG_DONTWAIT);
+    return n > 0 ? put_byte(ends, &byte) : or_closing(ends, n);
+}
+
+/* Though nothing was moved. A pipe is looked at, too: others may write to it, and a byte that was
+   received must find room. */
+static bool are_ready(const struct ends *ends)
+{
+    return weft__host_is_readable(ends->in.fd) && weft__host_is_writable(ends->out.fd);
+}
+
+static ssize_t move_directly(struct ends *ends, size_t size, unsigned flags, bool copy)
+{
+    bool ready = false;
+    int error = dont_block(&ends->in);
+
+    if (error == 0)
+        error = dont_block(&ends->out);
+    for (size = weft__size_once(size); error == 0; error = wait_for_both(ends)) {
+        int64_t n = (copy ? weft__host_tee : weft__host_splice)(ends->in.fd, ends->out.fd, size,
+                                                                flags | SPLICE_F_NONBLOCK);
+        if (n == -EAGAIN && (ready || flags & SPLICE_F_NONBLOCK))
+            ready = are_ready(ends);
+        if (size > 0 && (n == 0 || (n == -EAGAIN && ready)) && is_stream(&ends->in))
+            n = move_byte(ends);
+        if (n != -EAGAIN || flags & SPLICE_F_NONBLOCK)
+            return (ssize_t)n;
+        ready = true;
+    }
+    return error;
 }
 
 static int32_t ask(struct ends *ends, uint64_t offset_in, uint64_t offset_out, size_t size,
@@ -290,7 +348,7 @@ static int32_t fill_pipe(struct ends *ends, int pipe_in, off_t offset, size_t si
     if (error < 0)
         return error;
     if (closing(ends))
-        return -ECANCELED;
+        return weft__task_pass_on(ends->self, -ECANCELED);
     sqe = weft__operation_begin(ends->self, &ends->lookout.operation, "sendfile", ends->in.fd);
     if (!sqe)
         return weft__operation_error(ends->self);

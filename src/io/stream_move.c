@@ -43,11 +43,12 @@ static struct weft__buffer *copy_of(const struct weft__buffer *buffer, uint32_t 
 /* A copy of what is given and not sent. Its giver has done with it, so it may be hidden. */
 static struct weft__buffer *copy_of_given(const struct weft_stream *stream)
 {
-    const struct weft__buffer *given = stream->given;
+    const struct weft__sending *sending = stream->sending;
+    const struct weft__buffer *given = sending->given;
     struct weft__buffer *copy;
 
-    weft__san_unpoison(given->data + stream->given_offset, stream->given_length);
-    copy = copy_of(given, stream->given_offset, stream->given_length);
+    weft__san_unpoison(given->data + sending->offset, sending->length);
+    copy = copy_of(given, sending->offset, sending->length);
     if (given->users > 1)
         weft__buffer_read(given);
     return copy;
@@ -96,23 +97,24 @@ static void replace_held(struct weft_stream *stream, struct weft__buffer *list)
 
 static void replace_given(struct weft_stream *stream, struct weft__buffer *rest)
 {
-    if (!stream->given)
+    if (!rest)
         return;
-    weft__buffers_give(stream->io->buffers, stream->given);
-    stream->given = rest;
-    stream->given_offset = 0;
+    weft__buffers_give(stream->io->buffers, stream->sending->given);
+    stream->sending->given = rest;
+    stream->sending->offset = 0;
 }
 
 /* Everything is the heap's afterwards, or nothing has changed: -ENOMEM. */
 static int pack(struct weft_stream *stream)
 {
     struct weft__buffer *list, *rest = NULL;
+    bool gives = weft__stream_gives(stream);
 
     if (!copy_held(stream, &list))
         return -ENOMEM;
-    if (stream->given)
+    if (gives)
         rest = copy_of_given(stream);
-    if (stream->given && !rest) {
+    if (gives && !rest) {
         free_all(list);
         return -ENOMEM;
     }
@@ -124,77 +126,120 @@ static int pack(struct weft_stream *stream)
 /* Is something in flight that ends by itself, or has been told to? */
 static bool is_ending(const struct weft_stream *stream)
 {
-    const struct weft__fd *record = stream->record;
+    const struct weft__fd *record = weft__stream_record(stream);
 
-    return weft__op_in_flight(&stream->receive) || weft__op_in_flight(&stream->give) ||
-           (record->uses > 0 && !weft__fd_used(stream->io, stream->fd, record));
+    return weft__op_in_flight(&stream->receive) || weft__stream_send_in_flight(stream) ||
+           (weft__stream_owns(stream) && record->uses > 0 &&
+            !weft__fd_used(stream->io, stream->fd, record));
 }
 
+/* What the stream's `closer` is while it is being detached. */
+struct halting {
+    struct weft__wait wait;    /* first: of who detaches it */
+    struct weft__wait *closer; /* of who is to close it, and so calls that off; NULL: nobody */
+};
+
 /* Ends what is in flight. No task is inside a call, so the waits are the kernel's and short. */
-static void halt(struct weft__task *self, struct weft_stream *stream)
+static void halt(struct weft__task *self, struct weft_stream *stream, struct halting *halting)
 {
-    struct weft__wait wait = {.what = "detach", .fd = stream->fd};
+    struct weft__fd *record = weft__stream_record(stream);
 
     stream->moving = true;
     stream->flushing = true; /* and every other call is refused */
-    weft__timer_disarm(&self->reactor->timers, &stream->retry);
     weft__stream_feed(stream);
+    weft__stream_stand_nowhere(stream);
+    stream->closer = &halting->wait;
     weft__op_cancel(self->reactor, &stream->receive);
-    weft__op_cancel(self->reactor, &stream->give);
-    stream->record->closer = &wait;
+    if (stream->sending)
+        weft__op_cancel(self->reactor, &stream->sending->op);
+    record->closer = &halting->wait; /* for those that use it beside us */
     while (is_ending(stream))
-        weft__wait_for_wake(self, &wait, false);
-    stream->record->closer = NULL;
+        weft__wait_for_wake(self, &halting->wait, false);
+    if (weft__stream_owns(stream))
+        record->closer = NULL;
+    stream->closer = NULL;
 }
 
-/* It goes on where it is now. */
+/* It goes on where it is now; lost meanwhile, it asks nothing of a number that is another's. */
 static void go_on(struct weft_stream *stream)
 {
     stream->moving = false;
     stream->flushing = false;
-    weft__stream_arm(stream);
-    if (stream->given)
+    if (weft__stream_owns(stream)) {
+        weft__stream_stand_by(stream);
+        weft__stream_arm(stream);
+    } else {
+        weft__stream_lose(stream);
+    }
+    if (weft__stream_gives(stream))
         weft__stream_retry_give(stream);
-    else if (stream->outbox)
+    else if (stream->sending)
         weft__stream_go_on(stream);
+}
+
+/* It stays. Who is to close it has it from here on. */
+static int give_up(struct weft_stream *stream, const struct halting *halting, int error)
+{
+    go_on(stream);
+    if (halting->closer) {
+        stream->flushing = true;
+        weft__wake_now(stream->io->reactor, halting->closer);
+    }
+    return error;
+}
+
+int weft__stream_call_off_detach(struct weft__task *self, struct weft_stream *stream)
+{
+    struct halting *halting = (struct halting *)stream->closer;
+    struct weft__wait wait = {.what = "close", .fd = stream->fd};
+
+    _Static_assert(offsetof(struct halting, wait) == 0, "cast above");
+    if (halting->closer)
+        return -EALREADY;
+    halting->closer = &wait;
+    while (stream->moving)
+        weft__wait_for_wake(self, &wait, false);
+    return 0;
 }
 
 static int check(const struct weft_stream *stream)
 {
-    if (stream->reading || stream->viewing || stream->writer || stream->owner)
+    if (stream->reading || stream->viewing || stream->writer || stream->owned || stream->owner)
         return weft__misuse(-EBUSY,
                             "a call, a view, a server, a transport or a process has the stream");
-    return stream->record ? 0 : -ENOTCONN;
+    return weft__stream_shut(stream) ? -ENOTCONN : 0;
 }
 
 int weft_stream_detach(weft_stream *stream)
 {
+    struct halting halting = {.closer = NULL};
     struct weft__fd *record;
     struct weft__task *self;
     int error = weft__stream_enter(stream, 0, &self);
 
     if (error == 0)
         error = check(stream);
+    if (error == 0 && !weft__stream_owns(stream))
+        error = weft__stream_is_gone();
     if (error < 0)
         return error;
-    halt(self, stream);
-    if (stream->record->uses > 0)
+    halting.wait = (struct weft__wait){.what = "detach", .fd = stream->fd};
+    halt(self, stream, &halting);
+    record = weft__stream_record(stream);
+    if (halting.closer)
+        error = weft__task_pass_on(self, -ECANCELED);
+    else if (!weft__stream_owns(stream))
+        error = weft__stream_is_gone();
+    else if (record->uses > 0)
         error = weft__misuse(-EBUSY, "another call uses the descriptor");
     else
         error = pack(stream);
-    if (error < 0) {
-        go_on(stream);
-        return error;
-    }
-    record = stream->record;
+    if (error < 0)
+        return give_up(stream, &halting, error);
     weft__stream_let_go_of_file(stream);
-    *stream->link = stream->next;
-    if (stream->next)
-        stream->next->link = stream->link;
-    weft__stream_leave_record(stream, record);
+    weft__stream_leave_record(record);
     stream->identity = weft__fd_identity(stream->fd);
     weft__fd_hand_over(stream->io, record);
-    stream->record = NULL;
     stream->io = &nowhere;
     return 0;
 }
@@ -236,26 +281,12 @@ int weft_stream_attach(weft_stream *stream)
     if (!stream || !weft__stream_detached(stream))
         return weft__misuse(-EINVAL, "no stream, or one that is not detached");
     io = weft__io_of(self->reactor);
-    if (!io->buffers)
-        io->buffers = weft__buffers_new(self->reactor);
-    if (!io->buffers)
-        return -ENOMEM;
-    error = claim(io, stream);
+    error = weft__stream_prepare_pool(io);
+    if (error == 0)
+        error = claim(io, stream);
     if (error == 0)
         go_on(stream);
     return error;
-}
-
-/* Frees one whose descriptor is gone. */
-static void lose(struct weft_stream *stream)
-{
-    if (stream->given)
-        weft__buffers_give(stream->io->buffers, stream->given);
-    if (stream->outbox)
-        weft__stream_drop_queued(stream);
-    stream->next = NULL; /* it is in no list */
-    stream->link = &stream->next;
-    weft__stream_destroy(stream);
 }
 
 /* There may be no pool of buffers here, and no memory for one: so nothing is received any more. */
@@ -264,7 +295,7 @@ int weft__stream_attach_to_close(struct weft__task *self, struct weft_stream *st
     int error = claim(weft__io_of(self->reactor), stream);
 
     if (error == -EBADF)
-        lose(stream);
+        weft__stream_destroy(stream);
     if (error < 0)
         return error;
     stream->to_memory = true;

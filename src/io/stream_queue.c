@@ -2,7 +2,7 @@
  * io/stream_queue.c - writing without waiting: bytes are copied, and follow what is being sent.
  *
  *      write_nowait --> nothing being sent: a block of its size, in flight at once
- *                   \-> else the outbox: small pieces behind one another in a block, until the
+ *                   \-> else behind that: small pieces behind one another in a block, until the
  *                       send before them ends (stream_give.c)
  *
  * On the stream's reactor; no task is inside a call that writes. What always holds: something is
@@ -19,22 +19,14 @@ enum {
     QUEUED_MAX = 1 << 30,
 };
 
-int weft__stream_outbox(struct weft_stream *stream)
+struct weft__buffer *weft__stream_next_queued(struct weft__sending *sending)
 {
-    if (!stream->outbox)
-        stream->outbox = weft__calloc(1, sizeof *stream->outbox);
-    return stream->outbox ? 0 : -ENOMEM;
-}
-
-struct weft__buffer *weft__stream_next_queued(struct weft_stream *stream)
-{
-    struct weft__outbox *outbox = stream->outbox;
-    struct weft__buffer *buffer = outbox->head;
+    struct weft__buffer *buffer = sending->head;
 
     if (!buffer)
         return NULL;
-    outbox->head = buffer->next;
-    outbox->queued -= buffer->length;
+    sending->head = buffer->next;
+    sending->queued -= buffer->length;
     return buffer;
 }
 
@@ -42,7 +34,7 @@ void weft__stream_drop_queued(struct weft_stream *stream)
 {
     struct weft__buffer *buffer;
 
-    while ((buffer = weft__stream_next_queued(stream)) != NULL)
+    while ((buffer = weft__stream_next_queued(stream->sending)) != NULL)
         weft__buffers_give(stream->io->buffers, buffer);
 }
 
@@ -56,26 +48,22 @@ static void append(struct weft__buffer *buffer, const void *bytes, uint32_t size
 /* Behind what is queued already. */
 static int enqueue(struct weft_stream *stream, const void *bytes, uint32_t size)
 {
-    struct weft__outbox *outbox;
-    struct weft__buffer *buffer;
+    struct weft__sending *sending = stream->sending;
+    struct weft__buffer *buffer = sending->head ? sending->tail : NULL;
 
-    if (weft__stream_outbox(stream) < 0)
-        return -ENOMEM;
-    outbox = stream->outbox;
-    buffer = outbox->head ? outbox->tail : NULL;
     if (!buffer || buffer->size - buffer->length < size) {
         buffer = weft__buffers_heap(size < BLOCK_SIZE ? BLOCK_SIZE : size);
         if (!buffer)
             return -ENOMEM;
         buffer->next = NULL;
-        if (outbox->head)
-            outbox->tail->next = buffer;
+        if (sending->head)
+            sending->tail->next = buffer;
         else
-            outbox->head = buffer;
-        outbox->tail = buffer;
+            sending->head = buffer;
+        sending->tail = buffer;
     }
     append(buffer, bytes, size);
-    outbox->queued += size;
+    sending->queued += size;
     return 0;
 }
 
@@ -91,14 +79,16 @@ int weft__stream_queue(struct weft_stream *stream, const void *bytes, size_t siz
         return -ENOBUFS;
     if (size == 0)
         return 0;
-    if (stream->given)
+    if (stream->sending)
         return enqueue(stream, bytes, (uint32_t)size);
     buffer = weft__buffers_heap((uint32_t)size);
-    if (!buffer)
+    if (!buffer || weft__stream_begin_sending(stream) < 0) {
+        weft__buffer_free(buffer);
         return -ENOMEM;
+    }
     append(buffer, bytes, (uint32_t)size);
     weft__stream_count_write(stream);
-    weft__stream_send_buffer(stream, buffer);
+    weft__stream_send_buffer(stream, buffer, (uint32_t)size);
     return 0;
 }
 
@@ -107,13 +97,9 @@ int weft__stream_queue(struct weft_stream *stream, const void *bytes, size_t siz
 /* 0 when the caller is on the stream's reactor, and the stream open. */
 static int check(const struct weft_stream *stream)
 {
-    if (!stream)
-        return weft__misuse(-EINVAL, "no stream");
-    if (!weft__self)
-        return weft__outside();
-    if (stream->io->reactor != weft__self)
-        return weft__misuse(-EXDEV, "the stream is another reactor's");
-    return stream->closing || stream->flushing ? -EBADF : 0;
+    int error = weft__stream_here(stream);
+
+    return error == 0 && (stream->closing || stream->flushing) ? -EBADF : error;
 }
 
 ssize_t weft_stream_write_nowait(weft_stream *stream, const void *buffer, size_t size)
@@ -145,10 +131,7 @@ int weft_stream_set_write_limits(weft_stream *stream, uint32_t high, uint32_t lo
         return error;
     if (low > high)
         return weft__misuse(-EINVAL, "the low limit is above the high one");
-    error = weft__stream_outbox(stream);
-    if (error < 0)
-        return error;
-    stream->outbox->high = high;
-    stream->outbox->low = low;
+    stream->high = high;
+    stream->low = low;
     return 0;
 }

@@ -47,7 +47,7 @@ static inline __attribute__((always_inline)) int wait_for_bytes(struct weft__tas
         int error;
 
         if (stream->closing)
-            return -ECANCELED;
+            return weft__task_pass_on(self, -ECANCELED);
         if (stream->error < 0 || stream->ended)
             return why_over(self, stream);
         if (stream->desperate)
@@ -69,9 +69,8 @@ static bool wants_direct(const struct weft_stream *stream, size_t size)
            !stream->fixed && (stream->to_memory || weft__stream_is_large(stream));
 }
 
-/* Waits for the end of the armed receive, which may bring bytes yet. */
-static __attribute__((noinline)) int end_armed(struct weft__task *self, struct weft_stream *stream,
-                                               int flags)
+__attribute__((noinline)) int weft__stream_end_armed(struct weft__task *self,
+                                                     struct weft_stream *stream, int flags)
 {
     int error = 0;
 
@@ -91,10 +90,11 @@ static __attribute__((noinline)) ssize_t read_direct(struct weft__task *self,
 
     stream->direct = &operation.op;
     if (stream->plain)
-        result = weft__read_once(self, &operation, stream->fd, stream->record, buffer, size, flags);
+        result = weft__read_once(self, &operation, stream->fd, weft__stream_record(stream), buffer,
+                                 size, flags);
     else
-        result =
-            weft__receive_once(self, &operation, stream->fd, stream->record, buffer, size, flags);
+        result = weft__receive_once(self, &operation, stream->fd, weft__stream_record(stream),
+                                    buffer, size, flags);
     if (result == -EIO && stream->hangs_up)
         result = 0;
     stream->direct = NULL;
@@ -106,6 +106,8 @@ static __attribute__((noinline)) ssize_t read_direct(struct weft__task *self,
         weft__stream_note_direct(stream, (uint32_t)result);
     else if (result == 0)
         stream->ended = true;
+    else if (stream->error < 0) /* lost meanwhile */
+        result = stream->closing ? result : weft__task_pass_on(self, stream->error);
     else if (!weft__result_is_cancel(result) && result != -ESHUTDOWN && result != -ENOMEM)
         stream->error = result;
     return result;
@@ -160,7 +162,7 @@ static inline __attribute__((always_inline)) ssize_t read_some(struct weft__task
     int result;
 
     if (__builtin_expect(wants_direct(stream, size), 0)) {
-        result = end_armed(self, stream, flags);
+        result = weft__stream_end_armed(self, stream, flags);
         if (result < 0)
             return result;
         if (wants_direct(stream, size) && !weft__op_in_flight(&stream->receive) && !stream->closing)
@@ -192,7 +194,7 @@ static void end(struct weft_stream *stream)
 {
     stream->reading = false;
     if (__builtin_expect(stream->closing, 0))
-        weft__fd_wake_closer(stream->io, stream->record);
+        weft__stream_wake_closer(stream);
 }
 
 ssize_t weft_stream_read(weft_stream *stream, void *buffer, size_t size, int flags)
@@ -285,7 +287,7 @@ int weft__stream_wait_more(struct weft__task *self, struct weft_stream *stream, 
 
     while (!stream->head || (stream->tail == tail && tail->length == length)) {
         if (stream->closing)
-            return -ECANCELED;
+            return weft__task_pass_on(self, -ECANCELED);
         if (stream->error < 0 || stream->ended)
             return why_over(self, stream);
         stream->to_memory = false;
@@ -330,7 +332,7 @@ int weft_stream_peek(weft_stream *stream, const void **data, size_t *size, int f
         weft__reactor_spend(self->reactor);
     result = wait_for_view(self, stream, flags);
     if (__builtin_expect(result > 0 && stream->closing, 0)) /* since it was woken */
-        result = -ECANCELED;
+        result = weft__task_pass_on(self, -ECANCELED);
     if (result > 0) {
         stream->viewing = true;
         stream->lent = stream->head->length;
@@ -343,12 +345,12 @@ int weft_stream_peek(weft_stream *stream, const void **data, size_t *size, int f
 
 int weft_stream_consume(weft_stream *stream, size_t size)
 {
-    if (!stream)
-        return weft__misuse(-EINVAL, "no stream");
-    if (!weft__self)
-        return weft__outside();
-    if (stream->io->reactor != weft__self)
-        return weft__misuse(-EXDEV, "the stream is another reactor's");
+    int error = weft__stream_here(stream);
+
+    if (error < 0)
+        return error;
+    if (stream->closed)
+        return -EBADF;
     if (!stream->viewing || size > stream->lent)
         return weft__misuse(-EINVAL, "no view, or not so long");
     stream->viewing = false;

@@ -47,6 +47,12 @@ static void hold(struct weft_stream *stream, struct weft__buffer *buffer, uint32
     stream->held += buffer->size;
 }
 
+void weft__stream_hold(struct weft_stream *stream, struct weft__buffer *buffer, uint32_t length)
+{
+    weft__buffer_filled(buffer, length);
+    hold(stream, buffer, length);
+}
+
 static uint32_t room_behind(const struct weft__buffer *tail)
 {
     return tail->size - tail->offset - tail->length;
@@ -202,7 +208,11 @@ static void starve(struct weft_stream *stream)
         return;
     }
     WEFT__COUNT(reactor_of(stream), recv_pauses);
-    weft__buffers_wait(stream->io->buffers, stream->armed_class, &stream->starved);
+    if (stream->standing == WEFT__STANDS_RETRY)
+        return; /* tried again soon, as it is */
+    weft__stream_stand_nowhere(stream);
+    stream->standing = WEFT__STANDS_STARVED;
+    weft__buffers_wait(stream->io->buffers, stream->armed_class, &stream->place);
 }
 
 /* The receive has ended: what next? */
@@ -211,7 +221,7 @@ static void settle(struct weft_stream *stream, int32_t result)
     if (stream->stopping) {
         weft__stream_stopped(stream);
     } else if (stream->closing || stream->moving) {
-        weft__fd_wake_closer(stream->io, stream->record);
+        weft__stream_wake_closer(stream);
     } else if (over(stream)) {
         return;
     } else if (result == -ENOBUFS && stream->armed_class != WEFT__BUFFER_HEAP) {
@@ -298,6 +308,60 @@ static bool should_pause(struct weft_stream *stream)
     return stream->paused;
 }
 
+/* -- waiting to be tried again ---------------------------------------------------------------- */
+
+void weft__stream_stand(struct weft_stream *stream, enum weft__standing standing,
+                        struct weft__starved **list)
+{
+    struct weft__starved *place = &stream->place;
+
+    weft__stream_stand_nowhere(stream);
+    stream->standing = standing;
+    place->next = *list;
+    place->link = list;
+    if (place->next)
+        place->next->link = &place->next;
+    *list = place;
+}
+
+void weft__stream_stand_nowhere(struct weft_stream *stream)
+{
+    struct weft__starved *place = &stream->place;
+
+    if (stream->standing == WEFT__STANDS_STARVED) {
+        weft__buffers_wait_no_more(stream->io->buffers, stream->armed_class, place);
+    } else if (stream->standing != WEFT__STANDS_NOWHERE) {
+        *place->link = place->next;
+        if (place->next)
+            place->next->link = place->link;
+    }
+    stream->standing = WEFT__STANDS_NOWHERE;
+    stream->closer = NULL;
+}
+
+void weft__stream_stand_by(struct weft_stream *stream)
+{
+    weft__stream_stand(stream, WEFT__STANDS_BY, &stream->io->streams);
+}
+
+/* All of them, once: those that have no luck wait anew. */
+static void retry(struct weft__timer *timer)
+{
+    struct weft__io *io = (struct weft__io *)((char *)timer - offsetof(struct weft__io, retry));
+    struct weft__starved *list = io->retries;
+
+    io->retries = NULL;
+    if (list)
+        list->link = &list;
+    while (list) {
+        struct weft_stream *stream = weft__stream_at(list);
+        weft__stream_stand_by(stream);
+        stream->desperate = false; /* it may have been starved, too, and is armed now */
+        weft__stream_arm(stream);
+        weft__stream_retry_give(stream);
+    }
+}
+
 bool weft__stream_is_large(const struct weft_stream *stream)
 {
     return stream->large >= LARGE_TO_DIRECT;
@@ -305,8 +369,15 @@ bool weft__stream_is_large(const struct weft_stream *stream)
 
 void weft__stream_retry_soon(struct weft_stream *stream)
 {
-    if (!weft__timer_armed(&stream->retry))
-        weft__timer_arm(&reactor_of(stream)->timers, &stream->retry, weft__host_now() + RETRY_NS);
+    struct weft__io *io = stream->io;
+
+    if (stream->standing == WEFT__STANDS_RETRY || stream->closing || stream->moving)
+        return;
+    weft__stream_stand(stream, WEFT__STANDS_RETRY, &io->retries);
+    if (weft__timer_armed(&io->retry))
+        return;
+    io->retry.fire = retry;
+    weft__timer_arm(&io->reactor->timers, &io->retry, weft__host_now() + RETRY_NS);
 }
 
 int weft__stream_arm(struct weft_stream *stream)
@@ -314,8 +385,8 @@ int weft__stream_arm(struct weft_stream *stream)
     struct weft__reactor *reactor = reactor_of(stream);
     int error;
 
-    if (weft__op_in_flight(&stream->receive) || stream->starved.link || over(stream) ||
-        stream->to_memory || should_pause(stream))
+    if (weft__op_in_flight(&stream->receive) || stream->standing == WEFT__STANDS_STARVED ||
+        over(stream) || stream->to_memory || should_pause(stream))
         return 0;
     if (reactor->ring.features & WEFT__FEATURE_BUFFER_RING &&
         weft__buffers_prepare(stream->io->buffers, stream->class) == 0)
@@ -337,7 +408,8 @@ int weft__stream_arm(struct weft_stream *stream)
 void weft__stream_feed(struct weft_stream *stream)
 {
     stream->desperate = false;
-    weft__buffers_wait_no_more(stream->io->buffers, stream->armed_class, &stream->starved);
+    if (stream->standing == WEFT__STANDS_STARVED)
+        weft__stream_stand_by(stream);
 }
 
 int weft__stream_arm_plain(struct weft_stream *stream)
@@ -351,30 +423,20 @@ int weft__stream_arm_plain(struct weft_stream *stream)
     return error;
 }
 
-static void retry(struct weft__timer *timer)
+void weft__stream_resume(struct weft__starved *place)
 {
-    struct weft_stream *stream =
-        (struct weft_stream *)((char *)timer - offsetof(struct weft_stream, retry));
+    struct weft_stream *stream = weft__stream_at(place);
 
+    stream->standing = WEFT__STANDS_NOWHERE; /* the pool has taken it out */
+    weft__stream_stand_by(stream);
+    stream->desperate = false;
     weft__stream_arm(stream);
-    weft__stream_retry_give(stream);
-}
-
-static struct weft_stream *starved_stream(struct weft__starved *starved)
-{
-    return (struct weft_stream *)((char *)starved - offsetof(struct weft_stream, starved));
-}
-
-static void resume(struct weft__starved *starved)
-{
-    starved_stream(starved)->desperate = false;
-    weft__stream_arm(starved_stream(starved));
 }
 
 /* The reader, if it waits now or when it comes, is to help itself. */
-static void despair(struct weft__starved *starved)
+void weft__stream_despair(struct weft__starved *place)
 {
-    struct weft_stream *stream = starved_stream(starved);
+    struct weft_stream *stream = weft__stream_at(place);
 
     stream->desperate = true;
     if (stream->owned == WEFT__OWNED_BY_TRANSPORT) /* which has no reader to do so */
@@ -386,9 +448,6 @@ static void despair(struct weft__starved *starved)
 void weft__stream_init_receive(struct weft_stream *stream)
 {
     stream->receive.complete = completed;
-    stream->retry.fire = retry;
-    stream->starved.resume = resume;
-    stream->starved.despair = despair;
 }
 
 bool weft__stream_end(struct weft_stream *stream)
@@ -396,8 +455,8 @@ bool weft__stream_end(struct weft_stream *stream)
     struct weft__reactor *reactor = reactor_of(stream);
 
     stream->closing = true;
-    weft__timer_disarm(&reactor->timers, &stream->retry);
-    weft__buffers_wait_no_more(stream->io->buffers, stream->armed_class, &stream->starved);
+    if (stream->standing != WEFT__STANDS_NOWHERE)
+        weft__stream_stand_nowhere(stream);
     weft__op_cancel(reactor, &stream->receive);
     if (stream->direct)
         weft__op_cancel(reactor, stream->direct);

@@ -6,10 +6,22 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "io/give.h"
 #include "io/stream.h"
 #include "io/transfer.h"
 #include "ring/host.h"
 #include "task/operation.h"
+
+/* Why nothing more is sent: it closes, or is lost. Nobody else gives while a task writes. */
+static bool is_over(const struct weft_stream *stream)
+{
+    return stream->closing | stream->giving;
+}
+
+static int why_over(struct weft__task *self, const struct weft_stream *stream)
+{
+    return weft__task_pass_on(self, stream->closing ? -ECANCELED : stream->write_error);
+}
 
 /* Inlined, as all is between a public call and the switch: see weft__fiber_switch_away. One
    request. Between taking it and here the stream may have begun to close: then it does nothing.
@@ -25,15 +37,15 @@ static inline __attribute__((always_inline)) int32_t send_once(struct weft__task
 
     if (!sqe)
         return weft__operation_error(self);
-    if (__builtin_expect(stream->closing, 0)) {
+    if (__builtin_expect(is_over(stream), 0)) {
         weft__request_nop(sqe);
         weft__operation_hold(operation);
     } else {
         weft__stream_fill_send(sqe, stream, buffer, weft__size_once(size), more);
     }
     result = weft__operation_wait(self, operation, sqe);
-    if (__builtin_expect(stream->closing && result <= 0, 0))
-        return -ECANCELED;
+    if (__builtin_expect(is_over(stream) && result <= 0, 0))
+        return result < 0 && stream->closing ? -ECANCELED : why_over(self, stream);
     WEFT__COUNT_BY(self->reactor, bytes_sent, result > 0 ? result : 0);
     if (__builtin_expect(stream->owned && result > 0, 0))
         weft__stream_charge(stream, (uint32_t)result);
@@ -52,8 +64,8 @@ static inline __attribute__((always_inline)) ssize_t send_all(struct weft__task 
         int32_t n;
         if (__builtin_expect(self->visible && *done > 0, 0))
             return weft__task_refuse(self);
-        if (__builtin_expect(stream->closing, 0))
-            return -ECANCELED;
+        if (__builtin_expect(is_over(stream), 0))
+            return why_over(self, stream);
         n = send_once(self, stream, operation, buffer + *done, size - *done, more);
         if (n < 0)
             return n;
@@ -75,7 +87,7 @@ void weft__stream_end_write(struct weft_stream *stream)
 {
     stream->writer = NULL;
     if (__builtin_expect(stream->closing, 0))
-        weft__fd_wake_closer(stream->io, stream->record);
+        weft__stream_wake_closer(stream);
 }
 
 /* Takes the writer's side, its turn come: what was given before has been sent. */
@@ -115,6 +127,60 @@ ssize_t weft_stream_write(weft_stream *stream, const void *buffer, size_t size, 
     if (done)
         *done = sent;
     return result;
+}
+
+/* -- of memory that is given ------------------------------------------------------------------ */
+
+/* From where it lies, as far as that goes; then as ever. */
+static ssize_t send_given(struct weft__task *self, struct weft_stream *stream,
+                          struct weft__operation *operation, struct weft__gift *gift)
+{
+    const struct weft__given given = {"write", stream->fd, weft__stream_record(stream),
+                                      &stream->writer};
+    const char *memory = gift->memory;
+    size_t more = 0;
+    ssize_t result = 0;
+
+    if (stream->owned && !weft__stream_affords(stream, gift->size))
+        return -EDQUOT;
+    if (!stream->plain)
+        result = weft__give_send(self, &given, gift);
+    if (stream->owned && gift->sent > 0)
+        weft__stream_charge(stream, gift->sent);
+    if (result == 0 && gift->sent < gift->size) {
+        if (gift->sent > 0 && self->visible)
+            return weft__task_refuse(self);
+        result = send_all(self, stream, operation, memory + gift->sent, gift->size - gift->sent, 0,
+                          &more);
+        gift->sent += more;
+    }
+    return result < 0 ? result : (ssize_t)gift->size;
+}
+
+static ssize_t write_given(weft_stream *stream, struct weft__gift *gift)
+{
+    struct weft__operation operation;
+    struct weft__task *self;
+    ssize_t result;
+
+    if (!gift->memory && gift->size > 0)
+        return weft__misuse(-EFAULT, "NULL for memory that is needed");
+    result = begin(stream, &operation.op, &self);
+    if (result < 0)
+        return result;
+    weft__stream_count_write(stream);
+    result = send_given(self, stream, &operation, gift);
+    weft__stream_end_write(stream);
+    return result;
+}
+
+ssize_t weft_stream_write_give(weft_stream *stream, const void *memory, size_t size, size_t *done,
+                               weft_release_fn release, void *arg)
+{
+    struct weft__gift gift = {memory, size, release, arg, .done = done};
+    int error = weft__gift_begin(&gift);
+
+    return error < 0 ? error : weft__gift_end(&gift, write_given(stream, &gift));
 }
 
 /* -- in pieces ------------------------------------------------------------------------------ */
@@ -217,7 +283,9 @@ int weft_stream_shutdown(weft_stream *stream)
 
     if (error < 0)
         return error;
-    if (!stream->plain)
+    if (!weft__stream_owns(stream))
+        error = weft__stream_shut(stream) ? -EPIPE : weft__stream_is_gone();
+    else if (!stream->plain)
         error = weft__host_shutdown(stream->fd, SHUT_WR);
     else if (stream->one_way)
         weft__stream_close_early(stream);

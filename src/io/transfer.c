@@ -141,7 +141,7 @@ static ssize_t receive_all(struct weft__task *self, struct weft__operation *oper
         if (__builtin_expect(self->visible && *done > 0, 0))
             return weft__task_refuse(self);
         if (weft__fd_closing(record))
-            return -ECANCELED;
+            return weft__task_pass_on(self, -ECANCELED);
         n = weft__receive_once(self, operation, fd, record, buffer + *done, size - *done, flags);
         if (n <= 0)
             return n;

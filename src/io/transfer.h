@@ -49,7 +49,7 @@ static inline __attribute__((always_inline)) int32_t weft__await(struct weft__ta
         weft__request_nop(sqe);
         weft__operation_hold(operation);
         weft__operation_wait(self, operation, sqe);
-        return -ECANCELED;
+        return weft__task_pass_on(self, -ECANCELED);
     }
     result = weft__operation_wait(self, operation, sqe);
     return result < 0 && weft__fd_closing(record) ? -ECANCELED : result;
@@ -97,7 +97,7 @@ static inline __attribute__((always_inline)) ssize_t weft__send_pieces(
         if (__builtin_expect(self->visible, 0))
             return weft__task_refuse(self);
         if (weft__fd_closing(record))
-            return -ECANCELED;
+            return weft__task_pass_on(self, -ECANCELED);
         n = weft__send_once(self, operation, fd, record, buffer + *done, size - *done, MSG_WAITALL);
         if (n < 0)
             return n;

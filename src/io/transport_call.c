@@ -16,18 +16,19 @@ static int check(const struct weft_transport *transport)
         return weft__outside();
     if (transport->lost)
         return -EBADF;
-    return transport->stream->io->reactor == weft__self
+    return transport->stream.io->reactor == weft__self
                ? 0
                : weft__misuse(-EXDEV, "the transport is another reactor's");
 }
 
 static void pause_if_full(struct weft_transport *transport)
 {
-    if (transport->writing_paused || weft__stream_pending(transport->stream) <= transport->high)
+    if (transport->writing_paused ||
+        weft__stream_pending(&transport->stream) <= transport->stream.high)
         return;
     transport->writing_paused = true;
     if (transport->protocol->pause_writing)
-        transport->protocol->pause_writing(transport, transport->state);
+        transport->protocol->pause_writing(transport, weft__transport_state(transport));
 }
 
 ssize_t weft_transport_write(weft_transport *transport, const void *data, size_t size)
@@ -39,7 +40,7 @@ ssize_t weft_transport_write(weft_transport *transport, const void *data, size_t
     if (error == 0 && (transport->closing || transport->aborted || transport->eof_asked))
         error = -EPIPE;
     if (error == 0)
-        error = weft__stream_queue(transport->stream, data, size);
+        error = weft__stream_queue(&transport->stream, data, size);
     if (error < 0)
         return error;
     pause_if_full(transport);
@@ -65,8 +66,8 @@ int weft_transport_set_write_limits(weft_transport *transport, uint32_t high, ui
         return error;
     if (low > high)
         return weft__misuse(-EINVAL, "the low limit is above the high one");
-    transport->high = high;
-    transport->low = low;
+    transport->stream.high = high;
+    transport->stream.low = low;
     weft__transport_stir(transport); /* who is paused may go on */
     return 0;
 }
@@ -75,7 +76,7 @@ ssize_t weft_transport_write_pending(const weft_transport *transport)
 {
     int error = check(transport);
 
-    return error < 0 ? error : (ssize_t)weft__stream_pending(transport->stream);
+    return error < 0 ? error : (ssize_t)weft__stream_pending(&transport->stream);
 }
 
 int weft_transport_pause_reading(weft_transport *transport)
@@ -130,13 +131,12 @@ int weft_transport_get_extra_info(const weft_transport *transport, struct weft_s
 {
     if (!transport)
         return weft__misuse(-EINVAL, "no transport");
-    return transport->stream ? weft_stream_get_extra_info(transport->stream, info, info_size)
-                             : -EBADF;
+    return weft_stream_get_extra_info(&transport->stream, info, info_size);
 }
 
 void *weft_transport_state(weft_transport *transport)
 {
-    return transport ? transport->state : NULL;
+    return transport ? weft__transport_state(transport) : NULL;
 }
 
 void *weft_transport_arg(const weft_transport *transport)

@@ -10,7 +10,7 @@ enum { WATCHED_MIN = 64 }; /* descriptors that the table begins with */
 
 /* -- the table --------------------------------------------------------------------------------- */
 
-static struct weft__watcher **place_of(struct weft__io *io, int fd, enum weft__side side)
+static struct weft__watcher **place_of(const struct weft__io *io, int fd, enum weft__side side)
 {
     return (uint32_t)fd < io->watched_count ? &io->watched[fd].sides[side] : NULL;
 }
@@ -41,10 +41,12 @@ static int make_room(struct weft__io *io, int fd)
 static void destroy(struct weft__watcher *watcher)
 {
     struct weft__io *io = watcher->io;
+    bool closing = weft__fd_closing(watcher->record); /* it may be another's with the end of this */
 
     weft__fd_use_end(io, watcher->record, &watcher->use);
-    weft__fd_watch_end(io, watcher->record);
-    if (watcher->came == -EBADF)
+    if (!closing)
+        weft__fd_watch_end(io, watcher->record);
+    if (!closing && watcher->came == -EBADF)
         weft__fd_forget(io, watcher->record);
     weft__free(watcher);
 }
@@ -278,6 +280,16 @@ void weft__watchers_close(struct weft__io *io, int fd)
 {
     if ((uint32_t)fd < io->watched_count)
         remove_both(io, (uint32_t)fd);
+}
+
+bool weft__watcher_uses(const struct weft__io *io, const struct weft__fd_use *use)
+{
+    for (int side = WEFT__READER; side <= WEFT__WRITER; side++) {
+        struct weft__watcher **place = place_of(io, use->fd, side);
+        if (place && *place && &(*place)->use == use)
+            return true;
+    }
+    return false;
 }
 
 void weft__watchers_stop(struct weft__io *io)

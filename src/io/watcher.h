@@ -59,6 +59,8 @@ static inline bool weft__polled(int32_t result, int32_t wanted)
 /* weft_close: from here on none of the descriptor's is called. Their polls end as its other uses
    do. */
 void weft__watchers_close(struct weft__io *io, int fd);
+/* Is it the use of one that may be called yet? */
+bool weft__watcher_uses(const struct weft__io *io, const struct weft__fd_use *use);
 /* The reactor stops. */
 void weft__watchers_stop(struct weft__io *io);
 

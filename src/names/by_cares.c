@@ -1,9 +1,9 @@
 /*
- * names/by_cares.c - c-ares on the reactor's loop: it says which of its sockets it wants to hear of
- * and when it wants to be called at the latest, and is called.
+ * names/by_cares.c - c-ares on the reactor's loop: its sockets are weft's, it says which of them it
+ * wants to hear of and when it wants to be called at the latest, and is called.
  *
  * A channel for each resolver. c-ares calls back from within ares_getaddrinfo, ares_process_fd and
- * ares_destroy; none of that suspends.
+ * ares_destroy, in a task or in a callback; none of that suspends.
  */
 #include <ares.h>
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 
 #include "names/resolver.h"
 
@@ -36,6 +37,58 @@ const char *weft_resolver_kind(void)
     pthread_once(&once, initialise);
     return kind;
 }
+
+/* -- its sockets ---------------------------------------------------------------------------- */
+
+/* c-ares reads errno. */
+static ssize_t told(ssize_t result)
+{
+    if (result >= 0)
+        return result;
+    errno = (int)-result;
+    return -1;
+}
+
+static ares_socket_t open_socket(int domain, int type, int protocol, void *arg)
+{
+    (void)arg;
+    return (int)told(weft_socket_nowait(domain, type, protocol));
+}
+static int close_socket(ares_socket_t fd, void *arg)
+{
+    (void)arg;
+    return (int)told(weft_close_nowait(fd));
+}
+static int connect_socket(ares_socket_t fd, const struct sockaddr *address, ares_socklen_t length,
+                          void *arg)
+{
+    (void)arg;
+    return (int)told(weft_connect_nowait(fd, address, length));
+}
+static ares_ssize_t receive(ares_socket_t fd, void *buffer, size_t size, int flags,
+                            struct sockaddr *address, ares_socklen_t *length, void *arg)
+{
+    (void)arg;
+    return told(weft_recvfrom_nowait(fd, buffer, size, flags, address, length));
+}
+/* Some of it: the rest is tried again, as after any short write. A datagram is in one piece. */
+static ares_ssize_t transmit(ares_socket_t fd, const struct iovec *pieces, int count, void *arg)
+{
+    int first = 0;
+
+    (void)arg;
+    while (first + 1 < count && pieces[first].iov_len == 0)
+        first++;
+    return told(weft_sendto_nowait(fd, pieces[first].iov_base, pieces[first].iov_len, 0, NULL, 0));
+}
+
+static const struct ares_socket_functions sockets = {
+    .asocket = open_socket,
+    .aclose = close_socket,
+    .aconnect = connect_socket,
+    .arecvfrom = receive,
+    .asendv = transmit,
+};
 
 /* -- when and where it is called ------------------------------------------------------------ */
 
@@ -100,6 +153,8 @@ int weft__backend_open(weft_resolver *resolver)
     }
     status = ares_init_options(&channel->ares, &options,
                                ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+    if (status == ARES_SUCCESS)
+        ares_set_socket_functions(channel->ares, &sockets, NULL);
     if (status == ARES_SUCCESS && resolver->opt.servers) {
         status = ares_set_servers_ports_csv(channel->ares, resolver->opt.servers);
         if (status != ARES_SUCCESS)

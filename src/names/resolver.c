@@ -87,19 +87,40 @@ static void remember(weft_resolver *resolver, const struct weft__answer *answer)
 
 /* -- opening and closing -------------------------------------------------------------------- */
 
+enum { OPTION_SIZE_MAX = 4096 };
+
+/* Options of any age: a field that the caller's struct is too old to have is zero, one that is not
+   known here has to be. 0 or -EINVAL. */
+static int take_options(struct weft_resolver_opt *to, const struct weft_resolver_opt *given)
+{
+    const unsigned char *bytes = (const unsigned char *)given;
+    size_t size = given ? given->size : 0;
+
+    memset(to, 0, sizeof *to);
+    if (!given)
+        return 0;
+    if (size < sizeof size || size > OPTION_SIZE_MAX)
+        return -EINVAL;
+    for (size_t i = sizeof *to; i < size; i++)
+        if (bytes[i])
+            return -EINVAL;
+    memcpy(to, given, size < sizeof *to ? size : sizeof *to);
+    return to->try_ns < 0 || to->tries < 0 ? -EINVAL : 0;
+}
+
 int weft_resolver_open(weft_resolver **resolver, const struct weft_resolver_opt *opt)
 {
+    struct weft_resolver_opt own;
     weft_resolver *made;
     int error;
 
-    if (!resolver || (opt && (opt->size != sizeof *opt || opt->try_ns < 0 || opt->tries < 0)))
+    if (!resolver || take_options(&own, opt) < 0)
         return -EINVAL;
     made = calloc(1, sizeof *made);
     if (!made)
         return -ENOMEM;
     made->home = weft_inbox_here();
-    if (opt)
-        made->opt = *opt;
+    made->opt = own;
     if (made->opt.try_ns == 0)
         made->opt.try_ns = TRY_NS;
     if (made->opt.tries == 0)

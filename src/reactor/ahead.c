@@ -5,7 +5,7 @@
 
 #include "reactor/reactor.h"
 
-enum { LINE = 64, STACK_LINES = 5 };
+enum { LINE = 64, STACK_LINES = 8 };
 
 static struct weft__op *op_of(const struct weft__ops *ops, uint64_t user_data)
 {
@@ -14,6 +14,21 @@ static struct weft__op *op_of(const struct weft__ops *ops, uint64_t user_data)
     if (index >= ops->capacity || ops->slots[index].generation != user_data >> 32)
         return NULL;
     return ops->slots[index].op;
+}
+
+/* The frames, up to the record, which stands above them on the same stack. Inlined, or gcc would
+   find that a function that only prefetches does nothing, and not call it. */
+static inline __attribute__((always_inline)) void ahead_of_run(const struct weft__fiber *fiber)
+{
+    const char *at = fiber->context.sp;
+    const char *end = (uintptr_t)fiber - (uintptr_t)at < STACK_LINES * LINE
+                          ? (const char *)fiber
+                          : at + STACK_LINES * LINE;
+
+    __builtin_prefetch(fiber->beside, 1);
+    __builtin_prefetch((const void *)((uintptr_t)fiber->beside + LINE), 1); /* NULL has none */
+    for (; at < end; at += LINE)
+        __builtin_prefetch(at, 1);
 }
 
 void weft__ahead(struct weft__reactor *reactor, uint32_t head, uint32_t count)
@@ -41,6 +56,5 @@ void weft__ahead(struct weft__reactor *reactor, uint32_t head, uint32_t count)
     for (uint32_t i = 0; i < parked; i++)
         __builtin_prefetch(waits[i]->fiber, 1);
     for (uint32_t i = 0; i < parked; i++)
-        for (uint32_t line = 0; line < STACK_LINES; line++)
-            __builtin_prefetch((char *)waits[i]->fiber->context.sp + line * LINE, 1);
+        ahead_of_run(waits[i]->fiber);
 }

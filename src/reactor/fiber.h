@@ -33,6 +33,8 @@ struct weft__wait {
 struct weft__fiber {
     struct weft__context context;
     struct weft__wait *wait; /* NULL unless parked */
+    const void *beside;      /* what it is likely to touch besides its stack when it runs next, or
+                                NULL: to be fetched ahead, and nothing else, for it may be gone */
     int saved_errno;         /* guest code's errno, kept across switches */
     uint32_t slot;           /* of its stack */
     uint64_t since_turn;     /* the loop turn in which it parked */

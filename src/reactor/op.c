@@ -11,7 +11,7 @@
 #include "reactor/reactor.h"
 #include "ring/host.h"
 
-enum { FIRST_CAPACITY = 1024 };
+enum { AT_ONCE = 1024 }; /* slots made of what room there is */
 #define NONE UINT32_MAX
 
 _Static_assert(ECANCELED == 125 && EINTR == 4, "spelled out in op.h");
@@ -37,22 +37,32 @@ void weft__ops_close(struct weft__ops *ops)
     ops->slots = NULL;
 }
 
-int weft__ops_grow(struct weft__ops *ops)
+static int make_room(struct weft__ops *ops, uint32_t room)
 {
-    uint32_t capacity = ops->capacity ? ops->capacity * 2 : weft__rare_size(FIRST_CAPACITY, 1);
-    struct weft__op_slot *slots;
+    struct weft__op_slot *slots = NULL;
 
-    if (capacity < ops->capacity)
-        return -ENOMEM;
-    slots = weft__realloc(ops->slots, capacity * sizeof *slots);
+    if (room > ops->room)
+        slots = weft__realloc(ops->slots, room * sizeof *slots);
     if (!slots)
         return -ENOMEM;
-    for (uint32_t i = capacity; i-- > ops->capacity;) {
-        slots[i] = (struct weft__op_slot){.generation = 1, .next_free = ops->free};
+    ops->slots = slots;
+    ops->room = room;
+    return 0;
+}
+
+/* A slot that was never touched costs nothing where memory is had by the page. The room is a
+   multiple of what is made at once. */
+int weft__ops_grow(struct weft__ops *ops)
+{
+    uint32_t more = weft__rare_size(AT_ONCE, 1);
+
+    if (ops->capacity == ops->room && make_room(ops, ops->room ? ops->room * 2 : more) < 0)
+        return -ENOMEM;
+    ops->capacity += more;
+    for (uint32_t i = ops->capacity; more > 0; more--) {
+        ops->slots[--i] = (struct weft__op_slot){.generation = 1, .next_free = ops->free};
         ops->free = i;
     }
-    ops->slots = slots;
-    ops->capacity = capacity;
     return 0;
 }
 

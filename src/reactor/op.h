@@ -1,7 +1,7 @@
 /*
  * reactor/op.h - an operation: one request to the kernel and the single place its result lands.
  *
- *              weft__op_submit          final completion
+ *               weft__op_begin          final completion
  *      idle ------------------> in flight --------------> idle, complete() called
  *                                  |  ^
  *                  weft__op_cancel |  | completions with MORE: complete() called, still in flight
@@ -74,8 +74,9 @@ struct weft__cancel_again {
 
 struct weft__ops {
     struct weft__op_slot *slots;
-    uint32_t capacity;
-    uint32_t free; /* index of the first free slot, or UINT32_MAX */
+    uint32_t room;     /* for so many there is address space: doubled, */
+    uint32_t capacity; /* so many there are: memory follows slowly */
+    uint32_t free;     /* index of the first free slot, or UINT32_MAX */
     uint32_t in_flight;
     struct weft__op *cancels; /* whose cancel is queued */
     struct weft__op **cancels_tail;

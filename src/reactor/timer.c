@@ -36,6 +36,7 @@ static void place(struct weft__timers *timers, struct weft__timer *timer)
     uint32_t level = differs ? (63 - (uint32_t)__builtin_clzll(differs)) / 6 : 0;
     uint32_t slot = (uint32_t)(tick >> (6 * level)) % WEFT__TIMER_SLOTS;
 
+    timers->next_ns = 0;
     timers->maps[level] |= UINT64_C(1) << slot;
     list_push(&timers->lists[level][slot], timer);
 }
@@ -72,6 +73,7 @@ void weft__timer_disarm(struct weft__timers *timers, struct weft__timer *timer)
     else
         list_emptied(timers, link);
     timer->link = NULL;
+    timers->next_ns = 0;
     timers->alive--;
 }
 
@@ -173,6 +175,7 @@ static void advance(struct weft__timers *timers, uint64_t tick_now)
     while (overdue(timers, tick_now, &level, &begin)) {
         uint32_t slot = (uint32_t)(begin >> (6 * level)) % WEFT__TIMER_SLOTS;
         struct weft__timer *list = timers->lists[level][slot];
+        timers->next_ns = 0;
         timers->lists[level][slot] = NULL;
         timers->maps[level] &= ~(UINT64_C(1) << slot);
         timers->tick = begin;
@@ -224,17 +227,26 @@ static int64_t list_deadline(const struct weft__timer *list, uint32_t level, uin
     return (int64_t)((begin + 1) << WEFT__TIMER_TICK_SHIFT); /* the end of the tick */
 }
 
-int64_t weft__timers_next(const struct weft__timers *timers)
+static int64_t next_deadline(const struct weft__timers *timers)
 {
     uint32_t level;
     uint64_t begin;
 
-    if (timers->due)
-        return 0;
     if (!next_list(timers, &level, &begin))
         return INT64_MAX;
     return list_deadline(timers->lists[level][(begin >> (6 * level)) % WEFT__TIMER_SLOTS], level,
                          begin);
+}
+
+/* Asked each turn, of timers that are mostly far away and whose memory is cold: found once for as
+   long as they are the same. The present moves, but the first list is no other for that. */
+int64_t weft__timers_next(struct weft__timers *timers)
+{
+    if (timers->due)
+        return 0;
+    if (timers->next_ns == 0)
+        timers->next_ns = next_deadline(timers);
+    return timers->next_ns;
 }
 
 void weft__timers_check(const struct weft__timers *timers)
@@ -253,5 +265,7 @@ void weft__timers_check(const struct weft__timers *timers)
                 abort();
     }
     if (count != timers->alive)
+        abort();
+    if (timers->next_ns != 0 && timers->next_ns != next_deadline(timers))
         abort();
 }

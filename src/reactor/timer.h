@@ -37,6 +37,7 @@ struct weft__timers {
     uint64_t tick; /* everything before it has been moved to `due` */
     uint64_t order;
     uint64_t alive;
+    int64_t next_ns;         /* what weft__timers_next found, until a list changes; 0: not known */
     struct weft__timer *due; /* sorted, being fired */
     struct weft__timer **due_tail;
     uint64_t maps[WEFT__TIMER_LEVELS]; /* which lists are not empty */
@@ -59,7 +60,7 @@ static inline bool weft__timer_armed(const struct weft__timer *timer)
 uint32_t weft__timers_run(struct weft__timers *timers, int64_t now_ns, uint32_t count_max);
 
 /* When to look again: never later than needed; INT64_MAX when nothing is armed. */
-int64_t weft__timers_next(const struct weft__timers *timers);
+int64_t weft__timers_next(struct weft__timers *timers);
 
 /* Walks everything and aborts on a broken invariant. For tests. */
 void weft__timers_check(const struct weft__timers *timers);

@@ -10,6 +10,7 @@
 #ifndef WEFT_RING_HOST_H
 #define WEFT_RING_HOST_H
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,13 +64,16 @@ int weft__host_futex_wake(const void *word, int count, bool own);
 /* Work for the pool: a call that blocks or computes, `done` afterwards on the worker's thread. */
 struct weft__pool;
 struct weft__pool_job {
-    struct weft__pool_job *next;
+    struct weft__pool_job *next, **place; /* on the queue: what points at it; else NULL */
     void (*work)(struct weft__pool_job *job);
     void (*done)(struct weft__pool_job *job);
 };
 /* name: its threads'; must outlive it. */
 int weft__pool_open(struct weft__pool **pool, const char *name, uint32_t threads_max);
 void weft__pool_submit(struct weft__pool *pool, struct weft__pool_job *job);
+/* Only to a worker that is idle, or new: such a job waits for no other one, which may be waiting
+   for it. False: there is none, and nothing happened. */
+bool weft__pool_submit_at_once(struct weft__pool *pool, struct weft__pool_job *job);
 /* Takes a job back that no worker has begun: neither work nor done will be called. False: too late.
  */
 bool weft__pool_withdraw(struct weft__pool *pool, struct weft__pool_job *job);
@@ -107,8 +111,17 @@ int weft__host_getpeername(int fd, struct sockaddr *address, socklen_t *length);
 int weft__host_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
 int weft__host_getsockopt(int fd, int level, int option, void *value, socklen_t *length);
 int weft__host_fcntl(int fd, int command, long argument);
+/* Of a socket that was made with SOCK_NONBLOCK: begins, and says -EINPROGRESS. */
+int weft__host_connect(int fd, const struct sockaddr *address, socklen_t length);
+/* With MSG_DONTWAIT, and MSG_NOSIGNAL: they say -EAGAIN. */
+ssize_t weft__host_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address,
+                            socklen_t *length);
+ssize_t weft__host_sendto(int fd, const void *buffer, size_t size, int flags,
+                          const struct sockaddr *address, socklen_t length);
 /* 1: a read, or an accept, finds something; 0. Takes nothing, and nobody's wake-up. */
 int weft__host_is_readable(int fd);
+/* The same of a write. */
+int weft__host_is_writable(int fd);
 int weft__host_identity(int fd, uint64_t *device, uint64_t *inode); /* fstat */
 int weft__host_unlink(const char *path);
 int weft__host_is_socket_file(const char *path); /* 1, 0, or a negative errno */
@@ -128,6 +141,23 @@ int weft__host_ftruncate(int fd, int64_t size);
 int weft__host_sync_range(int fd, int64_t offset, int64_t size, unsigned flags);
 int weft__host_fadvise(int fd, int64_t offset, int64_t size, int advice);
 int weft__host_madvise(void *memory, size_t size, int advice);
+/* copy_file_range(2). An offset below 0: the descriptor's position, which then moves. */
+int64_t weft__host_copy_file_range(int fd_in, int64_t offset_in, int fd_out, int64_t offset_out,
+                                   size_t size);
+/* How much of `size` such a copy is: less within one file that ends before, as it is now. -EINVAL:
+   what is read and what is written overlap. */
+int64_t weft__host_copy_size(int fd_in, int64_t offset_in, int fd_out, int64_t offset_out,
+                             size_t size);
+/* The same, of a file of that length, and with offsets. */
+static inline int64_t weft__copy_within(int64_t length, int64_t offset_in, int64_t offset_out,
+                                        size_t size)
+{
+    int64_t most = offset_in < length ? length - offset_in : 0;
+    int64_t copied = size < (size_t)most ? (int64_t)size : most;
+    int64_t apart = offset_in < offset_out ? offset_out - offset_in : offset_in - offset_out;
+
+    return apart < copied ? -EINVAL : copied;
+}
 /* getdents64(2). */
 ssize_t weft__host_getdents(int fd, void *buffer, size_t size);
 

@@ -1,21 +1,26 @@
 /*
  * ring/host_child.c - starting, signalling and reaping other processes.
  *
- * A child is cloned the way vfork does it: it runs on our memory, on a stack of its own, while the
- * thread that made it waits, until it has become another program or failed. So nothing is copied,
- * however large we are, and what went wrong is told in memory. In between it may do nothing but
- * make system calls: no locks, no allocation, no handler of ours.
+ * A child is cloned as vfork does it: it runs on our memory, on a stack of its own, until it has
+ * become another program or failed. So nothing is copied, however large we are, and what went wrong
+ * is told in memory; our table of descriptors, too, is its own only once it has said which of them
+ * it wants. In between it may do nothing but make system calls: no locks, no allocation, no handler
+ * of ours, and no errno, which is its maker's. That one may go on meanwhile; when the child has
+ * left our memory, for another program's or for nothing, the kernel clears a word and wakes who
+ * waits for it (CLONE_CHILD_CLEARTID).
  *
  * What always holds: no signal is let through in the child before every handler is gone; all our
- * descriptors but those asked for are closed there; a child that failed has been reaped.
+ * descriptors but those asked for are closed there; a child that failed is reaped.
  */
 #include "ring/host_child.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -24,30 +29,38 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arch/clone.h"
+#include "arch/dispatch.h"
 #include "ring/host.h"
+#include "ring/host_cpus.h"
 
-#ifndef CLONE_PIDFD
-#define CLONE_PIDFD 0x00001000
-#endif
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
-enum { CLOSE_ON_EXEC = 4 }; /* close_range(2): CLOSE_RANGE_CLOEXEC */
-enum { STACK_SIZE = 65536, SIGNALS = 64, FDS_MAX = 80, KERNEL_SET = 8 };
+enum { OF_ITS_OWN = 2, CLOSE_ON_EXEC = 4 }; /* close_range(2): CLOSE_RANGE_UNSHARE, _CLOEXEC */
+enum { SIGNALS = 64, FDS_MAX = 80, KERNEL_SET = 8, LOOK_NS = 50000000 };
 
-/* What sanitizers know of memory is the parent's: what runs in the child tells them nothing. */
-#define IN_CHILD __attribute__((no_sanitize("address", "thread", "undefined")))
+/* What sanitizers know of memory is the parent's: what runs in the child tells them nothing. Nor
+   does it look at the memory of its maker's thread, where a canary would be. */
+#ifdef __clang__
+#define IN_CHILD __attribute__((disable_sanitizer_instrumentation, no_stack_protector))
+#else
+#define IN_CHILD __attribute__((no_sanitize("address", "thread", "undefined"), no_stack_protector))
+#endif
 
 /* clone(2) by the C library's other name for it, which the thread sanitizer does not wrap: it takes
    every clone for a fork, and would set itself up anew in memory that is still the parent's. */
 extern int plain_clone(int (*fn)(void *), void *stack, int flags, void *argument,
                        ...) __asm__("__clone");
 
+/* Lies below the child's stack, and as long. */
 struct start {
-    const struct weft__child *child;
+    struct weft__child *child;
     sigset_t mask;
-    uint64_t ignored; /* signals that were when weft began: bit number - 1 */
-    int error;        /* the child's; 0: it runs */
+    uint64_t to_ignore, to_default; /* sets of signals, bit number - 1: what a clone does not do */
+    const struct weft__cpu_mask
+        *cpus;         /* where its maker ran before it was pinned; set NULL: there */
+    bool has_handlers; /* ours, still */
 };
 
 extern char **environ;
@@ -69,27 +82,38 @@ void weft__host_child_note_signals(void)
 
 /* -- in the child ------------------------------------------------------------------------------ */
 
-/* syscall(2) past every interceptor; errno is the waiting thread's, who does not mind. */
-#define CALL(...) (syscall(__VA_ARGS__) < 0 ? -errno : 0)
+#define CALL_4(number, a, b, c, d, ...)                                                            \
+    ((int)weft__arch_call((number), (long)(a), (long)(b), (long)(c), (long)(d)))
+#define CALL(...) CALL_4(__VA_ARGS__, 0, 0, 0, 0, 0)
 
-/* Handlers go, and execve(2) would do no more; but one may be weft's, on a signal that was ignored
-   before, and so it is then again. What is ignored stays so, but for SIGPIPE, which may be weft's
-   doing. The kernel's struct begins with the handler, and all zeros is the default. */
-IN_CHILD static void reset_signals(const struct start *start)
+/* The kernel's struct begins with the handler, and all zeros is the default. */
+IN_CHILD static void set_signal(int number, uintptr_t handler)
+{
+    const uint64_t action[8] = {handler};
+
+    (void)CALL(SYS_rt_sigaction, number, action, NULL, KERNEL_SET);
+}
+
+/* As CLONE_CLEAR_SIGHAND does it, and execve(2) would; but then it is too late. */
+IN_CHILD static void drop_handlers(void)
 {
     for (int number = 1; number <= SIGNALS; number++) {
-        uint64_t action[8] = {0}, wanted[8] = {0};
-        bool was_ignored = start->ignored & UINT64_C(1) << (number - 1);
+        uint64_t action[8] = {0};
 
-        if (CALL(SYS_rt_sigaction, number, NULL, action, KERNEL_SET) < 0 ||
-            action[0] == (uint64_t)(uintptr_t)SIG_DFL)
-            continue;
-        if (action[0] == (uint64_t)(uintptr_t)SIG_IGN && (number != SIGPIPE || was_ignored))
-            continue;
-        if (was_ignored)
-            wanted[0] = (uint64_t)(uintptr_t)SIG_IGN;
-        (void)CALL(SYS_rt_sigaction, number, wanted, NULL, KERNEL_SET);
+        if (CALL(SYS_rt_sigaction, number, NULL, action, KERNEL_SET) == 0 &&
+            action[0] != (uintptr_t)SIG_DFL && action[0] != (uintptr_t)SIG_IGN)
+            set_signal(number, (uintptr_t)SIG_DFL);
     }
+}
+
+IN_CHILD static void set_signals(const struct start *start)
+{
+    if (start->has_handlers)
+        drop_handlers();
+    for (uint64_t set = start->to_ignore; set; set &= set - 1)
+        set_signal(__builtin_ctzll(set) + 1, (uintptr_t)SIG_IGN);
+    for (uint64_t set = start->to_default; set; set &= set - 1)
+        set_signal(__builtin_ctzll(set) + 1, (uintptr_t)SIG_DFL);
 }
 
 IN_CHILD static int place(const struct weft__child *child)
@@ -97,7 +121,7 @@ IN_CHILD static int place(const struct weft__child *child)
     int error = 0;
 
     if (child->session)
-        error = CALL(SYS_setsid);
+        error = CALL(SYS_setsid) < 0 ? -EPERM : 0;
     else if (child->group >= 0)
         error = CALL(SYS_setpgid, 0, child->group);
     if (error == 0 && child->directory)
@@ -105,40 +129,50 @@ IN_CHILD static int place(const struct weft__child *child)
     return error;
 }
 
-IN_CHILD static int highest_of(const struct weft__child *child)
+/* The highest number that is named, at least 2: ours, or what it becomes there. */
+IN_CHILD static int highest_of(const struct weft__child *child, bool there)
 {
     int highest = 2;
 
-    for (uint32_t i = 0; i < child->fd_count; i++)
-        if (child->fds[i].to > highest)
-            highest = child->fds[i].to;
+    for (uint32_t i = 0; i < child->fd_count; i++) {
+        int fd = there ? child->fds[i].to : child->fds[i].from;
+        if (fd > highest)
+            highest = fd;
+    }
     return highest;
 }
 
-/* First all are copied out of the way of each other, then each to its place. */
+/* Out of the way of each other. */
+IN_CHILD static int copy_descriptors(const struct weft__child *child, int copies[])
+{
+    int base = highest_of(child, true) + 1;
+
+    for (uint32_t i = 0; i < child->fd_count; i++) {
+        int fd = child->fds[i].from;
+        if (fd == WEFT__CHILD_NULL)
+            fd = CALL(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR);
+        copies[i] = fd < 0 ? fd : CALL(SYS_fcntl, fd, F_DUPFD, base);
+        if (copies[i] < 0)
+            return copies[i];
+    }
+    return 0;
+}
+
+/* What is above all that are named is not even copied when the table becomes its own. Then all are
+   copied out of the way, and each to its place. */
 IN_CHILD static int set_descriptors(const struct weft__child *child)
 {
     int copies[FDS_MAX];
-    long base = highest_of(child) + 1;
+    int error = CALL(SYS_close_range, highest_of(child, false) + 1, UINT_MAX, OF_ITS_OWN);
 
-    for (uint32_t i = 0; i < child->fd_count; i++) {
-        long copy = child->fds[i].from;
-        if (copy == WEFT__CHILD_NULL) {
-            copy = syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR);
-            if (copy < 0)
-                return -errno;
-        }
-        copy = syscall(SYS_fcntl, copy, F_DUPFD, base);
-        if (copy < 0)
-            return -errno;
-        copies[i] = (int)copy;
-    }
-    if (CALL(SYS_close_range, 3, UINT_MAX, CLOSE_ON_EXEC) < 0)
-        return -errno;
-    for (uint32_t i = 0; i < child->fd_count; i++)
-        if (CALL(SYS_dup3, copies[i], child->fds[i].to, 0) < 0)
-            return -errno;
-    return 0;
+    if (error < 0 || child->fd_count == 0)
+        return error;
+    error = copy_descriptors(child, copies);
+    if (error == 0)
+        error = CALL(SYS_close_range, 3, UINT_MAX, CLOSE_ON_EXEC);
+    for (uint32_t i = 0; i < child->fd_count && error >= 0; i++)
+        error = CALL(SYS_dup3, copies[i], child->fds[i].to, 0);
+    return error < 0 ? error : 0;
 }
 
 IN_CHILD static int set_limits(const struct weft__child *child)
@@ -146,8 +180,9 @@ IN_CHILD static int set_limits(const struct weft__child *child)
     for (uint32_t i = 0; i < child->limit_count; i++) {
         const struct rlimit *limit = &child->limits[i].limit;
         const uint64_t both[2] = {limit->rlim_cur, limit->rlim_max};
-        if (CALL(SYS_prlimit64, 0, child->limits[i].resource, both, NULL) < 0)
-            return -errno;
+        int error = CALL(SYS_prlimit64, 0, child->limits[i].resource, both, NULL);
+        if (error < 0)
+            return error;
     }
     return 0;
 }
@@ -158,8 +193,7 @@ IN_CHILD static int run(const struct weft__child *child)
     int error = -ENOENT;
 
     for (char *const *path = child->paths; *path; path++) {
-        int why = CALL(SYS_execve, *path, child->arguments,
-                       child->environment ? child->environment : environ);
+        int why = CALL(SYS_execve, *path, child->arguments, child->environment);
         if (why != -ENOENT && why != -ENOTDIR && why != -EACCES)
             return why;
         if (why == -EACCES || !child->paths[1])
@@ -168,24 +202,32 @@ IN_CHILD static int run(const struct weft__child *child)
     return error;
 }
 
+/* Where its maker could run before it was pinned; in vain is as good as it gets. */
+IN_CHILD static void set_cpus(const struct weft__cpu_mask *cpus)
+{
+    if (cpus->set)
+        (void)CALL(SYS_sched_setaffinity, 0, cpus->size, cpus->set);
+}
+
 IN_CHILD static int become(void *argument)
 {
-    struct start *start = argument;
-    const struct weft__child *child = start->child;
+    const struct start *start = argument;
+    struct weft__child *child = start->child;
+    int error;
 
-    reset_signals(start);
-    start->error = place(child);
-    if (start->error == 0)
-        start->error = set_descriptors(child);
-    if (start->error == 0 && child->terminal)
-        start->error = CALL(SYS_ioctl, 0, TIOCSCTTY, 0);
-    if (start->error == 0)
-        start->error = set_limits(child);
-    if (start->error == 0)
-        start->error = CALL(SYS_rt_sigprocmask, SIG_SETMASK, &start->mask, NULL, KERNEL_SET);
-    if (start->error == 0)
-        start->error = run(child);
-    syscall(SYS_exit_group, 127);
+    set_signals(start);
+    set_cpus(start->cpus);
+    error = place(child);
+    if (error == 0)
+        error = set_descriptors(child);
+    if (error == 0 && child->terminal)
+        error = CALL(SYS_ioctl, 0, TIOCSCTTY, 0);
+    if (error == 0)
+        error = set_limits(child);
+    if (error == 0)
+        error = CALL(SYS_rt_sigprocmask, SIG_SETMASK, &start->mask, NULL, KERNEL_SET);
+    child->error = error == 0 ? run(child) : error;
+    (void)CALL(SYS_exit_group, 127);
     __builtin_unreachable();
 }
 
@@ -197,51 +239,150 @@ static void reap_failed(int pid)
         ;
 }
 
-/* On a stack of its own: the child's frames would be written over ours. */
-static int clone_it(struct start *start, char *stack, int *pidfd)
+/* A clone keeps what is ignored, and makes default what has a handler. Of those that were ignored
+   when weft began a handler may be weft's; and ignored though it was not, SIGPIPE may be so by
+   weft. */
+static void note_what_differs(struct start *start)
 {
+    uint64_t pipe = UINT64_C(1) << (SIGPIPE - 1);
+
+    for (uint64_t set = ignored_noted | pipe; set; set &= set - 1) {
+        struct sigaction action;
+
+        if (sigaction(__builtin_ctzll(set) + 1, NULL, &action) < 0)
+            continue;
+        if (action.sa_handler == SIG_IGN)
+            start->to_default |= set & -set & ~ignored_noted;
+        else if (action.sa_handler != SIG_DFL)
+            start->to_ignore |= set & -set & ignored_noted;
+    }
+}
+
+/* Where clone3(2) is forbidden or not known, by clone(2), which leaves the handlers in place. */
+static int clone_it(struct start *start, uint64_t flags)
+{
+    struct weft__child *child = start->child;
+    char *stack = (char *)(start + 1), *top = child->stack + WEFT__CHILD_STACK;
+    struct clone_args arguments = {.flags = flags | CLONE_CLEAR_SIGHAND,
+                                   .pidfd = (uintptr_t)&child->pidfd,
+                                   .child_tid = (uintptr_t)&child->starting,
+                                   .exit_signal = SIGCHLD,
+                                   .stack = (uintptr_t)stack,
+                                   .stack_size = (uintptr_t)(top - stack)};
+    long pid = weft__arch_clone(&arguments, sizeof arguments, become, start);
+
+    if (pid == -ENOSYS || pid == -EPERM) {
+        start->has_handlers = true;
+        pid = plain_clone(become, top, (int)flags | SIGCHLD, start, &child->pidfd, NULL,
+                          &child->starting);
+        if (pid < 0)
+            pid = -errno;
+    }
+    return (int)pid;
+}
+
+/* With no signal let through, and no call seen: a child has neither handlers of ours nor a thread
+   that they could be told on. */
+static int clone_quietly(struct start *start, uint64_t flags)
+{
+    bool seen = weft__dispatch_selector;
     sigset_t all, old;
     int pid;
 
+    weft__dispatch_select(false);
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &old);
-    pid = plain_clone(become, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
-                      start, pidfd);
-    if (pid < 0)
-        pid = -errno;
+    pid = clone_it(start, flags | CLONE_VM | CLONE_FILES | CLONE_PIDFD | CLONE_CHILD_CLEARTID);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
+    weft__dispatch_select(seen);
     return pid;
+}
+
+/* Above the lowest three, if there is room: else it stays where it is. */
+static void lift(struct weft__child *child)
+{
+    int lifted = child->pidfd < WEFT__CHILD_PIDFD_MIN
+                     ? fcntl(child->pidfd, F_DUPFD_CLOEXEC, WEFT__CHILD_PIDFD_MIN)
+                     : -1;
+
+    if (lifted < 0)
+        return;
+    close(child->pidfd);
+    child->pidfd = lifted;
+}
+
+static int begin(struct weft__child *child, uint64_t flags)
+{
+    struct start *start = (struct start *)(void *)child->stack;
+    int pid;
+
+    if (child->fd_count > FDS_MAX)
+        return -EINVAL;
+    *start = (struct start){.child = child, .mask = mask_noted, .cpus = weft__cpu_mask_given()};
+    note_what_differs(start);
+    child->error = 0;
+    child->starting = 1;
+    pid = clone_quietly(start, flags);
+    if (pid < 0)
+        return pid;
+    child->pid = pid;
+    lift(child);
+    return 0;
+}
+
+/* TracerPid of /proc/thread-self/status. */
+static bool look_for_tracer(void)
+{
+    static const char name[] = "\nTracerPid:\t";
+    char text[1024] = "", *at;
+    int fd = open("/proc/thread-self/status", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    at = strstr(text, name);
+    return at && at[sizeof name - 1] != '0';
+}
+
+/* Looked at now and then: who attaches a debugger takes longer than that. */
+bool weft__host_child_may_begin(void)
+{
+    static _Atomic int64_t next_look_ns; /* relaxed: pairs with nothing, any look is as good */
+    static atomic_bool traced;
+    int64_t now = weft__host_now();
+
+    if (now >= atomic_load_explicit(&next_look_ns, memory_order_relaxed)) {
+        atomic_store_explicit(&traced, look_for_tracer(), memory_order_relaxed);
+        atomic_store_explicit(&next_look_ns, now + LOOK_NS, memory_order_relaxed);
+    }
+    return !atomic_load_explicit(&traced, memory_order_relaxed);
+}
+
+char *const *weft__host_child_environment(void)
+{
+    return environ;
+}
+
+int weft__host_child_begin(struct weft__child *child)
+{
+    return begin(child, 0);
 }
 
 int weft__host_child_start(struct weft__child *child)
 {
-    struct start start = {.child = child, .mask = mask_noted, .ignored = ignored_noted};
-    int pidfd = -1, pid;
-    char *stack;
+    int error = begin(child, CLONE_VFORK);
 
-    if (child->fd_count > FDS_MAX)
-        return -EINVAL;
-    stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
-                 -1, 0);
-    if (stack == MAP_FAILED)
-        return -ENOMEM;
-    pid = clone_it(&start, stack, &pidfd);
-    munmap(stack, STACK_SIZE);
-    if (pid < 0)
-        return pid;
-    if (start.error < 0) {
-        reap_failed(pid);
-        close(pidfd);
-        return start.error;
+    if (error == 0 && child->pidfd < WEFT__CHILD_PIDFD_MIN) {
+        kill(child->pid, SIGKILL);
+        child->error = -EMFILE;
     }
-    child->pid = pid;
-    child->pidfd = weft__host_fd_lift(pidfd);
-    if (child->pidfd < 0) { /* no room above the lowest three, where it was */
-        kill(pid, SIGKILL);
-        reap_failed(pid);
-        return child->pidfd;
+    if (error == 0 && child->error < 0) {
+        error = child->error;
+        reap_failed(child->pid);
+        close(child->pidfd);
     }
-    return 0;
+    return error;
 }
 
 int weft__host_child_reap(int pidfd, struct weft__child_end *end)
@@ -276,7 +417,7 @@ int weft__host_waitid(int type, int id, siginfo_t *info, int options)
 
 int weft__host_child_signal(int pidfd, int number)
 {
-    return CALL(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
+    return syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) < 0 ? -errno : 0;
 }
 
 int weft__host_child_group(int pid, int pidfd)

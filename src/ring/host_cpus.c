@@ -69,6 +69,11 @@ int weft__cpu_mask_if_pinned(struct weft__cpu_mask *mask)
     return given.set ? mask_copy(mask, &given) : 0;
 }
 
+const struct weft__cpu_mask *weft__cpu_mask_given(void)
+{
+    return &given;
+}
+
 static int mask_allowed(struct weft__cpu_mask *mask)
 {
     return given.set ? mask_copy(mask, &given) : mask_read(mask);

@@ -20,6 +20,8 @@ void weft__cpu_mask_free(struct weft__cpu_mask *mask);
 /* A copy of what the calling thread was allowed before it was pinned; empty when it is not pinned.
  */
 int weft__cpu_mask_if_pinned(struct weft__cpu_mask *mask);
+/* The same, no copy: the thread's own, until it is unpinned. */
+const struct weft__cpu_mask *weft__cpu_mask_given(void);
 
 /* CPUs' worth of time that the cgroups named in `membership` (the text of /proc/self/cgroup) allow,
    rounded up, at least 1; UINT32_MAX without a limit. `mount` is where the hierarchies are mounted.

@@ -108,11 +108,42 @@ int weft__host_setsockopt(int fd, int level, int option, const void *value, sock
     return result(setsockopt(fd, level, option, value, length));
 }
 
+int weft__host_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    return result(connect(fd, address, length));
+}
+
+ssize_t weft__host_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address,
+                            socklen_t *length)
+{
+    ssize_t count = recvfrom(fd, buffer, size, flags | MSG_DONTWAIT, address, length);
+
+    return count < 0 ? -errno : count;
+}
+
+ssize_t weft__host_sendto(int fd, const void *buffer, size_t size, int flags,
+                          const struct sockaddr *address, socklen_t length)
+{
+    ssize_t count = sendto(fd, buffer, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL, address, length);
+
+    return count < 0 ? -errno : count;
+}
+
+static int is_ready(int fd, short events)
+{
+    struct pollfd look = {.fd = fd, .events = events};
+
+    return poll(&look, 1, 0) > 0 && look.revents & events;
+}
+
 int weft__host_is_readable(int fd)
 {
-    struct pollfd look = {.fd = fd, .events = POLLIN};
+    return is_ready(fd, POLLIN);
+}
 
-    return poll(&look, 1, 0) > 0 && look.revents & POLLIN;
+int weft__host_is_writable(int fd)
+{
+    return is_ready(fd, POLLOUT);
 }
 
 int weft__host_getsockopt(int fd, int level, int option, void *value, socklen_t *length)
@@ -223,6 +254,31 @@ int weft__host_ftruncate(int fd, int64_t size)
         error = result(ftruncate(fd, size));
     while (error == -EINTR);
     return error;
+}
+
+int64_t weft__host_copy_size(int fd_in, int64_t offset_in, int fd_out, int64_t offset_out,
+                             size_t size)
+{
+    struct stat in, out;
+
+    if (fstat(fd_in, &in) < 0 || fstat(fd_out, &out) < 0)
+        return -errno;
+    if (!S_ISREG(in.st_mode) || in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+        return size < INT64_MAX ? (int64_t)size : INT64_MAX;
+    return weft__copy_within(in.st_size, offset_in < 0 ? lseek(fd_in, 0, SEEK_CUR) : offset_in,
+                             offset_out < 0 ? lseek(fd_out, 0, SEEK_CUR) : offset_out, size);
+}
+
+int64_t weft__host_copy_file_range(int fd_in, int64_t offset_in, int fd_out, int64_t offset_out,
+                                   size_t size)
+{
+    ssize_t n;
+
+    do
+        n = copy_file_range(fd_in, offset_in < 0 ? NULL : &offset_in, fd_out,
+                            offset_out < 0 ? NULL : &offset_out, size, 0);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
 }
 
 int weft__host_sync_range(int fd, int64_t offset, int64_t size, unsigned flags)

@@ -6,7 +6,7 @@
  * idle, so a program that never offloads has no thread more.
  */
 #include "base/memory.h"
-#include "ring/host.h"
+#include "ring/host_jobs.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -14,9 +14,8 @@
 struct weft__pool {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t more;  /* a job came, or closing began */
-    struct weft__pool_job *first, **last;
+    struct weft__jobs jobs;
     uint32_t idle;    /* workers waiting for a job */
-    uint32_t queued;  /* jobs on the queue */
     uint32_t threads; /* started */
     uint32_t threads_max;
     const char *name;
@@ -24,30 +23,16 @@ struct weft__pool {
     struct weft__thread *thread[];
 };
 
-static void run(struct weft__pool_job *job)
-{
-    /* Read before: after `done` the job is its owner's again, and often gone. */
-    void (*done)(struct weft__pool_job *) = job->done;
-    job->work(job);
-    done(job);
-}
-
 /* The next job, waiting for it; NULL when the pool closes and nothing is left. */
 static struct weft__pool_job *next_job(struct weft__pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
-    while (!pool->first && !pool->closing) {
+    while (!pool->jobs.first && !pool->closing) {
         pool->idle++;
         pthread_cond_wait(&pool->more, &pool->lock);
         pool->idle--;
     }
-    struct weft__pool_job *job = pool->first;
-    if (job) {
-        pool->first = job->next;
-        pool->queued--;
-        if (!pool->first)
-            pool->last = &pool->first;
-    }
+    struct weft__pool_job *job = weft__jobs_take(&pool->jobs);
     pthread_mutex_unlock(&pool->lock);
     return job;
 }
@@ -56,7 +41,7 @@ static void *worker(void *argument)
 {
     struct weft__pool_job *job;
     while ((job = next_job(argument)) != NULL)
-        run(job);
+        weft__job_do(job);
     return NULL;
 }
 
@@ -69,57 +54,53 @@ int weft__pool_open(struct weft__pool **pool, const char *name, uint32_t threads
         return -ENOMEM;
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->more, NULL);
-    made->last = &made->first;
+    weft__jobs_init(&made->jobs);
     made->name = name;
     made->threads_max = threads_max;
     *pool = made;
     return 0;
 }
 
-/* Under the lock: starts a worker if more jobs wait than workers idle. False: there is no worker.
- */
-static bool ensure_worker(struct weft__pool *pool)
+/* Under the lock: is there an idle worker for each job that waits, if need be a new one? */
+static bool serves_all(struct weft__pool *pool)
 {
-    if (pool->queued > pool->idle && pool->threads < pool->threads_max &&
-        weft__host_thread_start(&pool->thread[pool->threads], worker, pool, pool->name) == 0)
-        pool->threads++;
-    return pool->threads > 0;
+    if (pool->jobs.count <= pool->idle)
+        return true;
+    if (pool->threads == pool->threads_max ||
+        weft__host_thread_start(&pool->thread[pool->threads], worker, pool, pool->name) < 0)
+        return false;
+    pool->threads++;
+    return true;
+}
+
+static bool submit(struct weft__pool *pool, struct weft__pool_job *job, bool at_once)
+{
+    pthread_mutex_lock(&pool->lock);
+    weft__jobs_add(&pool->jobs, job);
+    bool served = serves_all(pool) || (!at_once && pool->threads > 0);
+    if (!served)
+        (void)weft__jobs_withdraw(&pool->jobs, job);
+    pthread_cond_signal(&pool->more);
+    pthread_mutex_unlock(&pool->lock);
+    return served;
 }
 
 void weft__pool_submit(struct weft__pool *pool, struct weft__pool_job *job)
 {
-    job->next = NULL;
-    pthread_mutex_lock(&pool->lock);
-    *pool->last = job;
-    pool->last = &job->next;
-    pool->queued++;
-    bool served = ensure_worker(pool);
-    if (!served) { /* no thread to be had at all: late is better than never, so it is done here */
-        pool->first = NULL;
-        pool->last = &pool->first;
-        pool->queued = 0;
-    }
-    pthread_cond_signal(&pool->more);
-    pthread_mutex_unlock(&pool->lock);
-    if (!served)
-        run(job);
+    /* no thread to be had at all: late is better than never, so it is done here */
+    if (!submit(pool, job, false))
+        weft__job_do(job);
+}
+
+bool weft__pool_submit_at_once(struct weft__pool *pool, struct weft__pool_job *job)
+{
+    return submit(pool, job, true);
 }
 
 bool weft__pool_withdraw(struct weft__pool *pool, struct weft__pool_job *job)
 {
-    struct weft__pool_job **place;
-    bool found;
-
     pthread_mutex_lock(&pool->lock);
-    for (place = &pool->first; *place && *place != job; place = &(*place)->next)
-        ;
-    found = *place == job;
-    if (found) {
-        *place = job->next;
-        if (!job->next)
-            pool->last = place;
-        pool->queued--;
-    }
+    bool found = weft__jobs_withdraw(&pool->jobs, job);
     pthread_mutex_unlock(&pool->lock);
     return found;
 }

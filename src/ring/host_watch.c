@@ -1,7 +1,8 @@
 /*
  * ring/host_watch.c - inotify(7). The answer that is not simulated.
  *
- * What always holds: nothing is told of a file through a name that is gone (IN_EXCL_UNLINK), and a
+ * What always holds: what is written to a file is not told through a name that is gone
+ * (IN_EXCL_UNLINK, which lets pass that its length or its attributes alone were changed), and a
  * watch that is there is never changed in passing (IN_MASK_CREATE).
  */
 #include "ring/host_watch.h"

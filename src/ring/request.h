@@ -71,6 +71,16 @@ static inline void weft__request_send(struct weft__sqe *sqe, int fd, const void 
                               .op_flags = msg_flags};
 }
 
+/* The memory is the kernel's until a second completion, the notification, which comes whenever the
+   first says MORE, also when that one is an error. */
+static inline void weft__request_send_zc(struct weft__sqe *sqe, int fd, const void *buffer,
+                                         uint32_t size, uint32_t msg_flags)
+{
+    weft__request_send(sqe, fd, buffer, size, msg_flags);
+    sqe->opcode = WEFT__OP_SEND_ZC;
+    sqe->ioprio = WEFT__SEND_ZC_REPORT;
+}
+
 /* `message` is a struct msghdr, the kernel's with all it points at until the completion. */
 static inline void weft__request_sendmsg(struct weft__sqe *sqe, int fd, const void *message,
                                          uint32_t msg_flags)
@@ -111,14 +121,22 @@ static inline void weft__request_connect(struct weft__sqe *sqe, int fd, const vo
                               .offset = length};
 }
 
-static inline void weft__request_shutdown(struct weft__sqe *sqe, int fd, int how)
-{
-    *sqe = (struct weft__sqe){.opcode = WEFT__OP_SHUTDOWN, .fd = fd, .length = (uint32_t)how};
-}
-
 static inline void weft__request_close(struct weft__sqe *sqe, int fd)
 {
     *sqe = (struct weft__sqe){.opcode = WEFT__OP_CLOSE, .fd = fd};
+}
+
+/* Another ring gets a completion for `token`, as if its poll of a bell had found it rung, and stays
+   armed. One that fails is told of here. */
+static inline void weft__request_ring(struct weft__sqe *sqe, int ring_fd, uint64_t token)
+{
+    *sqe = (struct weft__sqe){.opcode = WEFT__OP_MSG_RING,
+                              .flags = WEFT__SQE_SKIP_SUCCESS,
+                              .fd = ring_fd,
+                              .offset = token,
+                              .length = WEFT__POLL_IN,
+                              .op_flags = WEFT__MSG_RING_PASS,
+                              .file_index = WEFT__CQE_MORE};
 }
 
 /* Asks the kernel to end the one request whose user_data is `target`. */
@@ -215,6 +233,13 @@ static inline void weft__request_write(struct weft__sqe *sqe, int fd, const void
                               .offset = offset,
                               .address = (uint64_t)(uintptr_t)buffer,
                               .length = size};
+}
+
+/* A read or write of the above, whose memory lies in a piece that the ring holds. */
+static inline void weft__request_held(struct weft__sqe *sqe, uint32_t piece)
+{
+    sqe->opcode = sqe->opcode == WEFT__OP_READ ? WEFT__OP_READ_FIXED : WEFT__OP_WRITE_FIXED;
+    sqe->buffer_group = (uint16_t)piece;
 }
 
 static inline void weft__request_readv(struct weft__sqe *sqe, int fd, const void *vectors,

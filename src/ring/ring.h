@@ -55,6 +55,8 @@ enum weft__opcode {
     WEFT__OP_READV = 1,
     WEFT__OP_WRITEV = 2,
     WEFT__OP_FSYNC = 3,
+    WEFT__OP_READ_FIXED = 4,
+    WEFT__OP_WRITE_FIXED = 5,
     WEFT__OP_POLL_ADD = 6,
     WEFT__OP_SYNC_RANGE = 8,
     WEFT__OP_SENDMSG = 9,
@@ -73,7 +75,6 @@ enum weft__opcode {
     WEFT__OP_RECV = 27,
     WEFT__OP_OPENAT2 = 28,
     WEFT__OP_SPLICE = 30,
-    WEFT__OP_SHUTDOWN = 34,
     WEFT__OP_RENAMEAT = 35,
     WEFT__OP_UNLINKAT = 36,
     WEFT__OP_MKDIRAT = 37,
@@ -84,6 +85,7 @@ enum weft__opcode {
     WEFT__OP_SETXATTR = 42,
     WEFT__OP_FGETXATTR = 43,
     WEFT__OP_GETXATTR = 44,
+    WEFT__OP_SEND_ZC = 47,    /* WEFT__FEATURE_SEND_ZC */
     WEFT__OP_WAITID = 50,     /* 6.7: WEFT__FEATURE_WAITID */
     WEFT__OP_FUTEX_WAIT = 51, /* 6.7: WEFT__FEATURE_FUTEX */
     WEFT__OP_FTRUNCATE = 55,  /* 6.9: WEFT__FEATURE_FTRUNCATE */
@@ -117,14 +119,21 @@ enum { /* ioprio of receives and accepts */
        WEFT__ACCEPT_MULTISHOT = 1 << 0,
 };
 
-enum { WEFT__POLL_MULTI = 1 << 0 }; /* length of POLL_ADD */
-enum { WEFT__POLL_IN = 1 << 0 };    /* an event: POLLIN */
+enum {
+    WEFT__SEND_ZC_REPORT = 1 << 3
+}; /* ioprio of SEND_ZC: the notification says whether it copied */
+
+enum { WEFT__POLL_MULTI = 1 << 0 };    /* length of POLL_ADD */
+enum { WEFT__POLL_IN = 1 << 0 };       /* an event: POLLIN */
+enum { WEFT__MSG_RING_PASS = 1 << 1 }; /* op_flags of MSG_RING: file_index are CQE flags */
 
 enum { /* flags of a completion */
        WEFT__CQE_BUFFER = 1 << 0,
        WEFT__CQE_MORE = 1 << 1,
        WEFT__CQE_SOCK_NONEMPTY = 1 << 2,
+       WEFT__CQE_NOTIFICATION = 1 << 3, /* of a zero-copy send: its memory is given back */
 };
+#define WEFT__NOTIFIED_COPIED (1u << 31) /* in such a result: it was copied all the same */
 enum { WEFT__CQE_BUFFER_SHIFT = 16 };
 
 /* Optional features, probed at start. WEFT_RING_MASK (a comma-separated list of the names that
@@ -137,13 +146,15 @@ enum weft__feature {
     WEFT__FEATURE_ACCEPT_MULTISHOT = 1 << 4,
     WEFT__FEATURE_BUFFER_RING = 1 << 5,
     WEFT__FEATURE_MSG_RING = 1 << 6,
-    WEFT__FEATURE_MIN_TIMEOUT = 1 << 7,  /* 6.12: a shorter wait for a larger batch */
-    WEFT__FEATURE_NO_IOWAIT = 1 << 8,    /* 6.15: sleeping is not shown as waiting for a disk */
-    WEFT__FEATURE_ABS_TIMER = 1 << 9,    /* 6.12: absolute deadlines for the wait */
-    WEFT__FEATURE_FIXED_FILES = 1 << 10, /* 6.15: descriptors the ring holds by itself */
-    WEFT__FEATURE_FTRUNCATE = 1 << 11,   /* 6.9: files are cut through the ring */
-    WEFT__FEATURE_WAITID = 1 << 12,      /* 6.7: waits for the end of a process */
-    WEFT__FEATURE_FUTEX = 1 << 13,       /* 6.7: waits for a word of memory */
+    WEFT__FEATURE_MIN_TIMEOUT = 1 << 7,    /* 6.12: a shorter wait for a larger batch */
+    WEFT__FEATURE_NO_IOWAIT = 1 << 8,      /* 6.15: sleeping is not shown as waiting for a disk */
+    WEFT__FEATURE_ABS_TIMER = 1 << 9,      /* 6.12: absolute deadlines for the wait */
+    WEFT__FEATURE_FIXED_FILES = 1 << 10,   /* 6.15: descriptors the ring holds by itself */
+    WEFT__FEATURE_FTRUNCATE = 1 << 11,     /* 6.9: files are cut through the ring */
+    WEFT__FEATURE_WAITID = 1 << 12,        /* 6.7: waits for the end of a process */
+    WEFT__FEATURE_FUTEX = 1 << 13,         /* 6.7: waits for a word of memory */
+    WEFT__FEATURE_SEND_ZC = 1 << 14,       /* 6.2, told from 6.3 on: zero-copy sends that report */
+    WEFT__FEATURE_FIXED_BUFFERS = 1 << 15, /* memory the ring holds by itself */
 };
 
 enum { /* bits the kernel sets in *kernel_flags */
@@ -321,6 +332,24 @@ static inline void weft__buffer_ring_publish(struct weft__buffer_ring *buffers)
  */
 int weft__ring_file_hold(struct weft__ring *ring, int fd);
 void weft__ring_file_let_go(struct weft__ring *ring, int fd);
+
+/*
+ * From how many bytes on a zero-copy send costs less than one that copies, in this process, on this
+ * machine. UINT32_MAX: never, or there is none. 0: another thread is finding out, ask again later.
+ * The first call that needs it measures, on connections of its own, for some milliseconds.
+ */
+uint32_t weft__ring_zero_copy_min(const struct weft__ring *ring);
+
+/*
+ * Has the ring hold `size` bytes of `memory` as its piece `index`, below WEFT__PIECES: its pages
+ * are found, kept in place and counted (RLIMIT_MEMLOCK) once, and not for each request. Requests
+ * that weft__request_held has turned name the piece. A piece is held once; all are let go together,
+ * with none of them in flight. 0, or a negative errno (-ENOMEM the limit, -ENOTSUP no table): then
+ * it is memory like any.
+ */
+enum { WEFT__PIECES = 16 };
+int weft__ring_memory_hold(struct weft__ring *ring, uint32_t index, void *memory, size_t size);
+void weft__ring_memory_let_go(struct weft__ring *ring);
 
 /*
  * The bell of another ring. It wakes that ring's thread if it sleeps in weft__ring_enter and shows

@@ -19,6 +19,7 @@ struct weft__uring {
     uint32_t enter_flags;    /* that every io_uring_enter of this ring carries */
     uint32_t timed_flags;    /* besides, when it carries a deadline */
     uint32_t file_count;     /* slots of the table of held files; 0 until the first is held */
+    bool holds_memory;       /* there is a table of held memory */
     bool may_skip; /* SQ_TASKRUN tells of waiting completions: an idle enter can be saved */
 };
 

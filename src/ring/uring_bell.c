@@ -111,14 +111,7 @@ bool weft__bell_prepare(const struct weft__bell *bell, const struct weft__ring *
 {
     if (!(from->features & WEFT__FEATURE_MSG_RING) || bell->ring_fd < 0)
         return false;
-    /* file_index: the flags that the completion at the other end gets. The bell stays armed. */
-    *sqe = (struct weft__sqe){.opcode = WEFT__OP_MSG_RING,
-                              .flags = WEFT__SQE_SKIP_SUCCESS,
-                              .fd = bell->ring_fd,
-                              .offset = bell->token,
-                              .length = WEFT__POLL_IN,
-                              .op_flags = IORING_MSG_RING_FLAGS_PASS,
-                              .file_index = WEFT__CQE_MORE};
+    weft__request_ring(sqe, bell->ring_fd, bell->token);
     return true;
 }
 

@@ -28,6 +28,8 @@ static const struct {
     {WEFT__FEATURE_FTRUNCATE, "ftruncate"},
     {WEFT__FEATURE_WAITID, "waitid"},
     {WEFT__FEATURE_FUTEX, "futex"},
+    {WEFT__FEATURE_SEND_ZC, "send_zc"},
+    {WEFT__FEATURE_FIXED_BUFFERS, "fixed_buffers"},
 };
 
 enum { FEATURE_COUNT = sizeof features / sizeof features[0] };

@@ -197,6 +197,8 @@ static void find_features(struct weft__ring *ring, uint32_t wanted)
        made when the first descriptor is to be held. */
     set(ring, WEFT__FEATURE_FIXED_FILES,
         wanted & WEFT__FEATURE_FIXED_FILES && uring->features & IORING_FEAT_NO_IOWAIT);
+    /* Older (5.19) than the floor; the table is made when the first piece is to be held. */
+    set(ring, WEFT__FEATURE_FIXED_BUFFERS, wanted & WEFT__FEATURE_FIXED_BUFFERS);
 
     state->may_skip = ring->features & WEFT__FEATURE_TASKRUN_FLAG;
     state->enter_flags = IORING_ENTER_GETEVENTS;
@@ -225,6 +227,11 @@ static void try_features(struct weft__ring *ring, uint32_t wanted)
         wanted & WEFT__FEATURE_WAITID && has_opcode(&state->uring, WEFT__OP_WAITID));
     set(ring, WEFT__FEATURE_FUTEX,
         wanted & WEFT__FEATURE_FUTEX && has_opcode(&state->uring, WEFT__OP_FUTEX_WAIT));
+    /* 6.0, but what it copied is reported from 6.2 on, and 6.3 is the next that can be told by a
+     * bit */
+    set(ring, WEFT__FEATURE_SEND_ZC,
+        wanted & WEFT__FEATURE_SEND_ZC && state->uring.features & IORING_FEAT_REG_REG_RING &&
+            has_opcode(&state->uring, WEFT__OP_SEND_ZC));
     if (!(ring->features & WEFT__FEATURE_BUFFER_RING)) /* without buffers it has nowhere to write */
         set(ring, WEFT__FEATURE_RECV_MULTISHOT, false);
     ring->counts = (struct weft__ring_counts){0};

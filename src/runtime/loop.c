@@ -366,6 +366,8 @@ int weft_loop_close(weft_loop *loop)
     weft__callbacks_drop(runtime->members[0]);
     weft__reactor_drop_callbacks(weft__self);
     weft__loop_wind(runtime);
+    if (!loop->stops)
+        weft__ready_release(&weft__self->ready); /* reserved for the stop */
     weft__member_close(runtime->members[0]);
     gave_up = runtime->members[0]->gave_up;
     weft__process_leave(&opt);

@@ -82,7 +82,7 @@ static bool is_here(const weft_inbox *inbox)
     return weft__self && weft__self->inbox == inbox && !weft__rare(WEFT__RARE_INBOX);
 }
 
-int weft_post(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(void *))
+static int post(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(void *))
 {
     struct post *post;
     int error;
@@ -108,6 +108,11 @@ int weft_post(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(voi
     if (error < 0)
         weft__free(post);
     return error;
+}
+
+int weft_post(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(void *))
+{
+    return weft__pass_on(post(inbox, fn, arg, drop));
 }
 
 int weft_post_try(weft_inbox *inbox, void (*fn)(void *), void *arg, void (*drop)(void *))
@@ -197,7 +202,7 @@ static int post_slot(weft_inbox *inbox, struct slot *slot, bool here)
 
 int weft_post_slot(weft_inbox *inbox, struct weft_post_slot *slot)
 {
-    return post_slot(inbox, (struct slot *)slot, is_here(inbox));
+    return weft__pass_on(post_slot(inbox, (struct slot *)slot, is_here(inbox)));
 }
 
 /* By the inbox from everywhere: what it interrupts may be in the middle of the ready queue. */

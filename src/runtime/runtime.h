@@ -83,12 +83,39 @@ static inline struct weft__member *weft__member_of(struct weft__reactor *reactor
     return (struct weft__member *)reactor;
 }
 
+/* The member that a message or a timer of its own is in. */
+#define WEFT__MEMBER_OF(message, field)                                                            \
+    ((struct weft__member *)((char *)(message)-offsetof(struct weft__member, field)))
+
+/* On the calling thread of weft_run, or a loop's. */
+static inline struct weft__member *weft__leader_of(const struct weft__runtime *runtime)
+{
+    return runtime->members[0];
+}
+
 /* Memory for `count` reactors, none of them open. NULL: none to be had. */
 struct weft__runtime *weft__runtime_new(uint32_t count);
 void weft__runtime_free(struct weft__runtime *runtime);
 /* Opens and closes one of them, on its own thread. A member that gave up is abandoned instead. */
 int weft__member_open(struct weft__member *member, uint32_t index);
 void weft__member_close(struct weft__member *member);
+/* Turns until somebody says done. */
+void weft__member_run(struct weft__reactor *reactor);
+/* The leader's: starts the others and waits until each has opened or failed: 0, or the first error;
+   some could not open, so the others end without having run anything; waits for their threads. */
+int weft__members_start(struct weft__runtime *runtime);
+void weft__members_call_off(struct weft__runtime *runtime);
+void weft__members_join(struct weft__runtime *runtime);
+
+/* wind.c: what a member does with its messages; and, once it has tasks, who hears of a stop and of
+   the end of the last of them. */
+void weft__wind_init(struct weft__member *member);
+void weft__wind_attend(struct weft__member *member);
+/* Main has ended: every member is told. On the leader. */
+void weft__main_ended(struct weft__runtime *runtime);
+/* The next deadline of the member's end, in place of the one before. */
+void weft__member_limit(struct weft__member *member, int64_t deadline_ns,
+                        void (*fire)(struct weft__timer *timer));
 
 /* A loop's: turns until somebody says done; and ends what is left in it, as weft_run does when main
    has ended. On its thread, and its reactor is the current one. */

@@ -39,7 +39,7 @@ int weft_stats_read(weft_inbox *inbox, struct weft_stats *stats, size_t size)
     if (!inbox)
         return weft__misuse(-EINVAL, "no inbox");
     if (!weft__inbox_visit(inbox))
-        return -ESHUTDOWN;
+        return weft__pass_on(-ESHUTDOWN);
     error = copy_stats(inbox->reactor, stats, size);
     weft__inbox_visit_end(inbox);
     return error;

@@ -130,7 +130,7 @@ int weft_run_coroutine_threadsafe(weft_inbox *inbox, weft_task_fn fn, const void
     if (weft__host_forked())
         return -ENOTSUP;
     if (weft__inbox_winds(inbox))
-        return -ESHUTDOWN;
+        return weft__pass_on(-ESHUTDOWN);
     job = weft__calloc(1, sizeof *job + arg_size);
     error = job ? weft_future_create(&job->future, NULL) : -ENOMEM;
     if (error < 0) {
@@ -150,5 +150,5 @@ int weft_run_coroutine_threadsafe(weft_inbox *inbox, weft_task_fn fn, const void
         job_put(job);
         *future = NULL;
     }
-    return error;
+    return weft__pass_on(error);
 }

@@ -295,7 +295,6 @@ static struct weft__task *waited_for(const struct weft__task *task)
 {
     const struct weft__wait *wait = task->fiber.wait;
     const struct weft__watches *all = task->watches;
-    struct weft__task *holder;
 
     if (!wait || task->joins)
         return wait ? task->joins : NULL;
@@ -304,8 +303,7 @@ static struct weft__task *waited_for(const struct weft__task *task)
             return all->watch[i].task;
     if (wait->what != weft__waits_lock)
         return NULL;
-    holder = (struct weft__task *)(uintptr_t)weft__lock_holder(wait, true);
-    return holder && holder->reactor == task->reactor ? holder : NULL;
+    return (struct weft__task *)(uintptr_t)weft__lock_holder(wait, true); /* of a local lock */
 }
 
 /* Looks along who waits for whom, until it comes to nobody or to one that was looked at. */
@@ -339,6 +337,6 @@ void weft__circle_put(struct weft__line *line, const struct weft__task *task)
         weft__task_put(line, next);
         weft__line_put(line, " -> ");
         next = waited_for(next);
-    } while (next && next != task);
+    } while (next != task); /* it is one: look_along has come back to the task */
     weft__task_put(line, task);
 }

@@ -13,7 +13,7 @@
 #include "sim/eventfd.h"
 #include "sim/ring_core.h"
 
-enum { NUMBERS = 65536, FLAGS_PASS = 1 << 1 };
+enum { NUMBERS = 65536 };
 #define SETTLE_NS INT64_C(1000000000)
 #define SETTLE_STEP_NS INT64_C(1000000)
 
@@ -138,13 +138,7 @@ bool weft__bell_prepare(const struct weft__bell *bell, const struct weft__ring *
 {
     if (!(from->features & WEFT__FEATURE_MSG_RING) || bell->ring_fd < 0)
         return false;
-    *sqe = (struct weft__sqe){.opcode = WEFT__OP_MSG_RING,
-                              .flags = WEFT__SQE_SKIP_SUCCESS,
-                              .fd = bell->ring_fd,
-                              .offset = bell->token,
-                              .length = WEFT__POLL_IN,
-                              .op_flags = FLAGS_PASS,
-                              .file_index = WEFT__CQE_MORE};
+    weft__request_ring(sqe, bell->ring_fd, bell->token);
     return true;
 }
 

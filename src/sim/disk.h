@@ -189,6 +189,13 @@ void weft__sim_names_survive(struct weft__sim_disk *disk, struct weft__sim_inode
 void weft__sim_names_restore(struct weft__sim_disk *disk, struct weft__sim_inode *directory);
 void weft__sim_names_free(struct weft__sim_disk *disk, struct weft__sim_inode *directory);
 
+/* -- trouble.c --------------------------------------------------------------------------------- */
+
+/* What a worker's call meets besides what it would, by the plan: an error, or 0; *length: no more
+   bytes than these, of a call that comes back with less. May take a while. */
+int weft__sim_call_trouble(struct weft__sim *sim, uint8_t call, const struct weft__sim_file *file,
+                           uint32_t *length);
+
 /* -- xattr.c ----------------------------------------------------------------------------------- */
 
 /* The value's length, which is put there where it fits; -ENODATA, -ERANGE, ... memory NULL: how
@@ -229,6 +236,13 @@ int weft__sim_file_advise(const struct weft__sim_file *file, int64_t size, uint3
 int weft__sim_file_truncate(struct weft__sim *sim, struct weft__sim_file *file, int64_t size);
 int weft__sim_file_allocate(struct weft__sim *sim, struct weft__sim_file *file, int mode,
                             int64_t offset, int64_t size);
+/* copy_file_range(2), at most so many bytes of it, and how much of it there is (ring/host.h); at
+   positions: -1. */
+int32_t weft__sim_file_copy(struct weft__sim *sim, struct weft__sim_file *in, int64_t offset_in,
+                            struct weft__sim_file *out, int64_t offset_out, size_t size,
+                            uint32_t most);
+int64_t weft__sim_file_copy_size(const struct weft__sim_file *in, int64_t offset_in,
+                                 const struct weft__sim_file *out, int64_t offset_out, size_t size);
 int32_t weft__sim_file_list(struct weft__sim *sim, struct weft__sim_file *file, void *memory,
                             size_t size);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 
+#include "ring/host.h"
 #include "sim/inotify.h"
 #include "sim/world.h"
 
@@ -77,6 +78,12 @@ static bool is_aligned(const struct open_file *open, int64_t offset, uint32_t le
            (offset % WEFT__SIM_SECTOR == 0 && length % WEFT__SIM_SECTOR == 0);
 }
 
+/* As in every kernel: no request reaches beyond the last offset that there is. */
+static bool is_beyond(int64_t offset, uint32_t length)
+{
+    return offset > INT64_MAX - (int64_t)length;
+}
+
 static int32_t file_read(struct weft__sim *sim, struct weft__sim_file *file,
                          struct weft__sim_transfer *transfer)
 {
@@ -91,7 +98,7 @@ static int32_t file_read(struct weft__sim *sim, struct weft__sim_file *file,
         return -EBADF;
     if (open->inode->kind == WEFT__SIM_DIRECTORY)
         return -EISDIR;
-    if (!is_aligned(open, offset, transfer->length))
+    if (is_beyond(offset, transfer->length) || !is_aligned(open, offset, transfer->length))
         return -EINVAL;
     count = weft__sim_data_read(open->inode, transfer->memory, transfer->length, offset);
     if (here)
@@ -129,6 +136,8 @@ static int32_t file_write(struct weft__sim *sim, struct weft__sim_file *file,
         return -EIO;
     if (!may_write(open))
         return -EBADF;
+    if (is_beyond(offset, length))
+        return -EINVAL;
     if (open->flags & O_APPEND)
         offset = open->inode->size;
     if (!is_aligned(open, offset, length))
@@ -249,6 +258,62 @@ int weft__sim_file_allocate(struct weft__sim *sim, struct weft__sim_file *file, 
     if (error == 0)
         weft__sim_file_tell(sim, file, IN_MODIFY);
     return error;
+}
+
+/* -- from file to file ------------------------------------------------------------------------ */
+
+static int may_copy(const struct weft__sim *sim, const struct open_file *in,
+                    const struct open_file *out)
+{
+    if (is_dead(sim, in) || is_dead(sim, out))
+        return -EIO;
+    if (in->inode->kind == WEFT__SIM_DIRECTORY || out->inode->kind == WEFT__SIM_DIRECTORY)
+        return -EISDIR;
+    return may_read(in) && may_write(out) && !(out->flags & O_APPEND) ? 0 : -EBADF;
+}
+
+int64_t weft__sim_file_copy_size(const struct weft__sim_file *in, int64_t offset_in,
+                                 const struct weft__sim_file *out, int64_t offset_out, size_t size)
+{
+    const struct open_file *from = open_of(in), *to = open_of(out);
+
+    if (!weft__sim_inode_behind(in) || weft__sim_inode_behind(in) != weft__sim_inode_behind(out))
+        return size < INT64_MAX ? (int64_t)size : INT64_MAX;
+    return weft__copy_within(from->inode->size, offset_in < 0 ? from->position : offset_in,
+                             offset_out < 0 ? to->position : offset_out, size);
+}
+
+/* What was written and not kept (O_SYNC) moves no position. */
+int32_t weft__sim_file_copy(struct weft__sim *sim, struct weft__sim_file *in, int64_t offset_in,
+                            struct weft__sim_file *out, int64_t offset_out, size_t size,
+                            uint32_t most)
+{
+    struct open_file *from = open_of(in), *to = open_of(out);
+    bool here = offset_in < 0;
+    int64_t there = here ? from->position : offset_in, left = from->inode->size - there;
+    int64_t whole = weft__sim_file_copy_size(in, offset_in, out, offset_out, size);
+    int error = may_copy(sim, from, to);
+    int32_t count;
+    void *bytes;
+
+    if (error < 0 || whole < 0)
+        return error < 0 ? error : (int32_t)whole;
+    if (left <= 0 || whole == 0)
+        return 0;
+    whole = whole < left ? whole : left;
+    whole = whole < most ? whole : most;
+    bytes = weft__sim_alloc((size_t)whole);
+    count = weft__sim_data_read(from->inode, bytes, (uint32_t)whole, there);
+    if (count > 0) {
+        struct weft__sim_transfer put = {.memory = bytes,
+                                         .length = (uint32_t)count,
+                                         .offset = offset_out};
+        count = file_write(sim, out, &put);
+    }
+    if (here && count > 0)
+        from->position += count;
+    weft__sim_free(bytes);
+    return count;
 }
 
 /* -- listing ---------------------------------------------------------------------------------- */

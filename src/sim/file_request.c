@@ -231,8 +231,9 @@ static int32_t perform_open(struct weft__sim_request *request)
     if (error < 0)
         return error;
     /* as the kernel: the number first */
-    if (!weft__sim_fd_available(sim) || weft__sim_chance(sim, &request->dice, WEFT__SIM_FD_NONE))
-        return -EMFILE;
+    error = weft__sim_fd_available(sim) ? weft__sim_fd_refused(sim, &request->dice) : -EMFILE;
+    if (error < 0)
+        return error;
     error = find_to_open(sim, request, how, &inode, &dentry);
     if (error < 0)
         return error;

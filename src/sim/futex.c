@@ -169,19 +169,28 @@ int weft__host_futex_wait(const void *word, uint32_t value, bool own, const void
     return sleeper.woken ? 0 : -ECANCELED;
 }
 
-int weft__host_futex_wake(const void *word, int count, bool own)
+int weft__sim_futex_wake(struct weft__sim *sim, const void *word, int count)
 {
-    struct weft__sim *sim = weft__sim_here();
     struct weft__sim_futex *futex = find(sim, word);
-    int error = own ? 0 : check(word), woken = 0; /* a private one is an address, and no more */
+    int woken = 0;
 
-    weft__sim_charge(sim);
-    if (error < 0)
-        return error;
     while (futex && futex->file.waiters && woken < count) {
         futex->file.waiters->notify(sim, futex->file.waiters, POLLIN);
         woken++;
     }
+    return woken;
+}
+
+int weft__host_futex_wake(const void *word, int count, bool own)
+{
+    struct weft__sim *sim = weft__sim_here();
+    int error = own ? 0 : check(word); /* a private one is an address, and no more */
+    int woken;
+
+    weft__sim_charge(sim);
+    if (error < 0)
+        return error;
+    woken = weft__sim_futex_wake(sim, word, count);
     weft__sim_fire_due(sim);
     return woken;
 }

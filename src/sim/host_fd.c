@@ -11,6 +11,8 @@
 
 #include "ring/host.h"
 #include "sim/disk.h"
+#include "sim/message.h"
+#include "sim/net_name.h"
 #include "sim/pipe.h"
 #include "sim/world.h"
 
@@ -59,9 +61,9 @@ int weft__host_socket(int domain, int type, int protocol)
     int error;
 
     weft__sim_charge(sim);
-    if (!weft__sim_fd_available(sim) ||
-        weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_FD_NONE))
-        return -EMFILE;
+    error = weft__sim_fd_available(sim) ? weft__sim_fd_refused(sim, &sim->running->dice) : -EMFILE;
+    if (error < 0)
+        return error;
     if (fails(sim))
         return -ENOMEM;
     error =
@@ -135,12 +137,22 @@ int weft__host_setsockopt(int fd, int level, int option, const void *value, sock
                                  : missing(file);
 }
 
-int weft__host_is_readable(int fd)
+static int is_ready(int fd, uint32_t events)
 {
     struct weft__sim_file *file;
     struct weft__sim *sim = begin(fd, &file);
 
-    return file && file->ops->poll && file->ops->poll(sim, file) & POLLIN;
+    return file && file->ops->poll && file->ops->poll(sim, file) & events;
+}
+
+int weft__host_is_readable(int fd)
+{
+    return is_ready(fd, POLLIN);
+}
+
+int weft__host_is_writable(int fd)
+{
+    return is_ready(fd, POLLOUT);
 }
 
 int weft__host_getsockopt(int fd, int level, int option, void *value, socklen_t *length)
@@ -169,6 +181,9 @@ int weft__host_fcntl(int fd, int command, long argument)
     if (!file)
         return -EBADF;
     switch (command) {
+    case F_DUPFD_CLOEXEC: /* whatever the least number asked for: all are above 2 */
+        weft__sim_file_keep(file);
+        return weft__sim_fd_install(weft__sim_here(), file);
     case F_GETFD:
         return FD_CLOEXEC;
     case F_SETFD:
@@ -233,6 +248,80 @@ int weft__host_close(int fd)
     return file ? done(sim, weft__sim_fd_close(sim, fd)) : -EBADF;
 }
 
+/* -- bytes, for who does not wait ----------------------------------------------------------------
+ */
+
+int weft__host_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin(fd, &file);
+
+    if (!file)
+        return -EBADF;
+    if (!file->ops->connect)
+        return missing(file);
+    return done(sim, fails(sim) ? -ENOMEM : file->ops->connect(sim, file, address, length));
+}
+
+/* How many bytes are tried: a stream may be cut anywhere. */
+static uint32_t cut(struct weft__sim *sim, const struct weft__sim_file *file, size_t size)
+{
+    if (size > 1 && !file->ops->whole &&
+        weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_SHORT))
+        return 1;
+    return size < INT32_MAX ? (uint32_t)size : INT32_MAX;
+}
+
+ssize_t weft__host_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address,
+                            socklen_t *length)
+{
+    struct weft__sim_message message = {.name_length = 0};
+    struct weft__sim_transfer transfer = {.memory = buffer, .msg_flags = (uint32_t)flags};
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin(fd, &file);
+    int32_t result;
+
+    if (!file)
+        return -EBADF;
+    if (!file->ops->is_socket || !file->ops->receive)
+        return -ENOTSOCK;
+    if (fails(sim))
+        return -ENOMEM;
+    transfer.offset = -1;
+    transfer.length = cut(sim, file, size);
+    transfer.message = &message;
+    result = file->ops->receive(sim, file, &transfer);
+    weft__sim_rights_drop(sim, message.rights);
+    if (result >= 0 && address)
+        weft__net_copy_out(&message.name, message.name_length, address, length);
+    return done(sim, result);
+}
+
+ssize_t weft__host_sendto(int fd, const void *buffer, size_t size, int flags,
+                          const struct sockaddr *address, socklen_t length)
+{
+    struct weft__sim_message message = {.name_length = length};
+    struct weft__sim_transfer transfer = {.memory = (void *)(uintptr_t)buffer,
+                                          .msg_flags = (uint32_t)flags};
+    struct weft__sim_file *file;
+    struct weft__sim *sim = begin(fd, &file);
+
+    if (!file)
+        return -EBADF;
+    if (!file->ops->is_socket || !file->ops->send)
+        return -ENOTSOCK;
+    if (length > sizeof message.name)
+        return -EINVAL;
+    if (fails(sim))
+        return -ENOMEM;
+    if (length > 0)
+        memcpy(&message.name, address, length);
+    transfer.offset = -1;
+    transfer.length = cut(sim, file, size);
+    transfer.message = &message;
+    return done(sim, file->ops->send(sim, file, &transfer));
+}
+
 /* -- pipes, and calls that wait for the disk -----------------------------------------------------
  */
 
@@ -245,8 +334,9 @@ int weft__host_pipe(int fds[2], int flags)
     weft__sim_charge(sim);
     if (flags & ~O_NONBLOCK)
         return -EINVAL; /* packets are not simulated */
-    if (weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_FD_NONE))
-        return -EMFILE;
+    reader = weft__sim_fd_refused(sim, &sim->running->dice);
+    if (reader < 0)
+        return reader;
     weft__sim_pipe(sim, (uint32_t)flags, ends);
     reader = weft__sim_fd_install(sim, ends[0]);
     if (reader < 0) {
@@ -319,6 +409,33 @@ int weft__host_ftruncate(int fd, int64_t size)
     if (!file)
         return -EBADF;
     return weft__sim_inode_behind(file) ? weft__sim_file_truncate(sim, file, size) : -EINVAL;
+}
+
+int64_t weft__host_copy_size(int fd_in, int64_t offset_in, int fd_out, int64_t offset_out,
+                             size_t size)
+{
+    struct weft__sim_file *in, *out;
+
+    (void)begin(fd_in, &in);
+    (void)begin(fd_out, &out);
+    return in && out ? weft__sim_file_copy_size(in, offset_in, out, offset_out, size) : -EBADF;
+}
+
+int64_t weft__host_copy_file_range(int fd_in, int64_t offset_in, int fd_out, int64_t offset_out,
+                                   size_t size)
+{
+    uint32_t most = INT32_MAX;
+    struct weft__sim_file *in, *out;
+    struct weft__sim *sim = begin_on_disk(fd_in, &in);
+    int error = weft__sim_call_trouble(sim, WEFT__SIM_CALL_COPY, in, &most);
+
+    (void)begin(fd_in, &in); /* that may have taken a while */
+    (void)begin(fd_out, &out);
+    if (error < 0 || !in || !out)
+        return error < 0 ? error : -EBADF;
+    if (!weft__sim_inode_behind(in) || !weft__sim_inode_behind(out))
+        return -EINVAL;
+    return done(sim, weft__sim_file_copy(sim, in, offset_in, out, offset_out, size, most));
 }
 
 int weft__host_sync_range(int fd, int64_t offset, int64_t size, unsigned flags)

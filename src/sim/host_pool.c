@@ -7,14 +7,13 @@
  */
 #include <errno.h>
 
-#include "ring/host.h"
+#include "ring/host_jobs.h"
 #include "sim/world.h"
 
 struct weft__pool {
-    struct weft__pool_job *first, **last;
+    struct weft__jobs jobs;
     struct weft__sim_thread **idle; /* workers that wait for a job */
     uint32_t idle_count;
-    uint32_t queued;
     uint32_t threads; /* places in use below; NULL: that one could not be started */
     uint32_t started;
     uint32_t threads_max;
@@ -25,28 +24,11 @@ struct weft__pool {
 
 static struct weft__pool_job *next_job(struct weft__sim *sim, struct weft__pool *pool)
 {
-    struct weft__pool_job *job;
-
-    while (!pool->first && !pool->closing) {
+    while (!pool->jobs.first && !pool->closing) {
         pool->idle[pool->idle_count++] = sim->running;
         weft__sim_park(sim, "a job of the pool", 0);
     }
-    job = pool->first;
-    if (job) {
-        pool->first = job->next;
-        pool->queued--;
-        if (!pool->first)
-            pool->last = &pool->first;
-    }
-    return job;
-}
-
-static void run(struct weft__pool_job *job)
-{
-    void (*done)(struct weft__pool_job *) = job->done;
-
-    job->work(job);
-    done(job);
+    return weft__jobs_take(&pool->jobs);
 }
 
 static void *worker(void *argument)
@@ -56,7 +38,7 @@ static void *worker(void *argument)
 
     while ((job = next_job(sim, argument)) != NULL) {
         weft__sim_give_way(sim);
-        run(job);
+        weft__job_do(job);
     }
     return NULL;
 }
@@ -69,17 +51,19 @@ int weft__pool_open(struct weft__pool **pool, const char *name, uint32_t threads
         return -EINVAL;
     made = weft__sim_alloc(sizeof *made + threads_max * sizeof made->thread[0]);
     made->idle = weft__sim_alloc(threads_max * sizeof made->idle[0]);
-    made->last = &made->first;
+    weft__jobs_init(&made->jobs);
     made->name = name;
     made->threads_max = threads_max;
     *pool = made;
     return 0;
 }
 
-static void wake_idle(struct weft__sim *sim, struct weft__pool *pool)
+static bool wake_idle(struct weft__sim *sim, struct weft__pool *pool)
 {
-    if (pool->idle_count > 0)
-        weft__sim_wake(sim, pool->idle[--pool->idle_count]);
+    if (pool->idle_count == 0)
+        return false;
+    weft__sim_wake(sim, pool->idle[--pool->idle_count]);
+    return true;
 }
 
 /* One more worker, if there may be one. Its place is taken first: while it starts, others submit.
@@ -97,33 +81,27 @@ static bool start_worker(struct weft__pool *pool)
     return true;
 }
 
+bool weft__pool_submit_at_once(struct weft__pool *pool, struct weft__pool_job *job)
+{
+    weft__jobs_add(&pool->jobs, job);
+    return (pool->jobs.count > pool->idle_count && start_worker(pool)) ||
+           wake_idle(weft__sim_here(), pool) || !weft__pool_withdraw(pool, job);
+}
+
 void weft__pool_submit(struct weft__pool *pool, struct weft__pool_job *job)
 {
-    job->next = NULL;
-    *pool->last = job;
-    pool->last = &job->next;
-    pool->queued++;
-    if (pool->queued > pool->idle_count && start_worker(pool))
+    weft__jobs_add(&pool->jobs, job);
+    if ((pool->jobs.count > pool->idle_count && start_worker(pool)) ||
+        wake_idle(weft__sim_here(), pool))
         return;
-    wake_idle(weft__sim_here(), pool);
     /* no thread to be had at all: late is better than never, so it is done here */
     if (pool->started == 0 && weft__pool_withdraw(pool, job))
-        run(job);
+        weft__job_do(job);
 }
 
 bool weft__pool_withdraw(struct weft__pool *pool, struct weft__pool_job *job)
 {
-    struct weft__pool_job **place = &pool->first;
-
-    while (*place && *place != job)
-        place = &(*place)->next;
-    if (!*place)
-        return false;
-    *place = job->next;
-    if (!job->next)
-        pool->last = place;
-    pool->queued--;
-    return true;
+    return weft__jobs_withdraw(&pool->jobs, job);
 }
 
 void weft__pool_close(struct weft__pool *pool)
@@ -133,8 +111,8 @@ void weft__pool_close(struct weft__pool *pool)
     if (!pool)
         return;
     pool->closing = true;
-    while (pool->idle_count > 0)
-        wake_idle(sim, pool);
+    while (wake_idle(sim, pool))
+        ;
     for (uint32_t i = 0; i < pool->threads; i++)
         if (pool->thread[i])
             weft__host_thread_join(pool->thread[i]);

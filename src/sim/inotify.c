@@ -276,11 +276,12 @@ static struct inotify *behind(struct weft__sim *sim, int fd)
 int weft__host_watch_open(void)
 {
     struct weft__sim *sim = weft__sim_here();
+    int error = weft__sim_fd_refused(sim, &sim->running->dice);
     struct inotify *self;
 
     weft__sim_charge(sim);
-    if (weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_FD_NONE))
-        return -EMFILE;
+    if (error < 0)
+        return error;
     self = weft__sim_alloc(sizeof *self);
     weft__sim_file_begin(sim, &self->file, &ops);
     self->file.flags = O_NONBLOCK;
@@ -358,7 +359,7 @@ int weft__host_watch_remove(int fd, int number)
     return 0;
 }
 
-/* One record, if it fits: how long it is. */
+/* One record, if it fits: how long it is; else 0. */
 static size_t put(char *memory, size_t size, const struct told *told)
 {
     struct weft__watch_record *record = (struct weft__watch_record *)memory;
@@ -394,5 +395,5 @@ ssize_t weft__host_watch_read(int fd, void *memory, size_t size)
             weft__sim_free(take_out(self));
     }
     look(sim, self);
-    return (ssize_t)used;
+    return used == 0 && length == 0 ? -EINVAL : (ssize_t)used; /* there is one, and no room */
 }

@@ -29,13 +29,14 @@
     SPAN(CALL_NS, "call.cost", 100, 100, 50, 2000) /* what a call of the boundary takes */         \
     FAULT(CLOCK_JUMP, "clock.jump", 200)           /* the machine stood still */                   \
     SPAN(CLOCK_JUMP_NS, "clock.jump_time", 0, 0, 1000000, 5000000000)                              \
-    /* beginning: a ring, its bell, its buffers, its files; another thread */                      \
+    /* beginning: a ring, its bell, its buffers, its files, memory; another thread */              \
     FAULT(RING_OPEN, "ring.open", 500)    /* none is to be had */                                  \
     FAULT(RING_LACKS, "ring.lacks", 5000) /* something that is optional is not there */            \
     FAULT(BELL_OPEN, "bell.open", 500)    /* no eventfd */                                         \
     FAULT(BELL_COPY, "bell.copy", 5000)   /* no descriptor for other rings' messages */            \
     FAULT(BUFFERS_OPEN, "buffers.open", 500)                                                       \
     FAULT(FILE_HOLD, "file.hold", 5000)                                                            \
+    FAULT(MEMORY_HOLD, "memory.hold", 50000)                                                       \
     FAULT(THREAD_NONE, "thread.none", 500)                                                         \
     /* a ring */                                                                                   \
     CHANCE(ENTER_REFUSED, "enter.again", 0, 5000) /* -EAGAIN or -EBUSY, nothing done */            \
@@ -64,13 +65,18 @@
     CHANCE(BUFFER_EARLY, "buffers.early", 0, 300000)       /* so before there is data */           \
     CHANCE(HELD, "op.held", 0, 100000)                     /* done, but told and written later */  \
     CHANCE(NONEMPTY, "recv.nonempty", 1000000, 700000) /* "more is there" is said when it is */    \
+    /* zero-copy sends */                                                                          \
+    SPAN(ZC_NOTIFY_NS, "zc.notify_time", 20000, 20000, 0, 5000000) /* after it was sent */         \
+    CHANCE(ZC_COPIED, "zc.copied", 0, 300000)         /* the notification says: it was copied */   \
+    SPAN(ZC_MIN, "zc.min", 16384, 16384, 4096, 65536) /* what a measurement would come to */       \
     /* cancelling: the answer, the operation's end, and their order */                             \
     SPAN(CANCEL_CASE, "cancel.case", 0, 0, 0, 11)                                                  \
     SPAN(CANCEL_NS, "cancel.time", 0, 0, 0, 200000)                                                \
     CHANCE(CANCEL_FIRST, "cancel.answer_first", 1000000, 500000)                                   \
     CHANCE(CANCEL_MISSED, "cancel.missed", 0, 0) /* "not found", and nothing is done */            \
     /* files of the host, files in general */                                                      \
-    FAULT(FD_NONE, "fd.none", 500)       /* -EMFILE or -ENFILE */                                  \
+    FAULT(FD_NONE, "fd.none", 500)       /* -EMFILE: none more in this process */                  \
+    FAULT(FD_FULL, "fd.full", 0)         /* -ENFILE: nor in the whole machine */                   \
     FAULT(HOST_ERRNO, "host.errno", 500) /* a direct call fails for want of memory */              \
     WEFT__SIM_PROCESS_KNOBS(CHANCE, SPAN, FAULT)                                                   \
     WEFT__SIM_DISK_KNOBS(CHANCE, SPAN, FAULT)                                                      \

@@ -56,7 +56,7 @@ static bool duration(const char **at, int64_t *ns)
     } units[] = {{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
     uint64_t value;
 
-    if (!number(at, &value))
+    if (!number(at, &value) || value > INT64_MAX)
         return false;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
         if (word(at, units[i].name))

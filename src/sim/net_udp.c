@@ -99,6 +99,8 @@ static int bind_name(struct weft__net_udp *udp, struct weft__net_name name)
 
     if (!weft__net_host_is_here(&name))
         return -EADDRNOTAVAIL;
+    if (name.port != 0 && name.port <= weft__sim_most(udp->net->sim, WEFT__SIM_NET_PRIVILEGED))
+        return -EACCES;
     if (name.port != 0 && in_use(udp, &name))
         return -EADDRINUSE;
     weft__sim_step(&udp->net->dice);
@@ -133,6 +135,17 @@ static int bind_somewhere(struct weft__net_udp *udp)
     return udp->bound ? 0 : bind_name(udp, udp->local);
 }
 
+/* Of hosts there are no others, and to all at once (of the loopback's net: those are the only ones)
+   nothing goes: a socket would have to be allowed that first. */
+static int reach(const struct weft__net_name *to)
+{
+    static const uint8_t everybody[4] = {127, 255, 255, 255};
+
+    if (!weft__net_host_is_here(to))
+        return -ENETUNREACH;
+    return weft__net_host_is_v4(to) && memcmp(to->host + 12, everybody, 4) == 0 ? -EACCES : 0;
+}
+
 static int udp_connect(struct weft__sim *sim, struct weft__sim_file *file,
                        const struct sockaddr *address, socklen_t length)
 {
@@ -141,11 +154,10 @@ static int udp_connect(struct weft__sim *sim, struct weft__sim_file *file,
     int error = weft__net_name_read(&name, udp->family, address, length);
 
     (void)sim;
-    if (error < 0)
-        return error;
-    if (!weft__net_host_is_here(&name))
-        return -ENETUNREACH;
-    error = bind_somewhere(udp);
+    if (error == 0)
+        error = reach(&name);
+    if (error == 0)
+        error = bind_somewhere(udp);
     if (error < 0)
         return error;
     weft__net_host_of_destination(&name);
@@ -253,7 +265,7 @@ static int destination(struct weft__net_udp *udp, const struct weft__sim_message
     if (to->port == 0)
         return message && message->name_length ? -EINVAL : -EDESTADDRREQ;
     weft__net_host_of_destination(to);
-    return weft__net_host_is_here(to) ? 0 : -ENETUNREACH;
+    return reach(to);
 }
 
 static int take_error(struct weft__net_udp *udp)

@@ -474,6 +474,8 @@ static int32_t unix_send(struct weft__sim *sim, struct weft__sim_file *file,
         return -ENOTCONN;
     if (transfer->message && transfer->message->name_length && !whole)
         return -EISCONN;
+    if (whole && local->error) /* of packets those who send are told of a reset, too */
+        return nothing_to_read(local);
     if (!other || local->shut & WEFT__NET_SHUT_WRITE)
         return -EPIPE;
     room = local->options.send_room - (int64_t)other->in.count;

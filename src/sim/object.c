@@ -106,6 +106,13 @@ bool weft__sim_fd_available(struct weft__sim *sim)
     return sim->backed && sim->spare > 0;
 }
 
+int weft__sim_fd_refused(struct weft__sim *sim, const struct weft__sim_dice *dice)
+{
+    if (weft__sim_chance(sim, dice, WEFT__SIM_FD_NONE))
+        return -EMFILE;
+    return weft__sim_chance(sim, dice, WEFT__SIM_FD_FULL) ? -ENFILE : 0;
+}
+
 static void give_up_spare(struct weft__sim *sim)
 {
     if (sim->fds_open > 0 || !sim->backed)

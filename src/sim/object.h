@@ -159,6 +159,8 @@ struct weft__sim_file *weft__sim_fd_file(struct weft__sim *sim, int fd);
 int weft__sim_fd_close(struct weft__sim *sim, int fd);
 /* Whether there is room for one more. */
 bool weft__sim_fd_available(struct weft__sim *sim);
+/* And whether it is to be had: 0, or by the dice -EMFILE, -ENFILE. */
+int weft__sim_fd_refused(struct weft__sim *sim, const struct weft__sim_dice *dice);
 
 /* -- what sim/net*.c provides ---------------------------------------------------------------- */
 

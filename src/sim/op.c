@@ -16,8 +16,6 @@
 #include "sim/process.h"
 #include "sim/ring_core.h"
 
-enum { FLAGS_PASS = 1 << 1 }; /* of MSG_RING: IORING_MSG_RING_FLAGS_PASS */
-
 bool weft__sim_needs_file(uint8_t opcode)
 {
     switch (opcode) {
@@ -29,10 +27,10 @@ bool weft__sim_needs_file(uint8_t opcode)
     case WEFT__OP_WRITE:
     case WEFT__OP_WRITEV:
     case WEFT__OP_SEND:
+    case WEFT__OP_SEND_ZC:
     case WEFT__OP_RECV:
     case WEFT__OP_SENDMSG:
     case WEFT__OP_RECVMSG:
-    case WEFT__OP_SHUTDOWN:
     case WEFT__OP_SPLICE:
     case WEFT__OP_MSG_RING:
     case WEFT__OP_WAITID:
@@ -45,7 +43,7 @@ bool weft__sim_needs_file(uint8_t opcode)
 bool weft__sim_moves_bytes(uint8_t opcode)
 {
     return opcode == WEFT__OP_READ || opcode == WEFT__OP_WRITE || opcode == WEFT__OP_SEND ||
-           opcode == WEFT__OP_RECV || weft__sim_is_vector(opcode);
+           opcode == WEFT__OP_SEND_ZC || opcode == WEFT__OP_RECV || weft__sim_is_vector(opcode);
 }
 
 bool weft__sim_is_multishot(const struct weft__sim_request *request)
@@ -85,6 +83,7 @@ uint32_t weft__sim_events_of(const struct weft__sim_request *request)
         return POLLIN | POLLRDHUP;
     case WEFT__OP_CONNECT:
     case WEFT__OP_SEND:
+    case WEFT__OP_SEND_ZC:
     case WEFT__OP_SENDMSG:
     case WEFT__OP_WRITE:
     case WEFT__OP_WRITEV:
@@ -111,6 +110,7 @@ static mover *mover_of(const struct weft__sim_request *request)
     case WEFT__OP_WRITEV:
         return ops->write;
     case WEFT__OP_SEND:
+    case WEFT__OP_SEND_ZC:
     case WEFT__OP_SENDMSG:
         return ops->send;
     default:
@@ -120,11 +120,17 @@ static mover *mover_of(const struct weft__sim_request *request)
 
 static int32_t no_mover(const struct weft__sim_request *request)
 {
-    bool of_sockets = request->sqe.opcode == WEFT__OP_SEND ||
-                      request->sqe.opcode == WEFT__OP_RECV ||
-                      weft__sim_is_message(request->sqe.opcode);
+    bool of_sockets =
+        request->sqe.opcode == WEFT__OP_SEND || request->sqe.opcode == WEFT__OP_SEND_ZC ||
+        request->sqe.opcode == WEFT__OP_RECV || weft__sim_is_message(request->sqe.opcode);
 
     return of_sockets && !request->file->ops->is_socket ? -ENOTSOCK : -EINVAL;
+}
+
+/* Of sockets, those of a network. */
+static bool sends_uncopied(const struct weft__sim_file *file)
+{
+    return strcmp(file->ops->kind, "tcp") == 0 || strcmp(file->ops->kind, "udp") == 0;
 }
 
 static uint32_t nonempty_flag(struct weft__sim_request *request,
@@ -248,8 +254,9 @@ static int32_t perform_accept(struct weft__sim_request *request)
     if (!ops->accept)
         return ops->is_socket ? -EOPNOTSUPP : -ENOTSOCK;
     /* as the kernel: the number first, so that a connection is not lost for want of one */
-    if (!weft__sim_fd_available(sim) || weft__sim_chance(sim, &request->dice, WEFT__SIM_FD_NONE))
-        return -EMFILE;
+    error = weft__sim_fd_available(sim) ? weft__sim_fd_refused(sim, &request->dice) : -EMFILE;
+    if (error < 0)
+        return error;
     error = ops->accept(sim, request->file, &accepted);
     if (error < 0)
         return error;
@@ -311,15 +318,6 @@ static int32_t perform_waitid(struct weft__sim_request *request)
     return result;
 }
 
-static int32_t perform_shutdown(struct weft__sim_request *request)
-{
-    const struct weft__sim_file_ops *ops = request->file->ops;
-
-    if (!ops->shutdown)
-        return ops->is_socket ? -EOPNOTSUPP : -ENOTSOCK;
-    return ops->shutdown(request->ring->sim, request->file, (int)request->sqe.length);
-}
-
 static int32_t perform_splice(struct weft__sim_request *request)
 {
     const struct weft__sqe *sqe = &request->sqe;
@@ -339,7 +337,7 @@ static int32_t perform_message(struct weft__sim_request *request)
     if (!target)
         return -EBADFD;
     weft__sim_deliver(target, request->sqe.offset, (int32_t)request->sqe.length,
-                      request->sqe.op_flags & FLAGS_PASS ? request->sqe.file_index : 0,
+                      request->sqe.op_flags & WEFT__MSG_RING_PASS ? request->sqe.file_index : 0,
                       sim->now_ns + weft__sim_span(sim, &request->dice, WEFT__SIM_WAKE_NS));
     return 0;
 }
@@ -359,8 +357,6 @@ int32_t weft__sim_perform(struct weft__sim_request *request, uint32_t limit, uin
         return perform_connect(request);
     case WEFT__OP_CLOSE:
         return weft__sim_fd_close(request->ring->sim, request->sqe.fd);
-    case WEFT__OP_SHUTDOWN:
-        return perform_shutdown(request);
     case WEFT__OP_SPLICE:
         return perform_splice(request);
     case WEFT__OP_MSG_RING:
@@ -377,12 +373,15 @@ int32_t weft__sim_perform(struct weft__sim_request *request, uint32_t limit, uin
     case WEFT__OP_WRITE:
     case WEFT__OP_WRITEV:
     case WEFT__OP_SEND:
+    case WEFT__OP_SEND_ZC:
     case WEFT__OP_RECV:
     case WEFT__OP_SENDMSG:
     case WEFT__OP_RECVMSG:
         by = mover_of(request);
         if (!by)
             return no_mover(request);
+        if (request->sqe.opcode == WEFT__OP_SEND_ZC && !sends_uncopied(request->file))
+            return -EOPNOTSUPP;
         if (request->nowhere)
             return move_nowhere(request);
         limit = weft__sim_file_limit(request->file, limit);
@@ -399,59 +398,4 @@ int32_t weft__sim_perform(struct weft__sim_request *request, uint32_t limit, uin
         return weft__sim_is_of_whole_file(request->sqe.opcode) ? weft__sim_perform_whole(request)
                                                                : -EINVAL;
     }
-}
-
-/* -- errors that change nothing ------------------------------------------------------------------
- */
-
-int32_t weft__sim_errno_of(struct weft__sim_request *request)
-{
-    static const struct {
-        uint8_t opcode;
-        int32_t errors[12]; /* ended by 0 */
-    } legal[] = {
-        {WEFT__OP_POLL_ADD, {-ENOMEM}},
-        {WEFT__OP_WAITID, {-ENOMEM, -EINTR}},
-        {WEFT__OP_FUTEX_WAIT, {-ENOMEM}},
-        {WEFT__OP_ACCEPT,
-         {-ECONNABORTED, -EPROTO, -ENOMEM, -ENOBUFS, -ENFILE, -ENETDOWN, -EPERM, -EHOSTUNREACH,
-          -ENETUNREACH}},
-        {WEFT__OP_CONNECT,
-         {-ENETUNREACH, -EHOSTUNREACH, -ECONNREFUSED, -ETIMEDOUT, -EADDRNOTAVAIL, -ENOMEM, -EPERM}},
-        {WEFT__OP_READ, {-EIO, -EINTR, -ENOMEM}},
-        {WEFT__OP_READV, {-EIO, -EINTR, -ENOMEM}},
-        {WEFT__OP_WRITE, {-EIO, -EINTR, -ENOMEM, -ENOSPC}},
-        {WEFT__OP_WRITEV, {-EIO, -EINTR, -ENOMEM, -ENOSPC, -EDQUOT}},
-        {WEFT__OP_OPENAT2, {-ENFILE, -EIO, -EINTR, -ENOMEM}},
-        {WEFT__OP_SYNC_RANGE, {-EIO, -ENOMEM, -ENOSPC}},
-        {WEFT__OP_MADVISE, {-EIO, -ENOMEM}},
-        {WEFT__OP_GETXATTR, {-EIO, -ENOMEM}},
-        {WEFT__OP_FGETXATTR, {-EIO, -ENOMEM}},
-        {WEFT__OP_SETXATTR, {-EIO, -ENOMEM, -ENOSPC, -EDQUOT}},
-        {WEFT__OP_FSETXATTR, {-EIO, -ENOMEM, -ENOSPC, -EDQUOT}},
-        {WEFT__OP_STATX, {-EIO, -ENOMEM}},
-        {WEFT__OP_UNLINKAT, {-EIO, -ENOMEM}},
-        {WEFT__OP_RENAMEAT, {-EIO, -ENOSPC, -ENOMEM, -EDQUOT}},
-        {WEFT__OP_LINKAT, {-EIO, -ENOSPC, -ENOMEM, -EDQUOT}},
-        {WEFT__OP_MKDIRAT, {-EIO, -ENOSPC, -ENOMEM, -EDQUOT}},
-        {WEFT__OP_SYMLINKAT, {-EIO, -ENOSPC, -ENOMEM, -EDQUOT}},
-        {WEFT__OP_FALLOCATE, {-EIO, -ENOSPC, -EINTR, -EDQUOT}},
-        {WEFT__OP_FTRUNCATE, {-EIO, -EINTR, -ENOMEM}},
-        {WEFT__OP_SEND, {-ENOMEM, -ENOBUFS, -EINTR}},
-        {WEFT__OP_RECV, {-ENOMEM, -EINTR}},
-        {WEFT__OP_SENDMSG, {-ENOMEM, -ENOBUFS, -EINTR}},
-        {WEFT__OP_RECVMSG, {-ENOMEM, -EINTR}},
-        {WEFT__OP_MSG_RING, {-ENOMEM, -EOVERFLOW}},
-    };
-
-    for (size_t i = 0; i < sizeof legal / sizeof legal[0]; i++) {
-        uint64_t count = 0;
-        if (legal[i].opcode != request->sqe.opcode)
-            continue;
-        while (count < 12 && legal[i].errors[count])
-            count++;
-        return legal[i]
-            .errors[weft__sim_pick(request->ring->sim, &request->dice, WEFT__SIM_ERRNO, count)];
-    }
-    return 0;
 }

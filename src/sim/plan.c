@@ -45,8 +45,8 @@ static const struct {
     {WEFT__OP_READ, "read"},
     {WEFT__OP_WRITE, "write"},
     {WEFT__OP_SEND, "send"},
+    {WEFT__OP_SEND_ZC, "send_zc"},
     {WEFT__OP_RECV, "recv"},
-    {WEFT__OP_SHUTDOWN, "shutdown"},
     {WEFT__OP_MSG_RING, "msg_ring"},
     {WEFT__OP_READV, "readv"},
     {WEFT__OP_WRITEV, "writev"},
@@ -72,6 +72,7 @@ static const struct {
     {WEFT__OP_WAITID, "waitid"},
     {WEFT__OP_SENDMSG, "sendmsg"},
     {WEFT__OP_RECVMSG, "recvmsg"},
+    {WEFT__SIM_CALL_COPY, "copy"},
 };
 enum { OPCODES = sizeof opcodes / sizeof opcodes[0] };
 
@@ -85,7 +86,8 @@ static const struct {
         E(ENFILE) E(EMFILE) E(ENOENT) E(EEXIST) E(EROFS) E(EDQUOT) E(ENOSPC) E(EPIPE) E(EPROTO)
             E(EADDRINUSE) E(EADDRNOTAVAIL) E(ENETDOWN) E(ENETUNREACH) E(ECONNABORTED) E(ECONNRESET)
                 E(ENOBUFS) E(EMSGSIZE) E(ENOTCONN) E(ETIMEDOUT) E(ECONNREFUSED) E(EHOSTUNREACH)
-                    E(ECANCELED)
+                    E(ECANCELED) E(ETOOMANYREFS) E(EXDEV) E(EOPNOTSUPP) E(EFBIG) E(EMLINK)
+                        E(EHOSTDOWN) E(ENONET) E(ENOPROTOOPT) E(EOVERFLOW)
 #undef E
 };
 enum { ERRORS = sizeof errors / sizeof errors[0] };
@@ -178,12 +180,14 @@ static bool odds(const char **at, int64_t *value)
         return false;
     if (**at == '%') {
         (*at)++;
-        *value *= WEFT__SIM_ODDS / 100;
+        if (__builtin_mul_overflow(*value, WEFT__SIM_ODDS / 100, value))
+            return false;
     } else if (**at == '/') {
         (*at)++;
-        if (!number(at, &below) || below <= 0 || *value > below)
+        if (!number(at, &below) || below <= 0 || *value > below ||
+            __builtin_mul_overflow(*value, WEFT__SIM_ODDS, value))
             return false;
-        *value = *value * WEFT__SIM_ODDS / below;
+        *value /= below;
     }
     return *value <= WEFT__SIM_ODDS;
 }

@@ -23,6 +23,9 @@ enum weft__sim_outcome {
     WEFT__SIM_OUTCOME_STUCK,
 };
 
+/* A call of a worker's that rules may name as they name requests: no opcode of the kernel's. */
+enum { WEFT__SIM_CALL_COPY = 0xf0 };
+
 struct weft__sim_rule {
     uint8_t opcode;
     char kind[12];   /* of file; empty: any */

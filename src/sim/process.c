@@ -194,10 +194,7 @@ static struct weft_sim_process *create(struct weft__sim *sim, const struct weft_
     process->serial = weft__sim_serial(sim, WEFT__SIM_WHO_PROCESS);
     process->pid = PID_FIRST + (int)process->serial;
     process->arguments = copy_words(child->arguments, &process->argument_count);
-    process->environment =
-        copy_words(child->environment ? child->environment
-                                      : (char *const[]){(char *)"PATH=/usr/bin:/bin", NULL},
-                   &count);
+    process->environment = copy_words(child->environment, &count);
     process->arrival.fire = arrive;
     process->next = sim->processes;
     sim->processes = process;
@@ -222,6 +219,7 @@ void weft__sim_process_forget(struct weft_sim_process *process)
     while (*link != process)
         link = &(*link)->next;
     *link = process->next;
+    weft__sim_take_back(sim, &process->beginning);
     weft__sim_take_back(sim, &process->arrival);
     weft__sim_wait_no_more(&process->waiter);
     drop_files(process);
@@ -338,39 +336,108 @@ static int open_pidfd(struct weft_sim_process *process)
     return weft__sim_fd_install(process->sim, &pidfd->file);
 }
 
+/* There, and not yet the program. */
+static int make(struct weft__sim *sim, struct weft__child *child, struct weft_sim_process **made)
+{
+    struct weft__sim_dice *dice = &sim->running->dice;
+    struct weft_sim_process *process;
+    int pidfd;
+
+    if (weft__sim_chance(sim, dice, WEFT__SIM_PROCESS_NONE))
+        return weft__sim_pick(sim, dice, WEFT__SIM_PROCESS_NONE, 2) ? -EAGAIN : -ENOMEM;
+    process = create(sim, child);
+    pidfd = open_pidfd(process);
+    if (pidfd < 0) {
+        weft__sim_process_forget(process);
+        return pidfd;
+    }
+    child->pid = process->pid;
+    child->pidfd = pidfd;
+    *made = process;
+    return 0;
+}
+
+/* Becomes the program, or does not. */
+static int become(struct weft_sim_process *process, const struct weft__child *child)
+{
+    struct weft__sim *sim = process->sim;
+    int error = equip(process, child);
+
+    if (error == 0)
+        error = choose(sim, child->paths, &process->main);
+    if (error == 0) {
+        process->thread = weft__sim_thread_new(sim, life, process, process->arguments[0]);
+        error = process->thread ? 0 : -EAGAIN;
+    }
+    if (error == 0)
+        weft__sim_note(sim, WEFT__SIM_NOTE_PROCESS, process->serial, 0);
+    return error;
+}
+
 int weft__host_child_start(struct weft__child *child)
 {
     struct weft__sim *sim = weft__sim_here();
     struct weft__sim_dice *dice = &sim->running->dice;
     struct weft_sim_process *process;
-    weft_sim_main *main = NULL;
-    int error, pidfd = -1;
+    int error;
 
     weft__sim_charge(sim);
     weft__sim_park_until(sim, "a program to be found", 0,
                          sim->now_ns + weft__sim_span(sim, dice, WEFT__SIM_EXEC_NS));
-    if (weft__sim_chance(sim, dice, WEFT__SIM_PROCESS_NONE))
-        return weft__sim_pick(sim, dice, WEFT__SIM_PROCESS_NONE, 2) ? -EAGAIN : -ENOMEM;
-    process = create(sim, child);
-    error = equip(process, child);
-    if (error == 0)
-        error = choose(sim, child->paths, &main);
-    if (error == 0)
-        error = pidfd = open_pidfd(process);
-    if (error >= 0) {
-        process->main = main;
-        process->thread = weft__sim_thread_new(sim, life, process, process->arguments[0]);
-        error = process->thread ? 0 : -EAGAIN;
-    }
-    if (error < 0) {
-        if (pidfd >= 0)
-            weft__sim_fd_close(sim, pidfd);
-        weft__sim_process_forget(process);
+    error = make(sim, child, &process);
+    if (error < 0)
         return error;
+    error = become(process, child);
+    if (error < 0) {
+        weft__sim_fd_close(sim, child->pidfd);
+        weft__sim_process_forget(process);
     }
-    weft__sim_note(sim, WEFT__SIM_NOTE_PROCESS, process->serial, 0);
-    child->pid = process->pid;
-    child->pidfd = pidfd;
+    return error;
+}
+
+/* It has come to something: nothing of the child is looked at from now on. */
+static void begun(struct weft__sim *sim, struct weft__sim_event *event)
+{
+    struct weft_sim_process *process =
+        (struct weft_sim_process *)((char *)event - offsetof(struct weft_sim_process, beginning));
+    struct weft__child *child = process->child;
+
+    process->child = NULL;
+    child->error = become(process, child);
+    if (child->error < 0)
+        weft__sim_process_end(process, 127, 0);
+    __atomic_store_n(&child->starting, 0, __ATOMIC_RELEASE);
+    weft__sim_futex_wake(sim, &child->starting, 1);
+}
+
+char *const *weft__host_child_environment(void)
+{
+    static char *const environment[] = {(char *)"PATH=/usr/bin:/bin", NULL};
+
+    return environment;
+}
+
+bool weft__host_child_may_begin(void)
+{
+    return true;
+}
+
+int weft__host_child_begin(struct weft__child *child)
+{
+    struct weft__sim *sim = weft__sim_here();
+    struct weft_sim_process *process;
+    int error;
+
+    weft__sim_charge(sim);
+    error = make(sim, child, &process);
+    if (error < 0)
+        return error;
+    child->starting = 1;
+    process->child = child;
+    process->beginning.fire = begun;
+    weft__sim_at(sim, sim->now_ns + weft__sim_span(sim, &sim->running->dice, WEFT__SIM_EXEC_NS),
+                 &process->beginning);
+    weft__sim_fire_due(sim);
     return 0;
 }
 
@@ -385,8 +452,9 @@ int weft__host_pty(int fds[2], uint16_t rows, uint16_t columns)
     int ours, theirs;
 
     weft__sim_charge(sim);
-    if (weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_FD_NONE))
-        return -EMFILE;
+    ours = weft__sim_fd_refused(sim, &sim->running->dice);
+    if (ours < 0)
+        return ours;
     weft__sim_terminal(sim, rows, columns, ends);
     ours = weft__sim_fd_install(sim, ends[0]);
     if (ours < 0) {
@@ -478,6 +546,8 @@ int weft__host_child_signal(int pidfd, int number)
         return -ESRCH;
     if (number < 0 || number > SIGNAL_LAST)
         return -EINVAL;
+    if (weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_PROCESS_FOREIGN))
+        return -EPERM;
     send_signal(process, number, &sim->running->dice);
     weft__sim_fire_due(sim);
     return 0;
@@ -521,6 +591,8 @@ int weft__host_group_signal(int group, int number)
         return -ENOTSUP;
     if (number < 0 || number > SIGNAL_LAST)
         return -EINVAL;
+    if (weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_PROCESS_FOREIGN))
+        return -EPERM;
     any = tell_group(sim, group, number, &sim->running->dice);
     weft__sim_fire_due(sim);
     return any ? 0 : -ESRCH;

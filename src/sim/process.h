@@ -19,6 +19,8 @@
 
 enum { WEFT__SIM_PROCESS_FDS = 128, WEFT__SIM_GROUP_OURS = 1, WEFT__SIM_SESSION_OURS = 1 };
 
+struct weft__child;
+
 struct weft__sim_program {
     struct weft__sim_program *next;
     weft_sim_main *main; /* NULL: there, and not to be run */
@@ -44,7 +46,9 @@ struct weft_sim_process {
     uint64_t pending;                                  /* caught, and not told yet */
     uint64_t coming;                                   /* sent, and not there yet */
     struct weft__sim_event arrival;
-    struct weft__sim_waiter waiter; /* of the call it is in */
+    struct weft__sim_event beginning; /* until then it is not the program, and has no thread */
+    struct weft__child *child;        /* what it is to be: its maker's, until then */
+    struct weft__sim_waiter waiter;   /* of the call it is in */
     bool ended;
     bool reaped;
     int code;

@@ -223,7 +223,7 @@ static bool is_nonblocking(const struct weft__sim_request *request)
     if (request->sqe.opcode == WEFT__OP_FUTEX_WAIT)
         return weft__sim_futex_differs(request);
     return (request->sqe.opcode == WEFT__OP_RECV || request->sqe.opcode == WEFT__OP_SEND ||
-            weft__sim_is_message(request->sqe.opcode)) &&
+            request->sqe.opcode == WEFT__OP_SEND_ZC || weft__sim_is_message(request->sqe.opcode)) &&
            request->sqe.op_flags & MSG_DONTWAIT;
 }
 
@@ -274,8 +274,33 @@ static void note_result(struct weft__sim_request *request, int32_t result, uint3
     weft__sim_note(sim, WEFT__SIM_NOTE_FLAGS, request->serial, flags & UINT16_MAX);
 }
 
+/* The first completion of a zero-copy send. No cancel finds it any more, and its file is not used;
+   its memory stays the kernel's until the notification, which comes at its own time. */
+static void tell_before_notification(struct weft__sim_request *request, int32_t result,
+                                     uint32_t flags)
+{
+    struct weft__sim *sim = request->ring->sim;
+
+    note_result(request, result, flags | WEFT__CQE_MORE);
+    complete(request, result, flags | WEFT__CQE_MORE);
+    let_go(request);
+    request->file = NULL;
+    request->listed = false;
+    request->told = true;
+    request->ended = true;
+    request->flags = WEFT__CQE_NOTIFICATION;
+    weft__sim_step(&request->dice);
+    request->result = weft__sim_chance(sim, &request->dice, WEFT__SIM_ZC_COPIED) ? INT32_MIN : 0;
+    weft__sim_work_at(request,
+                      sim->now_ns + weft__sim_span(sim, &request->dice, WEFT__SIM_ZC_NOTIFY_NS));
+}
+
 void weft__sim_finish(struct weft__sim_request *request, int32_t result, uint32_t flags)
 {
+    if (request->sqe.opcode == WEFT__OP_SEND_ZC && !request->told) {
+        tell_before_notification(request, result, flags);
+        return;
+    }
     if (!give_back(request))
         weft__sim_end(request->ring->sim, -EFAULT,
                       "memory lent to the kernel was changed, or its frame ended, before the "
@@ -505,7 +530,8 @@ static void copy_address(struct weft__sim_request *request)
 
 static bool waits_for_all(const struct weft__sqe *sqe)
 {
-    return (sqe->opcode == WEFT__OP_RECV || sqe->opcode == WEFT__OP_SEND) &&
+    return (sqe->opcode == WEFT__OP_RECV || sqe->opcode == WEFT__OP_SEND ||
+            sqe->opcode == WEFT__OP_SEND_ZC) &&
            sqe->op_flags & MSG_WAITALL && !(sqe->op_flags & MSG_PEEK) &&
            !(sqe->flags & WEFT__SQE_BUFFER_SELECT);
 }
@@ -564,8 +590,9 @@ static void start(struct weft__sim_request *request)
         weft__sim_work_at(request, later(request));
 }
 
-void weft__sim_submit(struct weft__sim_ring *ring, const struct weft__sqe *sqe)
+void weft__sim_submit(struct weft__sim_ring *ring, struct weft__sqe *sqe)
 {
+    int elsewhere = weft__sim_find_held(ring, sqe);
     struct weft__sim_request *request = begin(ring, sqe);
     bool of_several = sqe->opcode == WEFT__OP_WAITID && sqe->length != P_PIDFD;
     bool needs_file = weft__sim_needs_file(sqe->opcode) && !of_several;
@@ -586,7 +613,7 @@ void weft__sim_submit(struct weft__sim_ring *ring, const struct weft__sqe *sqe)
     } else if (sqe->opcode == WEFT__OP_ASYNC_CANCEL) {
         weft__sim_cancel(ring, request);
     } else {
-        int error = take_over(request);
+        int error = elsewhere < 0 ? elsewhere : take_over(request);
         copy_address(request);
         request->listed = true;
         request->for_all = waits_for_all(sqe);

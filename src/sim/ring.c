@@ -241,8 +241,10 @@ static void size_queues(struct weft__sim_ring *ring, const struct weft__ring_opt
 static void drop_features(struct weft__sim_ring *ring)
 {
     static const uint32_t optional[] = {WEFT__FEATURE_REGISTERED_FD, WEFT__FEATURE_FIXED_FILES,
-                                        WEFT__FEATURE_MSG_RING, WEFT__FEATURE_BUFFER_RING};
-    uint64_t which = weft__sim_pick(ring->sim, &ring->dice, WEFT__SIM_RING_LACKS, 4);
+                                        WEFT__FEATURE_MSG_RING, WEFT__FEATURE_BUFFER_RING,
+                                        WEFT__FEATURE_FIXED_BUFFERS};
+    uint64_t which = weft__sim_pick(ring->sim, &ring->dice, WEFT__SIM_RING_LACKS,
+                                    sizeof optional / sizeof optional[0]);
 
     if (weft__sim_chance(ring->sim, &ring->dice, WEFT__SIM_RING_LACKS))
         ring->shown->features &= ~optional[which];
@@ -417,4 +419,14 @@ void weft__ring_file_let_go(struct weft__ring *shown, int fd)
         return;
     weft__sim_file_drop(ring->sim, ring->held_files[fd]);
     ring->held_files[fd] = NULL;
+}
+
+/* Drawn, not measured: time passes here as the plan says. */
+uint32_t weft__ring_zero_copy_min(const struct weft__ring *shown)
+{
+    struct weft__sim_ring *ring = weft__sim_ring_of(shown);
+
+    if (!(shown->features & WEFT__FEATURE_SEND_ZC))
+        return UINT32_MAX;
+    return (uint32_t)weft__sim_span(ring->sim, &ring->dice, WEFT__SIM_ZC_MIN);
 }

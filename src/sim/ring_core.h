@@ -12,9 +12,9 @@
  * lent.
  *
  * ring.c: the queues, enter. request.c: the life of a request. op.c: what each opcode does.
- * trouble.c: what goes wrong with it. vector.c: memory in pieces. file_request.c: names of files.
- * cancel.c: cancelling. buffers.c: rings of buffers. bell.c: bells. All of it on the world's
- * thread.
+ * trouble.c: what goes wrong with it. legal.c: by which errors. vector.c: memory in pieces.
+ * file_request.c: names of files. cancel.c: cancelling. buffers.c: rings of buffers. held.c: memory
+ * held. bell.c: bells. All of it on the world's thread.
  */
 #ifndef WEFT_SIM_RING_CORE_H
 #define WEFT_SIM_RING_CORE_H
@@ -61,6 +61,7 @@ struct weft__sim_request {
     uint32_t piece_count;
     struct msghdr *message;      /* of SENDMSG and RECVMSG: as it was submitted */
     struct msghdr *user_message; /* where what came is told */
+    bool told;                   /* a zero-copy send: only its notification is left to come */
     bool stuck;                  /* the disk has it: no cancel ends it */
     bool ready_at_once;          /* it was to wait first, and something was there */
     bool emptied;                /* its file, by the latest receive */
@@ -78,6 +79,11 @@ struct weft__sim_group { /* a ring of buffers */
     uint16_t head; /* picked up to here */
     uint16_t seen; /* poisoned up to here */
     uint32_t mask;
+};
+
+struct weft__sim_held { /* memory that the ring holds */
+    char *memory;
+    size_t size; /* 0: none */
 };
 
 enum { WEFT__SIM_CHAINS = 1024 };
@@ -106,6 +112,7 @@ struct weft__sim_ring {
     struct weft__sim_group *groups;
     struct weft__sim_file **held_files; /* by number of the descriptor */
     uint32_t held_room;
+    struct weft__sim_held pieces[WEFT__PIECES];
     uint32_t in_flight;
     struct weft__sim_request *free;
     struct weft__sim_request *table[WEFT__SIM_CHAINS]; /* by user_data */
@@ -125,7 +132,7 @@ bool weft__sim_cq_full(const struct weft__sim_ring *ring);
 struct weft__sim_ring *weft__sim_ring_behind(const struct weft__sim_file *file);
 
 /* request.c */
-void weft__sim_submit(struct weft__sim_ring *ring, const struct weft__sqe *sqe);
+void weft__sim_submit(struct weft__sim_ring *ring, struct weft__sqe *sqe);
 /* A request that is there for the sake of its completion. Not to be cancelled. */
 void weft__sim_deliver(struct weft__sim_ring *ring, uint64_t user_data, int32_t result,
                        uint32_t flags, int64_t when_ns);
@@ -150,8 +157,6 @@ uint32_t weft__sim_events_of(const struct weft__sim_request *request);
 /* op.c: does it, once. The result, or -EAGAIN: not now. `limit` bounds a transfer. */
 int32_t weft__sim_perform(struct weft__sim_request *request, uint32_t limit, uint32_t *flags);
 bool weft__sim_needs_file(uint8_t opcode);
-/* An error without an effect that the opcode may have, drawn. */
-int32_t weft__sim_errno_of(struct weft__sim_request *request);
 bool weft__sim_moves_bytes(uint8_t opcode);
 
 /* file_request.c: requests that name files, and those of a file as a whole. The first copies what
@@ -176,8 +181,14 @@ int32_t weft__sim_perform_xattr(struct weft__sim_request *request);
 /* futex.c: the object of a word, with a reference; whether a request waits for another value; one
    try, which comes to -EAGAIN or an error. */
 struct weft__sim_file *weft__sim_futex_of(struct weft__sim *sim, const void *word);
+/* Wakes `count` of those who wait for it, at most: how many. */
+int weft__sim_futex_wake(struct weft__sim *sim, const void *word, int count);
 bool weft__sim_futex_differs(const struct weft__sim_request *request);
 int32_t weft__sim_perform_futex(const struct weft__sim_request *request);
+
+/* held.c: a request by memory that the ring holds becomes a plain one; -EFAULT: it does not hold
+   that. */
+int weft__sim_find_held(const struct weft__sim_ring *ring, struct weft__sqe *sqe);
 
 /* vector.c: memory in pieces. _lend: 0, -EINVAL, -EFAULT; the length of the request becomes the sum
    of theirs. */
@@ -196,7 +207,9 @@ int weft__sim_message_lend(struct weft__sim_request *request);
 int32_t weft__sim_move_message(struct weft__sim_request *request, weft__sim_mover *by,
                                uint32_t limit);
 
-/* trouble.c: what a try is to come to: 0 (what it will), or an error to end with. *postponed: it is
+/* trouble.c: an error that the request may have (legal.h), drawn; 0: there is none. */
+int32_t weft__sim_errno_of(struct weft__sim_request *request);
+/* What a try is to come to: 0 (what it will), or an error to end with. *postponed: it is
    not tried now, and its state says when. */
 int32_t weft__sim_draw_trouble(struct weft__sim_request *request, uint32_t *limit, bool *postponed);
 /* How many bytes a try may move. */

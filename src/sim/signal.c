@@ -69,10 +69,11 @@ static struct signalfd *behind(struct weft__sim *sim, int fd)
 
 static int open_one(struct weft__sim *sim)
 {
+    int error = weft__sim_fd_refused(sim, &sim->running->dice);
     struct signalfd *self;
 
-    if (weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_FD_NONE))
-        return -EMFILE;
+    if (error < 0)
+        return error;
     self = weft__sim_alloc(sizeof *self);
     weft__sim_file_begin(sim, &self->file, &ops);
     self->next = sim->signalfds;

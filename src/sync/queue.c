@@ -76,15 +76,18 @@ static int grow(weft_queue *queue, uint32_t capacity_before)
     block = weft__alloc(bytes);
     if (!block)
         return -ENOMEM;
-    if (enter(queue) < 0) { /* cannot be: it was just entered */
-        weft__free(block);
-        return -EPERM;
-    }
+    (void)enter(queue); /* it was entered a moment ago, so it may be */
     if (q->store.capacity == capacity_before)
         block = weft__store_replace(&q->store, queue, block, (uint32_t)capacity);
     weft__object_exit(&q->object);
     weft__free(block);
     return 0;
+}
+
+/* The queue's own word: nobody has refused the caller. */
+static __attribute__((cold, noinline)) int is_shut(void)
+{
+    return weft__pass_on(-ESHUTDOWN);
 }
 
 enum { NEEDS_ROOM = 1 };
@@ -96,7 +99,7 @@ static int put_now(weft_queue *queue, const void *item, struct weft__woken *woke
     struct weft__entry *getter;
 
     if (q->shut)
-        return -ESHUTDOWN;
+        return is_shut();
     getter = weft__row_claim(&q->object.row);
     if (getter) {
         memcpy(getter->item, item, queue->item_size);
@@ -201,7 +204,7 @@ static int get_now(weft_queue *queue, void *item, struct weft__woken *woken)
     struct weft__entry *putter;
 
     if (q->store.count == 0)
-        return q->shut ? -ESHUTDOWN : -EAGAIN;
+        return q->shut ? is_shut() : -EAGAIN;
     weft__store_pop(&q->store, queue, item);
     putter = weft__row_claim(&q->putters);
     if (putter) {

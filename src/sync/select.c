@@ -158,14 +158,22 @@ static int try_case(struct weft__task *self, weft_case *one)
     return result == -EPERM ? result : result != -EAGAIN;
 }
 
+/* A case has won. If its result is that of a call refused, that was not for this task's sake. */
+static int win(const struct select *select, int index)
+{
+    int64_t result = select->cases[index].result;
+
+    if (result < 0)
+        (void)weft__task_pass_on(select->self, (int)result);
+    return index;
+}
+
 /* The index of the first that is ready; -EAGAIN; a mistake. */
 static int poll_cases(const struct select *select)
 {
     int result = 0;
     uint32_t index = 0;
 
-    for (uint32_t i = 0; i < select->count; i++)
-        select->cases[i].result = -ECANCELED;
     for (uint32_t step = 0; step < select->count && result == 0; step++) {
         weft_case *one = case_at(select, step, &index);
         result = try_case(select->self, one);
@@ -174,7 +182,7 @@ static int poll_cases(const struct select *select)
     }
     if (result == 0)
         return -EAGAIN;
-    return result < 0 ? result : (int)index;
+    return result < 0 ? result : win(select, (int)index);
 }
 
 /* -- waiting -------------------------------------------------------------------------------- */
@@ -403,7 +411,7 @@ static int conclude(struct select *select, int error)
         child = unwatch_cases(select);
     won = winner(select);
     if (won >= 0)
-        return won;
+        return win(select, won);
     if (error < 0)
         return error;
     return child >= 0 ? child : refuse(select->self);
@@ -471,10 +479,13 @@ static uint32_t draw(struct weft__task *self, uint32_t count)
     return (tasks->draws >> 8) % count;
 }
 
-static int arguments(const weft_case *cases, uint32_t count, uint32_t flags, uint32_t known)
+/* And no case has happened yet, whatever comes of the call. */
+static int arguments(weft_case *cases, uint32_t count, uint32_t flags, uint32_t known)
 {
     if (!cases || count == 0 || count > INT32_MAX)
         return weft__misuse(-EINVAL, "no cases, or too many");
+    for (uint32_t i = 0; i < count; i++)
+        cases[i].result = -ECANCELED;
     return flags & ~known ? weft__misuse(-EINVAL, "flags that there are not") : 0;
 }
 

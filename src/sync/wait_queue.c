@@ -126,7 +126,7 @@ int weft__entry_wait(struct weft__entry *entry, bool interruptible)
     if (!entry->waiter.arrived)
         weft__fiber_park(entry->task->reactor, &entry->wait);
     if (entry->fate == WEFT__GRANTED)
-        return entry->result;
+        return entry->result < 0 ? weft__task_pass_on(entry->task, entry->result) : entry->result;
     return entry->task->visible ? weft__task_refuse(entry->task)
                                 : weft__task_refuse_idle(entry->task);
 }

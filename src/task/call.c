@@ -242,7 +242,7 @@ static int call_run(struct weft__task *self, struct call *call, uint32_t index)
     call->outlook = call->at_start = weft__task_outlook(self, call->stands_in);
     if (weft__reactor_send(self->reactor, call->to, &call->go) < 0) {
         drop_unstarted(call);
-        return -ESHUTDOWN;
+        return weft__task_pass_on(self, -ESHUTDOWN);
     }
     weft__fiber_park(self->reactor, &call->wait);
     return call_result(self, call);

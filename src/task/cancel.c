@@ -383,6 +383,13 @@ int weft__task_refuse_idle(struct weft__task *self)
     return -ESHUTDOWN;
 }
 
+int weft__task_pass_on(struct weft__task *self, int result)
+{
+    if (result == -ECANCELED || result == -ETIMEDOUT || result == -ESHUTDOWN)
+        self->cause = WEFT_CAUSE_NONE;
+    return result;
+}
+
 int weft_cancelled(void)
 {
     struct weft__task *self = weft__task_self();

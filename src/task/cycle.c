@@ -60,13 +60,8 @@ static struct weft__task *parked_on(const struct weft__wait *wait)
 
 static struct weft__task *waits_on(struct weft__joiner *joiner)
 {
-    const struct weft__watches *all;
-
-    if (!joiner->ended)
-        return parked_on(&joiner->wait);
-    all = ((struct weft__watch *)joiner)->all;
-    return all->on_done ? NULL
-                        : parked_on(&all->wait); /* a select may be about other things, too */
+    /* of a select: not before all that it waits for is the end of these */
+    return parked_on(joiner->ended ? &((struct weft__watch *)joiner)->all->wait : &joiner->wait);
 }
 
 /* The body of a generator, and who waits for its next value. */
@@ -92,20 +87,22 @@ static struct weft__task *closer_of(const struct weft__task *task)
     return owner && closes(owner) && owner->fiber.wait == task->home->closer ? owner : NULL;
 }
 
-/* Of those above self: does it wait for the one below it, through which it was found, to end? */
-static bool awaits_below(const struct weft__task *task)
+/* Of those above self: does it wait for the one below it, through which it was found, to end? Or
+   for the next value of self, which is as far away. */
+static bool awaits_below(const struct search *search, const struct weft__task *task)
 {
     const struct weft__task *below = task->search_because;
 
     if (closer_of(below) == task)
         return true;
-    return task->fiber.wait && task->joins == below && asker_of(below) != task;
+    return task->fiber.wait && task->joins == below &&
+           (below == search->first || asker_of(below) != task);
 }
 
 /* It never ends if self does not go on: but does it not go on until then, either? */
 static bool gives_nothing(const struct search *search, const struct weft__task *task)
 {
-    return task == search->first || task->search_count != FORCED || awaits_below(task);
+    return task == search->first || task->search_count != FORCED || awaits_below(search, task);
 }
 
 /* Calls fn for each that waits for `task`; as often as it does. */
@@ -277,10 +274,11 @@ bool weft__task_gives_nothing(struct weft__task *self, struct weft__task *task)
     return is_stuck(&search, task) && gives_nothing(&search, task);
 }
 
-/* Is it one that may yet be done? The search is made once, for the first that needs it. */
+/* Is it, being watched, one that may yet be done? The search is made once, for the first that needs
+ * it. */
 static bool is_free(const struct weft__watch *watch, struct weft__task *self, struct search *search)
 {
-    if (watch->state != WEFT__WATCH_ON || watch->future || !may_be_stuck(watch->task, self))
+    if (watch->future || !may_be_stuck(watch->task, self))
         return true;
     if (!search->stamp)
         *search = search_from(self);

@@ -244,7 +244,7 @@ static int last_word(weft_generator *generator, struct weft__task *self)
     generator->told = true;
     if (generator->result == -ECANCELED && self->visible) /* by what cancels us, too: say why */
         return weft__task_note_refusal(self);
-    return generator->result;
+    return weft__task_pass_on(self, generator->result);
 }
 
 /* 0: it may be waited for. */
@@ -352,5 +352,5 @@ int weft_generator_close(weft_generator *generator)
     }
     result = generator->told ? 0 : generator->result;
     put(generator);
-    return result;
+    return weft__task_pass_on(self, result);
 }

@@ -6,6 +6,7 @@
  */
 #include "task/offload.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 #include "reactor/inbox.h"
@@ -77,7 +78,12 @@ int64_t weft__offload_wait(struct weft__task *self, const struct weft__offload *
     if (offload->may_withdraw)
         errand.wait.interrupt = interrupt;
     weft__inbox_retain(errand.home);
-    weft__pool_submit(offload->pool, &errand.job);
+    if (!offload->at_once) {
+        weft__pool_submit(offload->pool, &errand.job);
+    } else if (!weft__pool_submit_at_once(offload->pool, &errand.job)) {
+        weft__inbox_release(errand.home);
+        return -ENOMEM;
+    }
     weft__fiber_park(self->reactor, &errand.wait);
     return errand.withdrawn ? weft__task_refuse(self) : errand.result;
 }

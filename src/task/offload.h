@@ -19,6 +19,7 @@ struct weft__offload {
     struct weft__pool *pool;
     const char *what; /* for the list of tasks, with the descriptor it is about, or -1 */
     int fd;
+    bool at_once;      /* never behind another call, which may wait for what this one does */
     bool may_withdraw; /* a cancellation takes it back while it has not begun */
     int64_t (*fn)(void *arg);
     void (*stop)(void *arg); /* a cancellation that comes too late for that asks fn to return, by
@@ -26,7 +27,8 @@ struct weft__offload {
     void *arg;
 };
 
-/* Has it called, and gives its result; -ECANCELED: taken back, fn was not called. */
+/* Has it called, and gives its result; -ECANCELED: taken back, or -ENOMEM: there is no worker for
+   it at once; then fn was not called. */
 int64_t weft__offload_wait(struct weft__task *self, const struct weft__offload *offload);
 
 #endif

@@ -80,11 +80,23 @@ static void set_deadline(struct weft__scope *scope, int64_t deadline_ns)
     weft__timer_arm(&reactor->timers, &scope->timer, deadline_ns);
 }
 
+/* May the task open it? One that it has open would lose what it holds, and be its own outer one. */
+static int check_opening(const struct weft__scope *scope, const struct weft__task *self)
+{
+    if (!self)
+        return weft__outside();
+    for (const struct weft__scope *open = self->scope; open; open = open->outer)
+        if (open == scope)
+            return weft__misuse(-EINVAL, "the scope is open already");
+    return 0;
+}
+
 int weft_scope_open(weft_scope *public_scope, const struct weft_scope_opt *opt)
 {
     struct weft__scope *scope = inside(public_scope);
     struct weft__task *self = weft__task_self();
     struct weft_scope_opt own;
+    int error;
 
     if (opt && opt->size != sizeof *opt) {
         if (weft__option_copy(&own, sizeof own, opt) < 0)
@@ -93,8 +105,9 @@ int weft_scope_open(weft_scope *public_scope, const struct weft_scope_opt *opt)
     }
     if (!scope || (opt && (opt->deadline < 0 || (unsigned)opt->on_error > WEFT_KEEP_GOING)))
         return weft__misuse(-EINVAL, "no scope, or options out of range");
-    if (!self)
-        return weft__outside();
+    error = check_opening(scope, self);
+    if (error < 0)
+        return error;
     weft__scope_init(scope, self->reactor, self);
     if (opt) {
         scope->on_error = (uint8_t)opt->on_error;
@@ -110,11 +123,13 @@ int weft_shield_open(weft_scope *public_scope, int64_t deadline)
 {
     struct weft__scope *scope = inside(public_scope);
     struct weft__task *self = weft__task_self();
+    int error;
 
     if (!scope || deadline <= 0 || deadline == WEFT_NEVER)
         return weft__misuse(-EINVAL, "no scope, or a shield without a deadline");
-    if (!self)
-        return weft__outside();
+    error = check_opening(scope, self);
+    if (error < 0)
+        return error;
     weft__scope_init(scope, self->reactor, self);
     scope->on_error = WEFT_KEEP_GOING;
     scope->shield = true;
@@ -233,7 +248,7 @@ static void run_defers(struct weft__scope *scope)
 static int edge_result(const struct weft__scope *scope, struct weft__task *self)
 {
     if (scope->error && scope->on_error == WEFT_FAIL_FAST)
-        return scope->error;
+        return weft__task_pass_on(self, scope->error);
     if (!scope->delivered)
         return 0;
     if (scope->cause == WEFT_CAUSE_DEADLINE) {

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/option.h"
+#include "ring/host.h"
 #include "task/binding.h"
 #include "task/call.h"
 #include "task/coroutine.h"
@@ -82,7 +83,8 @@ int weft__task_body(struct weft__task *self, weft_task_fn fn, void *arg)
 {
     int result = fn(arg);
 
-    if (self->scope)
+    /* in a child of fork nothing closed them: those in frames that were left are gone */
+    if (self->scope && !weft__host_forked())
         weft__scopes_close_all(self);
     if (result >= 0 && self->unread_failure < 0)
         result = self->unread_failure;
@@ -191,6 +193,7 @@ static void record_init(struct weft__task *task, struct weft__reactor *reactor, 
     const struct weft__task *spawner = (const struct weft__task *)reactor->current;
 
     task->fiber.wait = NULL;
+    task->fiber.beside = NULL;
     task->fiber.saved_errno = 0;
     task->fiber.since_turn = reactor->turn;
     WEFT__NOTE_NONE(task->fiber.left_at);

@@ -52,8 +52,24 @@ struct weft__hold {
 };
 
 struct weft__task {
+    /* what every suspending call touches is one cache line */
     struct weft__fiber fiber; /* first: the reactor's pointer is ours */
     struct weft__reactor *reactor;
+    uint8_t inherited;   /* cause passed down by a cancelled ancestor; never taken back. Of one that
+                            runs for a task of another reactor: the cause seen there */
+    uint8_t visible;     /* enum weft_cause a suspending call would be refused with now */
+    uint8_t cause;       /* of the last refusal: weft_cause() */
+    bool draining;       /* a scope around it drains, or `told_to_drain` */
+    bool inherited_hard; /* that cause goes through shields */
+    bool told_to_drain;  /* the scope that drains is on another reactor: its caller's */
+    bool shielded_at_home;  /* its caller stands in a shield: the root here is hidden by that */
+    bool refused_from_home; /* it, or one below, was refused for the inherited cause */
+    bool ended;
+    bool kept;                /* a handle was asked for: the record stays until it is joined */
+    bool delivered;           /* was refused at least once */
+    uint8_t stays;            /* how many WEFT_NO_SUSPEND regions it is in */
+    bool heard;               /* somebody has its result */
+    bool loose;               /* the body of a generator not closed: does not keep `home` open */
     uint64_t generation;      /* 0 once the record is free */
     struct weft__scope *home; /* whose child it is */
     struct weft__task *next;  /* among home's children */
@@ -77,23 +93,10 @@ struct weft__task {
     int32_t result;
     int32_t unread_failure; /* of a scope closed implicitly; becomes the result */
     uint32_t requests;      /* weft_cancel calls not taken back */
-    uint8_t inherited;   /* cause passed down by a cancelled ancestor; never taken back. Of one that
-                            runs for a task of another reactor: the cause seen there */
-    uint8_t visible;     /* enum weft_cause a suspending call would be refused with now */
-    uint8_t cause;       /* of the last refusal: weft_cause() */
-    bool draining;       /* a scope around it drains, or `told_to_drain` */
-    bool inherited_hard; /* that cause goes through shields */
-    bool told_to_drain;  /* the scope that drains is on another reactor: its caller's */
-    bool shielded_at_home;  /* its caller stands in a shield: the root here is hidden by that */
-    bool refused_from_home; /* it, or one below, was refused for the inherited cause */
-    bool ended;
-    bool kept;      /* a handle was asked for: the record stays until it is joined */
-    bool delivered; /* was refused at least once */
-    uint8_t stays;  /* how many WEFT_NO_SUSPEND regions it is in */
-    bool heard;     /* somebody has its result */
-    bool loose;     /* the body of a generator not closed: does not keep `home` open */
     WEFT__NOTED(made_at)
 };
+_Static_assert(sizeof(struct weft__fiber) > 40 || offsetof(struct weft__task, generation) <= 64,
+               "what every suspending call touches, where nothing is noted for debugging");
 
 struct weft__defer {
     struct weft__defer *next;
@@ -196,6 +199,9 @@ static inline struct weft__scope *weft__root(struct weft__reactor *reactor)
 
 /* Notes that the task was told of its cancellation; returns -ECANCELED. May give way. */
 int weft__task_refuse(struct weft__task *self);
+/* `result`, which is somebody else's, or says that another has closed or shut what was asked: where
+   it reads like a refusal, nobody has refused the caller. */
+int weft__task_pass_on(struct weft__task *self, int result);
 /* The same at the beginning of a call; -EPERM where nothing may suspend. */
 int weft__task_refuse_entry(struct weft__task *self);
 /* The same for calls that never suspend. */
@@ -206,6 +212,14 @@ static inline int weft__outside(void)
 {
     return weft__misuse(-EPERM, weft__self ? "called in a callback, where no task runs"
                                            : "called outside of a task");
+}
+
+/* weft__task_pass_on for calls that are made outside of tasks as well. */
+static inline int weft__pass_on(int result)
+{
+    struct weft__task *self = __builtin_expect(result >= 0, 1) ? NULL : weft__task_self();
+
+    return self ? weft__task_pass_on(self, result) : result;
 }
 
 /* In builds in which every suspending call gives way first, see base/rare.h. */

@@ -170,6 +170,40 @@ int weft_tls_handshake(weft_tls *tls, int64_t deadline)
 
 /* -- the end -------------------------------------------------------------------------------- */
 
+/* Has the handshake begun, and what we say next is not to be encrypted yet? A client that has read
+   the answer of TLS 1.3 has nothing more to say in the clear, and a server that gave it neither. */
+static bool shakes_in_the_clear(const SSL *ssl)
+{
+    switch (SSL_get_state(ssl)) {
+    case TLS_ST_CW_CLNT_HELLO:
+        return true;
+    case TLS_ST_CR_SRVR_HELLO:
+    case TLS_ST_CR_CERT:
+    case TLS_ST_CR_CERT_STATUS:
+    case TLS_ST_CR_KEY_EXCH:
+    case TLS_ST_CR_CERT_REQ:
+    case TLS_ST_SW_SRVR_DONE:
+    case TLS_ST_SR_CERT:
+    case TLS_ST_SR_KEY_EXCH:
+    case TLS_ST_SR_CERT_VRFY:
+        return SSL_version(ssl) < TLS1_3_VERSION;
+    default:
+        return false;
+    }
+}
+
+/* OpenSSL has no call for it: two records by hand, as RFC 8446, section 6.1, and RFC 5246, section
+   7.2.2, have them. Without memory the stream's end is all that the peer hears. */
+static void call_off(struct weft_tls *tls)
+{
+    static const unsigned char words[] = {
+        SSL3_RT_ALERT, 3, 3, 0, 2, SSL3_AL_WARNING, SSL_AD_USER_CANCELLED,
+        SSL3_RT_ALERT, 3, 3, 0, 2, SSL3_AL_WARNING, SSL_AD_CLOSE_NOTIFY};
+
+    if (tls->error == 0 && shakes_in_the_clear(tls->ssl))
+        (void)weft__tls_append(&tls->out, words, sizeof words);
+}
+
 static int leave(weft_tls *tls, bool politely)
 {
     int error;
@@ -182,7 +216,9 @@ static int leave(weft_tls *tls, bool politely)
     if (error < 0)
         return error;
     weft_lock_release(&tls->sending);
-    if (politely && tls->ready && !tls->shut)
+    if (politely && !tls->ready)
+        call_off(tls);
+    else if (politely && !tls->shut)
         (void)weft__tls_step(tls, WEFT__TLS_SHUTDOWN, NULL, 0, NULL);
     if (politely)
         weft__tls_push(tls);

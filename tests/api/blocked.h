@@ -21,6 +21,7 @@ static socklen_t the_length;
 static weft_stream *the_stream;
 static weft_process *the_process;
 static weft_signals *the_signals;
+static weft_watch *the_watch;
 
 /* -- bytes to come ---------------------------------------------------------------------------- */
 
@@ -253,6 +254,34 @@ static inline void complete_signals(void)
 static inline void end_signals(void)
 {
     blocked_is(weft_signals_close(the_signals), 0);
+}
+
+/* -- what happens to files -------------------------------------------------------------------- */
+
+static inline const char *in_watched(const char *name)
+{
+    static char path[64];
+
+    snprintf(path, sizeof path, "/tmp/weft-blocked.%d%s", (int)getpid(), name);
+    return path;
+}
+/* Of a directory that is empty. */
+static inline void up_watch(void)
+{
+    blocked_is(weft_mkdirat(AT_FDCWD, in_watched(""), 0700), 0);
+    blocked_is(weft_watch_open(&the_watch), 0);
+    ck_assert_int_gt(weft_watch_add(the_watch, in_watched(""), WEFT_WATCH_CREATED), 0);
+}
+/* Something comes, is told, and goes. */
+static inline void complete_watch(void)
+{
+    blocked_is(weft_mkdirat(AT_FDCWD, in_watched("/x"), 0700), 0);
+    blocked_is(weft_unlinkat(AT_FDCWD, in_watched("/x"), AT_REMOVEDIR), 0);
+}
+static inline void end_watch(void)
+{
+    blocked_is(weft_watch_close(the_watch), 0);
+    blocked_is(weft_unlinkat(AT_FDCWD, in_watched(""), AT_REMOVEDIR), 0);
 }
 
 #endif

@@ -1,24 +1,14 @@
 /*
- * What the tests of weft/scope.h share: one run on one reactor, and children that do little.
+ * What the tests of weft/scope.h share besides task.h: children that sleep, fail, and have
+ * children.
  */
 #ifndef WEFT_TESTS_API_SCOPE_H
 #define WEFT_TESTS_API_SCOPE_H
 
-#include "support/test.h"
+#include "task.h"
 
-#include <errno.h>
-#include <weft/weft.h>
-
-#define OPT(...) (&(struct weft_spawn_opt){.size = sizeof(struct weft_spawn_opt), __VA_ARGS__})
 #define SCOPE_OPT(...)                                                                             \
     (&(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt), __VA_ARGS__})
-
-static inline int run(weft_task_fn fn)
-{
-    return weft_run(fn, NULL, 0, NULL);
-}
-
-static int count; /* of the children that came to their end, and of whatever else a case counts */
 
 static inline int sleeper(void *arg)
 {
@@ -27,11 +17,6 @@ static inline int sleeper(void *arg)
     (void)arg;
     count++;
     return result;
-}
-
-static inline int give_back(void *arg)
-{
-    return *(int *)arg;
 }
 
 static inline int fail_later(void *arg)

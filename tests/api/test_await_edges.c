@@ -287,6 +287,51 @@ static int main_cycle(void *arg)
     }
     return 0;
 }
+
+/* One of several waits for us by then: what has ended behind it, and will end, is had all the same.
+ */
+static int takes_what_ends(void *arg)
+{
+    weft_future *futures[2];
+    weft_completed *each;
+    uint32_t index;
+
+    (void)arg;
+    ok(weft_future_create(&futures[0], NULL));
+    ok(weft_future_create(&futures[1], NULL));
+    ok(weft_as_completed(&each, WEFT_LIST(weft_of_task(pair[1]), weft_of_future(futures[0]),
+                                          weft_of_future(futures[1]))));
+    until_it_waits(pair[1]);
+    ok(weft_future_set_result(futures[0], 7));
+    ck_assert_int_eq(weft_completed_next(each, &index, NULL, WEFT_NEVER), 1);
+    ck_assert_uint_eq(index, 1);
+    ck_assert_int_eq(weft_completed_next(each, NULL, NULL, 1), -ETIMEDOUT);
+    ok(weft_future_set_result(futures[1], 8));
+    ck_assert_int_eq(weft_completed_next(each, &index, NULL, WEFT_NEVER), 1);
+    ck_assert_uint_eq(index, 2);
+    ck_assert_int_eq(weft_completed_next(each, NULL, NULL, WEFT_NEVER), -EDEADLK);
+    ok(weft_completed_close(each));
+    weft_future_put(futures[0]);
+    weft_future_put(futures[1]);
+    return 6;
+}
+static int main_one_of_several(void *arg)
+{
+    int result = 0;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, takes_what_ends, NULL, 0, OPT(.task = &pair[0])));
+        ok(weft_spawn(&s, awaits_the_first, NULL, 0, OPT(.task = &pair[1])));
+        ok(weft_join(pair[1], &result));
+        ck_assert_int_eq(result, 6);
+    }
+    return 0;
+}
+TEST(one_of_several_waits_for_us)
+{
+    net_run(main_one_of_several);
+}
 TEST(cycles_that_come_later)
 {
     net_run(main_cycle);
@@ -384,4 +429,5 @@ TEST(a_queue_that_is_waited_in)
 
 TEST_MAIN("await_edges", 30, results_that_nobody_wants, what_the_edge_says_of_a_coroutine,
           cancelled_before, cancelled_when_it_fails, wrong_places, cycles_that_come_later,
-          no_room_for_a_coroutine, a_failure_that_was_heard, a_queue_that_is_waited_in)
+          one_of_several_waits_for_us, no_room_for_a_coroutine, a_failure_that_was_heard,
+          a_queue_that_is_waited_in)

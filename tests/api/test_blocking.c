@@ -290,6 +290,17 @@ static int flags_main(void *arg)
     TOLD(syscall(SYS_splice, file, NULL, out[1], NULL, 1, SPLICE_F_NONBLOCK), 1); /* the file's */
     TOLD(syscall(SYS_splice, -1, NULL, out[1], NULL, 1, 0), 0);
     TOLD(syscall(SYS_tee, in[0], -1, 1, 0), 0);
+    ok((int)write(in[1], bytes, sizeof bytes));
+    told.count = 0;
+    TOLD(syscall(SYS_splice, in[0], NULL, file, NULL, 1, 0), 1);
+    TOLD(syscall(SYS_splice, in[0], NULL, file, NULL, 1, SPLICE_F_NONBLOCK), 1);
+    ok(fcntl(file, F_SETFL, O_NONBLOCK));
+    TOLD(syscall(SYS_splice, in[0], NULL, file, NULL, 1, 0), 1); /* the pipe's is not set */
+    TOLD(syscall(SYS_splice, in[0], NULL, file, NULL, 1, SPLICE_F_NONBLOCK), 0);
+    TOLD(syscall(SYS_splice, file, NULL, in[1], NULL, 1, 0), 1);
+    TOLD(syscall(SYS_splice, file, NULL, in[1], NULL, 1, SPLICE_F_NONBLOCK), 0);
+    TOLD(syscall(SYS_splice, file, NULL, out[1], NULL, 1, 0), 0); /* each has its own */
+    TOLD(syscall(SYS_preadv2, file, &part, 1, 0, 0, 0), 0);
     for (int i = 0; i < 2; i++) {
         ok(close(in[i]));
         ok(close(out[i]));

@@ -277,6 +277,17 @@ static int wait_select_signals(void)
     return wait_select(weft_case_signals(the_signals, NULL));
 }
 
+/* -- what happens to files -------------------------------------------------------------------- */
+
+static int wait_watch(void)
+{
+    return weft_watch_next(the_watch, NULL, 0);
+}
+static int wait_select_watch(void)
+{
+    return wait_select(weft_case_watch(the_watch, NULL, 0));
+}
+
 /* -- the table -------------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -324,6 +335,8 @@ static const struct kind kinds[] = {
     {"signal", nothing, wait_signal, complete_signals, nothing, SIGUSR1, LATE},
     {"select_signals", up_signals, wait_select_signals, complete_signals,
      end_signals, SIGUSR1, LATE},
+    {"watch", up_watch, wait_watch, complete_watch, end_watch, 0, LATE},
+    {"select_watch", up_watch, wait_select_watch, complete_watch, end_watch, 0, LATE},
 };
 /* clang-format on */
 AT_EACH_MOMENT(kinds, 1)

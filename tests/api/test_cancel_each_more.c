@@ -125,6 +125,31 @@ static void end_channel(void)
     end_listener();
 }
 
+/* -- bytes of a file --------------------------------------------------------------------------- */
+
+static void up_files(void)
+{
+    char path[64];
+
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "/tmp/weft-copied.%d.%d", (int)getpid(), i);
+        ends[i] = weft_openat(AT_FDCWD, path, O_RDWR | O_CREAT, 0600);
+        ck_assert_int_ge(ends[i], 0);
+        is(weft_unlinkat(AT_FDCWD, path, 0), 0);
+    }
+    is((int)weft_pwrite_all(ends[0], "bytes", 5, 0, NULL), 5);
+}
+/* All of them or some; the offsets say how many. */
+static int wait_copy(void)
+{
+    off_t in = 0, out = 0;
+    int result = (int)weft_copy_file_range(ends[0], &in, ends[1], &out, 5, 0);
+
+    is((int)in, result > 0 ? result : 0);
+    is((int)out, (int)in);
+    return result > 0 ? 1 : result;
+}
+
 /* -- the table --------------------------------------------------------------------------------- */
 
 static const struct kind kinds[] = {
@@ -133,6 +158,7 @@ static const struct kind kinds[] = {
     {"writev", up_full_pipe, wait_writev, complete_pipe_room, end_pair, 1, LATE},
     {"write_all", up_full_pipe, wait_write_all, complete_pipe_room, end_pair, 1, LATE},
     {"recv_segments", up_datagrams, wait_segments, complete_bytes, end_pair, 1, LATE},
+    {"copy_file_range", up_files, wait_copy, nothing, end_pair, 1, LATE | RUNS},
     {"futex_wait", nothing, wait_futex, complete_futex, nothing, 0, LATE},
     {"futex_wait_until", nothing, wait_futex_until, complete_futex, nothing, 0, LATE},
     {"server_wait", up_server, wait_server, complete_server, end_server, 0, LATE},

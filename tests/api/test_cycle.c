@@ -264,6 +264,122 @@ TEST(who_closes_a_scope)
     is(weft_run(closer_main, NULL, 0, NULL), 0);
 }
 
+/* -- others, who may go on -------------------------------------------------------------------- */
+
+static int sets_it(void *arg)
+{
+    (void)arg;
+    is(weft_event_set(&over), 1);
+    return 0;
+}
+static int awaits_d(void *arg)
+{
+    (void)arg;
+    return awaits(D);
+}
+static int awaits_who_waits(void *arg)
+{
+    const char *what = *(const char **)arg;
+
+    sync_until(tasks[A], what);
+    sync_until(tasks[C], "join");
+    return weft_await(tasks[C], NULL);
+}
+static void start_b(weft_scope *scope, const char *what)
+{
+    struct weft_spawn_opt opt = {.size = sizeof opt, .name = names[B], .task = &tasks[B]};
+
+    is(weft_spawn(scope, awaits_who_waits, &what, sizeof what, &opt), 0);
+}
+
+/* A closes a scope further in than the one that B is in. */
+static int closes_another(void *arg)
+{
+    (void)arg;
+    WEFT_SCOPE(outer) {
+        start_b(&outer, "scope");
+        WEFT_SCOPE(inner)
+            start(&inner, C, awaits_d);
+    }
+    return 0;
+}
+/* A waits for B or for something else. */
+static int selects_b(void *arg)
+{
+    weft_case cases[] = {weft_case_event(&over), weft_case_event(&over)};
+
+    (void)arg;
+    while (!tasks[B].generation)
+        is(weft_yield(), 0);
+    cases[0] = weft_case_await(weft_of_task(tasks[B]));
+    is(weft_select(cases, 2, 0), 1);
+    return 0;
+}
+/* B is the body that A asks, twice: for a value, which may come before B's end. */
+static bool asked_again;
+static int body_below(weft_generator *generator, void *arg)
+{
+    int value = 1;
+
+    (void)arg;
+    tasks[B] = weft_current_task();
+    sync_until(tasks[C], "join");
+    is(weft_await(tasks[C], NULL), 0);
+    return weft_generator_produce(generator, &value);
+}
+static int asks_below(void *arg)
+{
+    weft_generator *generator;
+    int value;
+
+    (void)arg;
+    asked_again = false;
+    WEFT_SCOPE(s) {
+        is(weft_generator_open(&generator, sizeof value, body_below, NULL, 0, NULL), 0);
+        is(weft_generator_next_until(generator, &value, weft_after_us(200)), -ETIMEDOUT);
+        while (!tasks[B].generation)
+            is(weft_yield(), 0);
+        sync_until(tasks[B], "join");
+        asked_again = true;
+        is(weft_generator_next(generator, &value), 1);
+        is(weft_generator_close(generator), 0);
+    }
+    return 0;
+}
+/* Nobody is refused, nor is who waits for several of them. */
+static int not_for_this_main(void *arg)
+{
+    static const weft_task_fn ways[] = {closes_another, selects_b, asks_below};
+
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        over = (weft_event)WEFT_EVENT_INIT;
+        memset(tasks, 0, sizeof tasks);
+        way = "select";
+        asked_again = true;
+        WEFT_SCOPE(s) {
+            start(&s, D, waits_for_the_end);
+            start(&s, A, ways[i]);
+            if (i == 1)
+                start_b(&s, way);
+            if (i > 0)
+                start(&s, C, i == 1 ? awaits_a : awaits_d);
+            while (!tasks[B].generation || !asked_again)
+                is(weft_yield(), 0);
+            sync_until(tasks[B], "join");
+            is(weft_spawn(&s, sets_it, NULL, 0, NULL), 0);
+            is(weft_wait(WEFT_LIST(weft_of_task(tasks[A]), weft_of_task(tasks[C])), NULL, WEFT_ALL,
+                         WEFT_NEVER),
+               2);
+        }
+    }
+    return 0;
+}
+TEST(who_waits_for_something_else)
+{
+    is(weft_run(not_for_this_main, NULL, 0, NULL), 0);
+}
+
 /* -- a generator ----------------------------------------------------------------------------- */
 
 /* The body waits for B before its first value, A for that value, and B would wait for A. */
@@ -306,6 +422,50 @@ static int generator_main(void *arg)
 TEST(who_asks_a_generator)
 {
     is(weft_run(generator_main, NULL, 0, NULL), 0);
+}
+
+/* C waits for who has asked: cancelled by now, he asks no more, though he has not run since. */
+static int body_awaits_c(weft_generator *generator, void *arg)
+{
+    int value = 1;
+
+    (void)arg;
+    tasks[D] = weft_current_task();
+    is(weft_event_wait(&over), 0);
+    is(weft_await(tasks[C], NULL), -ECANCELED); /* for A closes it */
+    return weft_generator_produce(generator, &value);
+}
+static int asks_in_vain(void *arg)
+{
+    weft_generator *generator;
+    int value;
+
+    (void)arg;
+    is(weft_generator_open(&generator, sizeof value, body_awaits_c, NULL, 0, NULL), 0);
+    is(weft_generator_next(generator, &value), -ECANCELED);
+    (void)weft_generator_close(generator);
+    return 0;
+}
+static int asked_before_main(void *arg)
+{
+    (void)arg;
+    over = (weft_event)WEFT_EVENT_INIT;
+    memset(tasks, 0, sizeof tasks);
+    way = "generator";
+    WEFT_SCOPE(s) {
+        start(&s, A, asks_in_vain);
+        start_until(&s, C, awaits_a, "join");
+        while (!tasks[D].generation)
+            is(weft_yield(), 0);
+        sync_until(tasks[D], "event");
+        is(weft_event_set(&over), 1);
+        is(weft_cancel(tasks[A]), 1);
+    }
+    return 0;
+}
+TEST(who_has_asked_a_generator)
+{
+    is(weft_run(asked_before_main, NULL, 0, NULL), 0);
 }
 
 /* -- locks ----------------------------------------------------------------------------------- */
@@ -374,4 +534,5 @@ static int taken_crosswise_main(void *arg)
 SYNC_TEST(taken_crosswise)
 
 TEST_MAIN("cycle", 30, a_ring_of_joins, who_has_the_scope_open, the_first_of_those_who_wait,
-          another_may_end, who_closes_a_scope, who_asks_a_generator, taken_crosswise)
+          another_may_end, who_closes_a_scope, who_waits_for_something_else, who_asks_a_generator,
+          who_has_asked_a_generator, taken_crosswise)

@@ -2,6 +2,7 @@
  * Endpoints: datagrams told to callbacks. Catches one told twice or never, one lost at a close, an
  * end that is not told or told with the wrong reason, and an endpoint left behind.
  */
+#include "support/name.h"
 #include "support/net.h"
 
 struct shared {
@@ -175,7 +176,7 @@ static int main_scope(void *arg)
         ck_assert_int_eq(shared.lost, 1);
         ck_assert_int_eq(shared.error, cancel ? -ECANCELED : 0);
     }
-    (void)open_one(&at_end, "unix:@weft-test-endpoint", NULL);
+    (void)open_one(&at_end, own_name("unix:@weft-test-endpoint"), NULL);
     return 0;
 }
 

@@ -2,6 +2,7 @@
  * Endpoints whose peers do not read: what waits to be sent stays within its limit, however small
  * the datagrams are, and of several peers the others are not kept waiting.
  */
+#include "support/name.h"
 #include "support/net.h"
 
 struct counts {
@@ -92,9 +93,9 @@ static int main_others(void *arg)
     enum { MANY = 200, SIZE = 4000 };
     static char bytes[SIZE];
     struct counts counts = {.made = 0};
-    weft_endpoint *endpoint = open_one(&counts, "unix:@weft-endpoint-full", NULL);
-    int deaf = weft_datagram_socket("unix:@weft-endpoint-deaf", NULL, NULL);
-    int other = weft_datagram_socket("unix:@weft-endpoint-other", NULL, NULL);
+    weft_endpoint *endpoint = open_one(&counts, own_name("unix:@weft-endpoint-full"), NULL);
+    int deaf = weft_datagram_socket(own_name("unix:@weft-endpoint-deaf"), NULL, NULL);
+    int other = weft_datagram_socket(own_name("unix:@weft-endpoint-other"), NULL, NULL);
     struct sockaddr_un to_deaf, to_other;
     socklen_t deaf_length, other_length;
     int got = 0;
@@ -132,8 +133,8 @@ static int main_single(void *arg)
     enum { MANY = 200, SIZE = 4000 };
     static char bytes[SIZE];
     struct counts counts = {.made = 0};
-    int slow = weft_datagram_socket("unix:@weft-endpoint-slow", NULL, NULL);
-    weft_endpoint *endpoint = open_one(&counts, NULL, "unix:@weft-endpoint-slow");
+    int slow = weft_datagram_socket(own_name("unix:@weft-endpoint-slow"), NULL, NULL);
+    weft_endpoint *endpoint = open_one(&counts, NULL, own_name("unix:@weft-endpoint-slow"));
 
     (void)arg;
     ok(slow);

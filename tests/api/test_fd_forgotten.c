@@ -1,7 +1,8 @@
 /*
  * A descriptor belongs to the reactor that used it first; a number that turns out to be nobody's
  * descriptor must belong to none afterwards, or whoever is given that number next, on another
- * reactor, is refused what is his own. Each call that can find this out is made on such a number.
+ * reactor, is refused what is his own. Each call that can find this out is made on such numbers:
+ * one that weft has never heard of, and one that it made, and that was closed behind its back.
  */
 #include "support/net.h"
 
@@ -58,6 +59,16 @@ static ssize_t polls(int fd)
     return weft_poll(fd, POLLIN);
 }
 
+static ssize_t copies_from(int fd)
+{
+    return weft_copy_file_range(fd, NULL, good, NULL, 1, 0);
+}
+
+static ssize_t copies_to(int fd)
+{
+    return weft_copy_file_range(good, NULL, fd, NULL, 1, 0);
+}
+
 static ssize_t lists(int fd)
 {
     return weft_getdents64(fd, memory, sizeof memory);
@@ -104,6 +115,27 @@ static ssize_t syncs(int fd)
     return weft_fsync(fd);
 }
 
+static void released(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static ssize_t gives(int fd)
+{
+    int releases = 0;
+    ssize_t n = weft_send_give(fd, memory, 1, NULL, released, &releases);
+
+    ck_assert_int_eq(releases, 1);
+    return n;
+}
+
+static ssize_t makes_a_file(int fd)
+{
+    weft_file *file;
+
+    return weft_file_from_fd(fd, NULL, &file);
+}
+
 static ssize_t watches(int fd)
 {
     return weft_add_reader(fd, tell, NULL);
@@ -114,6 +146,7 @@ static const struct {
     ssize_t (*on)(int fd);
 } calls[] = {{"recv", receives},
              {"send", sends},
+             {"send_give", gives},
              {"read", reads},
              {"pread", reads_at},
              {"accept", accepts},
@@ -126,7 +159,10 @@ static const struct {
              {"splice from", splices_from},
              {"splice to", splices_to},
              {"stream_open", opens_a_stream},
+             {"copy_file_range from", copies_from},
+             {"copy_file_range to", copies_to},
              {"fsync", syncs},
+             {"file_from_fd", makes_a_file},
              {"add_reader", watches}};
 
 /* On the other reactor. */
@@ -135,18 +171,25 @@ static int is_nobodys(void *arg)
     return (int)weft_recv(*(int *)arg, memory, 1, 0);
 }
 
-static int main_forgotten(void *arg)
+static int never_heard_of(void)
 {
-    int pipes[2];
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
 
-    (void)arg;
-    ck_assert_int_eq(pipe(pipes), 0);
+static int heard_of(void)
+{
+    return weft_socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+static void try_each(int (*make)(void), const int pipes[2])
+{
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        int number = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), result;
+        int number = make(), result;
 
         ck_assert_int_ge(number, 0);
-        ck_assert_int_eq(close(number), 0); /* weft has never heard of it */
+        ck_assert_int_eq(close(number), 0);
         good = calls[i].on == splices_from ? pipes[1] : pipes[0];
+        told = 0;
         result = (int)calls[i].on(number);
         if (calls[i].on == watches && result == 0) { /* its callback is told, in a turn to come */
             while (told == 0)
@@ -157,6 +200,16 @@ static int main_forgotten(void *arg)
         result = weft_call(1, is_nobodys, &number, sizeof number);
         ck_assert_msg(result == -EBADF, "%s has kept what is nobody's: %d", calls[i].name, result);
     }
+}
+
+static int main_forgotten(void *arg)
+{
+    int pipes[2];
+
+    (void)arg;
+    ck_assert_int_eq(pipe(pipes), 0);
+    try_each(never_heard_of, pipes);
+    try_each(heard_of, pipes);
     ok(weft_close(pipes[0]));
     ok(weft_close(pipes[1]));
     return 0;

@@ -40,6 +40,7 @@ static int calls_cancelled(void *arg)
     same(weft_mkdirat(folder, "b", 0700), -ECANCELED);
     same(weft_symlinkat("a", folder, "b"), -ECANCELED);
     same(weft_getdents64(folder, &vector, sizeof vector), -ECANCELED);
+    same(weft_copy_file_range(fd, &(off_t){0}, fd, &(off_t){4}, 4, 0), -ECANCELED);
     same(weft_cause(), WEFT_CAUSE_CANCEL);
     return 0;
 }

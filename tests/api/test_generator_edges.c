@@ -224,6 +224,58 @@ TEST(a_body_that_waits_for_who_asks)
     run(cycle_main);
 }
 
+/* By the time that one has his value another asks: who waits for that one waits for the body. */
+static int asks_once_woken(void *arg)
+{
+    int item = -1, error;
+
+    (void)arg;
+    is(weft_event_wait(&go), 0);
+    while ((error = weft_generator_next(generator, &item)) == -EBUSY)
+        is(weft_yield(), 0); /* the body has given way before its value */
+    is(error, 1);
+    return item;
+}
+static int gives_to_the_next(weft_generator *self, void *arg)
+{
+    int item = 1;
+
+    body = weft_current_task();
+    is(weft_event_set(&go), 1);
+    is(weft_generator_produce(self, &item), 0);
+    sync_until(*(weft_task *)arg, "join");
+    ck_misuse(weft_await(*(weft_task *)arg, NULL), -EDEADLK, "weft_await", "itself");
+    item++;
+    return weft_generator_produce(self, &item);
+}
+static int awaits_it(void *arg)
+{
+    int result = 0;
+
+    is(weft_await(*(weft_task *)arg, &result), 0);
+    return result;
+}
+static int since_main(void *arg)
+{
+    weft_task second, third;
+    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &third};
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        second = sync_start_until(&s, asks_once_woken, 0, "event");
+        is(weft_spawn(&s, awaits_it, &second, sizeof second, &opt), 0);
+        open_one(gives_to_the_next, &third, sizeof third);
+        is(next(), 1);
+        is(sync_result(third), 2);
+        is(weft_generator_close(generator), 0);
+    }
+    return 0;
+}
+TEST(asked_by_another_since)
+{
+    run(since_main);
+}
+
 /* Who asks waits for the next value, not for the end of the body: one below the body, which ends
    before it, may wait for who asks, and may ask. */
 static weft_task asker, below;
@@ -421,6 +473,37 @@ TEST(outside_of_tasks)
     is(weft_generator_next_until(NULL, &item, 1), -EPERM);
 }
 
+/* What the body ends with is the body's, though it reads as if the caller had been refused. */
+static int times_out(weft_generator *self, void *arg)
+{
+    int one = 1;
+
+    ck_assert_int_le(weft_generator_produce(self, &one), 0);
+    return *(int *)arg;
+}
+static int bodys_result_main(void *arg)
+{
+    int result = -ETIMEDOUT, item;
+
+    (void)arg;
+    for (int closes = 0; closes < 2; closes++) {
+        is((int)weft_futex_wait_until(&result, (uint32_t)result, 0, 1), -ETIMEDOUT);
+        is(weft_cause(), WEFT_CAUSE_DEADLINE);
+        open_one(times_out, &result, sizeof result);
+        is(next(), 1);
+        if (!closes)
+            is(weft_generator_next(generator, &item), -ETIMEDOUT);
+        is(weft_generator_close(generator), closes ? -ETIMEDOUT : 0);
+        is(weft_cause(), WEFT_CAUSE_NONE);
+    }
+    return 0;
+}
+TEST(the_cause_of_the_bodys_result)
+{
+    run(bodys_result_main);
+}
+
 TEST_MAIN("generator_edges", 30, cancelled_by_another, cancelled_before_it_begins,
-          closed_in_a_shield, a_body_that_waits_for_who_asks, below_a_body_that_goes_on,
-          below_a_body_that_waits_for_it, who_closes_does_not_wait_for_bodies, outside_of_tasks)
+          closed_in_a_shield, a_body_that_waits_for_who_asks, asked_by_another_since,
+          below_a_body_that_goes_on, below_a_body_that_waits_for_it,
+          who_closes_does_not_wait_for_bodies, outside_of_tasks, the_cause_of_the_bodys_result)

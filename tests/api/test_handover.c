@@ -1,13 +1,12 @@
 /*
  * Listening sockets that come from elsewhere: those the process was started with, and those that
  * one server hands to the next while clients go on connecting. Would catch a client that is refused
- * or reset on the way, a socket that is left open or closed too early, a hand-over that is believed
- * though nobody serves, and descriptors taken that are another process's.
+ * or reset on the way, and a socket that is left open or closed too early. Hand-overs that come to
+ * nothing: test_handover_edges.c.
  */
 #include <stdatomic.h>
 
-#include "support/misuse.h"
-#include "support/net.h"
+#include "handover.h"
 
 /* -- sockets that the process was started with --------------------------------------------------
  */
@@ -90,6 +89,8 @@ static int main_listen_fds(void *arg)
     opt.first = -1;
     ck_misuse(weft_listen_fds(fds, 3, &opt), -EINVAL, "weft_listen_fds", "negative");
     ck_misuse(weft_listen_fds(NULL, 1, NULL), -EINVAL, "weft_listen_fds", "nowhere");
+    opt.size = 1;
+    ck_misuse(weft_listen_fds(fds, 3, &opt), -EINVAL, "weft_listen_fds", "");
     for (int i = 0; i < MANY; i++)
         ok(weft_close(listeners[i]));
     return 0;
@@ -102,68 +103,6 @@ TEST(started_with_sockets)
 
 /* -- servers and clients ------------------------------------------------------------------------
  */
-
-/* Answers each line with `arg`, a word; "hold" only after a while. */
-static int answer(weft_stream *stream, void *arg)
-{
-    char line[64];
-    ssize_t n;
-
-    while ((n = weft_stream_read_line(stream, line, sizeof line, WEFT_IDLE)) > 0) {
-        if (strcmp(line, "hold\n") == 0)
-            ok(weft_sleep(20000000));
-        n = weft_stream_write(stream, arg, strlen(arg), NULL);
-        if (n < 0)
-            break;
-    }
-    return n == -ENODATA ? 0 : (int)n;
-}
-
-static struct weft_server_counts counts_of(weft_server *server)
-{
-    struct weft_server_counts counts;
-
-    ck_assert_int_eq(weft_server_counts(server, &counts, sizeof counts), 0);
-    return counts;
-}
-
-static weft_stream *connect_to(int port)
-{
-    char address[64];
-    weft_stream *stream;
-
-    snprintf(address, sizeof address, "127.0.0.1:%d", port);
-    ok(weft_open_connection(address, NULL, &stream));
-    return stream;
-}
-
-static void ask(weft_stream *stream, const char *line)
-{
-    ok(weft_stream_write(stream, line, strlen(line), NULL));
-}
-
-/* Which of the two served it: 0 the old one, 1 the new one. */
-static int answered(weft_stream *stream)
-{
-    char line[64];
-
-    ok(weft_stream_read_line(stream, line, sizeof line, 0));
-    ck_assert(strcmp(line, "old\n") == 0 || strcmp(line, "new\n") == 0);
-    return line[0] == 'n';
-}
-
-/* Two ends of a Unix socket, for those who hand over. */
-static void channel(int ends[2])
-{
-    int listener = weft_listen_tcp("unix:@weft-handover-test", NULL);
-
-    ok(listener);
-    ends[0] = weft_connect_tcp("unix:@weft-handover-test", NULL);
-    ok(ends[0]);
-    ends[1] = weft_accept(listener, NULL, NULL, 0);
-    ok(ends[1]);
-    ok(weft_close(listener));
-}
 
 struct restart {
     int ends[2], port;
@@ -450,217 +389,6 @@ TEST(the_first_message_is_answered)
     net_run(main_first);
 }
 
-/* -- hand-overs that come to nothing ------------------------------------------------------------
- */
-
-static int hand_over_task(void *arg)
-{
-    const int *what = arg;
-
-    return weft_hand_over(what[0], &what[1], 1);
-}
-
-static int main_wrong(void *arg)
-{
-    int ends[2], port, listener = net_listen(&port), what[2], fds[2], result = 1;
-    struct weft_spawn_opt spawn = {.size = sizeof spawn};
-    uint32_t count = 2;
-    weft_scope scope;
-    weft_task task;
-
-    (void)arg;
-    spawn.task = &task;
-    ok(weft_scope_open(&scope, &(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt),
-                                                        .on_error = WEFT_KEEP_GOING}));
-    /* nobody answers; and then somebody does, who knows nothing of the kind */
-    channel(ends);
-    ck_assert_int_eq(weft_hand_over_until(ends[0], &listener, 1, weft_after_ms(5)), -ETIMEDOUT);
-    ok(weft_take_over(ends[1], fds, &count)); /* what was sent is there all the same */
-    ck_assert_uint_eq(count, 1);
-    ck_assert_int_eq(weft_local_port(fds[0]), port);
-    ok(weft_close(fds[0]));
-    what[0] = ends[0];
-    what[1] = listener;
-    ok(weft_spawn(&scope, hand_over_task, what, sizeof what, &spawn));
-    ok(weft_send_all(ends[1], "?", 1, NULL));
-    ok(weft_join(task, &result));
-    ck_assert_int_eq(result, -EPROTO);
-    count = 2;
-    ok(weft_take_over(ends[1], fds, &count));
-    ok(weft_close(fds[0]));
-    /* it ends without a word */
-    ok(weft_spawn(&scope, hand_over_task, what, sizeof what, &spawn));
-    ok(weft_sleep(1000000));
-    count = 2;
-    ok(weft_take_over(ends[1], fds, &count));
-    ok(weft_close(fds[0]));
-    ok(weft_close(ends[1]));
-    ok(weft_join(task, &result));
-    ck_assert(result == -ENODATA || result == -ECONNRESET);
-    ok(weft_close(ends[0]));
-    ok(weft_scope_close(&scope));
-    /* and the listener is as it was */
-    weft_stream *stream = connect_to(port);
-    ok(weft_stream_close(stream));
-    return weft_close(listener);
-}
-TEST(nobody_takes_over)
-{
-    net_run(main_wrong);
-}
-
-struct offer {
-    int channel, listener, result;
-    bool over;
-};
-
-static int offers(void *arg)
-{
-    struct offer *offer = arg;
-
-    offer->result = weft_hand_over(offer->channel, &offer->listener, 1);
-    offer->over = true;
-    return 0;
-}
-
-static void take(int channel)
-{
-    uint32_t count = 1;
-    int fd;
-
-    ok(weft_take_over(channel, &fd, &count));
-    ok(weft_close(fd));
-}
-
-/* Who took over too late says so when that hand-over was given up; the next one is not its. */
-static int main_late(void *arg)
-{
-    int ends[2], port;
-    struct offer first = {.listener = net_listen(&port)}, second = first;
-    weft_task task;
-    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
-
-    (void)arg;
-    channel(ends);
-    first.channel = second.channel = ends[0];
-    WEFT_SCOPE(s) {
-        ok(weft_spawn(&s, offers, &first, 0, &opt));
-        take(ends[1]);
-        ok(weft_cancel(task));
-        ok(weft_join(task, NULL));
-        ck_assert_int_eq(first.result, -ECANCELED);
-        ok(weft_take_over_done(ends[1]));
-        ok(weft_spawn(&s, offers, &second, 0, NULL));
-        take(ends[1]);
-        ok(weft_sleep(1000000));
-        ck_assert(!second.over);
-        ok(weft_take_over_done(ends[1]));
-    }
-    ck_assert_int_eq(second.result, 0);
-    ok(weft_close(first.listener));
-    ok(weft_close(ends[0]));
-    return weft_close(ends[1]);
-}
-TEST(an_answer_too_late)
-{
-    net_run(main_late);
-}
-
-/* What is no hand-over leaves no descriptor behind: the harness counts them. */
-static int main_garbage(void *arg)
-{
-    int ends[2], port, listeners[3] = {net_listen(&port), net_listen(&port), net_listen(&port)};
-    int fds[2];
-    uint32_t count = 2;
-
-    (void)arg;
-    channel(ends);
-    ok(weft_send_all(ends[0], "weft socks 2\1\0\7\0", 16, NULL)); /* and no sockets */
-    ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -EPROTO);
-    ck_assert_uint_eq(count, 0);
-    ck_misuse(weft_take_over_done(ends[1]), -EINVAL, "weft_take_over_done", "nothing");
-    count = 2;
-    ok(weft_send_fds(ends[0], "weft socks 2\1\0\0\0", 16, listeners, 1)); /* no number */
-    ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -EPROTO);
-    count = 2;
-    ok(weft_send_fds(ends[0], "weft sucks 2\1\0\7\0", 16, listeners, 1));
-    ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -EPROTO);
-    count = 2;
-    ok(weft_send_fds(ends[0], "weft socks 2\1\0\7\0", 16, listeners, 2)); /* of one */
-    ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -EPROTO);
-    count = 2;
-    ok(weft_send_fds(ends[0], "weft socks 2\3\0\7\0", 16, listeners, 3));
-    ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -EMSGSIZE);
-    count = 2;
-    ok(weft_send_fds(ends[0], "weft", 4, listeners, 1)); /* in pieces */
-    ok(weft_send_all(ends[0], " socks 2\1\0\7\0", 12, NULL));
-    ok(weft_take_over(ends[1], fds, &count));
-    ck_assert_uint_eq(count, 1);
-    ok(weft_close(fds[0]));
-    ok(weft_send_fds(ends[0], "weft", 4, listeners, 1));
-    ok(weft_close(ends[0]));
-    count = 2;
-    ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -ENODATA);
-    count = 2;
-    ck_assert_int_eq(weft_take_over(ends[1], fds, &count), -ENODATA);
-    ck_assert_int_eq(weft_take_over_done(ends[1]), -EPIPE);
-    ok(weft_close(ends[1]));
-    for (int i = 0; i < 3; i++)
-        ok(weft_close(listeners[i]));
-    return 0;
-}
-TEST(what_is_no_hand_over)
-{
-    net_run(main_garbage);
-}
-
-static int main_arguments(void *arg)
-{
-    int port, listener = net_listen(&port), plain = weft_socket(AF_INET, SOCK_STREAM, 0), fds[1];
-    const int twice[] = {listener, listener};
-    struct weft_listen_opt turns_away = {.size = sizeof turns_away, .turn_away = true};
-    struct weft_server_opt opt = {.size = sizeof opt, .fds = &plain, .fd_count = 1};
-    weft_server *server;
-    uint32_t count = 0;
-
-    (void)arg;
-    ck_assert_int_eq(weft_start_server(&server, NULL, answer, NULL, &opt), -EINVAL);
-    opt.fds = &(int){9999};
-    ck_assert_int_eq(weft_start_server(&server, NULL, answer, NULL, &opt), -EBADF);
-    opt.fds = &listener;
-    opt.fd_count = 0;
-    ck_assert_int_eq(weft_start_server(&server, NULL, answer, NULL, &opt), -EINVAL);
-    opt.fd_count = 1025;
-    ck_assert_int_eq(weft_start_server(&server, NULL, answer, NULL, &opt), -EINVAL);
-    opt.fd_count = 1;
-    ck_assert_int_eq(weft_start_server(&server, "127.0.0.1:0", answer, NULL, &opt), -EINVAL);
-    opt.listen = &turns_away;
-    ck_assert_int_eq(weft_start_server(&server, NULL, answer, NULL, &opt), -EINVAL);
-    opt.listen = NULL;
-    opt.fds = twice;
-    opt.fd_count = 2;
-    ck_misuse(weft_start_server(&server, NULL, answer, 0, &opt), -EINVAL, "weft_start_server", "");
-    opt.fds = &listener;
-    opt.fd_count = 1; /* after all of which it is the caller's */
-    ok(weft_start_server(&server, NULL, answer, "old\n", &opt));
-    ck_assert_int_eq(weft_server_port(server), port);
-    ck_assert_int_eq(weft_server_listeners(server, NULL, 0), 1);
-    ck_misuse(weft_server_listeners(server, NULL, 1), -EINVAL, "weft_server_listeners", "");
-    ck_misuse(weft_server_listeners(NULL, fds, 1), -EINVAL, "weft_server_listeners", "");
-    ok(weft_server_close(server));
-    ck_misuse(weft_hand_over(plain, NULL, 1), -EFAULT, "weft_hand_over", "NULL");
-    ck_misuse(weft_hand_over(plain, &plain, 0), -EINVAL, "weft_hand_over", "");
-    ck_misuse(weft_take_over(plain, fds, &count), -EINVAL, "weft_take_over", "");
-    ck_misuse(weft_take_over(plain, fds, NULL), -EINVAL, "weft_take_over", "");
-    ck_assert_int_eq(weft_recv(listener, fds, 1, 0), -EBADF); /* it was the server's */
-    return weft_close(plain);
-}
-TEST(arguments)
-{
-    net_run(main_arguments);
-}
-
 TEST_MAIN("api.handover", 60, started_with_sockets, nobody_is_refused,
           nobody_is_refused_by_two_reactors, accepted_and_not_yet_served, full_and_just_accepted,
-          the_first_message_is_answered, nobody_takes_over, an_answer_too_late,
-          what_is_no_hand_over, arguments)
+          the_first_message_is_answered)

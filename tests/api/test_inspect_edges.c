@@ -83,6 +83,97 @@ TEST(a_deadline_that_has_passed)
     ok(close(fd_out));
 }
 
+/* Of several only the tasks are named that have not ended. */
+static weft_event go;
+static weft_future *pending;
+static weft_task asked[3];
+
+static int waits_for_go(void *arg)
+{
+    (void)arg;
+    return weft_event_wait(&go);
+}
+static int waits_on(void *arg)
+{
+    (void)arg;
+    return weft_sleep(WEFT_NEVER);
+}
+static int waits_for_all(void *arg)
+{
+    weft_awaitable list[] = {weft_of_task(asked[0]), weft_of_future(pending),
+                             weft_of_task(asked[1]), weft_of_task(asked[2])};
+
+    (void)arg;
+    return weft_wait(list, 4, NULL, WEFT_ALL, WEFT_NEVER);
+}
+static int waits_for_the_first(void *arg)
+{
+    weft_awaitable list[] = {weft_of_future(pending), weft_of_task(asked[1])};
+
+    (void)arg;
+    return weft_wait(list, 2, NULL, WEFT_FIRST_COMPLETED, WEFT_NEVER);
+}
+static int waits_for_no_task(void *arg)
+{
+    weft_awaitable list[] = {weft_of_future(pending)};
+
+    (void)arg;
+    return weft_wait(list, 1, NULL, WEFT_ALL, WEFT_NEVER);
+}
+/* Lets the others run until that is said. */
+static void print_until(const char *words, char *text)
+{
+    do {
+        int fd = printed_new();
+        ok(weft_yield());
+        ok(weft_print_tasks(fd, 0));
+        printed_read(fd, text);
+        ok(close(fd));
+    } while (!strstr(text, words));
+}
+static int several_main(void *arg)
+{
+    static const struct {
+        weft_task_fn fn;
+        const char *name;
+    } tasks[] = {{waits_for_go, "a"},
+                 {waits_on, "b"},
+                 {waits_on, "c"},
+                 {waits_for_all, "all"},
+                 {waits_for_the_first, "first"},
+                 {waits_for_no_task, "none"}};
+    char text[PRINTED_SIZE];
+
+    (void)arg;
+    ok(weft_future_create(&pending, NULL));
+    WEFT_SCOPE(s) {
+        for (int i = 0; i < 6; i++) {
+            struct weft_spawn_opt opt = {.size = sizeof opt, .name = tasks[i].name};
+            opt.task = i < 3 ? &asked[i] : NULL;
+            ok(weft_spawn(&s, tasks[i].fn, NULL, 0, &opt));
+        }
+        print_until("\"a\": event", text);
+        print_until("\"all\": wait of", text);
+        print_until("\"first\": wait of", text);
+        print_until("\"none\": wait,", text);
+        ok(weft_event_set(&go));
+        print_until("\"a\": has ended", text);
+        ok(weft_scope_cancel(&s));
+    }
+    weft_future_put(pending);
+    ck_assert_ptr_nonnull(strstr(text, "\"all\": wait of task "));
+    ck_assert_ptr_nonnull(strstr(text, " \"b\" and 1 more, since turn "));
+    ck_assert_ptr_nonnull(strstr(text, "\"first\": wait of the first of task "));
+    ck_assert_ptr_nonnull(strstr(text, " \"b\", since turn "));
+    ck_assert_ptr_nonnull(strstr(text, "\"none\": wait, since turn "));
+    return 0;
+}
+TEST(several_that_are_waited_for)
+{
+    go = (weft_event)WEFT_EVENT_INIT;
+    ok(weft_run(several_main, NULL, 0, NULL));
+}
+
 /* -- stacks ---------------------------------------------------------------------------------- */
 
 /* What is printed while the task waits. */
@@ -335,6 +426,6 @@ TEST(signals_of_others)
     ok(close(fd_out));
 }
 
-TEST_MAIN("inspect: edges", 30, a_long_name, a_deadline_that_has_passed, names_of_functions,
-          code_of_no_object, a_signal_to_the_loop, signals_that_are_none, a_signal_that_was_ignored,
-          signals_of_others)
+TEST_MAIN("inspect: edges", 30, a_long_name, a_deadline_that_has_passed,
+          several_that_are_waited_for, names_of_functions, code_of_no_object, a_signal_to_the_loop,
+          signals_that_are_none, a_signal_that_was_ignored, signals_of_others)

@@ -36,6 +36,15 @@ static void say(const char *what)
     strncat(said, " ", sizeof said - strlen(said) - 1);
 }
 
+/* Is the signal left to what it does by default? */
+static bool does_nothing_about(int number)
+{
+    struct sigaction now;
+
+    ck_assert_int_eq(sigaction(number, NULL, &now), 0);
+    return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
+}
+
 /* -- callbacks --------------------------------------------------------------------------------- */
 
 struct handler {
@@ -220,12 +229,13 @@ TEST(held_at_the_close)
     int status;
 
     if (pid == 0) { /* what it held is leaked on purpose: not here */
-        weft_loop *loop = new_loop(RUN_OPT(.on_leftover = name_leftover, .cancel_ns = 20 * MS));
+        weft_loop *loop = new_loop(
+            RUN_OPT(.on_leftover = name_leftover, .cancel_ns = 20 * MS, .dump_signal = SIGUSR1));
 
         ck_assert_int_eq(weft_loop_create_task(loop, stubborn, NULL, 0, NULL), 0);
         int result = weft_loop_close(loop);
         test_save_coverage();
-        _exit(result == -ETIMEDOUT ? named : 1);
+        _exit(result == -ETIMEDOUT && does_nothing_about(SIGUSR1) ? named : 1);
     }
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert(WIFEXITED(status));
@@ -441,12 +451,14 @@ TEST(bad_arguments)
     ck_assert_int_eq(weft_loop_close(loop), 0);
 }
 
+/* Catches: what a loop has changed of the process left as it is, whether it came to be or not. */
 TEST(no_descriptors_left)
 {
     struct rlimit limit, none_left = {3, 0};
     weft_loop *loop = NULL;
     char text[128] = "";
 
+    signal(SIGPIPE, SIG_DFL); /* ignored while there is a loop */
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
     none_left.rlim_max = limit.rlim_max;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none_left), 0);
@@ -456,7 +468,48 @@ TEST(no_descriptors_left)
     ck_assert_ptr_null(loop);
     ck_assert_uint_gt(strlen(text), 0);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    loop = new_loop(NULL); /* nothing of the failed one is in the way */
+    ck_assert(does_nothing_about(SIGPIPE));
+    loop = new_loop(RUN_OPT(.dump_signal = SIGUSR1)); /* nothing of the failed one is in the way */
+    ck_assert(!does_nothing_about(SIGPIPE) && !does_nothing_about(SIGUSR1));
+    ck_assert_int_eq(weft_loop_close(loop), 0);
+    ck_assert(does_nothing_about(SIGPIPE) && does_nothing_about(SIGUSR1));
+}
+
+static int sleeps_on(void *arg)
+{
+    (void)arg;
+    return weft_sleep(INT64_C(3600) * 1000 * MS);
+}
+
+/* Catches: memory of a call that could not begin. */
+TEST(no_room_for_the_call)
+{
+    weft_loop *loop = new_loop(RUN_OPT(.tasks_max = 1));
+
+    ck_assert_int_eq(weft_loop_create_task(loop, sleeps_on, NULL, 0, NULL), 0);
+    ck_assert_int_eq(weft_loop_run(loop, points, NULL, 0), -EAGAIN);
+    ck_assert_int_eq(weft_loop_close(loop), 0);
+}
+
+static int asks_too_late(void *arg)
+{
+    weft_inbox *inbox = weft_inbox_here();
+
+    ck_assert_int_eq(weft_loop_stop(*(weft_loop **)arg), 0);
+    ck_assert_int_eq(weft_cancel_post(inbox, (weft_task){0, 0}), 0); /* behind the stop */
+    weft_inbox_put(inbox);
+    return 0;
+}
+
+/* Catches: memory of a cancellation that nobody will carry out; the place of a stop that is given
+   back though the stop stands in it. */
+TEST(closed_before_it_came_to_it)
+{
+    weft_loop *loop = new_loop(NULL);
+
+    ck_assert_int_eq(weft_loop_create_task(loop, asks_too_late, &loop, sizeof loop, NULL), 0);
+    ck_assert_int_eq(weft_loop_run_forever(loop), 0);
+    ck_assert_int_eq(weft_loop_stop(loop), 0);
     ck_assert_int_eq(weft_loop_close(loop), 0);
 }
 
@@ -588,5 +641,5 @@ TEST_MAIN("api.loop", 30, started_handled_stopped_closed, stop_ends_after_what_i
           runs_to_an_end_again_and_again, tasks_go_on_in_the_next_run,
           leftovers_are_named_and_joined, held_at_the_close, stop_of_everything, two_on_one_thread,
           two_closed_in_the_order_made, two_threads_two_loops, wakes_another_runtime,
-          refused_inside, another_threads, bad_arguments, no_descriptors_left, in_an_epoll_loop,
-          turned_by_hand)
+          refused_inside, another_threads, bad_arguments, no_descriptors_left, no_room_for_the_call,
+          closed_before_it_came_to_it, in_an_epoll_loop, turned_by_hand)

@@ -5,6 +5,7 @@
  */
 #include <limits.h>
 
+#include "support/name.h"
 #include "support/net.h"
 
 static struct sockaddr_in loopback(int port)
@@ -205,8 +206,10 @@ TEST(in_pieces)
 
 static int main_unix(void *arg)
 {
-    int a = weft_datagram_socket("unix:@weft-message-a", NULL, NULL);
-    int b = weft_datagram_socket("unix:@weft-message-b", "unix:@weft-message-a", NULL);
+    int a = weft_datagram_socket(own_name("unix:@weft-message-a"), NULL, NULL);
+    int b = weft_datagram_socket(own_name("unix:@weft-message-b"), own_name("unix:@weft-message-a"),
+                                 NULL);
+    const char *name = own_name("@weft-message-b");
     struct sockaddr_un from;
     socklen_t length = sizeof from;
     char bytes[32];
@@ -214,13 +217,14 @@ static int main_unix(void *arg)
     (void)arg;
     ok(a);
     ok(b);
-    ck_assert_int_eq(weft_datagram_socket(NULL, "unix:@weft-message-none", NULL), -ECONNREFUSED);
+    ck_assert_int_eq(weft_datagram_socket(NULL, own_name("unix:@weft-message-none"), NULL),
+                     -ECONNREFUSED);
     ck_assert_int_eq(weft_sendto(b, "one", 3, 0, NULL, 0), 3);
     ck_assert_int_eq(weft_sendto(b, "", 0, 0, NULL, 0), 0);
     ck_assert_int_eq(weft_sendto(b, "three", 5, 0, NULL, 0), 5);
     ck_assert_int_eq(weft_recvfrom(a, bytes, 32, 0, (struct sockaddr *)&from, &length), 3);
-    ck_assert_uint_eq(length, sizeof(sa_family_t) + 1 + strlen("weft-message-b"));
-    ck_assert_mem_eq(from.sun_path + 1, "weft-message-b", strlen("weft-message-b"));
+    ck_assert_uint_eq(length, sizeof(sa_family_t) + strlen(name));
+    ck_assert_mem_eq(from.sun_path + 1, name + 1, strlen(name) - 1);
     ck_assert_int_eq(weft_recvfrom(a, bytes, 32, 0, NULL, NULL), 0);
     ck_assert_int_eq(weft_recvfrom(a, bytes, 32, 0, NULL, NULL), 5);
     ck_assert_mem_eq(bytes, "three", 5);
@@ -239,12 +243,12 @@ TEST(unix_datagrams)
 /* Both ends of a connection of that type between Unix sockets. */
 static void unix_pair(int type, int ends[2])
 {
-    static const char name[] = "\0weft-message-pair";
+    const char *name = own_name("@weft-message-pair");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    socklen_t length = sizeof(sa_family_t) + sizeof name - 1;
+    socklen_t length = (socklen_t)(sizeof(sa_family_t) + strlen(name));
     int listener = weft_socket(AF_UNIX, type, 0);
 
-    memcpy(address.sun_path, name, sizeof name - 1);
+    memcpy(address.sun_path + 1, name + 1, strlen(name) - 1); /* a 0 for the @ */
     ok(listener);
     ok(weft_bind(listener, (struct sockaddr *)&address, length));
     ok(weft_listen(listener, 5));

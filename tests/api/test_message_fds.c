@@ -5,6 +5,7 @@
  */
 #include <sys/resource.h>
 
+#include "support/name.h"
 #include "support/net.h"
 
 /* Both ends of a connection between Unix sockets, and a pipe. */
@@ -14,13 +15,13 @@ struct made {
 
 static struct made make(void)
 {
-    static const char name[] = "\0weft-message-fds";
+    const char *name = own_name("@weft-message-fds");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    socklen_t length = sizeof(sa_family_t) + sizeof name - 1;
+    socklen_t length = (socklen_t)(sizeof(sa_family_t) + strlen(name));
     int listener = weft_socket(AF_UNIX, SOCK_STREAM, 0);
     struct made made;
 
-    memcpy(address.sun_path, name, sizeof name - 1);
+    memcpy(address.sun_path + 1, name + 1, strlen(name) - 1); /* a 0 for the @ */
     ok(listener);
     ok(weft_bind(listener, (struct sockaddr *)&address, length));
     ok(weft_listen(listener, 5));
@@ -187,6 +188,41 @@ TEST(senders_process)
     net_run(main_pidfd);
 }
 
+/* What other options of the socket bring besides comes before the descriptors, and leaves them
+   their room: by whom it was sent, with what label, and when. */
+static int main_beside(void *arg)
+{
+    static const int options[] = {SO_TIMESTAMPNS, SO_PASSCRED, SO_PASSSEC, PASSPIDFD};
+    struct made made;
+    int got[2], on = 1;
+    uint32_t count;
+    char byte;
+
+    (void)arg;
+    made.ends[1] = weft_datagram_socket(own_name("unix:@weft-message-beside"), NULL, NULL);
+    ok(made.ends[1]);
+    made.ends[0] = weft_datagram_socket(NULL, own_name("unix:@weft-message-beside"), NULL);
+    ok(made.ends[0]);
+    ok(weft_pipe(made.pipe, 0));
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        (void)weft_setsockopt(made.ends[1], SOL_SOCKET, options[i], &on, sizeof on);
+        for (uint32_t came = 1; came <= 3; came++) {
+            pass(&made, came);
+            count = 2;
+            ck_assert_int_eq(weft_recv_fds(made.ends[1], &byte, 1, got, &count),
+                             came < 3 ? 1 : -EMSGSIZE);
+            ck_assert_uint_eq(count, came % 3);
+            while (count > 0)
+                ok(weft_close(got[--count]));
+        }
+    }
+    return unmake(&made);
+}
+TEST(comes_beside)
+{
+    net_run(main_beside);
+}
+
 static int uses_it(void *arg)
 {
     ck_assert_int_eq(weft_send(*(int *)arg, "y", 1, 0), -EXDEV);
@@ -212,4 +248,5 @@ TEST(socket_stays_ours)
     ck_assert_int_eq(weft_run(main_none, NULL, 0, &opt), 0);
 }
 
-TEST_MAIN("message_fds", 30, process_is_full, array_is_full, senders_process, socket_stays_ours)
+TEST_MAIN("message_fds", 30, process_is_full, array_is_full, senders_process, comes_beside,
+          socket_stays_ours)

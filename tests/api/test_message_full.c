@@ -4,6 +4,7 @@
  * which is what the kernel makes of a request that waits; one that comes twice; and a sender that
  * nobody can end. A vector is written by a request that does wait, and begins anew as it should.
  */
+#include "support/name.h"
 #include "support/net.h"
 
 enum { MANY = 60, SIZE = 4000 };
@@ -58,8 +59,9 @@ static int sends(void *arg)
 
 static int open_sender(enum way way, const char *name)
 {
-    int fd = way == TO_AN_ADDRESS ? weft_datagram_socket("unix:@weft-full-sender", NULL, NULL)
-                                  : weft_datagram_socket(NULL, name, NULL);
+    int fd = way == TO_AN_ADDRESS
+                 ? weft_datagram_socket(own_name("unix:@weft-full-sender"), NULL, NULL)
+                 : weft_datagram_socket(NULL, name, NULL);
 
     ok(fd);
     return fd;
@@ -68,7 +70,7 @@ static int open_sender(enum way way, const char *name)
 /* As many as fit are on their way; then they are read. */
 static int main_whole(void *arg)
 {
-    static const char name[] = "unix:@weft-full-receiver";
+    const char *name = own_name("unix:@weft-full-receiver");
     unsigned char bytes[SIZE + 1];
 
     (void)arg;
@@ -100,7 +102,7 @@ TEST(what_waits_comes_whole)
 /* Cancelled while it waits, closed while it waits, and the receiver gone. */
 static int main_ended(void *arg)
 {
-    static const char name[] = "unix:@weft-full-receiver";
+    const char *name = own_name("unix:@weft-full-receiver");
     struct weft_spawn_opt opt = {.size = sizeof opt};
     weft_task task;
 

@@ -77,6 +77,7 @@ static void suspending_calls(const char *words)
     ck_misuse(weft_stream_peek(0, &data, &size, 0), -EPERM, "weft_stream_peek", words);
     ck_misuse(weft_stream_write(0, memory, 1, 0), -EPERM, "weft_stream_write", words);
     ck_misuse(weft_stream_give(0, 0, 1), -EPERM, "weft_stream_give", words);
+    ck_misuse(weft_stream_splice(0, 0, 1, 0), -EPERM, "weft_stream_splice", words);
     ck_misuse(weft_stream_drain(0), -EPERM, "weft_stream_drain", words);
     ck_misuse(weft_stream_shutdown(0), -EPERM, "weft_stream_shutdown", words);
     ck_misuse(weft_stream_close(0), -EPERM, "weft_stream_close", words);

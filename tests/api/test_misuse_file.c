@@ -47,6 +47,7 @@ static void wrong_names(void)
 static void wrong_moves(int fd)
 {
     struct iovec none = {NULL, 1}, two[2] = {{&byte, 1}, {&byte, 1}};
+    off_t off = -1;
     size_t done = 7;
 
     WRONG(weft_read(fd, NULL, 1), -EFAULT, "weft_read", "NULL for memory");
@@ -60,6 +61,9 @@ static void wrong_moves(int fd)
     WRONG(weft_pread(fd, NULL, 1, 0), -EFAULT, "weft_pread", "NULL for memory");
     WRONG(weft_pwritev(fd, NULL, 2, 0), -EFAULT, "weft_pwritev", "NULL for memory");
     WRONG(weft_pread(fd, &byte, 1, -1), -EINVAL, "weft_pread", "a negative offset");
+    WRONG(weft_copy_file_range(fd, NULL, fd, NULL, 1, 1), -EINVAL, "weft_copy_file_range", "flags");
+    WRONG(weft_copy_file_range(fd, &off, fd, NULL, 1, 0), -EINVAL, "weft_copy_file_range", "neg");
+    WRONG(weft_copy_file_range(fd, NULL, fd, &off, 1, 0), -EINVAL, "weft_copy_file_range", "neg");
     WRONG(weft_pwrite_all(fd, &byte, 1, -1, &done), -EINVAL, "weft_pwrite_all", "negative");
     same(done, 0);
     ck_no_misuse(weft_pread(AT_FDCWD, &byte, 1, 0), -EBADF);

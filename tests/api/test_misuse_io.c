@@ -146,6 +146,8 @@ static int stream_elsewhere(void *arg)
     ok(weft_stream_open(here, NULL, &own));
     WRONG(weft_stream_give(own, stream, 1), -EXDEV, "weft_stream_give", "another reactor");
     WRONG(weft_stream_give(stream, own, 1), -EXDEV, "weft_stream_give", "another reactor");
+    WRONG(weft_stream_splice(own, stream, 1, 0), -EXDEV, "weft_stream_splice", "another reactor");
+    WRONG(weft_stream_splice(stream, own, 1, 0), -EXDEV, "weft_stream_splice", "another reactor");
     ok(weft_stream_close(own));
     ok(weft_close(there));
     WRONG(weft_stream_read(stream, memory, 1, 0), -EXDEV, "weft_stream_read", "another reactor");
@@ -176,6 +178,7 @@ static void no_stream(void)
     size_t size;
 
     WRONG(weft_stream_read(NULL, memory, 1, 0), -EINVAL, "weft_stream_read", "no stream");
+    WRONG(weft_stream_read(NULL, memory, 1, WEFT_IDLE), -EINVAL, "weft_stream_read", "no stream");
     WRONG(weft_stream_read_exactly(NULL, memory, 1, 0), -EINVAL, "weft_stream_read_exactly", "no");
     WRONG(weft_stream_peek(NULL, &data, &size, 0), -EINVAL, "weft_stream_peek", "no stream");
     WRONG(weft_stream_consume(NULL, 1), -EINVAL, "weft_stream_consume", "no stream");

@@ -166,7 +166,7 @@ TEST(close_under_accept)
 /* A cancelled accept takes nothing: what came meanwhile is there for the next. */
 static int main_cancelled(void *arg)
 {
-    int result, port, fds[3], listener = net_listen(&port);
+    int result, port, fds[3] = {-1, -1, -1}, listener = net_listen(&port);
     weft_task task;
     struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
 

@@ -534,6 +534,101 @@ TEST(closed_before_it_listens)
     run(main_closed_first);
 }
 
-TEST_MAIN("process_talk", 60, streams, end_of_input, all_of_it, no_deadlock, limit, no_input,
-          input_unread, cancelled, closed, what_it_is_given, directory, limits, groups_and_sessions,
-          terminal, many, closed_before_it_listens)
+/* -- its streams closed as any other -----------------------------------------------------------
+ */
+
+static int end_by(weft_stream *stream, int how)
+{
+    return how ? weft_stream_abort(stream) : weft_stream_close(stream);
+}
+
+/* The end of its input; then the rest of what there is, but for where errors go. */
+static void close_its_streams(weft_process *process, int how)
+{
+    weft_stream *in = weft_process_stdin(process), *out = weft_process_stdout(process);
+    char text[8] = "";
+
+    same(end_by(in, how), 0);
+    ck_assert_ptr_null(weft_process_stdin(process));
+    same(weft_stream_write(in, "x", 1, NULL), -EBADF);
+    same(end_by(in, how), -EBADF);
+    same(weft_process_close_stdin(process), 0);
+    same(weft_stream_read(out, text, sizeof text, 0), 0);
+    same(end_by(out, how), 0);
+    ck_assert_ptr_null(weft_process_stdout(process));
+    same(weft_stream_read(out, text, sizeof text, 0), -EBADF);
+}
+
+static int main_stream_closed(void *arg)
+{
+    (void)arg;
+    for (int how = 0; how < 4; how++) {
+        weft_process *process = start(CHILD_ARGS("cat"), OPT(PIPES));
+        struct weft_process_output output = {.limit = 0};
+        ok(weft_stream_write(weft_process_stdin(process), "hello\n", 6, NULL));
+        expect_line(process, "hello\n");
+        close_its_streams(process, how & 1);
+        same(weft_process_communicate(process, "lost", 4, &output, NULL), 0);
+        ck_assert_ptr_null(output.out);
+        same(output.err_size, 0);
+        same(weft_process_output_free(&output), 0);
+        if (how < 2) /* else that is left to the end of the run */
+            same(weft_process_close(process), 0);
+    }
+    return 0;
+}
+
+TEST(stream_closed)
+{
+    run(main_stream_closed);
+}
+
+static int main_terminal_closed(void *arg)
+{
+    weft_process *process = start(CHILD_ARGS("cat"), OPT(.pty = true));
+
+    (void)arg;
+    same(weft_stream_close(weft_process_stdout(process)), 0);
+    ck_assert_ptr_null(weft_process_stdin(process));
+    ck_assert_ptr_null(weft_process_stderr(process));
+    return weft_process_close(process);
+}
+
+TEST(terminal_closed)
+{
+    run(main_terminal_closed);
+}
+
+static int close_it(void *arg)
+{
+    ok(weft_stream_close(*(weft_stream **)arg));
+    return 0;
+}
+
+/* More than a pipe holds is to be sent before, and nobody reads it: both are at it. */
+static int main_closed_twice(void *arg)
+{
+    static const char much[300000];
+    weft_process *process = start(CHILD_ARGS("never-reads"), OPT(.in = WEFT_PIPE, .grace_ns = -1));
+    weft_stream *in = weft_process_stdin(process);
+
+    (void)arg;
+    same(weft_stream_write_nowait(in, much, sizeof much), sizeof much);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, close_it, &in, sizeof in, NULL));
+        ok(weft_sleep(MS));
+        ck_assert_ptr_null(weft_process_stdin(process));
+        same(weft_process_close(process), 0);
+    }
+    return 0;
+}
+
+TEST(closed_while_it_is_closed)
+{
+    run(main_closed_twice);
+}
+
+TEST_MAIN("process_talk", 60, streams, stream_closed, terminal_closed, closed_while_it_is_closed,
+          end_of_input, all_of_it, no_deadlock, limit, no_input, input_unread, cancelled, closed,
+          what_it_is_given, directory, limits, groups_and_sessions, terminal, many,
+          closed_before_it_listens)

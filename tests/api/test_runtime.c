@@ -445,7 +445,9 @@ static int fork_main(void *arg)
             wrong |= (weft_sleep(1) != -EPERM) << 1;
             wrong |= (weft_spawn(&s, nothing, NULL, 0, NULL) != -EPERM) << 2;
             wrong |= (weft_run(nothing, NULL, 0, NULL) != -ENOTSUP) << 3;
-            wrong |= (weft_post(inbox, no_callback, NULL, NULL) != -ENOTSUP) << 4;
+            wrong |= (weft_post(inbox, no_callback, NULL, NULL) != -ENOTSUP ||
+                      weft_post_try(inbox, no_callback, NULL, NULL) != -ENOTSUP)
+                     << 4;
             wrong |= (weft_post_slot(inbox, &slot) != -ENOTSUP) << 5;
             wrong |= (weft_stop_post(inbox) != -ENOTSUP || weft_stop() != -EPERM) << 6;
             wrong |= (weft_stats(&stats, sizeof stats) != -EPERM ||

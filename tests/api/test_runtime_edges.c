@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <weft/weft.h>
@@ -161,6 +162,41 @@ TEST(a_child_that_comes_back)
     ck_assert_int_eq(result, 0);
 }
 
+/* As one in a frame that the child has left: what lies there by then is anything. */
+static weft_scope left, left_as_it_was;
+
+static int fork_in_a_scope(void *arg)
+{
+    int status;
+    pid_t pid;
+
+    (void)arg;
+    ok(weft_scope_open(&left, NULL));
+    pid = fork();
+    if (pid == 0) {
+        left_as_it_was = left;
+        return 0;
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 77);
+    return weft_scope_close(&left);
+}
+
+/* Would catch a child that, at the end of its task, closes scopes whose memory is another's. */
+TEST(a_child_that_leaves_a_scope)
+{
+    pid_t parent = getpid();
+    int result = weft_run(fork_in_a_scope, NULL, 0, NULL);
+
+    if (getpid() != parent) {
+        bool same = memcmp(&left, &left_as_it_was, sizeof left) == 0;
+        test_save_coverage();
+        _exit(result == -ENOTSUP && same ? 77 : 1);
+    }
+    ck_assert_int_eq(result, 0);
+}
+
 static int nothing(void *arg)
 {
     (void)arg;
@@ -211,5 +247,5 @@ TEST(handles_that_never_named_a_task)
 }
 
 TEST_MAIN("api.runtime_edges", 30, sigpipe, stopped_by_two, outside, a_scope_that_cannot_be_opened,
-          nothing_is_waited_for_outside, a_child_that_comes_back, a_loop_of_the_parent,
-          handles_that_never_named_a_task)
+          nothing_is_waited_for_outside, a_child_that_comes_back, a_child_that_leaves_a_scope,
+          a_loop_of_the_parent, handles_that_never_named_a_task)

@@ -343,6 +343,32 @@ TEST(room_that_is_given_in_the_clean_up)
     ck_assert_int_eq(run(room_main), 0);
 }
 
+/* A deadline has refused the caller once. What a child ends with after that is the child's, though
+   it reads alike. */
+static int somebody_elses_main(void *arg)
+{
+    static const int results[] = {-ETIMEDOUT, -ECANCELED, -ESHUTDOWN, -EIO};
+    weft_scope s;
+
+    (void)arg;
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(weft_scope_open(&s, SCOPE_OPT(.deadline = 1)), 0);
+        ck_assert_int_eq(weft_yield(), -ECANCELED);
+        ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
+        ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DEADLINE);
+        ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+        spawn_value(&s, give_back, results[i]);
+        ck_assert_int_eq(weft_scope_close(&s), results[i]);
+        ck_assert_int_eq(weft_cause(), i < 3 ? WEFT_CAUSE_NONE : WEFT_CAUSE_DEADLINE);
+    }
+    return 0;
+}
+TEST(the_cause_of_somebody_elses_result)
+{
+    ck_assert_int_eq(run(somebody_elses_main), 0);
+}
+
 TEST_MAIN("api.scope_edge", 30, errors, implicit_close, implicit_close_of_a_deadline,
           cancelled_children_have_not_failed, deadlines, rescheduling, what_the_edge_says,
-          causes_of_refused_spawns, room_that_is_given_in_the_clean_up)
+          causes_of_refused_spawns, room_that_is_given_in_the_clean_up,
+          the_cause_of_somebody_elses_result)

@@ -6,9 +6,11 @@
 #include <netinet/udp.h>
 
 #include "support/misuse.h"
+#include "support/name.h"
 #include "support/net.h"
 
 enum { SEGMENT = 100, MANY = 70, LAST = 37, ALL = MANY * SEGMENT + LAST };
+enum { PASSES_PIDFD = 76 }; /* Linux 6.5 */
 
 static struct sockaddr_in loopback(int port)
 {
@@ -102,8 +104,8 @@ TEST(cut_up_when_they_leave)
 static int main_unix(void *arg)
 {
     static unsigned char bytes[ALL];
-    int there = weft_datagram_socket("unix:@weft-segments", NULL, NULL);
-    int here = weft_datagram_socket(NULL, "unix:@weft-segments", NULL);
+    int one = 1, there = weft_datagram_socket(own_name("unix:@weft-segments"), NULL, NULL);
+    int here = weft_datagram_socket(NULL, own_name("unix:@weft-segments"), NULL);
 
     (void)arg;
     ok(there);
@@ -127,6 +129,12 @@ static int main_unix(void *arg)
     ck_assert_int_eq(weft_send_fds(here, "x", 1, sent, 2), 1);
     ck_assert_int_eq(weft_recv_segments(there, &byte, 1, &segment, 0, NULL, NULL), 1);
     ck_assert_uint_eq(segment, 1);
+    /* and so is who sent it, named by a descriptor where the kernel has that, by a number or not */
+    (void)weft_setsockopt(there, SOL_SOCKET, SO_PASSCRED, &one, sizeof one);
+    (void)weft_setsockopt(there, SOL_SOCKET, PASSES_PIDFD, &one, sizeof one);
+    ck_assert_int_eq(weft_send(here, "yz", 2, 0), 2);
+    ck_assert_int_eq(weft_recv_segments(there, bytes, 2, &segment, 0, NULL, NULL), 2);
+    ck_assert_uint_eq(segment, 2);
     ok(weft_close(here));
     return weft_close(there);
 }
@@ -151,6 +159,7 @@ static int main_join(void *arg)
     (void)arg;
     /* its stamps come before the length; the simulated kernel has none */
     (void)weft_setsockopt(there, SOL_SOCKET, SO_TIMESTAMP, &one, sizeof one);
+    (void)weft_setsockopt(there, IPPROTO_IP, IP_RECVTTL, &one, sizeof one);
     fill(bytes);
     ok(weft_socket_get(there, &back));
     ck_assert(back.join_datagrams);
@@ -175,6 +184,12 @@ static int main_join(void *arg)
     ck_assert_int_eq(weft_sendto(here, bytes, 50, 0, (struct sockaddr *)&to, sizeof to), 50);
     ck_assert_int_eq(weft_recv_segments(there, got, sizeof got, &segment, 0, NULL, NULL), 50);
     ck_assert_uint_eq(segment, 50);
+    /* more than there is room for: what came of it is a part of one */
+    ck_assert_int_eq(weft_send_segments(here, bytes, 2 * SEGMENT, SEGMENT, (struct sockaddr *)&to,
+                                        sizeof to, NULL),
+                     2 * SEGMENT);
+    ck_assert_int_eq(weft_recv_segments(there, got, 50, &segment, 0, NULL, NULL), 50);
+    ck_assert_uint_eq(segment, 50);
     ok(weft_close(here));
     return weft_close(there);
 }
@@ -197,13 +212,15 @@ static int sends(void *arg)
 
 static int main_wrong(void *arg)
 {
-    struct sockaddr_in nowhere = {.sin_family = AF_UNIX};
+    static char bytes[2 * UINT16_MAX];
+    struct sockaddr_in nowhere = {.sin_family = AF_UNIX}, to;
     int here = udp_here(NULL), pipes[2];
     uint32_t segment = 5;
     size_t done = 7;
     char byte;
 
     (void)arg;
+    to = loopback(weft_local_port(here));
     ck_misuse(weft_send_segments(here, "", 1, 0, 0, 0, &done), -EINVAL, "weft_send_segments", "");
     ck_assert_uint_eq(done, 0);
     ck_misuse(weft_send_segments(here, 0, 1, 1, NULL, 0, 0), -EFAULT, "weft_send_segments", "");
@@ -219,6 +236,14 @@ static int main_wrong(void *arg)
     ok(weft_close(pipes[1]));
     ck_assert_int_eq(weft_recv_segments(here, NULL, 1, &segment, 0, NULL, NULL), -EFAULT);
     ck_assert_int_eq(weft_recv_segments(here, &byte, 1, NULL, 0, NULL, NULL), -EFAULT);
+    ck_assert_int_eq(weft_recv_segments(here, &byte, 1, &segment, 0, (struct sockaddr *)&to, NULL),
+                     -EFAULT);
+    ck_assert_int_eq(weft_recv_segments(here, NULL, 0, &segment, MSG_DONTWAIT, NULL, NULL),
+                     -EAGAIN);
+    ck_assert_int_eq(weft_send_segments(here, bytes, sizeof bytes, UINT16_MAX,
+                                        (struct sockaddr *)&to, sizeof to, &done),
+                     -EMSGSIZE); /* each is longer than a datagram may be */
+    ck_assert_uint_eq(done, 0);
     ck_assert_int_eq(weft_recv_segments(here, &byte, 1, &segment, MSG_DONTWAIT, NULL, NULL),
                      -EAGAIN);
     ck_assert_uint_eq(segment, 5);

@@ -26,6 +26,7 @@ static struct iovec vector;
 static struct msghdr message;
 static struct weft_process_status status;
 static struct weft_signal a_signal;
+static struct weft_watch_event happening;
 static int socket_there;
 
 /* -- each of them ----------------------------------------------------------------------------- */
@@ -188,6 +189,17 @@ static void check_signal(int64_t result)
 {
     is(a_signal.number, result);
 }
+static weft_case make_watch(void)
+{
+    return weft_case_watch(the_watch, &happening, 0);
+}
+static void check_created(int64_t result)
+{
+    (void)result;
+    ck_assert_str_eq(happening.name, "x");
+    is(happening.what, WEFT_WATCH_CREATED | WEFT_WATCH_DIRECTORY);
+    happening.name[0] = '\0';
+}
 
 /* clang-format off */
 static const struct operation operations[] = {
@@ -206,6 +218,7 @@ static const struct operation operations[] = {
     {"process", up_process, make_process, complete_process, end_process, 0, check_killed, NULL},
     {"signals", up_signals, make_signals, complete_signals, end_signals, SIGUSR1,
      check_signal, NULL},
+    {"watch", up_watch, make_watch, complete_watch, end_watch, 0, check_created, NULL},
 };
 /* clang-format on */
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
@@ -442,6 +455,12 @@ static int errors_main(void *arg)
     is(weft_select(cases, 2, 0), 1);
     is(cases[1].result, -EINVAL);
     cases[1] = weft_case_signals(NULL, NULL);
+    is(weft_select(cases, 2, 0), 1);
+    is(cases[1].result, -EINVAL);
+    cases[1] = weft_case_watch(NULL, NULL, 0);
+    is(weft_select(cases, 2, 0), 1);
+    is(cases[1].result, -EINVAL);
+    cases[1] = weft_case_file_read(NULL, &byte, 1);
     is(weft_select(cases, 2, 0), 1);
     is(cases[1].result, -EINVAL);
     is(weft_signals_open(&number, 1, &the_signals), 0);

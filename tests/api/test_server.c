@@ -6,6 +6,7 @@
  */
 #include <stdatomic.h>
 
+#include "support/name.h"
 #include "support/net.h"
 
 static struct weft_server_counts counts_of(weft_server *server)
@@ -484,14 +485,15 @@ static int main_unix(void *arg)
     char path[200];
 
     (void)arg;
-    ok(weft_start_unix_server(&server, "@weft-test-server", echo, NULL, NULL));
+    ok(weft_start_unix_server(&server, own_name("@weft-test-server"), echo, NULL, NULL));
     ck_assert_int_eq(weft_server_port(server), -EAFNOSUPPORT);
-    ok(weft_open_unix_connection("@weft-test-server", NULL, &stream));
+    ok(weft_open_unix_connection(own_name("@weft-test-server"), NULL, &stream));
     say(stream, "by name\n");
     hear(stream, "by name\n");
     ok(weft_stream_close(stream));
     ok(weft_server_close(server));
-    ck_assert_int_eq(weft_open_unix_connection("@weft-test-server", NULL, &stream), -ECONNREFUSED);
+    ck_assert_int_eq(weft_open_unix_connection(own_name("@weft-test-server"), NULL, &stream),
+                     -ECONNREFUSED);
     memset(path, 'p', sizeof path);
     path[199] = '\0';
     ck_assert_int_eq(weft_start_unix_server(&server, path, echo, NULL, NULL), -ENAMETOOLONG);

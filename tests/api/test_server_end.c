@@ -1,8 +1,9 @@
 /*
  * The end of a server that others look at meanwhile, and of connections that would not end. Catches
  * a server that is freed under those who wait for it, one that is closed twice, a limit of bytes
- * that ends with the handler and not with the tasks it leaves behind, and a connection that is kept
- * beyond its limits by a peer that does not read.
+ * that ends with the handler and not with the tasks it leaves behind, a connection that is kept
+ * beyond its limits by a peer that does not read, and a stream that a handler closed being used, or
+ * freed, once more.
  */
 #include "support/net.h"
 
@@ -213,5 +214,154 @@ TEST(a_peer_that_does_not_read)
     net_run(main_unread);
 }
 
+/* -- closed by the handler ----------------------------------------------------------------------
+ */
+
+struct early {
+    bool aborts;
+    bool views; /* a view is lent; else another task is reading */
+    uint64_t limit;
+};
+
+static void expect_closed(weft_stream *stream)
+{
+    struct weft_stream_info info;
+    char byte = 'x';
+
+    ck_assert_int_eq(weft_stream_read(stream, &byte, 1, 0), -EBADF);
+    ck_assert_int_eq(weft_stream_write(stream, &byte, 1, NULL), -EBADF);
+    ck_assert_int_eq(weft_stream_write_nowait(stream, &byte, 1), -EBADF);
+    ck_assert_int_eq(weft_stream_write_pending(stream), -EBADF);
+    ck_assert_int_eq(weft_stream_drain(stream), -EBADF);
+    ck_assert_int_eq(weft_stream_consume(stream, 0), -EBADF);
+    ck_assert_int_eq(weft_stream_shutdown(stream), -EBADF);
+    ck_assert_int_eq(weft_stream_detach(stream), -EBADF);
+    ck_assert_int_eq(weft_stream_get_extra_info(stream, &info, sizeof info), -EBADF);
+    ck_assert_int_eq(weft_stream_fd(stream), -1);
+    ck_assert_int_eq(weft_stream_close(stream), -EBADF);
+    ck_assert_int_eq(weft_stream_abort(stream), -EBADF);
+}
+
+struct reader {
+    weft_stream *stream;
+    bool *begun;
+};
+
+static int read_until_closed(void *arg)
+{
+    weft_stream *stream = ((struct reader *)arg)->stream;
+    char byte;
+
+    *((struct reader *)arg)->begun = true;
+    ck_assert_int_eq(weft_stream_read(stream, &byte, 1, 0), -ECANCELED);
+    ok(weft_sleep(1000000)); /* it is closed by then, or being closed */
+    ck_assert_int_eq(weft_stream_read(stream, &byte, 1, 0), -EBADF);
+    return 0;
+}
+
+static int close_early(weft_stream *stream, void *arg)
+{
+    const struct early *early = arg;
+    const void *data;
+    size_t size;
+    bool begun = false;
+    struct reader reader = {stream, &begun};
+    char byte;
+
+    if (early->views) {
+        ck_assert_int_eq(weft_stream_peek(stream, &data, &size, 0), 1);
+    } else {
+        ck_assert_int_eq(weft_stream_read(stream, &byte, 1, 0), 1);
+        ok(weft_create_task(read_until_closed, &reader, sizeof reader, NULL));
+        while (!begun)
+            ok(weft_yield());
+    }
+    ck_assert_int_eq(weft_stream_write_nowait(stream, "bye", 3), 3);
+    ck_assert_int_eq(early->aborts ? weft_stream_abort(stream) : weft_stream_close(stream), 0);
+    expect_closed(stream);
+    return 0;
+}
+
+static void expect_bye(weft_stream *peer, bool aborted)
+{
+    char text[8];
+
+    ck_assert_int_eq(weft_stream_write(peer, "x", 1, NULL), 1);
+    if (!aborted) {
+        ck_assert_int_eq(weft_stream_read_exactly(peer, text, 3, NULL), 3);
+        ck_assert_int_eq(weft_stream_read(peer, text, sizeof text, 0), 0);
+    } else {
+        while (weft_stream_read(peer, text, sizeof text, 0) > 0)
+            continue;
+    }
+    ok(weft_stream_close(peer));
+}
+
+static int main_early(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 8; i++) {
+        struct early early = {i & 1, i & 2, i & 4 ? 1000 : 0};
+        struct weft_server_opt opt = {.size = sizeof opt, .connection_bytes = early.limit};
+        weft_server *server;
+        ok(weft_start_server(&server, "127.0.0.1:0", close_early, &early, &opt));
+        for (int j = 0; j < 2; j++)
+            expect_bye(connect_to(server), early.aborts);
+        while (counts_of(server).finished < 2)
+            ok(weft_sleep(1000000));
+        ck_assert_uint_eq(counts_of(server).active, 0);
+        ok(weft_server_close(server));
+    }
+    return 0;
+}
+
+TEST(a_handler_that_closes)
+{
+    net_run(main_early);
+}
+
+static int close_it(void *arg)
+{
+    return weft_stream_close(*(weft_stream **)arg);
+}
+
+/* More than a peer takes that does not read is to be sent, while a task in another scope closes. */
+static int leave_the_close(weft_stream *stream, void *arg)
+{
+    static char bytes[1 << 20];
+    ssize_t pending = 0;
+
+    while (pending < (ssize_t)(8 * sizeof bytes)) {
+        ok(weft_stream_write_nowait(stream, bytes, sizeof bytes));
+        ok(weft_sleep(1000000));
+        ok(pending = weft_stream_write_pending(stream));
+    }
+    ok(weft_spawn(arg, close_it, &stream, sizeof stream, NULL));
+    while (weft_stream_write_pending(stream) != -EBADF)
+        ok(weft_yield());
+    return 0;
+}
+
+static int main_left_close(void *arg)
+{
+    weft_server *server;
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ok(weft_start_server(&server, "127.0.0.1:0", leave_the_close, &s, NULL));
+        weft_stream *peer = connect_to(server);
+        while (counts_of(server).finished == 0)
+            ok(weft_sleep(1000000));
+        ok(weft_server_close(server));
+        ok(weft_stream_abort(peer)); /* and so the close has an end */
+    }
+    return 0;
+}
+
+TEST(a_close_that_outlives_the_handler)
+{
+    net_run(main_left_close);
+}
+
 TEST_MAIN("server end", 30, closed_while_others_wait, bytes_of_tasks_left_behind_count,
-          a_peer_that_does_not_read)
+          a_peer_that_does_not_read, a_handler_that_closes, a_close_that_outlives_the_handler)

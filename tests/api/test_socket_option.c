@@ -341,6 +341,7 @@ TEST(listening_on_ipv6)
 static int main_wrong(void *arg)
 {
     struct weft_socket_opt opt = {.size = 0}, negative = {.size = sizeof negative, .priority = -1};
+    const struct linger linger = {.l_onoff = 1, .l_linger = 1};
     unsigned char beyond[offsetof(struct weft_socket_opt, reuse_address) + 8];
     int fd = weft_socket(AF_INET, SOCK_STREAM, 0), pipes[2];
     size_t older = offsetof(struct weft_socket_opt, reuse_address);
@@ -375,6 +376,9 @@ static int main_wrong(void *arg)
         ck_assert_uint_eq(beyond[i], 0x5a);
     memcpy(&opt, beyond, older);
     ck_assert_uint_eq(opt.user_timeout_ms, 7000);
+    /* to linger for a time is no reset */
+    ok(weft_setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
+    ck_assert(!all_of(fd).reset_on_close);
     return weft_close(fd);
 }
 TEST(reading_back_wrongly)

@@ -175,6 +175,7 @@ static int main_sendfile(void *arg)
     same(weft_sendfile(here[0], file, &at, 0), 0);
     same(weft_sendfile(here[0], there[0], &at, 1), -ESPIPE);
     same(weft_sendfile(file, file, &at, 1), -EINVAL);
+    same(weft_sendfile(9999, file, &at, 1), -EBADF);
     ck_misuse(weft_sendfile(here[0], file, NULL, 1), -EFAULT, "weft_sendfile", "offset");
     at = -1;
     ck_misuse(weft_sendfile(here[0], file, &at, 1), -EINVAL, "weft_sendfile", "negative");

@@ -3,6 +3,7 @@
  * closing do about what was given. Catches bytes that overtake one another or are lost at a close,
  * a buffer reused while the kernel sends from it, a giver left waiting for ever, an error unsaid.
  */
+#include "support/misuse.h"
 #include "support/net.h"
 
 struct pair {
@@ -117,6 +118,52 @@ TEST(between_two)
     net_run(main_between);
 }
 
+static int writes(const struct weft_task_info *info, void *context)
+{
+    (void)context;
+    return info->waits_for && strcmp(info->waits_for, "write") == 0;
+}
+
+static int writes_much(void *arg)
+{
+    static const char much[64 << 20]; /* more than any connection holds */
+
+    ck_assert_int_eq(weft_stream_write(arg, much, sizeof much, NULL), -ECANCELED);
+    return 0;
+}
+
+/* What was written is not behind what is given, while it lasts. */
+static int main_written(void *arg)
+{
+    struct weft_spawn_opt handle = {.size = sizeof handle};
+    struct pair a, b;
+    weft_task task;
+
+    (void)arg;
+    handle.task = &task;
+    open_pair(&a);
+    open_pair(&b);
+    view(&a, "abc", 3);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, writes_much, b.stream, 0, &handle));
+        while (weft_tasks_each(writes, NULL) != 1)
+            ok(weft_yield());
+        ck_misuse(weft_stream_give(b.stream, a.stream, 3), -EBUSY, "weft_stream_give", "writes");
+        ok(weft_cancel(task));
+        ok(weft_join(task, NULL));
+    }
+    ok(weft_stream_consume(a.stream, 3)); /* it was still lent */
+    ok(weft_stream_abort(b.stream));
+    ok(weft_close(b.fd));
+    close_pair(&a);
+    return 0;
+}
+
+TEST(another_task_writes)
+{
+    net_run(main_written);
+}
+
 static int main_arguments(void *arg)
 {
     struct pair a;
@@ -183,12 +230,6 @@ static int feed(void *arg)
     return 0;
 }
 
-static int writes(const struct weft_task_info *info, void *context)
-{
-    (void)context;
-    return info->waits_for && strcmp(info->waits_for, "write") == 0;
-}
-
 /* Runs until the giver waits; then `end` is called while it does. */
 static ssize_t stuck(struct pair *from, struct pair *to, void (*end)(struct pair *, struct pair *),
                      bool cancel)
@@ -223,7 +264,7 @@ static ssize_t stuck(struct pair *from, struct pair *to, void (*end)(struct pair
 static void close_target(struct pair *from, struct pair *to)
 {
     (void)from;
-    ok(weft_stream_close(to->stream));
+    ck_no_misuse(weft_stream_close(to->stream), 0); /* though another task waits to write */
 }
 
 static void abort_target(struct pair *from, struct pair *to)
@@ -348,7 +389,7 @@ static void fill(struct pair *pair)
    and meanwhile the stream is closed to others. Aborting waits for nothing. */
 static int main_clogged(void *arg)
 {
-    struct pair a;
+    struct pair a, b;
     struct closer closer = {.result = 1};
     struct weft_spawn_opt handle = {.size = sizeof handle};
     weft_task task;
@@ -356,6 +397,7 @@ static int main_clogged(void *arg)
 
     (void)arg;
     handle.task = &task;
+    open_pair(&b);
     open_pair(&a);
     fill(&a);
     closer.stream = a.stream;
@@ -367,6 +409,7 @@ static int main_clogged(void *arg)
         ck_assert_int_eq(weft_stream_write_nowait(a.stream, &byte, 1), -EBADF);
         ck_assert_int_eq(weft_stream_read(a.stream, &byte, 1, 0), -EBADF);
         ck_assert_int_eq(weft_stream_close(a.stream), -EALREADY);
+        ck_assert_int_eq(weft_stream_splice(a.stream, b.stream, 1, 0), -EBADF);
         ok(weft_cancel(task));
         ok(weft_join(task, NULL));
     }
@@ -377,6 +420,7 @@ static int main_clogged(void *arg)
     fill(&a);
     ok(weft_stream_abort(a.stream));
     ok(weft_close(a.fd));
+    close_pair(&b);
     return 0;
 }
 
@@ -477,5 +521,6 @@ TEST(counts)
     net_run(main_counts);
 }
 
-TEST_MAIN("stream_give", 30, in_order, between_two, arguments, waits_for_the_one_before,
-          closing_sends_what_was_given, closing_a_clogged_one, run_ends, errors, counts)
+TEST_MAIN("stream_give", 30, in_order, between_two, another_task_writes, arguments,
+          waits_for_the_one_before, closing_sends_what_was_given, closing_a_clogged_one, run_ends,
+          errors, counts)

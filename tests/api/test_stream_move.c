@@ -394,8 +394,8 @@ static int detaches(void *arg)
 static int main_refused(void *arg)
 {
     struct weft_spawn_opt far = {.size = sizeof far, .reactor = WEFT_ON(1)};
-    int here, there, pipes[2];
-    weft_stream *stream, *pipe;
+    int here, there, near, peer, pipes[2];
+    weft_stream *stream, *pipe, *other;
     const void *view;
     char bytes[8] = "";
     size_t seen;
@@ -425,6 +425,12 @@ static int main_refused(void *arg)
     ck_misuse(weft_stream_read(stream, bytes, 1, 0), -EXDEV, "weft_stream_read", "reactor");
     ck_misuse(weft_stream_write(stream, bytes, 1, NULL), -EXDEV, "weft_stream_write", "reactor");
     ck_misuse(weft_stream_detach(stream), -EXDEV, "weft_stream_detach", "reactor");
+    net_pair(&near, &peer);
+    other = stream_of(near);
+    ck_misuse(weft_stream_give(other, stream, 1), -EXDEV, "weft_stream_give", "reactor");
+    ck_misuse(weft_stream_splice(stream, other, 1, 0), -EXDEV, "weft_stream_splice", "reactor");
+    ok(weft_stream_close(other));
+    ok(weft_close(peer));
     ck_assert_int_eq(weft_recv(weft_stream_fd(stream), bytes, 1, MSG_DONTWAIT), -EAGAIN);
     ok(weft_stream_close(stream)); /* here, where it was detached from */
     ck_assert_int_eq(weft_recv(there, bytes, 1, 0), 0);
@@ -440,6 +446,46 @@ TEST(refused)
 {
     run_on_two(main_refused);
     ck_misuse(weft_stream_attach(NULL), -EPERM, "weft_stream_attach", "");
+}
+
+/* A call has the descriptor where the stream comes to: it waits until that has ended. */
+static int hears_one(void *arg)
+{
+    char byte = 0;
+
+    ck_assert_int_eq(weft_recv(*(int *)arg, &byte, 1, 0), 1);
+    return 0;
+}
+
+static int hears(const struct weft_task_info *info, void *context)
+{
+    (void)context;
+    return info->waits_for && strcmp(info->waits_for, "recv") == 0;
+}
+
+static int main_in_its_place(void *arg)
+{
+    int here, there;
+    weft_stream *stream;
+
+    (void)arg;
+    net_pair(&here, &there);
+    stream = stream_of(here);
+    ok(weft_stream_detach(stream));
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, hears_one, &here, sizeof here, NULL));
+        while (weft_tasks_each(hears, NULL) != 1)
+            ok(weft_yield());
+        ck_misuse(weft_stream_attach(stream), -EBUSY, "weft_stream_attach", "");
+        ok(weft_send_all(there, "z", 1, NULL));
+    }
+    ok(weft_stream_attach(stream));
+    ok(weft_stream_close(stream));
+    return weft_close(there);
+}
+TEST(another_call_in_its_place)
+{
+    net_run(main_in_its_place);
 }
 
 /* Another reactor has used the descriptor: the stream waits, whole, until it lets go. */
@@ -602,7 +648,101 @@ TEST(a_server_keeps_its_own)
     net_run(main_of_a_server);
 }
 
+/* -- closed while it is being detached ----------------------------------------------------------
+ */
+
+static struct both {
+    weft_stream *stream;
+    int detached, closed;
+    bool ended, closing;
+} both;
+
+static int leaves(void *arg)
+{
+    (void)arg;
+    both.detached = weft_stream_detach(both.stream);
+    both.ended = true;
+    return 0;
+}
+
+static int is_leaving(const struct weft_task_info *info, void *context)
+{
+    (void)context;
+    return info->waits_for && strcmp(info->waits_for, "detach") == 0;
+}
+
+/* Until it waits for what is in flight, or is over that already. */
+static bool begin_leaving(weft_scope *scope, weft_stream *stream)
+{
+    both = (struct both){.stream = stream, .closed = 1};
+    ok(weft_spawn(scope, leaves, NULL, 0, NULL));
+    while (!both.ended && weft_tasks_each(is_leaving, NULL) != 1)
+        ok(weft_yield());
+    return !both.ended;
+}
+
+static int closes(void *arg)
+{
+    (void)arg;
+    both.closing = true;
+    both.closed = weft_stream_close(both.stream);
+    return 0;
+}
+
+/* Whoever closes it does, and the other is told. What was written before is sent. */
+static int main_closed_under(void *arg)
+{
+    char bytes[5];
+    int here, there;
+    weft_stream *stream;
+    bool under = false;
+
+    (void)arg;
+    net_pair(&here, &there);
+    stream = stream_of(here);
+    ok(weft_stream_write_nowait(stream, "after", 5));
+    WEFT_SCOPE(s) {
+        under = begin_leaving(&s, stream);
+        ok(weft_stream_close(stream));
+    }
+    ck_assert_int_eq(both.detached, under ? -ECANCELED : 0);
+    ok(weft_recv_exactly(there, bytes, 5, NULL));
+    ck_assert_mem_eq(bytes, "after", 5);
+    ck_assert_int_eq(weft_recv(there, bytes, 1, 0), 0);
+    return weft_close(there);
+}
+TEST(closed_under_it)
+{
+    net_run(main_closed_under);
+}
+
+/* One of two who close it does. */
+static int main_closed_twice(void *arg)
+{
+    char byte;
+    int here, there;
+
+    (void)arg;
+    net_pair(&here, &there);
+    WEFT_SCOPE(s) {
+        (void)begin_leaving(&s, stream_of(here));
+        ok(weft_spawn(&s, closes, NULL, 0, NULL));
+        while (!both.closing)
+            ok(weft_yield());
+        if (!both.ended)
+            ck_assert_int_eq(weft_stream_close(both.stream), -EALREADY);
+    }
+    ck_assert_int_eq(both.closed, 0);
+    ck_assert_int_eq(weft_recv(there, &byte, 1, 0), 0);
+    return weft_close(there);
+}
+TEST(closed_twice_under_it)
+{
+    net_run(main_closed_twice);
+}
+
 TEST_MAIN("api.stream_move", 60, bytes_flow_meanwhile, what_was_queued_is_sent,
           what_was_given_is_sent, part_of_a_buffer_is_sent, the_end_goes_along, an_error_goes_along,
-          refused, used_by_another_meanwhile, closed_meanwhile, closed_meanwhile_with_given,
-          closed_before, a_server_keeps_its_own)
+          refused, another_call_in_its_place, used_by_another_meanwhile, closed_meanwhile,
+          closed_meanwhile_with_given, closed_before, a_server_keeps_its_own, closed_under_it,
+          closed_twice_under_it)

@@ -117,7 +117,8 @@ TEST(cut_everywhere)
 enum { BUFFER = 4096 };
 
 /* In buffers of 4096 bytes that were filled to the brim the delimiter lies across their edge, at
-   each of its bytes; once already there, once with the second buffer still to come. */
+   each of its bytes; once already there, once with the second buffer still to come, once with one
+   byte of that and the others later. */
 static int main_buffers(void *arg)
 {
     static char bytes[3 * BUFFER], got[3 * BUFFER];
@@ -127,7 +128,7 @@ static int main_buffers(void *arg)
 
     (void)arg;
     for (size_t before = BUFFER - length - 1; before <= BUFFER + 1; before++)
-        for (int later = 0; later < 2; later++) {
+        for (int later = 0; later < 3; later++) {
             struct pair pair;
             open_pair(&pair, &opt);
             memset(bytes, '-', sizeof bytes);
@@ -135,9 +136,11 @@ static int main_buffers(void *arg)
             memcpy(bytes + before, delimiter, length);
             bytes[before + length] = '!';
             struct sender sender = {pair.fd, bytes, before + length + 1, later ? BUFFER : 0, 0};
-            sender.second_cut = sender.cut;
             if (sender.cut > sender.size)
-                sender.cut = sender.second_cut = sender.size;
+                sender.cut = sender.size;
+            sender.second_cut = sender.cut;
+            if (later == 2 && sender.cut < sender.size)
+                sender.second_cut++;
             WEFT_SCOPE(s) {
                 ok(weft_spawn(&s, send_cut, &sender, 0, NULL));
                 if (!later)

@@ -5,6 +5,7 @@
  */
 #include <limits.h>
 
+#include "support/name.h"
 #include "support/net.h"
 
 struct pair {
@@ -389,9 +390,9 @@ static int main_info(void *arg)
     close_pair(&pair);
 
     /* between Unix sockets: addresses without a name are two bytes */
-    int listener = weft_listen_tcp("unix:@weft-test-stream-info", NULL);
+    int listener = weft_listen_tcp(own_name("unix:@weft-test-stream-info"), NULL);
     ok(listener);
-    int fd = weft_connect_tcp("unix:@weft-test-stream-info", NULL);
+    int fd = weft_connect_tcp(own_name("unix:@weft-test-stream-info"), NULL);
     ok(fd);
     ok(weft_stream_open(fd, NULL, &pair.stream));
     ok(weft_stream_get_extra_info(pair.stream, &info, sizeof info));

@@ -405,6 +405,12 @@ static int enters_block(void *arg)
     ran++;
     return 5;
 }
+static int enters_block_and_stays(void *arg)
+{
+    (void)enters_block(arg);
+    is(weft_sleep(HOUR), -ECANCELED);
+    return 0;
+}
 /* "If it cannot be taken the block does not run, and the error becomes the result"; -EOWNERDEAD
    stays on the lock. */
 static int block_refused_main(void *arg)
@@ -423,7 +429,12 @@ static int block_refused_main(void *arg)
         for (int i = 0; i < 2; i++)
             is(sync_result(sync_start(&s, enters_block, 0)), -EOWNERDEAD);
         is(ran, 0);
+        task = sync_start_until(&s, enters_block_and_stays, 0, "sleep");
         is(weft_lock_acquire(&lock), -EOWNERDEAD);
+        is(weft_cancel(task), 1);
+        is(sync_result(task), -EOWNERDEAD);
+        ck_assert(
+            weft_lock_held(&lock)); /* by us: who was refused has nothing to lose at its end */
         is(weft_lock_release(&lock), 0);
         is(sync_result(sync_start(&s, enters_block, 0)), 5);
         is(ran, 1);

@@ -274,5 +274,15 @@ TEST(dropped_with_the_run)
     ck_assert_int_eq(left[0].error, -ECANCELED);
 }
 
+/* Nor does the loop come to it: a turn runs one thing, and the last has made its task ready. */
+TEST(dropped_unheard)
+{
+    const struct weft_run_opt opt = {.size = sizeof opt, .budget = 1};
+
+    ck_assert_int_eq(weft_run(main_dropped, NULL, 0, &opt), 0);
+    ck_assert_int_eq(left[0].lost, 1);
+    ck_assert_int_eq(left[0].error, -ECANCELED);
+}
+
 TEST_MAIN("transport_edges", 60, acts_when_told, reset_behind_what_is_held, full_and_without_room,
-          left_to_the_end_of_a_run, dropped_with_the_run)
+          left_to_the_end_of_a_run, dropped_with_the_run, dropped_unheard)

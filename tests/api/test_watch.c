@@ -429,6 +429,16 @@ static int closes_again(void *arg)
     return 0;
 }
 
+/* Runs while the close waits for the kernel. */
+static int comes_late(void *arg)
+{
+    (void)arg;
+    same(weft_watch_add(watch, folder_path, WEFT_WATCH_ALL), -ECANCELED);
+    same(weft_watch_remove(watch, 1), -EINVAL);
+    same(weft_watch_next(watch, NULL, 0), -ECANCELED);
+    return 0;
+}
+
 static int main_closed(void *arg)
 {
     (void)arg;
@@ -449,12 +459,45 @@ static int main_closed(void *arg)
         same(weft_yield(), 0);
         same(weft_watch_close(watch), 0);
     }
+    begin();
+    WEFT_SCOPE(s) {
+        same(weft_spawn(&s, comes_late, NULL, 0, NULL), 0);
+        same(weft_watch_close(watch), 0);
+    }
     return 0;
 }
 
 TEST(a_close_ends_all)
 {
     run(main_closed);
+}
+
+/* Several at once, each with its own, closed in any order. */
+static int main_several(void *arg)
+{
+    static const int order[] = {1, 2, 0};
+    weft_watch *all[3];
+    struct weft_watch_event event;
+
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        begin();
+        add_created();
+        all[i] = watch;
+    }
+    make(0);
+    for (int i = 0; i < 3; i++) {
+        same(weft_watch_next(all[i], &event, 0), 0);
+        ck_assert_str_eq(event.name, "0");
+    }
+    for (int i = 0; i < 3; i++)
+        same(weft_watch_close(all[order[i]]), 0);
+    return 0;
+}
+
+TEST(several)
+{
+    run(main_several);
 }
 
 /* Left open, with something that nobody took: closed by the end of the run. */
@@ -572,8 +615,18 @@ static int cancelled(void *arg)
     return 0;
 }
 
+/* On the loop, where nothing can wait. */
+static void on_the_loop(void *done)
+{
+    same(weft_watch_add(watch, "/", WEFT_WATCH_ALL), -EPERM);
+    same(weft_watch_next(watch, NULL, 0), -EPERM);
+    same(weft_watch_remove(watch, 1), -EINVAL); /* does not, and there is none */
+    *(bool *)done = true;
+}
+
 static int main_mistakes(void *arg)
 {
+    bool done = false;
     weft_task task;
     struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
 
@@ -583,6 +636,9 @@ static int main_mistakes(void *arg)
     same(weft_watch_next(NULL, NULL, 0), -EINVAL);
     same(weft_watch_remove(NULL, 1), -EINVAL);
     begin();
+    same(weft_call_soon(on_the_loop, &done, NULL), 0);
+    while (!done)
+        same(weft_yield(), 0);
     same(weft_watch_add(watch, NULL, WEFT_WATCH_ALL), -EINVAL);
     same(weft_watch_add(watch, "/", 0), -EINVAL);
     same(weft_watch_add(watch, "/", WEFT_WATCH_ONLY_DIRECTORY), -EINVAL);
@@ -618,4 +674,4 @@ TEST(mistakes)
 
 TEST_MAIN("watches", 60, names, contents, itself, attributes_and_links, told_once,
           many_with_long_names, each_waiter_has_one, a_cancel_loses_nothing, a_close_ends_all,
-          left_open, a_drain_ends_the_idle, too_much_is_said, mistakes)
+          several, left_open, a_drain_ends_the_idle, too_much_is_said, mistakes)

@@ -301,5 +301,100 @@ TEST(race_50_disk)
               .outcomes = 1, .part = 10);
 }
 
+/*
+ * What happens to files, among the cases of a select that is cancelled as it happens: told by the
+ * select, or there for the next who asks; and once.
+ */
+struct select_call {
+    weft_watch *watch;
+    weft_file *file;
+    struct weft_watch_event event;
+    char bytes[4];
+    int won;
+    int64_t result;
+};
+static int selects_watch(void *arg)
+{
+    struct select_call *call = arg;
+    weft_case cases[] = {weft_case_until(WEFT_NEVER),
+                         weft_case_watch(call->watch, &call->event, 0)};
+
+    call->won = weft_select(cases, 2, 0);
+    call->result = cases[1].result;
+    return 0;
+}
+static int body_select_watch(void *arg)
+{
+    struct select_call call = {.result = -EIO};
+    weft_task task;
+
+    (void)arg;
+    race_is(weft_mkdirat(AT_FDCWD, path_here(), 0700), 0);
+    race_is(weft_watch_open(&call.watch), 0);
+    race_ok(weft_watch_add(call.watch, path_here(), WEFT_WATCH_DELETED_SELF));
+    WEFT_SCOPE(s) {
+        uint32_t cancel_first = race_pick(2);
+        race_is(weft_spawn(&s, selects_watch, &call, 0, RACE_OPT(.task = &task)), 0);
+        race_yields(4);
+        for (uint32_t step = 0; step < 2; step++) {
+            if (step == cancel_first)
+                race_is(weft_unlinkat(AT_FDCWD, path_here(), AT_REMOVEDIR), 0);
+            else
+                race_ok(weft_cancel(task));
+        }
+    }
+    ck_assert(call.result == 0 ? call.won == 1 : call.result == -ECANCELED && call.won < 0);
+    race_saw(call.result == 0);
+    if (call.result != 0)
+        race_is(weft_watch_next(call.watch, &call.event, 0), 0);
+    race_is(call.event.what, WEFT_WATCH_DELETED_SELF);
+    race_is(weft_watch_next(call.watch, &call.event, 0), 0);
+    race_is(call.event.what, WEFT_WATCH_IGNORED);
+    return weft_watch_close(call.watch);
+}
+TEST(race_select_watch)
+{
+    race_each(.body = body_select_watch, .orders = true, .outcomes = 2, .part = 4);
+}
+
+/* And a file's bytes: the position says what the case says. */
+static int selects_file(void *arg)
+{
+    struct select_call *call = arg;
+    weft_case cases[] = {weft_case_until(WEFT_NEVER),
+                         weft_case_file_read(call->file, call->bytes, sizeof call->bytes)};
+
+    call->won = weft_select(cases, 2, 0);
+    call->result = cases[1].result;
+    return 0;
+}
+static int body_select_file(void *arg)
+{
+    struct select_call call = {.result = -EIO};
+    weft_task task;
+    int fd = weft_open(path_here(), O_RDWR | O_CREAT, 0600);
+
+    (void)arg;
+    race_is(weft_pwrite_all(fd, "abcd", 4, 0, NULL), 4);
+    race_is(weft_file_from_fd(fd, NULL, &call.file), 0);
+    WEFT_SCOPE(s) {
+        race_is(weft_spawn(&s, selects_file, &call, 0, RACE_OPT(.task = &task)), 0);
+        race_yields(4);
+        race_ok(weft_cancel(task));
+    }
+    ck_assert(call.result > 0 ? call.won == 1 : call.result == -ECANCELED && call.won < 0);
+    race_saw(call.result > 0);
+    race_is(weft_file_tell(call.file), call.result > 0 ? call.result : 0);
+    if (call.result <= 0)
+        race_is(weft_file_read_exactly(call.file, call.bytes, 4, NULL), 4);
+    race_is(memcmp(call.bytes, "abcd", call.result > 0 ? (size_t)call.result : 4), 0);
+    race_is(weft_file_close(call.file), 0);
+    return weft_unlinkat(AT_FDCWD, path_here(), 0);
+}
+TEST(race_select_file)
+{
+    race_each(.body = body_select_file, .orders = true, .outcomes = 2, .part = 4);
+}
+
 TEST_MAIN("race_file", 3600, race_16_open, race_16_pipe, race_pipe_read, race_close_under_uses,
-          race_50_disk)
+          race_50_disk, race_select_watch, race_select_file)

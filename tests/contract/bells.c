@@ -313,7 +313,7 @@ const struct contract_check contract_bells[] = {
      {ANSWER("prepared, sender told, silent")}},
     {"bells/outlives-its-ring",
      "Ringing the bell of a closed ring does nothing.",
-     "src/runtime/run.c, the end of a run",
+     "src/runtime/member.c, the end of a run",
      outlives_its_ring,
      0,
      {ANSWER("nobody hears")}},

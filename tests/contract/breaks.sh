@@ -42,5 +42,8 @@ breaks 'rename#1=ENOSPC' files/names 'rename -ENOSPC'
 breaks 'read#1=hang' pipes/waiting 'no completion came\|the world ended'
 breaks 'poll#1=hang' ready/what-is-so 'no completion came'
 breaks 'recv#1=hang' buffers/the-end 'no completion came'
+breaks 'poll#1=hang' watch/a-poll-tells 'no completion came'
+breaks 'read#1=short' ahead/at-once '4 whole'
+breaks 'write#1=short' direct/a-part-at-the-end 'whole'
 [ $missed = 0 ] && echo 'all were noticed'
 exit $missed

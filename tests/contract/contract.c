@@ -16,14 +16,16 @@ extern const struct contract_check contract_files[], contract_pipes[], contract_
     contract_submission[], contract_completion[], contract_overflow[], contract_cancelling[],
     contract_accepting[], contract_receiving[], contract_sending[], contract_connecting[],
     contract_buffering[], contract_bells[], contract_polling[], contract_threads[],
-    contract_hosting[], contract_descriptors[], contract_ready[], contract_splicing[];
+    contract_hosting[], contract_descriptors[], contract_ready[], contract_splicing[],
+    contract_zero_copy[], contract_watching[], contract_blocks[], contract_memory[];
 
 const struct contract_check *const contract_topics[] = {
     contract_open,       contract_submission, contract_completion,  contract_overflow,
     contract_cancelling, contract_accepting,  contract_receiving,   contract_sending,
     contract_connecting, contract_buffering,  contract_bells,       contract_polling,
     contract_threads,    contract_hosting,    contract_descriptors, contract_files,
-    contract_pipes,      contract_ready,      contract_splicing};
+    contract_pipes,      contract_ready,      contract_splicing,    contract_zero_copy,
+    contract_watching,   contract_blocks,     contract_memory};
 const size_t contract_topic_count = sizeof contract_topics / sizeof contract_topics[0];
 
 const struct contract_feature contract_features[] = {
@@ -41,6 +43,8 @@ const struct contract_feature contract_features[] = {
     {"ftruncate", WEFT__FEATURE_FTRUNCATE, CONTRACT_KERNEL(6, 9)},
     {"waitid", WEFT__FEATURE_WAITID, CONTRACT_KERNEL(6, 7)},
     {"futex", WEFT__FEATURE_FUTEX, CONTRACT_KERNEL(6, 7)},
+    {"send_zc", WEFT__FEATURE_SEND_ZC, CONTRACT_KERNEL(6, 3)},
+    {"fixed_buffers", WEFT__FEATURE_FIXED_BUFFERS, CONTRACT_KERNEL(5, 19)},
 };
 const size_t contract_feature_count = sizeof contract_features / sizeof contract_features[0];
 
@@ -199,15 +203,19 @@ void contract_run(const struct contract_check *check, const struct contract_kern
     free(c);
 }
 
-/* The table of held files is made when the first is held: only then can it be refused. */
+/* The tables of held files and memory are made when the first is held: only then can they be
+   refused. */
 static void try_holding(struct weft__ring *ring)
 {
+    static char page[4096] __attribute__((aligned(4096)));
     int fd = weft__host_socket(AF_INET, SOCK_STREAM, 0);
 
     if (fd >= 0 && weft__ring_file_hold(ring, fd) == 0)
         weft__ring_file_let_go(ring, fd);
     if (fd >= 0)
         weft__host_close(fd);
+    (void)weft__ring_memory_hold(ring, 0, page, sizeof page);
+    weft__ring_memory_let_go(ring);
 }
 
 int contract_kernel_ask(struct contract_kernel *kernel, char *text, size_t size)

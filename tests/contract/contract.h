@@ -227,6 +227,8 @@ int contract_socket(struct contract *c, int family);
 /* One that listens at an address of its own. */
 int contract_listener(struct contract *c, int family, int backlog,
                       struct contract_address *address);
+/* The path of a name of this process's own, in a folder that every machine has. */
+const char *contract_path(const char *name);
 /* An address on this machine that is free: 127.0.0.1 port 0, or an abstract name. */
 void contract_address(struct contract *c, int family, struct contract_address *address);
 /* Two ends of one connection. */

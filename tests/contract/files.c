@@ -12,20 +12,6 @@
 
 enum { FILE_REQUEST = 100, SECOND, MANY = 40 };
 
-/* A name of this process's own, in a folder that every machine has. */
-static const char *name_of(const char *name)
-{
-    static char paths[4][64];
-    static unsigned next;
-    static uint64_t own;
-    char *path = paths[next++ % 4];
-
-    if (own == 0)
-        (void)weft__host_entropy(&own, sizeof own);
-    snprintf(path, sizeof paths[0], "/tmp/weft-contract.%llx.%s", (unsigned long long)own, name);
-    return path;
-}
-
 static int32_t answer(struct contract *c, struct weft__ring *ring)
 {
     return contract_wait(c, ring, FILE_REQUEST).result;
@@ -50,7 +36,7 @@ static int32_t remove_name(struct contract *c, struct weft__ring *ring, const ch
 /* A new file, which is open and has no name any more. */
 static int new_file(struct contract *c, struct weft__ring *ring, uint64_t flags)
 {
-    const char *path = name_of("file");
+    const char *path = contract_path("file");
     int32_t fd;
 
     (void)remove_name(c, ring, path, 0);
@@ -80,7 +66,7 @@ static int32_t read_at(struct contract *c, struct weft__ring *ring, int fd, char
 static void opening(struct contract *c)
 {
     struct weft__ring *ring = contract_ring(c, 0, 0);
-    const char *path = name_of("open");
+    const char *path = contract_path("open");
     int32_t fd;
 
     (void)remove_name(c, ring, path, 0);
@@ -104,7 +90,7 @@ static void words_are_copied(struct contract *c)
     struct weft__open_how how = {.flags = O_RDWR | O_CREAT | O_CLOEXEC, .mode = 0600};
     int32_t fd;
 
-    snprintf(path, sizeof path, "%s", name_of("copied"));
+    snprintf(path, sizeof path, "%s", contract_path("copied"));
     (void)remove_name(c, ring, path, 0);
     CONTRACT_ASK(c, ring, FILE_REQUEST, openat2, AT_FDCWD, path, &how);
     contract_submit(c, ring);
@@ -112,7 +98,7 @@ static void words_are_copied(struct contract *c)
     memset(&how, 0xff, sizeof how);
     fd = contract_keep(c, answer(c, ring));
     contract_say(c, "%s", fd >= 0 ? "opened" : "refused");
-    contract_say_result(c, "unlink", remove_name(c, ring, name_of("copied"), 0));
+    contract_say_result(c, "unlink", remove_name(c, ring, contract_path("copied"), 0));
 }
 
 static void nowhere(struct contract *c)
@@ -205,7 +191,7 @@ static void wrong_ways(struct contract *c)
     struct weft__ring *ring = contract_ring(c, 0, 0);
     char text[4];
     int folder = contract_keep(c, open_at(c, ring, AT_FDCWD, "/tmp", O_RDONLY | O_DIRECTORY));
-    const char *path = name_of("wrong");
+    const char *path = contract_path("wrong");
     int32_t fd = contract_keep(c, open_at(c, ring, AT_FDCWD, path, O_WRONLY | O_CREAT));
 
     contract_say_result(c, "a folder", read_at(c, ring, folder, text, 4, 0));
@@ -267,6 +253,30 @@ static void cutting_directly(struct contract *c)
     contract_say_result(c, "closed", weft__host_ftruncate(1 << 20, 0));
 }
 
+static void copying(struct contract *c)
+{
+    struct weft__ring *ring = contract_ring(c, 0, 0);
+    int from = new_file(c, ring, 0), to = new_file(c, ring, 0), pipe[2] = {-1, -1};
+    char text[8] = "";
+
+    (void)weft__host_pipe(pipe, 0);
+    contract_keep(c, pipe[0]);
+    contract_keep(c, pipe[1]);
+    write_at(c, ring, from, "abcdef", 0);
+    contract_say_result(c, "at offsets", weft__host_copy_file_range(from, 2, to, 0, 3));
+    contract_say_result(c, "to the end", weft__host_copy_file_range(from, 4, to, 3, 100));
+    contract_say_result(c, "at the end", weft__host_copy_file_range(from, 6, to, 3, 100));
+    contract_say_result(c, "read", read_at(c, ring, to, text, sizeof text, 0));
+    contract_say(c, "%.5s", text);
+    contract_say_result(c, "overlapping", weft__host_copy_file_range(from, 0, from, 3, 4));
+    contract_say_result(c, "beside", weft__host_copy_file_range(from, 0, from, 3, 3));
+    contract_say_result(c, "a pipe", weft__host_copy_file_range(pipe[0], -1, to, 0, 1));
+    contract_say_result(c, "closed", weft__host_copy_file_range(1 << 20, 0, to, 0, 1));
+    contract_say_result(c, "between two", weft__host_copy_size(from, 0, to, 0, 100));
+    contract_say_result(c, "within one", weft__host_copy_size(from, 2, from, 6, 100));
+    contract_say_result(c, "too near", weft__host_copy_size(from, 2, from, 5, 100));
+}
+
 static void allocating(struct contract *c)
 {
     struct weft__ring *ring = contract_ring(c, 0, 0);
@@ -302,7 +312,7 @@ static void what_seeks(struct contract *c)
 static void names(struct contract *c)
 {
     struct weft__ring *ring = contract_ring(c, 0, 0);
-    const char *folder = name_of("folder");
+    const char *folder = contract_path("folder");
     int32_t at;
 
     CONTRACT_ASK(c, ring, FILE_REQUEST, mkdirat, AT_FDCWD, folder, 0700);
@@ -332,7 +342,7 @@ static void names(struct contract *c)
 static void listing(struct contract *c)
 {
     struct weft__ring *ring = contract_ring(c, 0, 0);
-    const char *folder = name_of("listing");
+    const char *folder = contract_path("listing");
     _Alignas(8) char buffer[512];
     int32_t at;
     ssize_t n;
@@ -432,6 +442,14 @@ const struct contract_check contract_files[] = {
      cutting_directly,
      0,
      {ANSWER("cut 0, read 3, negative -EINVAL, closed -EBADF")}},
+    {"files/copying",
+     "A part of a file is copied into another by the call that a worker makes.",
+     "src/io/file_copy.c, copy_there",
+     copying,
+     0,
+     {ANSWER(
+         "at offsets 3, to the end 2, at the end 0, read 5, cdeef, overlapping -EINVAL, beside 3, "
+         "a pipe -EINVAL, closed -EBADF, between two 100, within one 4, too near -EINVAL")}},
     {"files/allocating",
      "Room is made for a file, which grows with it.",
      FILES ", weft_fallocate",

@@ -8,6 +8,7 @@
 #include "contract.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { PATIENCE_NS = 3000000000, MOMENT_NS = 3000000, ENTRIES = 16 };
@@ -240,6 +241,19 @@ static bool is_bell(const struct contract *c, uint64_t token)
         if (c->bells[i].token == token)
             return true;
     return false;
+}
+
+const char *contract_path(const char *name)
+{
+    static char paths[4][64];
+    static unsigned next;
+    static uint64_t own;
+    char *path = paths[next++ % 4];
+
+    if (own == 0)
+        (void)weft__host_entropy(&own, sizeof own);
+    snprintf(path, sizeof paths[0], "/tmp/weft-contract.%llx.%s", (unsigned long long)own, name);
+    return path;
 }
 
 /* Cancels what is in flight and waits for its end. Runs after trouble, too, so it does not use the

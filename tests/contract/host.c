@@ -199,7 +199,7 @@ static void a_pause(struct contract *c)
     contract_say(c, "over");
 }
 
-#define RUN "src/runtime/run.c"
+#define RUN "src/runtime/member.c"
 
 const struct contract_check contract_hosting[] = {
     {"host/the-clock",

@@ -138,6 +138,8 @@ FEATURE(fixed_files, WEFT__FEATURE_FIXED_FILES)
 FEATURE(cutting_files, WEFT__FEATURE_FTRUNCATE)
 FEATURE(waiting_for_processes, WEFT__FEATURE_WAITID)
 FEATURE(waiting_for_words, WEFT__FEATURE_FUTEX)
+FEATURE(sending_uncopied, WEFT__FEATURE_SEND_ZC)
+FEATURE(fixed_buffers, WEFT__FEATURE_FIXED_BUFFERS)
 
 #define AS_AGED                                                                                    \
     {                                                                                              \
@@ -190,7 +192,7 @@ const struct contract_check contract_open[] = {
      {ANSWER("0 before it is entered, 0 in the other")}},
     {"open/again-after-closing",
      "A ring that was closed leaves nothing that hinders the next.",
-     "src/runtime/run.c",
+     "src/runtime/member.c",
      again_after_closing,
      0,
      {ANSWER("works")}},
@@ -230,7 +232,11 @@ const struct contract_check contract_open[] = {
      AS_AGED},
     {"open/waitid", "From 6.7 on the end of a process is waited for by a request of its own.",
      FEATURES, waiting_for_processes, 0, AS_AGED},
+    {"open/send-zc", "From 6.3 on memory is sent from where it lies, and what was copied is told.",
+     FEATURES, sending_uncopied, 0, AS_AGED},
     {"open/futex", "From 6.7 on a word of memory is waited for through the ring.", FEATURES,
      waiting_for_words, 0, AS_AGED},
+    {"open/fixed-buffers", "A ring can hold memory by itself.", FEATURES, fixed_buffers, 0,
+     AS_AGED},
     {0},
 };

@@ -230,7 +230,7 @@ static void settling_waits_for_the_last_ring(struct contract *c)
     weft__host_thread_join(thread);
 }
 
-#define RUN "src/runtime/run.c"
+#define RUN "src/runtime/member.c"
 
 const struct contract_check contract_threads[] = {
     {"threads/starting-and-joining",

@@ -4,7 +4,7 @@
  *
  *   reactor   weft__reactor_turn until `done`, then shut_door. Two of them, sending to each other;
  *             `sq` is what its ring has queued, all of it bells for the other one
- *   leader    src/runtime/run.c: when both have said that their last task has ended (tell_wound) it
+ *   leader    src/runtime/wind.c: when both have said that their last task has ended (tell_wound) it
  *             asks each once more (flush_run), and when both have answered tells each to end, by
  *             system call (all_wound); it stands for posters of other threads as well
  *

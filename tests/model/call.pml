@@ -5,7 +5,7 @@
  *             near(): its reactor, which runs back_run and heard_run
  *   outlook   whatever changes what the caller sees, a cancellation or a drain: call_interrupt and
  *             tell()
- *   far       the target's reactor: go_run, news_run; its closing, as src/runtime/run.c allows it
+ *   far       the target's reactor: go_run, news_run; its closing, as src/runtime/wind.c allows it
  *   callee    the task there: remote_main, or remote_drop if it is cancelled before it first runs
  *
  * Each reactor is one thread, so each of its pieces is one step; messages between two reactors

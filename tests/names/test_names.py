@@ -26,6 +26,7 @@ KNOWN = {
     "here.test": {A: ["127.0.0.1"]},
     "long.test": {A: [f"192.0.2.{i}" for i in range(1, 15)]},
     "both.test": {A: ["127.0.0.1"], AAAA: ["2001:db8::dead"]},
+    "slow.test": {A: ["127.0.0.1"], AAAA: ["::1"]},
 }
 SILENT, CUT, WRONG_ID = "silent.test", "long.test", "wrong.test"
 GARBAGE, FAILS = "bad.test", "no.test"
@@ -111,9 +112,20 @@ class Server:
         self.tcp.close()
 
 
-def look_up(*arguments):
-    return subprocess.run([LOOKUP, *arguments], capture_output=True, text=True,
-                          timeout=PATIENCE_S, check=False)
+def look_up(*arguments, before=(), **environment):
+    return subprocess.run([*before, LOOKUP, *arguments], capture_output=True, text=True,
+                          timeout=PATIENCE_S, check=False, env=os.environ | environment)
+
+
+# A program with /etc/hosts and /etc/resolv.conf of its own, in a namespace of its own.
+OWN_FILES = ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc/hosts && '
+             'mount --bind "$2" /etc/resolv.conf && shift 2 && exec "$@"', "sh"]
+
+
+def can_have_own_files():
+    return bool(shutil.which("unshare")) and subprocess.run(
+        [*OWN_FILES, "/etc/hosts", "/etc/resolv.conf", "true"], capture_output=True,
+        check=False).returncode == 0
 
 
 class Names(unittest.TestCase):
@@ -139,6 +151,26 @@ class Names(unittest.TestCase):
         done = look_up("-s", self.at, "four.test", "FOUR.test", "four.test")
         self.assertEqual(done.stdout.count("192.0.2.4"), 3)
         self.assertEqual(sorted(self.asked("four.test")), [(A, "udp"), (AAAA, "udp")])
+
+    def test_searched_for(self):
+        done = look_up("-s", self.at, "four", "www.test", LOCALDOMAIN="nowhere.test test")
+        self.assertEqual(done.stdout.splitlines()[0], "four: 192.0.2.4")
+        self.assertEqual(list(dict.fromkeys(name for name, _, _ in self.server.seen)),
+                         ["four.nowhere.test", "four.test", "www.test"])
+
+    @unittest.skipUnless(can_have_own_files(), "a mount of its own is not to be had here")
+    def test_files_of_the_machine(self):
+        """What is in hosts is asked of nobody; resolv.conf says where to search."""
+        with tempfile.TemporaryDirectory() as folder:
+            hosts, conf = (os.path.join(folder, name) for name in ("hosts", "resolv.conf"))
+            pathlib.Path(hosts).write_text("192.0.2.77 inhosts.test\n2001:db8::77 inhosts.test\n")
+            pathlib.Path(conf).write_text("search test\n")
+            done = look_up("-s", self.at, "inhosts.test", "four",
+                           before=[*OWN_FILES, hosts, conf])
+        first, second = done.stdout.splitlines()
+        self.assertEqual(set(first.split()[1:]), {"192.0.2.77", "2001:db8::77"})
+        self.assertEqual(second, "four: 192.0.2.4")
+        self.assertEqual(self.asked("inhosts.test"), [])
 
     def test_no_such_name(self):
         done = look_up("-s", self.at, "nobody.test")
@@ -188,6 +220,32 @@ class Names(unittest.TestCase):
         self.assertEqual(done.stdout, "here.test: connected\nboth.test: connected\n")
         refused = look_up("-s", self.at, "-c", port, "here.test")
         self.assertEqual(refused.stdout, "here.test: Connection refused\n")
+
+    def connect_past(self, full, free):
+        """Connects to slow.test, whose one address takes no more connections and says nothing."""
+        with socket.socket(full[0]) as silent, socket.socket(free[0]) as peer:
+            silent.bind((full[1], 0))
+            silent.listen(0)
+            address = silent.getsockname()[:2]
+            try:
+                peer.bind((free[1], address[1]))
+            except OSError:  # somebody has that port there: with another one, then
+                return self.connect_past(full, free)
+            peer.listen(8)
+            waiting = [socket.socket(full[0]) for _ in range(8)]
+            for one in waiting:
+                one.setblocking(False)
+                one.connect_ex(address)
+            done = look_up("-s", self.at, "-c", str(address[1]), "slow.test")
+            for one in waiting:
+                one.close()
+        return self.assertEqual(done.stdout, "slow.test: connected\n")
+
+    def test_connect_to_whoever_answers(self):
+        """Whichever is tried first: the other is not kept waiting for it, which takes minutes."""
+        v4, v6 = (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")
+        self.connect_past(v4, v6)
+        self.connect_past(v6, v4)
 
     @unittest.skipUnless(shutil.which("dnsmasq"), "there is no dnsmasq")
     def test_dnsmasq(self):

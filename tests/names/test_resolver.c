@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <weft/names.h>
@@ -24,7 +25,7 @@ static void begin(void)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     silent = weft_socket(AF_INET, SOCK_DGRAM, 0);
     is(silent >= 0, 1);
-    is(bind(silent, (struct sockaddr *)&address, sizeof address), 0);
+    is(weft_bind(silent, (struct sockaddr *)&address, sizeof address), 0);
     snprintf(servers, sizeof servers, "127.0.0.1:%d", weft_local_port(silent));
 }
 
@@ -113,6 +114,27 @@ TEST(nobody_answers)
     run(times_out, NULL, 0);
 }
 
+/* No task asks. */
+static int said;
+static void asks_in_a_callback(void *arg)
+{
+    said = weft_resolve(arg, "127.0.0.1", AF_INET, NULL, 0);
+}
+static int by_nobody(void *arg)
+{
+    (void)arg;
+    is(weft_resolver_open(&resolver, NULL), 0);
+    is(weft_call_soon(asks_in_a_callback, resolver, NULL), 0);
+    while (!said)
+        is(weft_yield(), 0);
+    is(said, -EPERM);
+    return weft_resolver_close(resolver);
+}
+TEST(asked_by_no_task)
+{
+    run(by_nobody, NULL, 0);
+}
+
 static int by_numbers(void *arg)
 {
     struct weft_name_address list[2];
@@ -141,6 +163,40 @@ TEST(numbers_and_mistakes)
     is(weft_resolver_close(NULL), 0);
 }
 
+/* Options of a program that is older than the library, and of a younger one. */
+static int by_age(void *arg)
+{
+    struct {
+        struct weft_resolver_opt known;
+        char more[64];
+    } opt = {.known = {.tries = -1}};
+    size_t sizes[] = {sizeof(size_t), offsetof(struct weft_resolver_opt, tries), sizeof opt};
+
+    (void)arg;
+    begin();
+    for (int i = 0; i < 3; i++) {
+        opt.known.size = sizes[i];
+        opt.known.servers = i > 0 ? servers : "no address"; /* is too young to be looked at */
+        is(weft_resolver_open(&resolver, &opt.known), i < 2 ? 0 : -EINVAL);
+        if (i < 2)
+            is(weft_resolver_close(resolver), 0);
+    }
+    opt.known.tries = 1;
+    is(weft_resolver_open(&resolver, &opt.known), 0);
+    is(weft_resolver_close(resolver), 0);
+    opt.more[63] = 1; /* something that nobody here knows */
+    is(weft_resolver_open(&resolver, &opt.known), -EINVAL);
+    opt.known.size = sizeof(size_t) - 1;
+    is(weft_resolver_open(&resolver, &opt.known), -EINVAL);
+    opt.known.size = 4097;
+    is(weft_resolver_open(&resolver, &opt.known), -EINVAL);
+    return weft_close(silent);
+}
+TEST(options_of_any_age)
+{
+    run(by_age, NULL, 0);
+}
+
 static int elsewhere(void *arg)
 {
     (void)arg;
@@ -162,5 +218,94 @@ TEST(another_reactors)
     is(weft_run(two_reactors, NULL, 0, &opt), 0);
 }
 
-TEST_MAIN("names", 60, cancelled_and_closed, cancelled_and_answered, nobody_answers,
-          numbers_and_mistakes, another_reactors)
+/* Answers whatever is asked with an address that may be remembered for so many seconds. */
+static int asked;
+static int answers(void *arg)
+{
+    static const unsigned char counts[] = {0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0};
+    uint32_t ttl = htonl(*(uint32_t *)arg);
+    unsigned char packet[600], record[16] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 192, 0, 2, 1};
+    struct sockaddr_in from;
+    socklen_t length = sizeof from;
+    ssize_t n;
+
+    memcpy(record + 6, &ttl, sizeof ttl);
+    while ((n = weft_recvfrom(silent, packet, 500, 0, (struct sockaddr *)&from, &length)) > 12) {
+        size_t end = 12;
+        while (packet[end])
+            end += packet[end] + 1u;
+        end += 5;
+        memcpy(packet + 2, counts, sizeof counts);
+        memcpy(packet + end, record, sizeof record);
+        asked++;
+        n = weft_sendto(silent, packet, end + sizeof record, 0, (struct sockaddr *)&from, length);
+        if (n < 0)
+            return (int)n;
+        length = sizeof from;
+    }
+    return (int)n;
+}
+
+/* Remembered as long as was said, and then asked again. */
+static int remembers(void *arg)
+{
+    uint32_t ttl = *(uint32_t *)arg;
+    struct weft_name_address one;
+
+    asked = 0;
+    begin();
+    open_resolver(INT64_C(5000000000));
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        is(weft_spawn(&s, answers, &ttl, sizeof ttl, NULL), 0);
+        is(weft_resolve(resolver, "some.test", AF_INET, &one, 1), 1);
+        is(one.ttl_s, ttl);
+        for (int i = 0; asked < 2 && i < (ttl == 1 ? 50 : 5); i++) {
+            is(weft_sleep(INT64_C(100000000)), 0);
+            is(weft_resolve(resolver, "SOME.test", AF_INET, &one, 1), 1);
+        }
+        is(asked, ttl == 1 ? 2 : 1);
+        weft_scope_cancel(&s);
+    }
+    is(weft_resolver_close(resolver), 0);
+    return weft_close(silent);
+}
+TEST(remembered_for_a_second)
+{
+    uint32_t ttl = 1;
+
+    run(remembers, &ttl, sizeof ttl);
+}
+TEST(remembered_for_an_hour)
+{
+    uint32_t ttl = 3600;
+
+    run(remembers, &ttl, sizeof ttl);
+}
+/* A time of 0: for nobody but who has asked. */
+static int asks_twice(void *arg)
+{
+    uint32_t ttl = 0;
+
+    (void)arg;
+    asked = 0;
+    begin();
+    open_resolver(INT64_C(5000000000));
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        is(weft_spawn(&s, answers, &ttl, sizeof ttl, NULL), 0);
+        for (int i = 1; i <= 2; i++) {
+            is(weft_resolve(resolver, "some.test", AF_INET, NULL, 0), 1);
+            ck_assert_int_ge(asked, i);
+        }
+        weft_scope_cancel(&s);
+    }
+    is(weft_resolver_close(resolver), 0);
+    return weft_close(silent);
+}
+TEST(not_remembered)
+{
+    run(asks_twice, NULL, 0);
+}
+
+TEST_MAIN("names", 60, remembered_for_a_second, remembered_for_an_hour, not_remembered,
+          cancelled_and_closed, cancelled_and_answered, nobody_answers, asked_by_no_task,
+          numbers_and_mistakes, options_of_any_age, another_reactors)

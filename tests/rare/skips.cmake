@@ -9,7 +9,9 @@ set(rare_units io/accept io/accept_full io/fd io/stream_direct io/stream_give io
 
 # Every suspending call gives way first. What these count on is that a call that need not suspend does
 # not, so that nothing happens between two of them.
-set(yield_await_edges cycles_that_come_later) # waits for it when it is looked at first
+set(yield_await_edges cycles_that_come_later # waits for it when it is looked at first
+    one_of_several_waits_for_us)          # likewise
+set(yield_errors_rest tasks)              # the task that is one too many has ended when it is counted
 set(yield_batch one_batch one_batch_among_many) # all that came at once is read in one turn
 set(yield_callback in_the_order_asked)    # asked for, and not called yet when looked at
 set(yield_cancel before_it_first_ran)     # spawned, and cancelled before it runs
@@ -21,9 +23,8 @@ set(yield_scope_more
     what_was_handed_over_counts)          # a task joins one that is spawned after it
 set(yield_sync_event permits)             # how many hold a permit at one time
 set(yield_sync_lock costs)                # counts turns
-set(yield_task
-    cycles_of_joins                       # a task joins one that is spawned after it
-    yield_is_fair)                        # counts what runs between two calls
+set(yield_task yield_is_fair)             # counts what runs between two calls
+set(yield_task_join cycles_of_joins)      # a task joins one that is spawned after it
 set(yield_wait
     wait_for_owns cycle                   # cancelled, or joined, before what it waits for has begun
     wait_for_what_is_settled)             # counts switches
@@ -31,7 +32,7 @@ set(yield_race_future race_41)             # settled and cancelled before it has
 set(yield_race_task race_42)              # the other one has ended when it is cancelled
 set(yield_costs nobody_waits)               # counts turns
 set(yield_debug tasks_that_failed)         # the scope has failed when it yields
-set(yield_inspect a_signal)                # told before it has come to its sleep
+set(yield_inspect_signal a_signal)         # told before it has come to its sleep
 set(yield_misuse_io streams)               # begun, and not yet at the wait that is in the way
 set(yield_io.accept_full closed_while_somebody_comes) # who closes is not in the close yet
 set(yield_io.stream_give cancelled_between_two_waits # it has begun to write
@@ -60,7 +61,7 @@ set(queue_io.stream_pool cap_pauses_and_resumes) # 16 buffers are held
 set(inbox_future awaited_by_many)          # who was woken has run after one yield
 set(inbox_post from_the_reactor_itself)
 set(inbox_post_order own_posts_and_tasks_in_order)
-set(inbox_task a_refused_join_stays_refused) # which ends first; either answer is right
+set(inbox_task_join a_refused_join_stays_refused) # which ends first; either answer is right
 set(inbox_race_task race_42)              # the other one has ended when it is cancelled
 set(inbox_runtime.peers a_late_knock)     # what is posted at the end waits in the ready queue
 set(inbox_task.inside news_are_told_once) # counts messages

@@ -45,7 +45,8 @@ set_target_properties(sim.same_trace PROPERTIES
 target_link_libraries(sim.same_trace PRIVATE weft_flags weft_sim)
 
 # The mechanical test is several files, and puts its faults in where these calls are made.
-target_sources(sim.mechanical PRIVATE sim/scenario_net.c sim/scenario_tasks.c)
+target_sources(sim.mechanical PRIVATE sim/scenario_copy.c sim/scenario_message.c sim/scenario_net.c sim/scenario_server.c
+    sim/scenario_system.c sim/scenario_tasks.c)
 target_link_options(sim.mechanical PRIVATE -Wl,--wrap=weft__ring_enter
     -Wl,--wrap=weft__host_reserve -Wl,--wrap=weft__host_thread_start)
 
@@ -58,11 +59,13 @@ target_link_options(sim.audit PRIVATE -Wl,--wrap=weft__ring_enter -Wl,--wrap=wef
 set(refusable socket bind listen getsockname getpeername setsockopt getsockopt fcntl chmod shutdown
     thread_start reserve)
 list(TRANSFORM refusable PREPEND "-Wl,--wrap=weft__host_")
-foreach(call ring_open bell_open buffer_ring_open ring_file_hold overflow_install
+foreach(call ring_open bell_open buffer_ring_open ring_file_hold ring_memory_hold overflow_install
     overflow_thread_begin stack_pool_open stack_take_fresh)
     list(APPEND refusable "-Wl,--wrap=weft__${call}")
 endforeach()
 target_link_options(sim.refusals PRIVATE ${refusable})
+target_link_options(sim.errors PRIVATE -Wl,--wrap=weft__host_setsockopt)
+target_link_options(sim.no_thread PRIVATE -Wl,--wrap=weft__host_thread_start)
 target_link_options(sim.no_room PRIVATE -Wl,--wrap=weft__ring_take_slow)
 
 # Start-up fails where these calls are made.
@@ -71,5 +74,7 @@ set(start_calls weft__ring_open weft__bell_open weft__buffer_ring_open weft__hos
     weft__ready_open weft__ops_open weft__tasks_open weft__io_open)
 list(TRANSFORM start_calls PREPEND "-Wl,--wrap=")
 target_link_options(sim.start PRIVATE ${start_calls})
-target_link_options(sim.faults PRIVATE -Wl,--wrap=weft__host_fd_lift -Wl,--wrap=weft__host_pipe)
-target_link_options(sim.faults_net PRIVATE -Wl,--wrap=weft__host_fd_lift)
+target_link_options(sim.faults PRIVATE -Wl,--wrap=weft__host_fd_lift -Wl,--wrap=weft__host_pipe
+    -Wl,--wrap=weft__ready_grow)
+target_link_options(sim.faults_net PRIVATE -Wl,--wrap=weft__host_fd_lift
+    -Wl,--wrap=weft__ready_grow)

@@ -25,6 +25,7 @@ struct way {
     uint64_t sent;     /* reported as sent */
     uint64_t received; /* at the far end */
     uint64_t echoed;   /* and back */
+    bool unseen;       /* the far end does not look at them: received is what came back */
 };
 enum { WAYS = 8 };
 
@@ -47,10 +48,22 @@ int scenario_spawn(weft_scope *scope, weft_task_fn fn, const void *arg, size_t s
 /* The next `size` bytes of a way: written down, sent, verified. As the calls they are named for. */
 ssize_t scenario_send(int fd, int way, size_t size);
 ssize_t scenario_write(weft_stream *stream, int way, size_t size);
+ssize_t scenario_write_file(int fd, int way, size_t size);
 ssize_t scenario_recv_echo(int fd, int way, size_t size);
 void scenario_received(int way, const void *data, size_t size);
+/* The byte of a way at a place. */
+unsigned char scenario_byte(int way, uint64_t at);
+/* The next bytes of a way, for who sends them otherwise. */
+void scenario_fill(int way, char *bytes, size_t size);
+
+/* One way: what has come has arrived. */
+void scenario_came(int way, const void *bytes, size_t size);
 
 int scenario_connect(int port);
+/* A child that sends the bytes of a way to an echo server, and has them back. */
+int scenario_spawn_client(weft_scope *scope, int port, int way);
+/* A main task that has `count` of them done in one scope, each with its argument. */
+int scenario_side_by_side(weft_task_fn fn, const void *args, size_t size, int count);
 
 /* scenario_tasks.c */
 int scenario_deadlines_main(void *arg);
@@ -58,5 +71,19 @@ int scenario_nested_main(void *arg);
 int scenario_remote_main(void *arg);
 int scenario_posts_main(void *arg);
 int scenario_stop_main(void *arg);
+/* scenario_system.c */
+int scenario_files_main(void *arg);
+int scenario_pipe_main(void *arg);
+int scenario_process_main(void *arg);
+int scenario_sync_main(void *arg);
+/* scenario_message.c */
+int scenario_datagrams_main(void *arg);
+int scenario_endpoints_main(void *arg);
+int scenario_transports_main(void *arg);
+/* scenario_copy.c */
+int scenario_copies_main(void *arg);
+int scenario_several_main(void *arg);
+/* scenario_server.c */
+int scenario_servers_main(void *arg);
 
 #endif

@@ -43,17 +43,17 @@ int scenario_spawn(weft_scope *scope, weft_task_fn fn, const void *arg, size_t s
     return error;
 }
 
-static unsigned char byte_of(int way, uint64_t at)
+unsigned char scenario_byte(int way, uint64_t at)
 {
     return (unsigned char)((at + (uint64_t)way * 77) * 131 + at / 251);
 }
 
-static void fill(int way, char *bytes, size_t size)
+void scenario_fill(int way, char *bytes, size_t size)
 {
     struct way *w = &ledger.ways[way];
 
     for (size_t i = 0; i < size; i++)
-        bytes[i] = (char)byte_of(way, w->sent + i);
+        bytes[i] = (char)scenario_byte(way, w->sent + i);
     w->offered = w->sent + size;
 }
 
@@ -62,7 +62,7 @@ static void check(int way, const void *data, size_t size, uint64_t *at, uint64_t
     const unsigned char *bytes = data;
 
     for (size_t i = 0; i < size; i++, ++*at)
-        if (bytes[i] != byte_of(way, *at))
+        if (bytes[i] != scenario_byte(way, *at))
             scenario_failed("byte %llu of way %d is wrong", (unsigned long long)*at, way);
     if (*at > limit)
         scenario_failed("way %d: %llu bytes of %llu", way, (unsigned long long)*at,
@@ -91,7 +91,7 @@ ssize_t scenario_send(int fd, int way, size_t size)
     size_t done = 0;
     ssize_t result;
 
-    fill(way, bytes, size);
+    scenario_fill(way, bytes, size);
     result = weft_send_all(fd, bytes, size, &done);
     return settle(way, result, done);
 }
@@ -102,8 +102,19 @@ ssize_t scenario_write(weft_stream *stream, int way, size_t size)
     size_t done = 0;
     ssize_t result;
 
-    fill(way, bytes, size);
+    scenario_fill(way, bytes, size);
     result = weft_stream_write(stream, bytes, size, &done);
+    return settle(way, result, done);
+}
+
+ssize_t scenario_write_file(int fd, int way, size_t size)
+{
+    char bytes[CHUNK];
+    size_t done = 0;
+    ssize_t result;
+
+    scenario_fill(way, bytes, size);
+    result = weft_write_all(fd, bytes, size, &done);
     return settle(way, result, done);
 }
 
@@ -112,8 +123,11 @@ ssize_t scenario_recv_echo(int fd, int way, size_t size)
     char bytes[CHUNK];
     size_t done = 0;
     ssize_t result = weft_recv_exactly(fd, bytes, size, &done);
+    struct way *w = &ledger.ways[way];
 
-    check(way, bytes, done, &ledger.ways[way].echoed, ledger.ways[way].received);
+    check(way, bytes, done, &w->echoed, w->unseen ? w->sent : w->received);
+    if (w->unseen)
+        w->received = w->echoed;
     return result;
 }
 
@@ -147,6 +161,11 @@ static int client(void *arg)
     }
     weft_close(fd);
     return n < 0 ? (int)n : 0;
+}
+
+int scenario_spawn_client(weft_scope *scope, int port, int way)
+{
+    return scenario_spawn(scope, client, &(struct client){port, way}, sizeof(struct client), 0);
 }
 
 /* -- servers ---------------------------------------------------------------------------------- */
@@ -230,6 +249,23 @@ static int echo_give(void *arg)
     return (int)n;
 }
 
+/* Through the kernel: nobody looks at them here. */
+static int echo_splice(void *arg)
+{
+    struct conversation *c = arg;
+    weft_stream *stream;
+    ssize_t n = open_stream(c->fd, &stream);
+
+    if (n < 0)
+        return (int)n;
+    ledger.ways[c->way].unseen = true;
+    do
+        n = weft_stream_splice(stream, stream, CHUNK, WEFT_IDLE);
+    while (n > 0);
+    weft_stream_close(stream);
+    return (int)n;
+}
+
 struct direction {
     weft_stream *to, *from;
 };
@@ -306,7 +342,7 @@ static int server(void *arg)
         /* the first byte says whose it is, and stays */
         ssize_t n = server->port ? 1 : weft_recv(fd, &first, 1, MSG_PEEK);
         for (c.way = 0; n == 1 && !server->port && c.way < WAYS; c.way++)
-            if (byte_of(c.way, 0) == (unsigned char)first && ledger.ways[c.way].offered &&
+            if (scenario_byte(c.way, 0) == (unsigned char)first && ledger.ways[c.way].offered &&
                 ledger.ways[c.way].received == 0)
                 break;
         if (n != 1 || scenario_spawn(&s, server->fn, &c, sizeof c, 0) < 0)
@@ -349,7 +385,7 @@ static int serve(weft_task_fn fn, int clients, int max_tasks, bool behind)
         error = weft_scope_open(&c, &(struct weft_scope_opt){.size = sizeof(struct weft_scope_opt),
                                                              .deadline = weft_after_ms(20000)});
         for (int i = 0; i < clients && error == 0; i++)
-            error = scenario_spawn(&c, client, &(struct client){port, i}, sizeof(struct client), 0);
+            error = scenario_spawn_client(&c, port, i);
         closed = weft_scope_close(&c);
         error = error < 0 ? error : closed;
     }
@@ -379,6 +415,12 @@ static int main_echo_give(void *arg)
     return serve(echo_give, 2, 0, false);
 }
 
+static int main_echo_splice(void *arg)
+{
+    (void)arg;
+    return serve(echo_splice, 2, 0, false);
+}
+
 static int main_proxy(void *arg)
 {
     (void)arg;
@@ -395,6 +437,7 @@ const struct scenario scenarios[] = {
     {"echo_plain", main_echo_plain, 1},
     {"echo_write", main_echo_write, 1},
     {"echo_give", main_echo_give, 1},
+    {"echo_splice", main_echo_splice, 1},
     {"proxy", main_proxy, 1},
     {"limit", main_limit, 1},
     {"deadlines", scenario_deadlines_main, 1},
@@ -402,5 +445,15 @@ const struct scenario scenarios[] = {
     {"remote", scenario_remote_main, 2},
     {"posts", scenario_posts_main, 1},
     {"stop", scenario_stop_main, 2},
+    {"files", scenario_files_main, 1},
+    {"pipe", scenario_pipe_main, 1},
+    {"process", scenario_process_main, 1},
+    {"sync", scenario_sync_main, 1},
+    {"datagrams", scenario_datagrams_main, 1},
+    {"endpoints", scenario_endpoints_main, 1},
+    {"transports", scenario_transports_main, 1},
+    {"servers", scenario_servers_main, 1},
+    {"copies", scenario_copies_main, 1},
+    {"several", scenario_several_main, 1},
 };
 const int scenario_count = sizeof scenarios / sizeof scenarios[0];

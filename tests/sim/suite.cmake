@@ -9,6 +9,10 @@ set(skip_net_bad
     stale_unix_socket    # looks at the socket's file by stat(2)
     bad_descriptors      # receives on a descriptor of a real file
     no_descriptors_left) # its peers are another process
+set(skip_errors_rest
+    children_ignored                # its children are no real ones
+    special_files closed_directory  # there are none in a simulated world
+    loop_without_descriptors)       # nor loops of another kind
 set(skip_net_edges all_of_a_message) # needs a pair of sockets for datagrams
 set(skip_loop
     in_an_epoll_loop)    # there is none in a simulated world
@@ -19,6 +23,12 @@ set(skip_post
 set(skip_process_options # looks by real programs at what they are given
     shell found_along_the_path descriptors signals_as_before blocked_before ignored_before directory limits groups
     its_children_end_with_it not_a_program sigchld_ignored gone_and_not_told terminal)
+set(skip_process_start
+    descriptors_of_its_own not_pinned # looks by real programs
+    no_handler_of_ours                # sends real signals
+    refused no_room_but_the_lowest    # by limits of the real one
+    environment_of_the_call           # is the real one's
+    without_clone3)                   # forbids a system call that is not made
 set(skip_waitid
     ends groups_and_stops cancelled) # its children are real; ../sim/test_waitid.c has others
 set(skip_signal
@@ -27,7 +37,7 @@ set(skip_signal
 set(skip_runtime
     all_cpus             # narrows the real thread's affinity
     io_uring_forbidden)  # forbids a system call that is not made
-set(skip_inspect
+set(skip_inspect_signal
     a_reactor_that_is_stuck) # its task spins and never comes to a call of the boundary
 set(skip_stats counters) # a thread spins and never comes to a call of the boundary
 set(skip_time times)     # compares with the real clock
@@ -44,12 +54,17 @@ list(TRANSFORM plain_calls PREPEND "-Wl,--wrap=")
 # Where running is slow, or done several times: files that take the rough plan, too; the others do with
 # WEFT_LONG=1. And cases that wait for that where it is very slow.
 set(rough_anyway scope)
-set(long_net_peer never_reads resets_midway) # 32 MiB through the simulated network
+set(long_net_peer never_reads resets_midway # 32 MiB through the simulated network
+    a_byte_at_a_time)
+set(long_file_held closed_under_readers cancelled_and_late)
+set(long_stream_move what_was_queued_is_sent)
 set(long_runtime tasks_that_hold)            # spins until its time is over
 set(long_loop held_at_the_close)             # likewise
 set(long_stream_echo large_pieces small_pieces fixed_sizes_and_small_caps # megabytes
     without_multishot_receive without_buffer_rings)
 set(long_pipe bytes_in_order waiting)        # likewise
+set(long_errors_net connecting sending broadcasting given no_room handing too_late)
+set(long_errors_rest drained files strangers_file words)
 set(long_callback threadsafe thousands_ready_half_of_them_cancelled)
 set(long_post stop_while_64_threads_post from_other_threads)
 

@@ -7,8 +7,8 @@
  * opcode and never seen. WEFT_AUDIT_TALK=1 prints the counts.
  *
  * What the broken plan gives no odds comes up where it is asked for: enter.lost, op.hang and
- * cancel.missed in test_ring.c, and there also who touches lent memory early, or lets its frame
- * end; net.silence, net.unanswered and net.bind in test_net_fault.c.
+ * cancel.missed in test_ring.c; who touches lent memory early, or lets its frame end, in
+ * test_ring_lent.c; net.silence, net.unanswered and net.bind in test_net_fault.c.
  */
 #include <stdlib.h>
 
@@ -194,15 +194,17 @@ static const char *const knobs[WEFT__SIM_KNOB_COUNT] = {
 #define NAME(id, name, ...) name,
     WEFT__SIM_KNOBS(NAME, NAME, NAME)};
 
-/* A rule and no trouble; two that need requests weft does not make, which test_ring.c has; the
-   disk's, which test_disk.c has; and those of processes, which test_process.c has. */
+/* A rule and no trouble; two that need requests weft does not make, which test_ring_lent.c has; the
+   disk's, which test_disk.c has; those of processes, which test_process.c has; memory for files,
+   which test_file_object_held.c has; and what is given to be sent, which api-sim/send_give has. */
 static bool is_elsewhere(const char *name)
 {
     if (strncmp(name, "disk.", 5) == 0 || strncmp(name, "power.", 6) == 0 ||
-        strncmp(name, "net.datagram_", 13) == 0 || strncmp(name, "process.", 8) == 0)
+        strncmp(name, "net.datagram_", 13) == 0 || strncmp(name, "process.", 8) == 0 ||
+        strncmp(name, "zc.", 3) == 0)
         return true;
     return strcmp(name, "net.privileged") == 0 || strcmp(name, "buffers.early") == 0 ||
-           strcmp(name, "recv.end_unseen") == 0;
+           strcmp(name, "recv.end_unseen") == 0 || strcmp(name, "memory.hold") == 0;
 }
 
 /* Every knob that has odds in the broken plan, and is no span. */

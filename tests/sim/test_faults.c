@@ -179,6 +179,26 @@ static int use_files(void)
     return n < 0 ? (int)n : use_pipe();
 }
 
+/* Read ahead. */
+static int use_file(void)
+{
+    const struct weft_file_opt opt = {.size = sizeof opt, .block_size = 4096};
+    static char bytes[20000];
+    weft_file *file;
+    int closed, error = weft_file_open("/tmp/b", O_RDWR | O_CREAT, 0600, &opt, &file);
+    ssize_t n;
+
+    if (error < 0)
+        return error;
+    n = weft_file_write(file, bytes, sizeof bytes, NULL);
+    if (n >= 0)
+        n = weft_file_seek(file, 0, SEEK_SET);
+    if (n >= 0)
+        n = weft_file_read_exactly(file, bytes, sizeof bytes, NULL);
+    closed = weft_file_close(file);
+    return n < 0 ? (int)n : closed;
+}
+
 /* -- streams */
 
 static int connect_both(int fds[2])
@@ -246,7 +266,67 @@ static int use_streams(void)
     return error;
 }
 
+/* Two buffers of the pool's, copied when the stream leaves the reactor. */
+static int fill_and_detach(weft_stream *stream, int peer)
+{
+    static const char bytes[6000];
+    const void *data;
+    size_t seen;
+    ssize_t n = weft_send_all(peer, bytes, sizeof bytes, NULL);
+
+    while (n > 0 && (n = weft_stream_peek(stream, &data, &seen, 0)) > 0 && seen < 100)
+        n = weft_stream_consume(stream, 0) == 0;
+    if (n > 0)
+        n = weft_stream_consume(stream, 1);
+    n = n < 0 ? n : weft_stream_detach(stream);
+    return n < 0 ? (int)n : weft_stream_attach(stream);
+}
+
+static int use_move(void)
+{
+    const struct weft_stream_opt opt = {.size = sizeof opt, .buffer_size = 4096};
+    weft_stream *stream;
+    int fds[2], error;
+
+    spared = true;
+    error = connect_both(fds);
+    spared = false;
+    if (error < 0)
+        return error;
+    error = weft_stream_open(fds[0], &opt, &stream);
+    if (error < 0) {
+        weft_close(fds[0]);
+    } else {
+        error = fill_and_detach(stream, fds[1]);
+        weft_stream_close(stream);
+    }
+    weft_close(fds[1]);
+    return error;
+}
+
 /* -- generators, callbacks, tasks begun through the inbox */
+
+static void called(void *arg)
+{
+    ++*(int *)arg;
+}
+
+/* One now, one later, and one that is cancelled. */
+static int use_callbacks(void)
+{
+    weft_handle handle = {0};
+    const struct weft_call_opt opt = {.size = sizeof opt, .handle = &handle};
+    int calls = 0, error = weft_call_soon(called, &calls, NULL);
+
+    if (error == 0 && (error = weft_call_later(1000, called, &calls, NULL)) == 0) {
+        error = weft_call_later(1000, called, &calls, &opt);
+        if (error == 0)
+            ck_assert_int_eq(weft_handle_cancel(&handle), 1);
+    }
+    ok(weft_sleep(10000)); /* whatever of it has been asked for has been done */
+    ck_assert(error < 0 || calls == 2);
+    return error;
+}
 
 static int counts_to_two(weft_generator *self, void *arg)
 {
@@ -297,6 +377,22 @@ static int use_watcher(void)
     weft_close(fds[0]);
     weft_close(fds[1]);
     return error > 0 && events_seen < 0 ? events_seen : error;
+}
+
+/* Of a descriptor that weft knows only as one that is waited for. */
+static int watch_foreign(void)
+{
+    int fds[2], error = weft__host_pipe(fds, 0);
+
+    if (error < 0)
+        return error;
+    error = weft_add_reader(fds[0], readable, NULL);
+    if (error == 0)
+        ck_assert_int_eq(weft_remove_reader(fds[0]), 1);
+    ok(weft_sleep(1000));
+    weft__host_close(fds[0]);
+    weft__host_close(fds[1]);
+    return error;
 }
 
 static int use_inbox(void)
@@ -377,7 +473,10 @@ static int copies(weft_sim_process *process, int argc, char **argv)
 static int use_process(void)
 {
     const char *const arguments[] = {"/bin/copies", NULL};
-    const struct weft_process_opt opt = {.size = sizeof opt, .in = WEFT_PIPE, .out = WEFT_PIPE};
+    const struct weft_process_opt opt = {.size = sizeof opt,
+                                         .in = WEFT_PIPE,
+                                         .out = WEFT_PIPE,
+                                         .err = WEFT_PIPE};
     struct weft_process_output output = {.limit = 0};
     weft_process *process;
     int closed, error;
@@ -429,18 +528,22 @@ static int use_sendfile(void)
     return (int)n;
 }
 
+static const struct faults_part parts[] = {
+    FAULTS_PART(use_future),    FAULTS_PART(gather_many), FAULTS_PART(in_the_order_of_coming),
+    FAULTS_PART(one_by_one),    FAULTS_PART(use_process), FAULTS_PART(use_threads),
+    FAULTS_PART(use_files),     FAULTS_PART(use_file),    FAULTS_PART(use_sendfile),
+    FAULTS_PART(use_streams),   FAULTS_PART(use_move),    FAULTS_PART(use_signals),
+    FAULTS_PART(use_generator), FAULTS_PART(use_watcher), FAULTS_PART(watch_foreign),
+    FAULTS_PART(use_callbacks), FAULTS_PART(use_inbox),   FAULTS_PART(use_server)};
+enum { PARTS = sizeof parts / sizeof parts[0] };
+
 static int everything(void *arg)
 {
-    static int (*const parts[])(void) = {use_future,  gather_many,   in_the_order_of_coming,
-                                         one_by_one,  use_process,   use_threads,
-                                         use_files,   use_sendfile,  use_streams,
-                                         use_signals, use_generator, use_watcher,
-                                         use_inbox,   use_server};
     int error = 0;
 
     (void)arg;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && error >= 0; i++)
-        error = parts[i]();
+    for (size_t i = 0; i < PARTS && error >= 0; i++)
+        error = parts[i].run();
     return error;
 }
 
@@ -464,4 +567,21 @@ TEST(every_descriptor_is_refused_once)
     ck_assert_uint_ge(faults_of_descriptors(&faults), 3);
 }
 
-TEST_MAIN("sim/faults", 60, every_allocation_fails_once, every_descriptor_is_refused_once)
+static int again_and_again(void *arg)
+{
+    (void)arg;
+    for (size_t i = 0; i < PARTS; i++)
+        faults_within(&parts[i]);
+    return 0;
+}
+
+TEST(nothing_is_left_meanwhile)
+{
+    struct world world = {.plan = "calm", .seed = 1, .task = again_and_again};
+
+    spared = true;
+    ck_assert_int_eq(world_run(&world), 0);
+}
+
+TEST_MAIN("sim/faults", 60, nothing_is_left_meanwhile, every_allocation_fails_once,
+          every_descriptor_is_refused_once)

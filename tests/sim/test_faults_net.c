@@ -239,18 +239,40 @@ static int use_fds(void)
     return error;
 }
 
+static const struct faults_part parts[] = {FAULTS_PART(use_server), FAULTS_PART(use_protocol),
+                                           FAULTS_PART(use_endpoint), FAULTS_PART(use_fds)};
+enum { PARTS = sizeof parts / sizeof parts[0] };
+
 static int everything(void *arg)
 {
-    static int (*const parts[])(void) = {use_server, use_protocol, use_endpoint, use_fds};
     int error = 0;
 
     (void)arg;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && error >= 0; i++)
-        error = parts[i]();
+    for (size_t i = 0; i < PARTS && error >= 0; i++)
+        error = parts[i].run();
     return error;
 }
 
 /* -- again and again --------------------------------------------------------------------------- */
+
+static int again_and_again(void *arg)
+{
+    (void)arg;
+    for (size_t i = 0; i < PARTS; i++)
+        faults_within(&parts[i]);
+    return 0;
+}
+
+TEST(nothing_is_left_meanwhile)
+{
+    struct world world = {.plan = "calm",
+                          .seed = 1,
+                          .task = again_and_again,
+                          .run = {.reactors = 2}};
+
+    spared = true;
+    ck_assert_int_eq(world_run(&world), 0);
+}
 
 static int on_two(void)
 {
@@ -480,6 +502,41 @@ TEST(a_listener_fails)
     }
 }
 
-TEST_MAIN("sim/faults_net", 60, every_allocation_fails_once, every_descriptor_is_refused_once,
-          receives_of_an_endpoint, sends_of_a_transport, want_of_memory_is_not_the_connections,
-          descriptors_for_some_listeners, a_listener_fails)
+/* Reads until it is cut. */
+static int listens_on(weft_stream *stream, void *arg)
+{
+    char byte;
+    ssize_t n = weft_stream_read(stream, &byte, 1, 0);
+
+    *(int *)arg = (int)n;
+    return (int)n;
+}
+
+/* Those that are served when a listener fails are cut: nobody would ever end them. */
+static int one_is_served(void *arg)
+{
+    weft_server *server;
+    char byte;
+    int fd, end = 1;
+
+    (void)arg;
+    ok(weft_start_server(&server, "127.0.0.1:0", listens_on, &end, NULL));
+    fd = weft_connect_tcp(address_of(server), NULL);
+    ok(fd);
+    ck_assert_int_eq(weft_server_wait(server), -EINVAL);
+    ck_assert_int_eq(end, -ECANCELED);
+    ck_assert_int_eq(weft_recv(fd, &byte, 1, 0), 0);
+    ok(weft_close(fd));
+    ck_assert_int_eq(weft_server_close(server), -EINVAL);
+    return 0;
+}
+
+TEST(a_listener_fails_while_it_serves)
+{
+    run_with("calm accept#2=EINVAL", one_is_served);
+}
+
+TEST_MAIN("sim/faults_net", 60, nothing_is_left_meanwhile, every_allocation_fails_once,
+          every_descriptor_is_refused_once, receives_of_an_endpoint, sends_of_a_transport,
+          want_of_memory_is_not_the_connections, descriptors_for_some_listeners, a_listener_fails,
+          a_listener_fails_while_it_serves)

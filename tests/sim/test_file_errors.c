@@ -58,6 +58,41 @@ static int64_t gets_by_path(void)
     return result == -ENODATA ? 0 : result;
 }
 
+static int64_t copies(void)
+{
+    return weft_copy_file_range(fd, NULL, fd, &(off_t){100}, 10, 0);
+}
+
+static int64_t advises(void)
+{
+    return weft_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
+}
+
+static int64_t writes(void)
+{
+    return weft_pwrite(fd, "x", 1, 0);
+}
+
+static int64_t cuts(void)
+{
+    return weft_ftruncate(fd, 10);
+}
+
+static int64_t allocates(void)
+{
+    return weft_fallocate(fd, 0, 0, 10);
+}
+
+static int64_t syncs(void)
+{
+    return weft_fsync(fd);
+}
+
+static int64_t renames(void)
+{
+    return weft_renameat(AT_FDCWD, "/tmp/a", AT_FDCWD, "/tmp/a");
+}
+
 static const struct {
     const char *opcode;
     int64_t (*call)(void);
@@ -66,10 +101,17 @@ static const struct {
     {"open", opens, {"ENFILE", "EIO", "EINTR", "ENOMEM"}},
     {"sync_range", syncs_part, {"EIO", "ENOMEM", "ENOSPC"}},
     {"fsetxattr", sets, {"EIO", "ENOMEM", "ENOSPC", "EDQUOT"}},
-    {"setxattr", sets_by_path, {"EIO", "ENOMEM", "ENOSPC", "EDQUOT"}},
+    {"setxattr", sets_by_path, {"EIO", "ENOMEM", "ENOSPC", "EDQUOT", "EPERM"}},
     {"fgetxattr", gets, {"EIO", "ENOMEM"}},
     {"getxattr", gets_by_path, {"EIO", "ENOMEM"}},
-    {"madvise", advises_memory, {"EIO", "ENOMEM"}},
+    {"madvise", advises_memory, {"EIO", "ENOMEM", "EBADF"}},
+    {"fadvise", advises, {"EIO", "ENOMEM"}},
+    {"write", writes, {"EIO", "EINTR", "ENOMEM", "ENOSPC", "EDQUOT", "EFBIG"}},
+    {"ftruncate", cuts, {"EIO", "EINTR", "ENOMEM", "EFBIG"}},
+    {"fallocate", allocates, {"EIO", "EINTR", "ENOMEM", "ENOSPC", "EDQUOT", "EFBIG"}},
+    {"fsync", syncs, {"EIO", "EINTR", "ENOMEM", "ENOSPC", "EDQUOT"}},
+    {"rename", renames, {"EIO", "ENOMEM", "EBUSY", "EDQUOT", "EMLINK", "ENOSPC", "EXDEV"}},
+    {"copy", copies, {"EIO", "ENOMEM", "ENOSPC", "EDQUOT", "EXDEV", "EOPNOTSUPP"}},
 };
 
 /* -- each with each ------------------------------------------------------------------------- */
@@ -105,6 +147,21 @@ TEST(each_is_told)
             wanted = *error;
             same(world_run(&world), 0);
         }
+}
+
+/* That there is no way now is told, and not waited for: nothing would say when there is one. */
+static int main_not_now(void *arg)
+{
+    (void)arg;
+    same(weft_madvise(page, sizeof page, MADV_WILLNEED), -EAGAIN);
+    return 0;
+}
+
+TEST(not_now)
+{
+    struct world world = {.seed = 1, .plan = "calm madvise#1=EAGAIN", .task = main_not_now};
+
+    same(world_run(&world), 0);
 }
 
 /* -- what was lost -------------------------------------------------------------------------- */
@@ -232,5 +289,5 @@ TEST(room_for_names)
     same(world_run(&world), 0);
 }
 
-TEST_MAIN("file errors", 20, each_is_told, a_loss_is_told_by_a_part, without_power, names_and_power,
-          room_for_names)
+TEST_MAIN("file errors", 20, each_is_told, not_now, a_loss_is_told_by_a_part, without_power,
+          names_and_power, room_for_names)

@@ -2,67 +2,12 @@
  * What a file object reads ahead, on a disk that takes its time, fails and hangs: by the virtual
  * clock, which is no matter of luck. Catches reading that is not ahead, an error told of another
  * place than it befell or kept for ever, a reader who waits for what he has given up, bytes lost
- * with him, more blocks than there may be, and a close or a stop that leaves something in flight.
+ * with him, more blocks than there may be, and past the page cache what one writer does to
+ * another's flag, pieces and memory, or to another file that has the number by now.
  */
-#include <fcntl.h>
-#include <stdlib.h>
-
-#include "simulate.h"
-
-#define same(a, b) ck_assert_int_eq((a), (b))
-#define MS INT64_C(1000000)
-#define OPT(...) (&(struct weft_file_opt){.size = sizeof(struct weft_file_opt), __VA_ARGS__})
-
-enum { BLOCK = 4096, BLOCKS = 8 };
-
-static char byte_of(size_t block)
-{
-    return (char)('a' + block);
-}
-
-/* A file of eight blocks, each of a letter of its own. */
-static weft_file *made(const struct weft_file_opt *opt)
-{
-    static char bytes[BLOCKS * BLOCK];
-    int fd = weft_open("/tmp/a", O_RDWR | O_CREAT, 0600);
-    weft_file *file;
-
-    for (size_t i = 0; i < BLOCKS; i++)
-        memset(bytes + i * BLOCK, byte_of(i), BLOCK);
-    same(weft_pwrite_all(fd, bytes, sizeof bytes, 0, NULL), sizeof bytes);
-    same(weft_file_from_fd(fd, opt, &file), 0);
-    return file;
-}
-
-/* One block of that byte, in another file. */
-static weft_file *another(char byte)
-{
-    char bytes[BLOCK];
-    weft_file *file;
-    int fd = weft_open("/tmp/b", O_RDWR | O_CREAT, 0600);
-
-    memset(bytes, byte, sizeof bytes);
-    same(weft_pwrite_all(fd, bytes, sizeof bytes, 0, NULL), sizeof bytes);
-    same(weft_file_from_fd(fd, OPT(.block_size = BLOCK, .no_ahead = true), &file), 0);
-    return file;
-}
-
-/* The block at the position is read, whole. */
-static void expect(weft_file *file, size_t block)
-{
-    char bytes[BLOCK];
-
-    same(weft_file_read_exactly(file, bytes, BLOCK, NULL), BLOCK);
-    ck_assert_int_eq(bytes[0], byte_of(block));
-    ck_assert_int_eq(bytes[BLOCK - 1], byte_of(block));
-}
-
-static void run(const char *plan, weft_task_fn task)
-{
-    struct world world = {.seed = 1, .plan = plan, .task = task};
-
-    same(world_run(&world), 0);
-}
+#include "base/memory.h"
+#include "file_object.h"
+#include "ring/host.h"
 
 /* -- the time it takes ----------------------------------------------------------------------- */
 
@@ -93,7 +38,7 @@ static int main_time(void *arg)
     return 0;
 }
 
-TEST(time)
+TEST(ahead_of_time)
 {
     run("calm disk.time=10ms", main_time);
 }
@@ -213,16 +158,6 @@ TEST(grown_behind_its_end)
 
 /* -- waiting in vain ------------------------------------------------------------------------- */
 
-static int64_t read_until(weft_file *file, void *bytes, size_t size, int64_t ms)
-{
-    weft_scope limit;
-    ssize_t n;
-
-    same(weft_timeout(&limit, ms * MS), 0);
-    n = weft_file_read(file, bytes, size);
-    return weft_scope_close(&limit) < 0 ? -ETIMEDOUT : n;
-}
-
 /* The first read hangs for a minute, cancelled or not. */
 static int main_given_up(void *arg)
 {
@@ -243,53 +178,6 @@ static int main_given_up(void *arg)
 TEST(given_up_and_had)
 {
     run("calm read#1@file=stuck disk.stuck_time=60s", main_given_up);
-}
-
-/* Cancelled when the block has come: there is no wait left that could end by it. */
-struct long_line {
-    weft_file *file, *other;
-    weft_task task;
-};
-
-static int reads_a_line(void *arg)
-{
-    struct long_line *line = *(struct long_line **)arg;
-    char bytes[16];
-
-    line->task = weft_current_task();
-    same(weft_yield(), 0); /* the other's read is the first to be asked for, and to end */
-    same(weft_file_read_line(line->file, bytes, sizeof bytes), -EMSGSIZE);
-    same(weft_cancelled(), 1);
-    same(weft_cause(), WEFT_CAUSE_NONE); /* nothing was told of it */
-    return 0;
-}
-
-static int cancels_him(void *arg)
-{
-    struct long_line *line = *(struct long_line **)arg;
-    char byte;
-
-    same(weft_file_read(line->other, &byte, 1), 1);
-    return weft_cancel(line->task) == 1 ? 0 : -EPROTO;
-}
-
-static int main_too_long(void *arg)
-{
-    struct long_line line = {made(OPT(.block_size = BLOCK, .no_ahead = true)), another('o'), {0}};
-    struct long_line *there = &line;
-
-    (void)arg;
-    WEFT_SCOPE(s) {
-        ok(weft_spawn(&s, reads_a_line, &there, sizeof there, NULL));
-        ok(weft_spawn(&s, cancels_him, &there, sizeof there, NULL));
-    }
-    same(weft_file_close(line.other), 0);
-    return weft_file_close(line.file);
-}
-
-TEST(too_long_is_no_wait)
-{
-    run("calm disk.time=10ms", main_too_long);
 }
 
 /* Elsewhere there is no need to wait for it; but not for more of them than two. */
@@ -317,110 +205,295 @@ TEST(elsewhere)
     run("calm read#1@file=stuck read#3@file=stuck disk.stuck_time=60s", main_elsewhere);
 }
 
-/* -- the end --------------------------------------------------------------------------------- */
+static int main_until_fails(void *arg)
+{
+    weft_file *file = made(OPT(.block_size = BLOCK, .no_ahead = true));
+    char bytes[3 * BLOCK];
 
-static int waits(void *arg)
+    (void)arg;
+    same(weft_file_read_until(file, "c", 1, bytes, sizeof bytes), -EIO);
+    same(weft_file_tell(file), 0);
+    same(weft_file_read_until(file, "c", 1, bytes, sizeof bytes), 2 * BLOCK + 1);
+    return weft_file_close(file);
+}
+
+TEST(a_search_that_fails)
+{
+    run("calm read#2=EIO", main_until_fails);
+}
+
+/* Two at its position. */
+static int reads_first(void *arg)
 {
     char byte;
 
-    return weft_file_read(*(weft_file **)arg, &byte, 1) == -ECANCELED ? 0 : -EPROTO;
+    return weft_file_read(*(weft_file **)arg, &byte, 1) == 1 ? 0 : -EPROTO;
 }
 
-static int closes(void *arg)
-{
-    return weft_file_close(*(weft_file **)arg) == -EALREADY ? 0 : -EPROTO;
-}
-
-static int main_closed(void *arg)
+static int main_two(void *arg)
 {
     weft_file *file = made(OPT(.block_size = BLOCK));
-    int64_t begun = weft_now();
+    char byte;
 
     (void)arg;
     WEFT_SCOPE(s) {
-        ok(weft_spawn(&s, waits, &file, sizeof file, NULL));
+        ok(weft_spawn(&s, reads_first, &file, sizeof file, NULL));
         same(weft_sleep(MS), 0);
-        ok(weft_spawn(&s, closes, &file, sizeof file, NULL));
-        same(weft_file_close(file), 0);
+        same(weft_file_read(file, &byte, 1), -EBUSY);
+        same(weft_file_write(file, "x", 1, NULL), -EBUSY);
     }
-    ck_assert_int_ge(weft_now() - begun, 60000 * MS); /* the disk has its memory until then */
-    return 0;
+    return weft_file_close(file);
 }
 
-TEST(closed_upon)
+TEST(two_at_its_position)
 {
-    run("calm read#1@file=stuck disk.stuck_time=60s", main_closed);
+    run("calm disk.time=10ms", main_two);
 }
 
-/* -- a view that is written from --------------------------------------------------------------- */
+/* -- past the page cache ----------------------------------------------------------------------- */
 
-struct view {
+static weft_file *straight(void)
+{
     weft_file *file;
-    const void *data;
-    size_t size;
-};
 
-static int writes_from_it(void *arg)
-{
-    const struct view *view = arg;
-
-    same(weft_file_pwrite(view->file, view->data, view->size, 4 * BLOCK, NULL), view->size);
-    return 0;
+    same(weft_file_open("/tmp/a", O_RDWR | O_CREAT | O_DIRECT, 0600, OPT(.block_size = BLOCK),
+                        &file),
+         0);
+    return file;
 }
 
-static int closes_it(void *arg)
+static int writes_a_part(void *arg)
 {
-    return weft_file_close(*(weft_file **)arg);
+    return weft_file_pwrite(*(weft_file **)arg, "part", 4, 100, NULL) == 4 ? 0 : -EPROTO;
 }
 
-/* The disk has yet to take the bytes when the file is being closed; then another is read. */
-static int main_written_from(void *arg)
+/* While the flag is away for one it is for the others. */
+static int main_parts(void *arg)
 {
-    struct view view = {.file = made(OPT(.block_size = BLOCK, .no_ahead = true))};
-    weft_file *other = another('o');
-    char bytes[BLOCK];
+    weft_file *file = straight();
+    char bytes[8];
+
+    (void)arg;
+    WEFT_SCOPE(s)
+        for (int i = 0; i < 3; i++)
+            ok(weft_spawn(&s, writes_a_part, &file, sizeof file, NULL));
+    same(weft_file_pread(file, bytes, sizeof bytes, 98), 6);
+    ck_assert_mem_eq(bytes, "\0\0part", 6);
+    return weft_file_close(file);
+}
+
+TEST(parts_at_once)
+{
+    run("calm disk.time=10ms", main_parts);
+}
+
+/* An error between two pieces is told with what was written before; the unit is not asked for. */
+static int main_trouble(void *arg)
+{
+    weft_file *file = straight();
+    static char bytes[3 * BLOCK + 1];
+    size_t done;
+
+    (void)arg;
+    same(weft_file_pwrite(file, bytes + 1, 3 * BLOCK, 0, &done), -EIO);
+    ck_assert_uint_eq(done, BLOCK);
+    same(weft_file_pwrite(file, bytes + 1, 3 * BLOCK, 0, &done), 3 * BLOCK);
+    return weft_file_close(file);
+}
+
+TEST(trouble_between_two_pieces)
+{
+    run("calm statx#1=EIO write#2=EIO", main_trouble);
+}
+
+/* Every read is short, by a sector at least, where the unit is known and where it is a guess. An
+   end of file in the middle of it, or bytes of elsewhere, are what a short read may be taken for.
+ */
+static int main_short_straight(void *arg)
+{
+    static char bytes[2 * BLOCK + 700], back[sizeof bytes + 1];
+    weft_file *file = straight();
+    size_t count;
+
+    (void)arg;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)('a' + i / 100 % 26);
+    same(weft_file_pwrite(file, bytes, sizeof bytes, 0, NULL), sizeof bytes);
+    for (size_t at = 0; at < sizeof bytes; at += 97) {
+        same(weft_file_pread(file, back, 1, (off_t)at), 1);
+        ck_assert_int_eq(back[0], bytes[at]);
+    }
+    same(weft_file_pread(file, back, 1, sizeof bytes), 0);
+    same(weft_file_read_exactly(file, back, sizeof back, &count), -ENODATA);
+    ck_assert_uint_eq(count, sizeof bytes);
+    ck_assert_mem_eq(back, bytes, sizeof bytes);
+    return weft_file_close(file);
+}
+
+TEST(short_reads_straight)
+{
+    run("calm op.short=50%", main_short_straight);
+    run("calm op.short=50% statx#1=EIO", main_short_straight);
+    run("calm op.short=100% statx#1=EIO", main_short_straight);
+}
+
+/* The unit is a guess, and the file ends where a sector does, and then goes on. */
+static int main_short_end(void *arg)
+{
+    static char bytes[BLOCK + 1024];
+    weft_file *file = straight();
     int fd;
 
     (void)arg;
-    same(weft_file_peek(view.file, &view.data, &view.size), 1);
-    same(view.size, BLOCK);
-    WEFT_SCOPE(s) {
-        ok(weft_spawn(&s, writes_from_it, &view, sizeof view, NULL));
-        same(weft_sleep(MS), 0);
-        ok(weft_spawn(&s, closes_it, &view.file, sizeof view.file, NULL));
-        same(weft_sleep(MS), 0);
-        same(weft_file_read_exactly(other, bytes, BLOCK, NULL), BLOCK);
-        same(bytes[0], 'o');
-    }
-    fd = weft_open("/tmp/a", O_RDONLY, 0);
-    same(weft_pread(fd, bytes, BLOCK, 4 * BLOCK), BLOCK);
-    for (size_t i = 0; i < BLOCK; i++)
-        same(bytes[i], byte_of(0));
+    same(weft_file_pwrite(file, bytes, sizeof bytes, 0, NULL), sizeof bytes);
+    same(weft_file_read_exactly(file, bytes, sizeof bytes, NULL), sizeof bytes);
+    same(weft_file_read(file, bytes, 1), 0);
+    same(weft_file_pread(file, bytes, 1, sizeof bytes), 0);
+    same(weft_file_pread(file, bytes, 1, 2 * BLOCK - 1), 0);
+    fd = weft_open("/tmp/a", O_WRONLY, 0);
+    same(weft_pwrite(fd, "more", 4, sizeof bytes), 4);
     same(weft_close(fd), 0);
-    return weft_file_close(other);
+    same(weft_file_read(file, bytes, 8), 4);
+    ck_assert_mem_eq(bytes, "more", 4);
+    return weft_file_close(file);
 }
 
-TEST(closed_while_written_from)
+TEST(an_end_at_a_sector)
 {
-    run("calm write#3@file=stuck disk.stuck_time=1s", main_written_from);
+    run("calm statx#1=EIO", main_short_end);
+    run("calm statx#1=EIO op.short=50%", main_short_end);
 }
 
-static int main_left(void *arg)
+/* No memory for a block: told, and the next call has it. */
+static int main_no_block(void *arg)
 {
-    weft_file *file = made(OPT(.block_size = BLOCK));
+    _Alignas(BLOCK) static char bytes[BLOCK + 1];
+    weft_file *file = straight();
+
+    (void)arg;
+    same(weft_file_pwrite(file, bytes, BLOCK, 0, NULL), BLOCK);
+    weft__alloc_fail_after(1);
+    same(weft_file_pread(file, bytes, 10, 1), -ENOMEM);
+    weft__alloc_fail_after(1);
+    same(weft_file_pwrite(file, bytes + 1, BLOCK, 0, NULL), -ENOMEM);
+    weft__alloc_fail_after(0);
+    same(weft_file_pwrite(file, bytes + 1, BLOCK, 0, NULL), BLOCK);
+    same(weft_file_pread(file, bytes, 10, 1), 10);
+    return weft_file_close(file);
+}
+
+TEST(no_memory_for_a_block)
+{
+    run("calm", main_no_block);
+}
+
+/* Cancelled while it is asked. */
+static int main_unit_cancelled(void *arg)
+{
+    weft_file *file = straight();
     char byte;
 
     (void)arg;
     same(read_until(file, &byte, 1, 10), -ETIMEDOUT);
-    return 0; /* what is in flight, and the file, end with the run */
+    same(weft_file_read(file, &byte, 1), 0);
+    return weft_file_close(file);
 }
 
-TEST(left_in_flight)
+TEST(cancelled_before_its_unit_is_known)
 {
-    run("calm read#1@file=hang", main_left);
-    run("calm read#1@file=stuck disk.stuck_time=1s", main_left);
+    run("calm statx#1=hang", main_unit_cancelled);
 }
 
-TEST_MAIN("file_object", 60, time, told_where_it_is, not_told_of_another_page, not_told_elsewhere,
-          short_and_interrupted, grown_behind_its_end, given_up_and_had, too_long_is_no_wait,
-          elsewhere, closed_upon, closed_while_written_from, left_in_flight)
+/* Its descriptor is closed behind it while a call waits, and the number is another file's, which
+   has O_DIRECT, or has it not. The call ends with what the kernel says of what was asked for
+   already, and leaves the other alone: its bytes, its flags, and its count of those who use it,
+   which its close waits for. */
+struct strange {
+    weft_file *file;
+    ssize_t (*call)(weft_file *file);
+    ssize_t result;
+    int flags; /* of the stranger */
+};
+
+static struct strange strange;
+
+static ssize_t reads_a_part(weft_file *file)
+{
+    char bytes[10];
+
+    return weft_file_pread(file, bytes, sizeof bytes, 1);
+}
+
+static ssize_t writes_a_part_of_it(weft_file *file)
+{
+    size_t done = 77;
+    ssize_t n = weft_file_pwrite(file, "part", 4, 100, &done);
+
+    same(done, n < 0 ? 0 : 4);
+    return n;
+}
+
+static ssize_t writes_two_pieces(weft_file *file)
+{
+    static char bytes[BLOCK + 10];
+    size_t done;
+    ssize_t n = weft_file_pwrite(file, bytes, sizeof bytes, 0, &done);
+
+    same(done, BLOCK);
+    return n;
+}
+
+static int calls_it(void *arg)
+{
+    (void)arg;
+    same(strange.call(strange.file), strange.result);
+    return 0;
+}
+
+static int main_strange(void *arg)
+{
+    static char bytes[BLOCK];
+    int fd, next = -1, flags = 0;
+
+    (void)arg;
+    strange.file = straight();
+    fd = weft_file_fd(strange.file);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, calls_it, NULL, 0, NULL));
+        same(weft_sleep(MS), 0);
+        same(weft__host_close(fd), 0);
+        next = weft_open("/tmp", O_RDONLY | O_DIRECTORY, 0); /* this kernel keeps one in hand */
+        ok(next);
+        same(weft_open("/tmp/b", O_RDWR | O_CREAT | strange.flags, 0600), fd);
+        flags = weft__host_fcntl(fd, F_GETFL, 0);
+    }
+    same(weft__host_fcntl(fd, F_GETFL, 0), flags);
+    same(flags & O_DIRECT, strange.flags);
+    same(weft_pread(fd, bytes, BLOCK, 0), 0); /* nothing was written there */
+    same(weft_close(next), 0);
+    same(weft_close(fd), 0);
+    same(weft_file_close(strange.file), -EBADF);
+    return 0;
+}
+
+static void run_strange(const char *plan, ssize_t (*call)(weft_file *file), ssize_t result)
+{
+    for (int i = 0; i < 2; i++) {
+        strange = (struct strange){.call = call, .result = result, .flags = i ? O_DIRECT : 0};
+        run(plan, main_strange);
+    }
+}
+
+TEST(number_is_anothers)
+{
+    run_strange("calm statx#1=stuck disk.stuck_time=1s", reads_a_part, -EBADF);
+    run_strange("calm statx#1=stuck disk.stuck_time=1s", writes_a_part_of_it, -EBADF);
+    run_strange("calm write#1@file=stuck disk.stuck_time=1s", writes_a_part_of_it, 4);
+    run_strange("calm write#1@file=stuck disk.stuck_time=1s", writes_two_pieces, -EBADF);
+}
+
+TEST_MAIN("file_object", 60, ahead_of_time, told_where_it_is, not_told_of_another_page,
+          not_told_elsewhere, short_and_interrupted, grown_behind_its_end, given_up_and_had,
+          elsewhere, a_search_that_fails, two_at_its_position, parts_at_once,
+          trouble_between_two_pieces, no_memory_for_a_block, short_reads_straight,
+          an_end_at_a_sector, cancelled_before_its_unit_is_known, number_is_anothers)

@@ -361,18 +361,44 @@ static const struct {
       "EPERM", "reset", "late"}},
     {WEFT__OP_SEND, {"ENOMEM", "ENOBUFS", "EINTR", "reset", "short", "late"}},
     {WEFT__OP_RECV, {"ENOMEM", "EINTR", "reset", "short", "late"}},
+    {WEFT__OP_SENDMSG, {"ENOMEM", "ENOBUFS", "EINTR", "ECONNREFUSED", "late"}},
+    {WEFT__OP_RECVMSG, {"ENOMEM", "EINTR", "ECONNREFUSED", "late"}},
     {WEFT__OP_MSG_RING, {"ENOMEM", "late"}},
+    {WEFT__OP_READ, {"EIO", "EINTR", "ENOMEM", "short", "late"}},
+    {WEFT__OP_WRITE, {"EIO", "EINTR", "ENOMEM", "ENOSPC", "EDQUOT", "short", "late"}},
+    {WEFT__OP_OPENAT2, {"EMFILE", "ENFILE", "EIO", "EINTR", "ENOMEM", "late"}},
+    {WEFT__OP_FSYNC, {"EIO", "late"}},
+    {WEFT__OP_RENAMEAT, {"EIO", "ENOSPC", "EDQUOT", "ENOMEM", "late"}},
+    {WEFT__OP_UNLINKAT, {"EIO", "ENOMEM", "late"}},
+    {WEFT__OP_SPLICE, {"ENOMEM", "EINTR", "short", "late"}},
+    {WEFT__OP_WAITID, {"ENOMEM", "EINTR", "late"}},
 };
 #define WHEN_BROKEN                                                                                \
     -ENOMEM, -ENOBUFS, -EINTR, -ECANCELED, -ECONNRESET, -ENODATA, -EPIPE, -ENOTCONN, -ESHUTDOWN,   \
         -EAGAIN, -ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH, -EADDRNOTAVAIL, -EPERM
+#define WHEN_FILES_BREAK -EIO, -ENOSPC, -EDQUOT, -EMFILE, -ENFILE
 static const int when_broken[] = {WHEN_BROKEN, 0};
 /* What was given to be sent and cannot be is told at the next write: who waits for it gives up. */
 static const int when_unsent[] = {WHEN_BROKEN, -ETIMEDOUT, 0};
 
-static bool may_time_out(uint8_t opcode)
+static const int when_files_break[] = {WHEN_BROKEN, WHEN_FILES_BREAK, 0};
+
+static const int *allowed_of(uint8_t opcode)
 {
-    return opcode == WEFT__OP_SEND || opcode == WEFT__OP_CONNECT;
+    switch (opcode) {
+    case WEFT__OP_SEND:
+    case WEFT__OP_SENDMSG:
+    case WEFT__OP_CONNECT:
+        return when_unsent;
+    case WEFT__OP_READ:
+    case WEFT__OP_WRITE:
+    case WEFT__OP_OPENAT2:
+    case WEFT__OP_FSYNC:
+    case WEFT__OP_RENAMEAT:
+        return when_files_break;
+    default:
+        return when_broken;
+    }
 }
 
 static void break_each(const struct scenario *scenario, const char *world)
@@ -389,7 +415,7 @@ static void break_each(const struct scenario *scenario, const char *world)
                 snprintf(plan, sizeof plan, "%s %s#%u=%s", world,
                          weft__sim_opcode_name(legal[o].opcode), at, *outcome);
                 begin(scenario, COMPLETION, plan, 1, 0);
-                run(may_time_out(legal[o].opcode) ? when_unsent : when_broken);
+                run(allowed_of(legal[o].opcode));
             }
 }
 
@@ -404,7 +430,7 @@ TEST(every_completion_breaks)
 /* The plan whose faults have odds, many times. */
 TEST(a_broken_world)
 {
-    static const int any[] = {WHEN_BROKEN, -ETIMEDOUT, -EMFILE, -ENFILE, -ENOSYS, -EADDRINUSE, 0};
+    static const int any[] = {WHEN_BROKEN, WHEN_FILES_BREAK, -ETIMEDOUT, -ENOSYS, -EADDRINUSE, 0};
 
     for (int i = 0; i < scenario_count; i++)
         for (uint64_t seed = 1; seed <= (test_long() ? 20000 : 200); seed++) {

@@ -248,6 +248,7 @@ TEST(scripts_not_understood)
                                         "127.0.0.1:1: send 'open",
                                         "127.0.0.1:1: drip 5",
                                         "127.0.0.1:1: wait",
+                                        "127.0.0.1:1: wait 18446744073709551615ns",
                                         "127.0.0.1:1: dance",
                                         "127.0.0.1:1: hold hold",
                                         "127.0.0.1:1: half;; hold"};

@@ -11,7 +11,9 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
+#include <sys/wait.h>
 
 #include "base/memory.h"
 #include "reactor/reactor.h"
@@ -37,6 +39,7 @@ static struct scene {
     int file, from, to; /* a file, and two folders */
     int pipe[2];        /* with a byte in it */
     int empty[2];       /* one without */
+    weft_file *object;  /* of the file, opened once more */
 } scene;
 
 static int connect_and_take(int *there)
@@ -86,6 +89,7 @@ static void open_scene(void)
     ok(weft_pipe(scene.pipe, 0));
     ok(weft_write(scene.pipe[1], "x", 1));
     ok(weft_pipe(scene.empty, 0));
+    ok(weft_file_open("/tmp/a", O_RDONLY, 0, NULL, &scene.object));
 }
 
 /* What the call or the case has closed is closed already. */
@@ -97,6 +101,7 @@ static void close_scene(void)
 
     if (scene.stream)
         ok(weft_stream_close(scene.stream));
+    ok(weft_file_close(scene.object));
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
         (void)weft_close(fds[i]);
 }
@@ -181,6 +186,13 @@ static int64_t call_pwrite(void)
     return weft_pwrite(scene.file, "x", 1, 0);
 }
 
+static int64_t call_file_read(void)
+{
+    char byte;
+
+    return weft_file_read(scene.object, &byte, 1);
+}
+
 static int64_t call_rename(void)
 {
     return weft_renameat(scene.from, "a", scene.to, "a");
@@ -194,6 +206,19 @@ static int64_t call_rename_of_nothing(void)
 static int64_t call_poll(void)
 {
     return weft_poll(scene.here, POLLIN);
+}
+
+/* The word is another by now. */
+static int64_t call_futex(void)
+{
+    static const uint32_t word = 1;
+
+    return weft_futex_wait(&word, 0, FUTEX_PRIVATE_FLAG);
+}
+
+static int64_t call_waitid(void)
+{
+    return weft_waitid(P_ALL, 0, NULL, WEXITED);
 }
 
 static int64_t call_splice(void)
@@ -265,6 +290,12 @@ static void close_file(void)
 {
     ok(weft_close(scene.file));
     scene.file = -1;
+}
+
+static void close_object(void)
+{
+    ok(weft_file_close(scene.object));
+    scene.object = NULL;
 }
 
 static void close_to(void)
@@ -339,6 +370,7 @@ static const struct act {
     {call_read, send_to_stream, close_stream, 1, -ECANCELED, TRIES_AGAIN, 0},
     {call_fsync, nothing, close_file, 0, -ECANCELED, -ENOMEM, 0},
     {call_pwrite, nothing, close_file, 1, -ECANCELED, -ENOMEM, 0},
+    {call_file_read, nothing, close_object, 1, -ECANCELED, -ENOMEM, 2},
     {call_rename, nothing, close_to, 0, -ECANCELED, -ENOMEM, 0},
     {call_rename_of_nothing, nothing, close_to, -ENOENT, -ECANCELED, -ENOMEM, 0},
     {call_poll, send_there, close_here, POLLIN, -ECANCELED, -ENOMEM, 0},
@@ -348,6 +380,8 @@ static const struct act {
     {call_sendfile, nothing, close_pipe, 1, -ECANCELED, -ENOMEM, 0},
     {call_sendfile, nothing, close_file, 1, -ECANCELED, -ENOMEM, 0},
     {call_watch, send_there, close_here, POLLIN, -ECANCELED, TRIES_AGAIN, 2},
+    {call_futex, nothing, NULL, -EAGAIN, -ECANCELED, -ENOMEM, 0},
+    {call_waitid, nothing, NULL, -ECHILD, -ECANCELED, -ENOMEM, 0},
     {call_close, nothing, NULL, 0, 0, 0, 0},
 };
 enum { ACTS = sizeof acts / sizeof acts[0] };
@@ -600,11 +634,120 @@ static int process_main(void *arg)
     return 0;
 }
 
+/* And cancelled, when there is none so far: it is ended all the same. */
+static int cancelled_process_main(void *arg)
+{
+    const char *const arguments[] = {"/bin/sleeps", NULL};
+    weft_process *process;
+
+    (void)arg;
+    open_scene();
+    ok(weft_sim_program("/bin/sleeps", sleeps));
+    started = false;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, keeps_it_full, NULL, 0, NULL));
+        WEFT_SCOPE(inner) {
+            no_room = true;
+            ok(weft_create_subprocess_exec(arguments, NULL, &process));
+            no_room = false;
+            started = true;
+            ok(weft_scope_cancel(&inner));
+            ok(weft_process_close(process));
+        }
+        ck_assert_uint_eq(weft_sim_processes(), 0);
+    }
+    close_scene();
+    return 0;
+}
+
+TEST(process_cancelled_before_there_is_room)
+{
+    struct world world = {.plan = "calm net.latency=0",
+                          .task = cancelled_process_main,
+                          .run = {.ring_entries = 1}};
+
+    ck_assert_int_eq(world_run(&world), 0);
+}
+
 TEST(process_closed_before_there_is_room)
 {
     struct world world = {.plan = "calm net.latency=0",
                           .task = process_main,
                           .run = {.ring_entries = 1}};
+
+    ck_assert_int_eq(world_run(&world), 0);
+}
+
+/* -- a number that is another's by the time ------------------------------------------------------
+ */
+
+static int released;
+
+static void release(void *arg)
+{
+    (void)arg;
+    released++;
+}
+
+static int64_t call_write_give(void)
+{
+    static const char bytes[] = "xy";
+
+    return weft_stream_write_give(scene.stream, bytes, 2, NULL, release, NULL);
+}
+
+/* Closed behind whoever has it, and given to the next who asks, without giving way. */
+static void lose(int fd)
+{
+    int next[4], count = 0;
+
+    ck_assert_int_eq(weft__host_close(fd), 0);
+    do {
+        ck_assert_int_lt(count, 4);
+        next[count] = weft_socket(AF_INET, SOCK_STREAM, 0);
+        ok(next[count]);
+    } while (next[count++] != fd);
+    scene.taken = fd;
+    while (--count > 0)
+        ok(weft_close(next[count - 1]));
+}
+
+static void lose_meanwhile(weft_scope *scope)
+{
+    weft_task task = begin_without_room(scope);
+
+    lose(weft_stream_fd(scene.stream));
+    while (!ended)
+        ok(weft_yield());
+    ck_assert_int_eq(weft_stream_close(scene.stream), -EBADF);
+    scene.stream = NULL;
+    ck_assert_int_eq(result, -EBADF);
+    ok(weft_join(task, NULL));
+    ok(weft_scope_cancel(scope));
+    ok(weft_scope_close(scope));
+    close_scene();
+}
+
+static int lost_main(void *arg)
+{
+    static const struct act givers[] = {{.call = call_write}, {.call = call_write_give}};
+
+    (void)arg;
+    for (act = givers; act < givers + 2; act++) {
+        weft_scope scope;
+        open_scene();
+        ok(weft_scope_open(&scope, NULL));
+        lose_meanwhile(&scope);
+    }
+    ck_assert_int_eq(released, 1);
+    return 0;
+}
+
+TEST(anothers_before_there_is_room)
+{
+    struct world world = {.plan = "calm net.latency=0",
+                          .task = lost_main,
+                          .run = {.ring_entries = 1, .zero_copy_min = 1}};
 
     ck_assert_int_eq(world_run(&world), 0);
 }
@@ -616,4 +759,5 @@ CASE(no_memory_for_a_request, lack_memory)
 
 TEST_MAIN("sim/no_room", 30, room_comes, cancelled_before_there_is_room,
           closed_before_there_is_room, no_memory_for_a_request, no_place_for_a_watcher,
-          dropped_before_there_is_room, process_closed_before_there_is_room)
+          dropped_before_there_is_room, process_closed_before_there_is_room,
+          process_cancelled_before_there_is_room, anothers_before_there_is_room)

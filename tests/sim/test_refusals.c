@@ -60,6 +60,9 @@
          (ring, buffers, group, count), ENOMEM)                                                    \
     CALL(file, weft__ring_file_hold, false, (struct weft__ring * ring, int fd), (ring, fd),        \
          ENFILE)                                                                                   \
+    CALL(memory, weft__ring_memory_hold, false,                                                    \
+         (struct weft__ring * ring, uint32_t index, void *memory, size_t size),                    \
+         (ring, index, memory, size), ENOMEM)                                                      \
     CALL(handlers, weft__overflow_install, true, (void), (), EPERM)                                \
     CALL(signal_stack, weft__overflow_thread_begin, true, (struct weft__overflow_thread * thread), \
          (thread), ENOMEM)                                                                         \
@@ -247,6 +250,19 @@ static int connection(int listener, int port)
     return result;
 }
 
+/* Of the pool, and more than it has in one piece. */
+static int take_file_memory(void)
+{
+    void *memory = NULL, *more = NULL;
+    int result = weft_file_memory_take(1, &memory);
+
+    if (result >= 0)
+        result = weft_file_memory_take(3 << 20, &more);
+    weft_file_memory_put(more);
+    weft_file_memory_put(memory);
+    return result;
+}
+
 static void callback(void *arg)
 {
     (void)arg;
@@ -300,6 +316,8 @@ static int everything(void *arg)
         result = ready_a_crowd();
     if (result >= 0)
         result = keep_small_things();
+    if (result >= 0)
+        result = take_file_memory();
     if (result >= 0)
         result = listen_and_close("unix:/run/everything", &local);
     if (result < 0)

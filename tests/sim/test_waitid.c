@@ -13,10 +13,19 @@
 
 #define same(a, b) ck_assert_int_eq((a), (b))
 
+enum { LATE_NS = 1030000000, ASKED_EACH_NS = 50000000 };
+
 static int ends(weft_sim_process *process, int argc, char **argv)
 {
     (void)argc, (void)argv;
     return weft_sim_process_sleep(process, 3000000) < 0 ? 1 : 7;
+}
+
+/* After so long that whoever asks asks no less often than he ever will. */
+static int ends_late(weft_sim_process *process, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return weft_sim_process_sleep(process, LATE_NS) < 0 ? 1 : 7;
 }
 
 static int sleeps(weft_sim_process *process, int argc, char **argv)
@@ -40,6 +49,7 @@ static bool masked;
 static void prepare(void)
 {
     same(weft_sim_program("/bin/ends", ends), 0);
+    same(weft_sim_program("/bin/ends_late", ends_late), 0);
     same(weft_sim_program("/bin/sleeps", sleeps), 0);
     if (masked)
         weft__self->ring.features &= ~(uint32_t)WEFT__FEATURE_WAITID;
@@ -72,6 +82,24 @@ static int main_ends(void *arg)
     same(weft_sim_processes(), 0);
     same(weft__host_close(one.pidfd), 0);
     return weft__host_close(two.pidfd);
+}
+
+/* However long it took, it is told soon after. */
+static int main_late(void *arg)
+{
+    int64_t begin = weft_now();
+    struct weft__child child;
+    siginfo_t info;
+
+    (void)arg;
+    prepare();
+    child = start("/bin/ends_late");
+    same(weft_waitid(P_PID, child.pid, &info, WEXITED), 0);
+    same(info.si_status, 7);
+    ck_assert_int_ge(weft_now() - begin, LATE_NS);
+    ck_assert_int_lt(weft_now() - begin, LATE_NS + ASKED_EACH_NS + ASKED_EACH_NS / 10);
+    same(weft_sim_processes(), 0);
+    return weft__host_close(child.pidfd);
 }
 
 /* The children of a group are told to those who wait for it, and to nobody else. */
@@ -140,10 +168,15 @@ TEST(in_any_way)
     in_worlds(main_ends, "calm waitid#1=EINTR waitid#2=EINTR", 1);
 }
 
+TEST(told_soon)
+{
+    in_worlds(main_late, "calm", 1);
+}
+
 TEST(told_once)
 {
     in_worlds(main_several, "calm", 1);
     in_worlds(main_several, "rough", 40);
 }
 
-TEST_MAIN("simulated waitid", 20, in_any_way, told_once)
+TEST_MAIN("simulated waitid", 20, in_any_way, told_soon, told_once)

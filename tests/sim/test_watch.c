@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "sim/simulate.h"
 
 #define same(a, b) ck_assert_int_eq((a), (b))
@@ -91,6 +92,23 @@ TEST(little_room)
     same(world_run(&world), 0);
 }
 
+static int main_no_memory(void *arg)
+{
+    (void)arg;
+    weft__alloc_fail_after(1);
+    same(weft_watch_open(&watch), -ENOMEM);
+    weft__alloc_fail_after(0);
+    begin();
+    return weft_watch_close(watch);
+}
+
+TEST(no_memory)
+{
+    struct world world = {.plan = "calm", .task = main_no_memory};
+
+    same(world_run(&world), 0);
+}
+
 static int waits(void *arg)
 {
     (void)arg;
@@ -149,4 +167,5 @@ TEST(refused)
     same(world_run(&more), -ENOSPC);
 }
 
-TEST_MAIN("watches, simulated", 60, told_all_the_same, little_room, without_power, refused)
+TEST_MAIN("watches, simulated", 60, told_all_the_same, little_room, no_memory, without_power,
+          refused)

@@ -264,11 +264,12 @@ static int run_inside(void *arg)
 
 TEST(a_run_within_a_run_and_a_plan_that_is_not_understood_are_refused)
 {
-    static const char *const plans[] = {"sideways",       "op.short",
-                                        "op.short=2/1",   "op.short=x",
-                                        "op.nothing=1",   "recv#0=reset",
-                                        "recv#1=EWHAT",   "net.latency=2ms..1ms",
-                                        "recv#1@4x=reset"};
+    static const char *const plans[] = {"sideways", "op.short", "op.short=2/1", "op.short=x",
+                                        "op.nothing=1", "recv#0=reset", "recv#1=EWHAT",
+                                        "net.latency=2ms..1ms", "recv#1@4x=reset",
+                                        /* so much that it wraps round to some odds */
+                                        "op.short=922337203685478%",
+                                        "op.short=9223372036854775807/9223372036854775807"};
     struct world world = {.seed = 1, .fails = true};
 
     ck_assert_int_eq(world_run_fn(&world, run_inside, NULL), -EBUSY);

@@ -33,7 +33,7 @@ static struct plan plan_of_the_day(void)
         return (struct plan){10000, 30000, 1000, 2000, 1000000000, 3000000000};
     if (CROWD_SANITIZED)
         return (struct plan){500, 500, 200, 200, 200000000, 200000000};
-    return (struct plan){2000, 1500, 300, 500, 400000000, 500000000};
+    return (struct plan){1000, 900, 300, 300, 400000000, 500000000};
 }
 
 /* What the peer says at the end. */

@@ -8,9 +8,6 @@
  * at nothing that other threads write. A walk over much is made more seldom, so that a test does
  * not take twice as long for it.
  */
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "io/buffers.h"
@@ -28,18 +25,6 @@ struct count {
     uint32_t runnable; /* tasks that do not wait */
     bool whole;        /* nothing was left out */
 };
-
-static _Noreturn void broken(const struct weft__reactor *reactor, const char *format, ...)
-{
-    va_list arguments;
-
-    fprintf(stderr, "\nan invariant of reactor %u does not hold: ", reactor->index);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
-    abort();
-}
 
 /* -- requests -------------------------------------------------------------------------------- */
 
@@ -134,7 +119,7 @@ static void check_timers(const struct weft__reactor *reactor, struct count *coun
     if (armed != timers->alive)
         broken(reactor, "%llu timers are armed, and %llu are counted", (unsigned long long)armed,
                (unsigned long long)timers->alive);
-    next = weft__timers_next(timers);
+    next = weft__timers_next((struct weft__timers *)timers); /* which remembers what it finds */
     if (first < (int64_t)(timers->tick << WEFT__TIMER_TICK_SHIFT)) /* armed when it was due */
         first = (int64_t)(timers->tick << WEFT__TIMER_TICK_SHIFT);
     if (first < INT64_MAX - SLACK_NS && next > first + SLACK_NS)

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,6 +229,16 @@ static int forking_forbidden(void)
     return value && strcmp(value, "no") == 0;
 }
 
+/* nohup and a shell's `&` have some signals ignored, which who is started inherits: a test that
+   ends a child by one of them would wait for ever. */
+static void heed_signals(void)
+{
+    static const int numbers[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        signal(numbers[i], SIG_DFL);
+}
+
 int test_run(const char *suite_name, double timeout_s, const TTest *const *cases, size_t count)
 {
     Suite *suite;
@@ -241,6 +252,7 @@ int test_run(const char *suite_name, double timeout_s, const TTest *const *cases
                 suite_name);
         return TEST_EXIT_NO_FORK;
     }
+    heed_signals();
     test_misuse_record(); /* inherited by the process of each case */
     suite = suite_create(suite_name);
     for (size_t i = 0; i < count; i++) {

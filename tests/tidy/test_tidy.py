@@ -114,6 +114,10 @@ class Sources(Tree):
         self.write("src/base/x.c", b"/* \xff */\n")
         self.finds("not UTF-8", "text")
 
+    def test_input_of_a_fuzzer(self):
+        self.write("tests/fuzz/address/v4", b"1.2.3.4:5\xff")
+        self.sound("text")
+
     def test_a_condition_in_a_function(self):
         self.write("src/base/x.c", SOURCE.replace("    return 1;",
                                                   "#ifdef A\n    return 2;\n#endif\n    return 1;"))

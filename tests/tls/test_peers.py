@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 GET, SERVE = "", ""
@@ -48,6 +49,25 @@ def make_certificates():
     certificate("server", "DNS:server.test,IP:127.0.0.1")
     certificate("second", "DNS:second.test")
     certificate("client", "email:client@server.test")
+
+
+def all_of(connection):
+    """What comes until the end."""
+    said = b""
+    while piece := connection.recv(65536):
+        said += piece
+    return said
+
+
+def first_message(connection):
+    """The record in which a client says its first message; less, if it leaves before."""
+    said = b""
+    while len(said) < 5 or len(said) < 5 + int.from_bytes(said[3:5], "big"):
+        piece = connection.recv(65536)
+        if not piece:
+            break
+        said += piece
+    return said
 
 
 class Process:
@@ -142,6 +162,33 @@ class OurServer(unittest.TestCase):
                         pass
             self.assertIn("TLSv1.3", self.s_client(server))
 
+    def test_called_off(self):
+        """s_client, whose answers stay away, hears so: through a relay that tells it nothing of
+        what the server says before the server has had enough."""
+        def relay(server, listener):
+            peer = listener.accept()[0]
+            with peer, socket.create_connection(("127.0.0.1", server.port)) as ours:
+                ours.sendall(first_message(peer))
+                said.append(all_of(ours))
+                peer.sendall(said[-1])
+                peer.shutdown(socket.SHUT_WR)
+                try:
+                    all_of(peer)
+                except ConnectionError:
+                    pass
+
+        said, patience_ms = [b""], 100
+        while len(said[-1]) < 500:  # the server was busy, and its answer came too late
+            patience_ms *= 2
+            with Serve("-w", patience_ms) as server, socket.create_server(("127.0.0.1", 0)) as stop:
+                thread = threading.Thread(target=relay, args=(server, stop))
+                thread.start()
+                text = run("openssl", "s_client", "-connect", f"127.0.0.1:{stop.getsockname()[1]}",
+                           "-tls1_2", "-msg", expect=None)
+                thread.join()
+        self.assertRegex(text, r"<<< .*Alert .*, warning user_canceled")
+        self.assertRegex(text, r"<<< .*Alert .*, warning close_notify")
+
     @unittest.skipUnless(shutil.which("curl"), "no curl")
     def test_curl(self):
         with Serve("-n", f"second.test={FOLDER / 'second.pem'}", "-p", "http/1.1") as server:
@@ -191,6 +238,24 @@ class OurClient(unittest.TestCase):
         with self.s_server() as server:
             self.assertIn("ostname mismatch", self.get(server, name="another.test", expect=1))
             self.assertIn("issuer", self.get(server, authority="other", expect=1))
+
+    def test_called_off(self):
+        """What a client says to a server that does not answer is told to s_server later."""
+        said, patience_ms = b"", 100
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            while len(said) < 100:  # the client was busy, and its time over before it had begun
+                patience_ms *= 2
+                run(GET, "-w", patience_ms, f"127.0.0.1:{mute.getsockname()[1]}", "server.test",
+                    expect=1)
+                with mute.accept()[0] as peer:
+                    said = all_of(peer)
+        for option in ("-tls1_2", "-tls1_3"):
+            with self.s_server(option, "-msg") as server:
+                with socket.create_connection(("127.0.0.1", server.port), PATIENCE_S) as ours:
+                    ours.sendall(said)
+                    all_of(ours)
+            self.assertRegex(server.output, r"<<< .*Alert .*, warning user_canceled")
+            self.assertRegex(server.output, r"<<< .*Alert .*, warning close_notify")
 
     def test_client_certificate(self):
         with self.s_server("-Verify", "1", "-verify_return_error", "-CAfile",

@@ -196,16 +196,4 @@ weft__arch_prepare:
         .cfi_endproc
         .size   weft__arch_prepare, . - weft__arch_prepare
 
-        .section .note.GNU-stack, "", %progbits
-
-/* GNU_PROPERTY_AARCH64_FEATURE_1_AND with BTI (1) and without PAC (2). */
-        .section .note.gnu.property, "a", %note
-        .p2align 3
-        .word   4
-        .word   16
-        .word   5
-        .asciz  "GNU"
-        .word   0xc0000000
-        .word   4
-        .word   1
-        .word   0
+#include "arch/aarch64/notes.inc"

@@ -46,16 +46,4 @@ weft__dispatch_restore:
 weft__dispatch_high:
         nop
 
-        .section .note.GNU-stack, "", @progbits
-
-/* GNU_PROPERTY_X86_FEATURE_1_AND with IBT (1) and without SHSTK (2). */
-        .section .note.gnu.property, "a", @note
-        .p2align 3
-        .long   4
-        .long   16
-        .long   5
-        .asciz  "GNU"
-        .long   0xc0000002
-        .long   4
-        .long   1
-        .long   0
+#include "arch/x86_64/notes.inc"

@@ -54,6 +54,10 @@ void *explore_alloc(size_t size);
 void explore_free(void *block);
 void explore_name(const volatile void *address, const char *name); /* for the printed schedule */
 
+/* Calls it on a stack of such memory, one thread in an execution: what it lends to others in its
+   frame is watched, and nobody may come there once it has returned. */
+void explore_in_watched_frames(void (*run)(void));
+
 /* One of `count` possibilities; each is taken in some execution. */
 uint32_t explore_choose(uint32_t count);
 /* Lets others go on until `ready` says so. It orders nothing. */

@@ -19,9 +19,11 @@
 __thread struct weft__reactor *weft__self; /* nobody's: all threads here are foreign ones */
 
 struct kernel_bell kernel_bells[KERNEL_BELLS_MAX];
+static int64_t now; /* passes where somebody waits until a time */
 
 void kernel_reset(void)
 {
+    now = 0;
     for (int i = 0; i < KERNEL_BELLS_MAX; i++) {
         kernel_bells[i] = (struct kernel_bell){.rung = explore_alloc(sizeof(uint64_t))};
         *kernel_bells[i].rung = 0;
@@ -62,6 +64,39 @@ void kernel_settle(struct weft__bell *bell, uint64_t count)
         explore_relax();
     EXPLORE_CHECK(memory_newest(kernel_bells[bell->eventfd].rung) == count);
     bell->eventfd = -1;
+}
+
+static struct { /* looked at by whoever ends: not in the frame of who waits, which is watched */
+    const void *word;
+    uint32_t value;
+} blocked;
+
+static bool is_changed(void *arg)
+{
+    (void)arg;
+    return (uint32_t)memory_newest(blocked.word) != blocked.value;
+}
+
+/* A futex: that it ends orders nothing. With a deadline it may be the time that ends it. */
+void weft__host_block(const void *word, uint32_t value, int64_t deadline)
+{
+    blocked.word = word;
+    blocked.value = value;
+    if (deadline != INT64_MAX && explore_choose(2))
+        now = deadline;
+    else
+        explore_wait(is_changed, NULL, "its word");
+}
+
+/* The word may be an address only: it has changed, and who waits there has seen it or will. */
+void weft__host_unblock(const void *word)
+{
+    (void)word;
+}
+
+int64_t weft__host_now(void)
+{
+    return now;
 }
 
 void weft__host_relax(void)
@@ -105,6 +140,13 @@ int weft__reactor_send(struct weft__reactor *reactor, struct weft_inbox *to,
 {
     (void)reactor, (void)to, (void)message;
     explore_fail("a reactor sends, and none runs here");
+}
+
+/* Only a task is told of a cause. */
+int weft__task_pass_on(struct weft__task *self, int result)
+{
+    (void)self, (void)result;
+    explore_fail("a task is told something, and none runs here");
 }
 
 /* Debug mode is off. */

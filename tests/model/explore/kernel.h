@@ -16,7 +16,7 @@ struct kernel_bell {
 };
 extern struct kernel_bell kernel_bells[KERNEL_BELLS_MAX];
 
-void kernel_reset(void);                          /* in set_up: bells nobody has rung */
+void kernel_reset(void);                          /* in set_up: bells nobody has rung, time 0 */
 void kernel_end(void);                            /* in check */
 void kernel_sleep(const struct weft__bell *bell); /* until it has been rung since the last time */
 /* Waits until it has been rung `count` times in its life, and closes it. */

@@ -22,7 +22,7 @@
 #include <string.h>
 
 enum {
-    ARENA_SIZE = 16384,
+    ARENA_SIZE = 32768,
     CELL = 4,
     CELLS = ARENA_SIZE / CELL,
     LOCATIONS_MAX = 24,

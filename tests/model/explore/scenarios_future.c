@@ -154,6 +154,32 @@ static const struct explore_scenario one_settles = {
     .check = check_dropped,
     .threads = {{"home", waits}, {"settler", settles}}};
 
+/* A thread of its own waits, some time or for as long as it takes; what is written of it while it
+   waits is in its frame. */
+static void waits_there(void)
+{
+    int64_t result, deadline = explore_choose(2) ? INT64_MAX : 1;
+    int error = weft_future_wait(future, &result, deadline);
+
+    EXPLORE_CHECK(error == 0 || (error == -ETIMEDOUT && deadline == 1));
+    if (error == 0)
+        saw(result);
+    else
+        left++;
+}
+static void thread_waits(void)
+{
+    explore_in_watched_frames(waits_there);
+    weft_future_put(future);
+}
+static const struct explore_scenario thread_wakes = {
+    .name = "future-wakes-a-thread",
+    .says = "a thread that waits has the result with all that came before it, and its frame to "
+            "itself afterwards",
+    .set_up = set_up_one,
+    .check = check_dropped,
+    .threads = {{"waiter", thread_waits}, {"settler", settles}}};
+
 static void set_up_two(void)
 {
     set_up();
@@ -259,6 +285,7 @@ static const struct explore_scenario keepers = {
     .stale = 1,
     .threads = {{"settler", resets}, {"keeper 1", keeps}, {"keeper 2", keeps}}};
 
-const struct explore_scenario *const explore_scenarios_future[] = {&one_settles, &two_settle,
-                                                                   &two_take,    &reset,
-                                                                   &keepers,     NULL};
+const struct explore_scenario *const explore_scenarios_future[] = {&one_settles, &thread_wakes,
+                                                                   &two_settle,  &two_take,
+                                                                   &reset,       &keepers,
+                                                                   NULL};

@@ -284,6 +284,29 @@ static void run_thread(void *arg)
     __builtin_unreachable();
 }
 
+static struct {
+    struct weft__context caller, context;
+    void (*run)(void);
+} apart;
+
+static void run_apart(void *arg)
+{
+    (void)arg;
+    apart.run();
+    weft__context_exit_to(&apart.context, &apart.caller);
+}
+
+void explore_in_watched_frames(void (*run)(void))
+{
+    enum { SIZE = 16384 };
+    char *low = explore_alloc(SIZE);
+
+    apart.run = run;
+    weft__context_make(&apart.context, low, low + SIZE, run_apart, NULL);
+    weft__context_switch(&apart.caller, &apart.context);
+    explore_free(low);
+}
+
 static void execute(void)
 {
     memset(&execution, 0, sizeof execution);

@@ -186,21 +186,6 @@ TEST(an_address_leads_to_its_slot)
     weft__stack_pool_close(&pool);
 }
 
-TEST(the_high_water_mark_is_found)
-{
-    open_pool(NULL);
-    struct weft__stack s = take(WEFT__STACK_SIZE_2);
-
-    ck_assert_uint_eq(weft__stack_used_max(&pool, s.slot), 0);
-    s.top[-100] = 1;
-    ck_assert_uint_ge(weft__stack_used_max(&pool, s.slot), 100);
-    ck_assert_uint_lt(weft__stack_used_max(&pool, s.slot), 108);
-    s.top[-100000] = 1;
-    ck_assert_uint_ge(weft__stack_used_max(&pool, s.slot), 100000);
-    ck_assert_uint_lt(weft__stack_used_max(&pool, s.slot), 100008);
-    weft__stack_pool_close(&pool);
-}
-
 /* ---- guards ------------------------------------------------------------------------------- */
 
 static void check_guards(void)
@@ -518,8 +503,7 @@ TEST(deep_stacks_count_for_what_they_hold)
 }
 
 TEST_MAIN("coro/stack", 120, sizes_choose_classes, stacks_are_apart_aligned_and_staggered,
-          the_last_given_is_the_next_taken, an_address_leads_to_its_slot,
-          the_high_water_mark_is_found, every_stack_has_its_guard,
+          the_last_given_is_the_next_taken, an_address_leads_to_its_slot, every_stack_has_its_guard,
           every_stack_has_its_guard_on_an_older_kernel, guards_outlive_the_memory_given_back,
           guards_by_marker_cost_no_mappings, guards_by_mprotect_stop_in_time,
           memory_locked_before_or_after, a_class_can_be_exhausted, a_limit_on_memory_is_met_by_take,

@@ -60,6 +60,7 @@ TEST(names_that_are_right)
     named(":", 2, 0);
     named("a\nb", 1, -EINVAL);
     named("\xc3\xa4", 1, -EINVAL);
+    named("a\x7f", 1, -EINVAL);
     memset(longest, 'x', sizeof longest);
     longest[255] = '\0';
     named(longest, 1, 0);

@@ -81,6 +81,35 @@ TEST(number_reused_before_the_close_returns)
     end();
 }
 
+/* Of those that are in flight only its own count: not another's, not one of the file that had the
+   number before, and not one that nobody waits for. */
+TEST(used_by_its_own)
+{
+    struct weft__fd_use first, beside, second;
+    struct weft__fd *record, *other;
+    struct weft__op op;
+
+    begin();
+    ck_assert_int_eq(weft__fd_find(&a, 0, &record), 0);
+    ck_assert_int_eq(weft__fd_find(&a, 1, &other), 0);
+    weft__fd_use_begin(&a, record, 0, &first, &op);
+    weft__fd_use_begin(&a, other, 1, &beside, &op);
+    ck_assert(weft__fd_used(&a, 0, record));
+    ck_assert(weft__fd_used(&a, 1, other));
+    ck_assert_int_eq(weft__fd_adopt(&a, 0), 0);
+    ck_assert(!weft__fd_used(&a, 0, record));
+    weft__fd_use_begin(&a, record, 0, &second, &op);
+    ck_assert(weft__fd_used(&a, 0, record));
+    second.given_up = true;
+    ck_assert(!weft__fd_used(&a, 0, record));
+    weft__fd_use_end(&a, record, &second);
+    weft__fd_use_end(&a, other, &beside);
+    weft__fd_use_end(&a, record, &first);
+    ck_assert(!weft__fd_used(&a, 1, other));
+    ck_assert_ptr_null(a.uses);
+    end();
+}
+
 TEST(poisoned)
 {
     struct weft__fd *record;
@@ -252,6 +281,25 @@ TEST(closed_behind_a_sender)
     net_run(main_behind_a_sender);
 }
 
+/* One made after the other has the number after it, as a rule. */
+TEST(neighbours_are_told_apart)
+{
+    enum { COUNT = 64 };
+    uint32_t identities[COUNT];
+    int fds[COUNT];
+
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ok(fds[i]);
+        identities[i] = weft__fd_identity(fds[i]);
+        ck_assert_uint_ne(identities[i], 0);
+        for (int other = 0; other < i; other++)
+            ck_assert_uint_ne(identities[other], identities[i]);
+    }
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+}
+
 TEST_MAIN("fd", 10, first_use_owns, number_reused_before_the_close_returns, poisoned,
-          beyond_the_table, closed_without_a_slot, closed_behind_our_back, closed_under_a_use,
-          closed_behind_a_sender)
+          used_by_its_own, beyond_the_table, closed_without_a_slot, closed_behind_our_back,
+          closed_under_a_use, closed_behind_a_sender, neighbours_are_told_apart)

@@ -4,8 +4,12 @@
  * goes on filling buffers too small or too large for what comes, and an end that is said once and
  * then forgotten.
  */
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include "io/fd.h"
 #include "io/stream.h"
 #include "support/net.h"
 
@@ -215,6 +219,36 @@ TEST(an_end_or_a_reset_is_said_again)
     net_run(main_ends);
 }
 
+/* Its descriptor is closed by close(2), or what comes to the same, and the number another's. Would
+   catch a receive that goes on where no call can end it, and so a hang. */
+static int main_lost(void *arg)
+{
+    struct reader reader = {0};
+    int there, number, another;
+
+    (void)arg;
+    another = eventfd(0, EFD_CLOEXEC);
+    ck_assert_int_ge(another, 0);
+    open_for_direct(&reader.stream, &there);
+    number = weft_stream_fd(reader.stream);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, read_large, &reader, 0, NULL));
+        until_direct(reader.stream);
+        ck_assert_int_eq(dup3(another, number, O_CLOEXEC), number);
+        ok(weft__fd_adopt(reader.stream->io, number)); /* as a call does that has opened it */
+    }
+    ck_assert_int_eq(reader.result, -EBADF);
+    ck_assert_int_eq(weft_stream_close(reader.stream), -EBADF);
+    ok(weft_close(number));
+    ok(weft_close(another));
+    return weft_close(there);
+}
+
+TEST(lost_under_a_reader_that_receives)
+{
+    net_run(main_lost);
+}
+
 /* Pieces that an eighth of a buffer would have held, one at a time: smaller buffers again. */
 static int main_small(void *arg)
 {
@@ -247,4 +281,5 @@ TEST(small_pieces_make_small_buffers)
 TEST_MAIN("io.stream_direct", 10, close_under_a_reader_that_receives,
           a_cancelled_one_leaves_the_stream_as_it_was, buffers_follow_the_traffic,
           cancelled_before_its_turn, cancelled_between_its_two_waits,
-          an_end_or_a_reset_is_said_again, small_pieces_make_small_buffers)
+          an_end_or_a_reset_is_said_again, lost_under_a_reader_that_receives,
+          small_pieces_make_small_buffers)

@@ -4,7 +4,7 @@
  * descriptor that stays with the reactor that had no memory for the stream.
  */
 #include "base/memory.h"
-#include "support/net.h"
+#include "support/gift.h"
 
 enum { TRIES = 40, OUT = 300000 };
 
@@ -44,12 +44,12 @@ static int main_no_memory(void *arg)
     weft_stream *stream;
 
     (void)arg;
-    net_pair(&here, &there);
+    gift_narrow_pair(&here, &there); /* most of it is still to be sent */
     ok(weft_stream_open(here, NULL, &stream));
     ck_assert_int_eq(weft_stream_write_nowait(stream, bytes, OUT), OUT);
     ok(weft_send_all(there, "to be kept", 10, NULL));
     ok(weft_stream_read_exactly(stream, text, 3, NULL));
-    ck_assert_int_ge(detach_at_last(stream), 1);
+    ck_assert_int_ge(detach_at_last(stream), 2); /* for what is held, for what is given */
     ok(weft_stream_attach(stream));
     ok(weft_stream_read_exactly(stream, text + 3, 7, NULL));
     ck_assert_str_eq(text, "to be kept");
@@ -62,6 +62,44 @@ static int main_no_memory(void *arg)
 TEST(no_memory_for_what_is_held)
 {
     net_run(main_no_memory);
+}
+
+static int syncs(void *arg)
+{
+    ck_assert_int_eq(weft_fsync(*(int *)arg), -EINVAL); /* but the kernel is asked */
+    return 0;
+}
+
+static int detaches(void *arg)
+{
+    ck_assert_int_eq(weft_stream_detach(arg), -EBUSY);
+    return 0;
+}
+
+/* A call beside the stream has a request under way, not even submitted: it cannot be left behind.
+ */
+static int main_beside(void *arg)
+{
+    int here, there;
+    weft_stream *stream;
+    char byte = 0;
+
+    (void)arg;
+    net_pair(&here, &there);
+    ok(weft_stream_open(here, NULL, &stream));
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, syncs, &here, sizeof here, NULL));
+        ok(weft_spawn(&s, detaches, stream, 0, NULL)); /* next, in the same turn */
+    }
+    ok(weft_send_all(there, "x", 1, NULL));
+    ck_assert_int_eq(weft_stream_read(stream, &byte, 1, 0), 1); /* it goes on */
+    ck_assert_int_eq(byte, 'x');
+    ok(weft_stream_close(stream));
+    return weft_close(there);
+}
+TEST(a_call_beside_it)
+{
+    net_run(main_beside);
 }
 
 /* A reactor that has had no stream so far makes its pool of buffers first. */
@@ -157,5 +195,5 @@ TEST(no_memory_to_close_it)
         ck_assert_int_eq(weft_run(main_close, &(bool){i}, sizeof(bool), &opt), 0);
 }
 
-TEST_MAIN("unit.io.stream_move", 30, no_memory_for_what_is_held, no_memory_where_it_goes,
-          no_memory_to_close_it)
+TEST_MAIN("unit.io.stream_move", 30, no_memory_for_what_is_held, a_call_beside_it,
+          no_memory_where_it_goes, no_memory_to_close_it)

@@ -73,6 +73,32 @@ TEST(slots_and_generations)
     ck_assert_int_eq(completions, 2);
 }
 
+/* What was allocated ahead is used before there is more; more than can be counted is refused. */
+TEST(room_for_more)
+{
+    struct weft__timers timers = {0};
+    struct weft__ops ops;
+    const struct weft__op_slot *slots;
+    uint32_t free = 0, once;
+
+    ck_assert_int_eq(weft__ops_open(&ops, &timers), 0);
+    once = ops.capacity;
+    ck_assert_int_eq(weft__ops_grow(&ops), 0);
+    ck_assert_int_eq(weft__ops_grow(&ops), 0);
+    ck_assert_uint_eq(ops.room, 4 * once);
+    slots = ops.slots;
+    ck_assert_int_eq(weft__ops_grow(&ops), 0);
+    ck_assert_ptr_eq(ops.slots, slots);
+    ck_assert_uint_eq(ops.capacity, ops.room);
+    for (uint32_t i = ops.free; i != UINT32_MAX; i = slots[i].next_free)
+        ck_assert_uint_le(++free, ops.capacity);
+    ck_assert_uint_eq(free, ops.capacity);
+    ops.capacity = ops.room = UINT32_C(1) << 31;
+    ck_assert_int_eq(weft__ops_grow(&ops), -ENOMEM);
+    ck_assert_ptr_eq(ops.slots, slots);
+    weft__ops_close(&ops);
+}
+
 TEST(generations_never_become_zero)
 {
     struct weft__op op = {.complete = completed};
@@ -473,7 +499,7 @@ TEST(words_for_cancelled)
         ck_assert(!weft__result_is_cancel(no[i]));
 }
 
-TEST_MAIN("reactor.op", 30, slots_and_generations, generations_never_become_zero,
+TEST_MAIN("reactor.op", 30, slots_and_generations, room_for_more, generations_never_become_zero,
           unknown_completions, more, cancels, a_failed_cancel_is_sent_again,
           cancels_are_sent_again_ever_more_rarely, delays_of_cancels, many_failed_cancels,
           fetching_ends, answers_of_no_concern, cancel_of_what_runs_on_a_worker,

@@ -170,6 +170,33 @@ TEST(next_leads_there)
     }
 }
 
+/* Found once: asked again it looks at none of them, until one is armed, disarmed, or spread out. */
+TEST(next_is_remembered)
+{
+    int64_t far_ns;
+
+    now_ns = 5000000;
+    weft__timers_open(&wheel, now_ns);
+    for (int i = 0; i < 20; i++)
+        arm(&entries[i], now_ns + INT64_C(300000000000) + i);
+    far_ns = weft__timers_next(&wheel);
+    ck_assert_int_eq(wheel.next_ns, far_ns);
+    run_at(now_ns + 10 * TICK_NS, UINT32_MAX);
+    ck_assert_int_eq(wheel.next_ns, far_ns);
+    arm(&entries[20], now_ns + 100 * TICK_NS);
+    ck_assert_int_lt(weft__timers_next(&wheel), now_ns + 102 * TICK_NS);
+    weft__timer_disarm(&wheel, &entries[20].timer);
+    entries[20].armed = false;
+    ck_assert_int_eq(weft__timers_next(&wheel), far_ns);
+    run_at(far_ns, UINT32_MAX);
+    check_against_all();
+    for (int i = 0; i < 20; i++)
+        weft__timer_disarm(&wheel, &entries[i].timer);
+    ck_assert_int_eq(weft__timers_next(&wheel), INT64_MAX);
+    for (int i = 0; i < 20; i++)
+        entries[i].armed = false;
+}
+
 TEST(extremes)
 {
     now_ns = 5000000;
@@ -313,5 +340,6 @@ TEST(an_empty_wheel_keeps_up)
     ck_assert_uint_eq(weft__timers_run(&wheel, now_ns, 10), 1);
 }
 
-TEST_MAIN("reactor.timer", 60, random_against_a_model, next_leads_there, extremes, a_few_at_a_time,
-          firing_changes_others, one_tick, where_a_span_begins, an_empty_wheel_keeps_up)
+TEST_MAIN("reactor.timer", 60, random_against_a_model, next_leads_there, next_is_remembered,
+          extremes, a_few_at_a_time, firing_changes_others, one_tick, where_a_span_begins,
+          an_empty_wheel_keeps_up)

@@ -335,6 +335,52 @@ TEST(a_pool_without_threads_does_the_work)
     weft__pool_close(pool);
 }
 
+static _Atomic(int) gate;
+
+static void waits_at_the_gate(struct weft__pool_job *job)
+{
+    (void)job;
+    while (!atomic_load(&gate))
+        usleep(100);
+}
+
+static void passed(struct weft__pool_job *job)
+{
+    (void)job;
+    atomic_fetch_add(&finished, 1);
+}
+
+/* What is to begin at once does not stand behind what may wait for it; and one that is taken back
+   is not run, wherever on the queue it stands. */
+TEST(at_once_or_not_at_all)
+{
+    struct weft__pool_job long_one = {.work = waits_at_the_gate, .done = passed}, other = long_one;
+    struct weft__pool *pool;
+
+    ck_assert_int_eq(weft__pool_open(&pool, "pool", 1), 0);
+    ck_assert(weft__pool_submit_at_once(pool, &long_one));
+    ck_assert(!weft__pool_submit_at_once(pool, &other));
+    for (int i = 0; i < 5; i++) {
+        jobs[i].base = (struct weft__pool_job){.work = work, .done = done};
+        weft__pool_submit(pool, &jobs[i].base);
+    }
+    ck_assert(!weft__pool_submit_at_once(pool, &other));
+    for (int i = 4; i >= 0; i -= 2) /* the last, one in the middle, the first */
+        ck_assert(weft__pool_withdraw(pool, &jobs[i].base));
+    ck_assert(!weft__pool_withdraw(pool, &jobs[2].base));
+    weft__pool_submit(pool, &jobs[4].base);
+    atomic_store(&gate, 1);
+    while (atomic_load(&finished) < 4)
+        usleep(100);
+    ck_assert(!weft__pool_withdraw(pool, &jobs[4].base));
+    while (!weft__pool_submit_at_once(pool, &other)) /* until the worker is idle */
+        usleep(100);
+    weft__pool_close(pool);
+    ck_assert_int_eq(atomic_load(&finished), 5);
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(atomic_load(&jobs[i].worked), i == 1 || i == 3 || i == 4);
+}
+
 /* --- fork --------------------------------------------------------------------------------------
  */
 
@@ -512,7 +558,7 @@ TEST_MAIN("host", 20, signals_go_to_no_group_but_a_child_s, the_clock_never_goes
           quotas_are_rounded_up, threads_start_with_signals_blocked_and_a_name,
           no_thread_to_be_had_is_an_error, signals_are_blocked_and_put_back,
           the_pool_runs_each_job_once_on_a_few_threads, an_idle_worker_is_used_again,
-          a_pool_without_threads_does_the_work, a_forked_child_knows_it,
+          a_pool_without_threads_does_the_work, at_once_or_not_at_all, a_forked_child_knows_it,
           a_child_has_no_part_in_the_ring, new_descriptors_are_above_the_standard_ones,
           sockets_do_what_they_are_told, a_stale_socket_file_is_told_apart,
           the_largest_descriptor_is_below_the_limit)

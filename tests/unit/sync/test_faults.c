@@ -1,7 +1,7 @@
 /*
- * Selects, generators and tasks begun from elsewhere, run again and again with the k-th allocation
- * failing, for every k: each call says -ENOMEM or does what it is for, and nothing is left behind.
- * Would catch memory that leaks, and a row that an unfinished select is left in.
+ * Selects, generators, executors and tasks begun from elsewhere, run again and again with the k-th
+ * allocation failing, for every k: each call says -ENOMEM or does what it is for, and nothing is
+ * left behind. Would catch memory that leaks, and a row that an unfinished select is left in.
  */
 #include "support/test.h"
 
@@ -44,6 +44,7 @@ static void select_many(weft_future *future)
         ck_assert_int_eq(cases[MANY].result, 0);
     for (int i = 0; i < MANY; i++) {
         cases[i] = weft_case_await(weft_of_future(future));
+        ck_assert_int_eq(weft_queue_get_nowait(&queues[i], &items[i]), -EAGAIN);
         ck_assert_int_eq(weft_queue_destroy(&queues[i]), 0); /* nobody waits in it */
     }
     cases[MANY - 1] = weft_case_await(weft_coro(sleeps, NULL, 0));
@@ -103,9 +104,19 @@ static void begin_elsewhere(weft_inbox *inbox)
     weft_future_put(future);
 }
 
+/* Threads of its own, which the first call would start. */
+static void make_executor(void)
+{
+    weft_executor *executor;
+
+    if (fine(weft_executor_create(&executor, NULL)))
+        ck_assert_int_eq(weft_executor_close(executor), 0);
+}
+
 static int program(void *arg)
 {
     weft_queue queue = {.item_size = sizeof(int)};
+    weft_queue shared = {.shared = 1, .item_size = sizeof(int)};
     weft_inbox *inbox = weft_inbox_get(1);
     weft_future *future;
 
@@ -116,8 +127,11 @@ static int program(void *arg)
     }
     ck_assert_int_eq(puts_one(&queue), 0);
     ck_assert_int_ge(weft_queue_destroy(&queue), 0);
+    ck_assert_int_eq(puts_one(&shared), 0);
+    ck_assert_int_ge(weft_queue_destroy(&shared), 0);
     generate();
     begin_elsewhere(inbox);
+    make_executor();
     weft_inbox_put(inbox);
     return 0;
 }

@@ -138,6 +138,8 @@ static int main_put(void *arg)
 TEST(a_put_has_room_before_it_claims)
 {
     ck_assert_int_eq(weft_run(main_put, NULL, 0, NULL), 0);
+    queue = (weft_queue){.shared = 1, .item_size = sizeof item};
+    ck_assert_int_eq(weft_run(main_put, NULL, 0, NULL), 0);
 }
 
 static int selects(void *arg)

@@ -1,0 +1,361 @@
+/*
+ * Splices from a connection with a byte sent out of band, before which the kernel's own splice
+ * stops and says "nothing" or "the end"; and with an error queue that nobody reads, which is as
+ * ready for ever. Catches bytes that are taken for the end of the stream or never seen, and a loop
+ * that never sleeps (its turns are counted). On the real kernel: the simulated one sends nothing
+ * out of band.
+ */
+#include <errno.h>
+#include <linux/net_tstamp.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "support/gift.h"
+
+enum { MANY = 1 << 16, PIECES = 20, MOST_TURNS = 100 };
+
+static void say(int fd, const char *bytes, int flags)
+{
+    ck_assert_int_eq(weft_send(fd, bytes, strlen(bytes), flags), (ssize_t)strlen(bytes));
+}
+
+/* What is in the buffer then: `size` bytes, and no more. */
+static void expect(int fd, const char *bytes, size_t size)
+{
+    char got[64];
+
+    ck_assert_int_eq(weft_read_exactly(fd, got, size, NULL), (ssize_t)size);
+    ck_assert_mem_eq(got, bytes, size);
+}
+
+/* Others wait, and nothing happens: a loop that never sleeps takes thousands of turns meanwhile. */
+static void expect_quiet(void)
+{
+    uint64_t before;
+
+    ok(weft_sleep(1000000));
+    before = net_stats().turns;
+    for (int i = 0; i < 10; i++)
+        ok(weft_sleep(1000000));
+    ck_assert_uint_lt(net_stats().turns - before, MOST_TURNS);
+}
+
+/* The socket has an error queue that holds something, for good: the times at which it sent. */
+static void have_errors_queued(int fd)
+{
+    int flags = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY;
+    struct pollfd look = {.fd = fd};
+
+    ok(weft_setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof flags));
+    ck_assert_int_eq(send(fd, "t", 1, 0), 1); /* the writer's side may be a splice's */
+    ck_assert_int_eq(poll(&look, 1, -1), 1);  /* by an error */
+    flags = 0;
+    ok(weft_setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof flags));
+}
+
+/* -- streams ----------------------------------------------------------------------------------- */
+
+static struct flow {
+    int in, out; /* the peers' ends */
+    weft_stream *from, *to;
+    ssize_t result;
+    size_t moved;
+} flow;
+
+static void open_streams(void)
+{
+    int from, to;
+
+    net_pair(&flow.in, &from);
+    gift_pair(&to, &flow.out, GIFT_SMALL, GIFT_SMALL);
+    ok(weft_stream_open(from, NULL, &flow.from));
+    ok(weft_stream_open(to, NULL, &flow.to));
+    flow.moved = 0;
+    flow.result = 1;
+}
+
+static void close_streams(void)
+{
+    ok(weft_stream_close(flow.from));
+    ok(weft_stream_close(flow.to));
+    ok(weft_close(flow.in));
+    ok(weft_close(flow.out));
+}
+
+static int moves(void *arg)
+{
+    (void)arg;
+    while ((flow.result = weft_stream_splice(flow.to, flow.from, MANY, 0)) > 0)
+        flow.moved += (size_t)flow.result;
+    return (int)flow.result;
+}
+
+/* It moves something first, so that nothing is armed which would receive what comes. */
+static void warm_up(struct weft_scope *scope)
+{
+    ok(weft_spawn(scope, moves, NULL, 0, NULL));
+    ok(weft_sleep(1000000));
+    say(flow.in, "first", 0);
+    expect(flow.out, "first", 5);
+}
+
+/* before: what comes ahead of the byte; the end comes at once or after a while. */
+static void move_urgent(const char *before, bool ends_at_once)
+{
+    open_streams();
+    WEFT_SCOPE(s) {
+        warm_up(&s);
+        if (*before)
+            say(flow.in, before, 0);
+        say(flow.in, "!", MSG_OOB);
+        say(flow.in, "after", 0);
+        if (!ends_at_once) {
+            expect(flow.out, before, strlen(before));
+            expect(flow.out, "after", 5);
+            expect_quiet();
+            say(flow.in, "at last", 0);
+        }
+        ok(weft_shutdown(flow.in, SHUT_WR));
+    }
+    ck_assert_int_eq(flow.result, 0);
+    ck_assert_uint_eq(flow.moved, 10 + strlen(before) + (ends_at_once ? 0 : 7));
+    if (ends_at_once)
+        expect(flow.out, before, strlen(before));
+    expect(flow.out, ends_at_once ? "after" : "at last", ends_at_once ? 5 : 7);
+    close_streams();
+}
+
+static int main_stream_ends(void *arg)
+{
+    (void)arg;
+    move_urgent("before", true);
+    move_urgent("", true);
+    return 0;
+}
+
+TEST(a_stream_ends_after_it)
+{
+    net_run(main_stream_ends);
+}
+
+static int main_stream_goes_on(void *arg)
+{
+    (void)arg;
+    move_urgent("before", false);
+    move_urgent("", false);
+    return 0;
+}
+
+TEST(a_stream_goes_on_after_it)
+{
+    net_run(main_stream_goes_on);
+}
+
+/* Nothing but that byte, for the time being. */
+static int main_stream_alone(void *arg)
+{
+    (void)arg;
+    open_streams();
+    WEFT_SCOPE(s) {
+        warm_up(&s);
+        say(flow.in, "!", MSG_OOB);
+        expect_quiet();
+        say(flow.in, "after", 0);
+        expect(flow.out, "after", 5);
+        ok(weft_shutdown(flow.in, SHUT_WR));
+    }
+    ck_assert_int_eq(flow.result, 0);
+    close_streams();
+    return 0;
+}
+
+TEST(nothing_else_comes)
+{
+    net_run(main_stream_alone);
+}
+
+static int pours(void *arg)
+{
+    static unsigned char bytes[MANY];
+
+    (void)arg;
+    for (int i = 0; i < PIECES; i++)
+        ck_assert_int_eq(weft_send_all(flow.in, bytes, sizeof bytes, NULL), MANY);
+    return weft_shutdown(flow.in, SHUT_WR);
+}
+
+/* Both have errors queued: the one that nothing comes from, the other that takes no more. */
+static int main_stream_errors(void *arg)
+{
+    static char bytes[MANY];
+
+    (void)arg;
+    open_streams();
+    WEFT_SCOPE(s) {
+        size_t before;
+        warm_up(&s);
+        have_errors_queued(weft_stream_fd(flow.from));
+        have_errors_queued(weft_stream_fd(flow.to));
+        expect(flow.out, "t", 1);
+        expect_quiet();
+        ok(weft_spawn(&s, pours, NULL, 0, NULL));
+        do {
+            before = flow.moved;
+            for (int i = 0; i < 20; i++)
+                ok(weft_sleep(1000000));
+        } while (flow.moved != before);
+        ck_assert_uint_lt(before, PIECES * MANY);
+        expect_quiet();
+        for (int i = 0; i < PIECES; i++)
+            ck_assert_int_eq(weft_recv_exactly(flow.out, bytes, MANY, NULL), MANY);
+    }
+    ck_assert_int_eq(flow.result, 0);
+    ck_assert_uint_eq(flow.moved, 5 + PIECES * MANY);
+    ck_assert_int_eq(weft_recv(flow.in, bytes, 1, 0), 1);
+    close_streams();
+    return 0;
+}
+
+TEST(errors_that_nobody_takes)
+{
+    net_run(main_stream_errors);
+}
+
+/* -- a socket and a pipe ----------------------------------------------------------------------- */
+
+static struct plain {
+    int peer, in, pipe[2];
+    ssize_t result;
+    size_t moved;
+} plain;
+
+static int moves_plainly(void *arg)
+{
+    (void)arg;
+    while ((plain.result = weft_splice(plain.in, NULL, plain.pipe[1], NULL, MANY, 0)) > 0)
+        plain.moved += (size_t)plain.result;
+    return (int)plain.result;
+}
+
+static int main_plain(void *arg)
+{
+    (void)arg;
+    for (int at_once = 0; at_once < 2; at_once++) {
+        net_pair(&plain.peer, &plain.in);
+        ok(weft_pipe(plain.pipe, 0));
+        plain.moved = 0;
+        WEFT_SCOPE(s) {
+            say(plain.peer, "before", 0);
+            say(plain.peer, "!", MSG_OOB);
+            say(plain.peer, "after", 0);
+            if (at_once)
+                ok(weft_shutdown(plain.peer, SHUT_WR));
+            ok(weft_spawn(&s, moves_plainly, NULL, 0, NULL));
+            expect(plain.pipe[0], "beforeafter", 11);
+            if (!at_once) {
+                expect_quiet();
+                have_errors_queued(plain.in);
+                expect_quiet();
+                say(plain.peer, "at last", 0);
+                expect(plain.pipe[0], "at last", 7);
+                ok(weft_shutdown(plain.peer, SHUT_WR));
+            }
+        }
+        ck_assert_int_eq(plain.result, 0);
+        ck_assert_uint_eq(plain.moved, at_once ? 11 : 18);
+        ok(weft_close(plain.peer));
+        ok(weft_close(plain.in));
+        ok(weft_close(plain.pipe[0]));
+        ok(weft_close(plain.pipe[1]));
+    }
+    return 0;
+}
+
+TEST(into_a_pipe)
+{
+    net_run(main_plain);
+}
+
+/* -- by a call that does not wait -------------------------------------------------------------- */
+
+/* Asks until there is something. */
+static ssize_t splice_now(void)
+{
+    ssize_t n;
+
+    while ((n = weft_splice(plain.in, NULL, plain.pipe[1], NULL, MANY, SPLICE_F_NONBLOCK)) ==
+           -EAGAIN)
+        ok(weft_sleep(1000000));
+    return n;
+}
+
+static void splice_all(const char *bytes)
+{
+    size_t size = strlen(bytes);
+
+    for (size_t moved = 0; moved < size;) {
+        ssize_t n = splice_now();
+        ck_assert_int_gt(n, 0);
+        moved += (size_t)n;
+    }
+    expect(plain.pipe[0], bytes, size);
+}
+
+static int main_at_once(void *arg)
+{
+    (void)arg;
+    net_pair(&plain.peer, &plain.in);
+    ok(weft_pipe(plain.pipe, 0));
+    say(plain.peer, "before", 0);
+    say(plain.peer, "!", MSG_OOB);
+    say(plain.peer, "after", 0);
+    splice_all("beforeafter");
+    ck_assert_int_eq(weft_splice(plain.in, NULL, plain.pipe[1], NULL, MANY, SPLICE_F_NONBLOCK),
+                     -EAGAIN);
+    ok(weft_shutdown(plain.peer, SHUT_WR));
+    ck_assert_int_eq(splice_now(), 0);
+    ok(weft_close(plain.peer));
+    ok(weft_close(plain.in));
+    ok(weft_close(plain.pipe[0]));
+    return weft_close(plain.pipe[1]);
+}
+
+TEST(without_waiting)
+{
+    net_run(main_at_once);
+}
+
+/* There is no room for what comes behind the byte: none of it is taken. */
+static int main_full(void *arg)
+{
+    static char bytes[MANY];
+    ssize_t n, room = 0;
+
+    (void)arg;
+    net_pair(&plain.peer, &plain.in);
+    ok(weft_pipe(plain.pipe, O_NONBLOCK));
+    while ((n = write(plain.pipe[1], bytes, sizeof bytes)) > 0)
+        room += n;
+    ck_assert_int_eq(errno, EAGAIN);
+    say(plain.peer, "!", MSG_OOB);
+    say(plain.peer, "after", 0);
+    ok(weft_poll(plain.in, POLLIN));
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(weft_splice(plain.in, NULL, plain.pipe[1], NULL, MANY, SPLICE_F_NONBLOCK),
+                         -EAGAIN);
+    for (; room > 0; room -= n)
+        ok(n = weft_read(plain.pipe[0], bytes, sizeof bytes));
+    splice_all("after");
+    ok(weft_close(plain.peer));
+    ok(weft_close(plain.in));
+    ok(weft_close(plain.pipe[0]));
+    return weft_close(plain.pipe[1]);
+}
+
+TEST(without_room)
+{
+    net_run(main_full);
+}
+
+TEST_MAIN("splice_urgent", 30, a_stream_ends_after_it, a_stream_goes_on_after_it,
+          nothing_else_comes, errors_that_nobody_takes, into_a_pipe, without_waiting, without_room)
