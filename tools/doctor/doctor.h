@@ -40,6 +40,8 @@ struct doctor_report {
     uint32_t reactors;         /* how many of them could be opened side by side, one for each CPU */
     char crowded[DOCTOR_TEXT]; /* why not all */
 
+    uint32_t zero_copy_min; /* bytes from which on a zero-copy send pays; UINT32_MAX: never */
+
     bool guard_marks; /* guards of stacks cost no mapping (6.13) */
     uint32_t mappings_max;
     uint64_t descriptors_soft, descriptors_hard; /* UINT64_MAX: no limit */

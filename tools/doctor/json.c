@@ -36,6 +36,11 @@ static void limit(const char *name, uint64_t value)
         printf(", \"%s\": %" PRIu64, name, value);
 }
 
+static void zero_copy(uint32_t least)
+{
+    limit("zero_copy_min", least == UINT32_MAX ? UINT64_MAX : least);
+}
+
 static void features(const struct doctor_report *report)
 {
     printf(", \"features\": [");
@@ -91,6 +96,7 @@ void doctor_json(const struct doctor_report *report)
         printf(", \"cpus\": %u, \"reactors\": %u", report->cpus, report->reactors);
         if (report->reactors < report->cpus)
             member("reactors_why", report->crowded);
+        zero_copy(report->zero_copy_min);
         printf(", \"guard_marks\": %s", report->guard_marks ? "true" : "false");
         limit("max_map_count", report->mappings_max);
         limit("descriptors", report->descriptors_soft);

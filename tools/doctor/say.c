@@ -55,6 +55,16 @@ static void say_reactors(const struct doctor_report *report)
     }
 }
 
+static void say_zero_copy(const struct doctor_report *report)
+{
+    puts("\nMemory that is given to be sent");
+    if (report->zero_copy_min == UINT32_MAX)
+        puts("  Is copied, whatever its size: no zero-copy send of up to 128 KiB pays here.");
+    else
+        printf("  Is sent from where it lies from %u bytes on, as measured just now.\n",
+               report->zero_copy_min);
+}
+
 static void say_stacks(const struct doctor_report *report)
 {
     puts("\nStacks of tasks");
@@ -123,6 +133,7 @@ void doctor_say(const struct doctor_report *report)
     } else {
         say_features(report);
         say_reactors(report);
+        say_zero_copy(report);
         say_stacks(report);
         say_descriptors(report);
         say_suite(report);

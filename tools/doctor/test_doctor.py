@@ -62,6 +62,14 @@ class AsItIs(unittest.TestCase):
         _, found = report("--quick")
         self.assertNotIn("contract", found)
 
+    def test_zero_copy_is_measured_and_said(self):
+        _, found = report("--quick")
+        least = found["zero_copy_min"]  # of this run of it: the next may measure otherwise
+        self.assertTrue(least is None or 8192 <= least <= 131072, least)
+        self.assertRegex(run("--quick").stdout,
+                         r"(?m)^Memory that is given to be sent\n  Is (copied|sent from)")
+        self.assertIsNone(report("--quick", mask="send_zc")[1]["zero_copy_min"])
+
     def test_bad_usage(self):
         self.assertEqual(run("--strange").returncode, 3)
         self.assertEqual(run("--help").returncode, 0)
