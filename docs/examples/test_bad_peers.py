@@ -1,11 +1,12 @@
 """What peers may do to the example servers, and what a machine that is short of something may: the
 one concerned gets a clear answer or an end, the others notice nothing, memory stays bounded.
-usage: test_bad_peers.py ECHO KV PROXY"""
+usage: test_bad_peers.py ECHO KV PROXY LOGTASK RESTART WHATSUP [TLS_SERVE]"""
 import os
 import random
 import resource
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -40,6 +41,7 @@ def reset(s):
 class Bad:
     """The cases; `question` and `answer` are one exchange with the server in order."""
     question = answer = b""
+    malformed = staticmethod(random.Random.randbytes)
 
     def setUp(self):
         self.processes = []
@@ -160,11 +162,13 @@ class Bad:
         for i in range(30):
             with self.connect() as s:
                 try:
-                    s.sendall(rng.randbytes(i * 11) + b"\0\n\n\0" * i)
+                    s.sendall(self.malformed(rng, i * 11) + b"\0\n\n\0" * i)
                     s.shutdown(socket.SHUT_WR)
                     receive_all(s)
-                except ConnectionError:
-                    pass
+                except TimeoutError:
+                    raise
+                except OSError:
+                    pass  # it was reset: even before the shutdown, which says ENOTCONN then
             self.exchange(self.other)
 
     def test_no_descriptors(self):
@@ -204,6 +208,57 @@ class Echo(Bad, unittest.TestCase):
     def start(self):
         self.port = free_port()
         self.run_server(PROGRAMS[0], f"127.0.0.1:{self.port}")
+
+
+class Logtask(Bad, unittest.TestCase):
+    question = answer = b"hello there\n"
+
+    def start(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.port = free_port()
+        self.run_server(PROGRAMS[3], f"127.0.0.1:{self.port}", os.path.join(folder.name, "log"))
+
+
+class Whatsup(Bad, unittest.TestCase):
+    question = answer = b"hello there\n"
+    malformed = staticmethod(lambda rng, size: rng.randbytes(size).replace(b"?", b"!"))
+
+    def start(self):
+        self.port = free_port()
+        self.run_server(PROGRAMS[5], f"127.0.0.1:{self.port}")
+
+    def test_questions(self):
+        """Each takes for ever, and nobody else waits for that."""
+        peers = [self.connect() for _ in range(30)]
+        for s in peers:
+            s.sendall(b"why?\n" * 1000)
+            self.exchange(self.other)
+        for s in peers:
+            reset(s)
+        self.exchange_anew()
+        self.assert_small()
+
+
+class Restart(Bad, unittest.TestCase):
+    question = b"hello there\n"
+
+    def start(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.port = free_port()
+        self.run_server(PROGRAMS[4], f"127.0.0.1:{self.port}", os.path.join(folder.name, "meet"))
+        self.answer = f"{self.processes[-1].pid}: ".encode() + self.question
+
+    def test_oversized(self):
+        with self.connect() as s:
+            try:
+                for _ in range(100):
+                    s.sendall(b"x" * 65536)
+            except ConnectionError:
+                pass  # it has closed: that much is never taken in
+            receive_all(s)
+        self.assert_small()
 
 
 class KV(Bad, unittest.TestCase):
@@ -278,6 +333,162 @@ class Proxy(KV):
         self.run_server(PROGRAMS[2], f"127.0.0.1:{self.port}", f"127.0.0.1:{target}")
 
 
+class Tls(Bad, unittest.TestCase):
+    """Below TLS: what Bad sends as it is, is no TLS at all; and in TLS what follows it here. One
+    answer to a connection."""
+    question = b"GET / HTTP/1.0\r\n\r\n"
+    answer = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n" \
+        b"TLSv1.3, protocol '', name '', client ''\n"
+    patience_ms = 120000
+
+    def start(self):
+        if len(PROGRAMS) < 7:
+            self.skipTest("without OpenSSL")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file = os.path.join(folder.name, "server.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=server.test", "-keyout",
+                        self.file + ".key", "-out", self.file], check=True, capture_output=True)
+        with open(self.file, "ab") as both, open(self.file + ".key", "rb") as key:
+            both.write(key.read())
+        self.early = []
+        self.listen(self.patience_ms)
+        self.early = [self.secured(self.connect()) for _ in range(3)]  # asked when all is short
+        for s in self.early:
+            self.addCleanup(s.close)
+
+    def listen(self, patience_ms):
+        self.port = free_port()
+        self.run_server(PROGRAMS[6], "-w", str(patience_ms), f"127.0.0.1:{self.port}", self.file)
+
+    def secured(self, s):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context.wrap_socket(s)
+
+    def exchange(self, s):
+        """As another comes; who stays, and how long, is this class's own to say."""
+        with self.secured(self.connect()) as another:
+            self.ask(another)
+
+    def ask(self, s):
+        s.sendall(self.question)
+        self.assertEqual(receive_all(s), self.answer)
+
+    def exchange_anew(self):
+        for s in self.early:
+            self.ask(s)
+        self.exchange(None)
+
+    def shortened(self, limit, value, count):
+        """With peers who came and went no further, those who were there before are answered."""
+        pid = self.processes[-1].pid
+        before = resource.prlimit(pid, limit)
+        resource.prlimit(pid, limit, (value, before[1]))
+        peers = self.connect_many(count)
+        time.sleep(0.2)
+        self.ask(self.early.pop())
+        for s in peers:
+            s.close()
+        resource.prlimit(pid, limit, before)
+        self.exchange(None)
+
+    def test_no_descriptors(self):
+        used = max(int(fd) for fd in os.listdir(f"/proc/{self.processes[-1].pid}/fd"))
+        self.shortened(resource.RLIMIT_NOFILE, used + 8, 40)
+
+    @unittest.skipIf(SANITIZED, "a sanitizer ends without memory")
+    def test_no_memory(self):
+        with open(f"/proc/{self.processes[-1].pid}/statm", encoding="ascii") as statm:
+            size = int(statm.read().split()[0]) * resource.getpagesize()
+        self.shortened(resource.RLIMIT_AS, size, 100)
+
+    def test_pipelined(self):
+        """One answer, and the rest is none's."""
+        with self.secured(self.connect()) as s:
+            s.sendall(self.question * 200)
+            self.assertEqual(receive_all(s), self.answer)
+
+    def test_slow(self):
+        with self.secured(self.connect()) as s:
+            for byte in self.question:
+                s.sendall(bytes([byte]))
+                self.exchange(None)
+            self.assertEqual(receive_all(s), self.answer)
+
+    def test_truncated(self):
+        super().test_truncated()
+        for size in range(0, len(self.question), 4):
+            with self.secured(self.connect()) as s:
+                s.sendall(self.question[:size])
+
+    def test_half_closed(self):
+        """Before TLS it is an end; in it, the question has been asked all the same."""
+        with self.connect() as s:
+            s.shutdown(socket.SHUT_WR)
+            receive_all(s)
+        s = self.secured(self.connect())
+        s.sendall(self.question)
+        with socket.socket(fileno=os.dup(s.fileno())) as below:
+            below.shutdown(socket.SHUT_WR)
+        self.assertEqual(receive_all(s), self.answer)
+        s.close()
+
+    def test_reset(self):
+        super().test_reset()
+        for i in range(20):
+            s = self.secured(self.connect())
+            s.sendall(self.question[:i])
+            reset(s)
+
+    def test_oversized(self):
+        for line in (b"x" * 65536, b"x: y\r\n" * 10000):
+            with self.secured(self.connect()) as s:
+                try:
+                    for _ in range(100):
+                        s.sendall(line)
+                except (ConnectionError, ssl.SSLError):
+                    pass  # it has closed: that much is never taken in
+                try:
+                    receive_all(s)
+                except ssl.SSLError:
+                    pass
+            self.exchange(None)
+        self.assert_small()
+
+    def test_never_ends(self):
+        """Neither who says nothing, nor half a request, nor a line now and then, stays for ever."""
+        port = self.port
+        peers = None
+        for patience_ms in (500, 2000, 8000, 32000):  # on a busy machine TLS takes its time
+            self.listen(patience_ms)
+            try:
+                peers = [self.connect()] + [self.secured(self.connect()) for _ in range(3)]
+                break
+            except OSError:
+                pass
+        until = time.monotonic() + 2 * PATIENCE_S
+        try:
+            peers[2].sendall(self.question[:5])
+            while time.monotonic() < until:
+                peers[3].sendall(b"x: y\r\n")
+                time.sleep(0.05)
+            raise AssertionError("the slow one is let be")
+        except (ConnectionError, ssl.SSLError):
+            pass
+        for s in peers[:3]:
+            try:
+                self.assertEqual(receive_all(s), b"")
+            except ssl.SSLError:
+                pass
+            s.close()
+        peers[3].close()
+        self.port = port
+
+
 if __name__ == "__main__":
-    PROGRAMS = [os.path.abspath(sys.argv.pop(1)) for _ in range(3)]
+    while len(sys.argv) > 1 and os.path.exists(sys.argv[1]):
+        PROGRAMS.append(os.path.abspath(sys.argv.pop(1)))
     unittest.main()

@@ -114,6 +114,17 @@ class Echo(unittest.TestCase):
                 self.assertEqual(connection.recv(1), b"")
                 connection.close()
 
+    def test_who_does_not_read_is_let_go(self):
+        address = f"127.0.0.1:{free_port()}"
+        server = Server(self, address, "1", "500")
+        with connect(address) as greedy, connect(address) as other:
+            with self.assertRaises(ConnectionError):
+                while True:
+                    greedy.sendall(b"x" * 65536)
+            other.sendall(b"hello")
+            self.assertEqual(other.recv(5), b"hello")
+        self.assertEqual(server.stop()[0], 0)
+
     def test_port_in_use(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))

@@ -1,5 +1,5 @@
 /* fetch: one download. Its bytes go to NAME.part, which becomes NAME when it is whole; what is
-   there already is not asked for again. */
+   there already is not asked for again, unless the file has changed since. */
 #include "fetch.h"
 
 #include <errno.h>
@@ -35,29 +35,60 @@ bool download_name(struct download *download, const char *name)
         return false;
     snprintf(download->name, sizeof download->name, "%.*s", (int)length, name);
     snprintf(download->part, sizeof download->part, "%s.part", download->name);
+    snprintf(download->mark, sizeof download->mark, "%s.mark", download->name);
     return true;
 }
 
 /* -- libcurl's callbacks, on the loop: nothing here may wait
  * --------------------------------------- */
 
+/* The value of a line that is this header's, without what surrounds it; or `value` stays. */
+static void take_header(const char *line, const char *name, char value[STATE_SIZE])
+{
+    size_t length = strlen(name);
+
+    if (strncasecmp(line, name, length) != 0)
+        return;
+    line += length + strspn(line + length, " \t");
+    length = strcspn(line, "\r\n");
+    if (!line[length]) /* too long for us, and cut off */
+        return;
+    while (length > 0 && line[length - 1] == ' ')
+        length--;
+    snprintf(value, STATE_SIZE, "%.*s", length < STATE_SIZE ? (int)length : 0, line);
+}
+
 static size_t on_header(char *line, size_t one, size_t count, void *arg)
 {
-    static const char range[] = "content-range:";
     struct download *download = arg;
     long long start, size;
-    char text[256];
+    char text[STATE_SIZE + 32], range[STATE_SIZE] = "";
 
     snprintf(text, sizeof text, "%.*s", (int)(one * count), line);
-    if (strncasecmp(text, "HTTP/", 5) == 0) /* a further answer: what the last one said is void */
+    if (strncasecmp(text, "HTTP/", 5) == 0) { /* a further answer: what the last one said is void */
         download->range_start = download->range_size = -1;
-    if (strncasecmp(text, range, sizeof range - 1) != 0)
-        return one * count;
-    if (sscanf(text + sizeof range - 1, " bytes %lld-%*d/%lld", &start, &size) == 2)
+        download->tag[0] = download->modified[0] = download->date[0] = '\0';
+    }
+    take_header(text, "etag:", download->tag);
+    take_header(text, "last-modified:", download->modified);
+    take_header(text, "date:", download->date);
+    take_header(text, "content-range:", range);
+    if (sscanf(range, "bytes %lld-%*d/%lld", &start, &size) == 2)
         download->range_start = start, download->range_size = size;
-    else if (sscanf(text + sizeof range - 1, " bytes */%lld", &size) == 1)
+    else if (sscanf(range, "bytes */%lld", &size) == 1)
         download->range_size = size;
     return one * count;
+}
+
+/* By what the state of the file that is answered with can be asked for again: a strong ETag, or a
+   date that is old enough not to have two states (RFC 9110, sections 8.8 and 13.1.5). */
+static const char *state_of_answer(const struct download *download)
+{
+    time_t then = curl_getdate(download->modified, NULL), now = curl_getdate(download->date, NULL);
+
+    if (download->tag[0])
+        return download->tag[0] == '"' ? download->tag : "";
+    return then >= 0 && then + 60 <= now ? download->modified : "";
 }
 
 static bool too_large(struct download *download, int64_t size)
@@ -81,9 +112,15 @@ static bool body_begins(struct download *download)
     download->body = true;
     curl_easy_getinfo(download->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(download->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    if (status != 206)
-        download->have = 0; /* the whole of it, whatever was asked for */
+    download->anew = status != 206; /* the whole of it, whatever was asked for */
+    if (download->anew)
+        download->have = 0;
     else if (download->range_start != download->offset)
+        return false;
+    download->changed = !download->anew && download->state_of_part[0] &&
+                        state_of_answer(download)[0] &&
+                        strcmp(download->state_of_part, state_of_answer(download)) != 0;
+    if (download->changed) /* and the server knows nothing of If-Range */
         return false;
     download->size = status == 206 ? download->range_size : length;
     return !too_large(download, download->size);
@@ -113,7 +150,7 @@ static size_t on_body(char *bytes, size_t one, size_t count, void *arg)
 static CURL *prepare(struct download *download)
 {
     CURL *easy = curl_easy_init();
-    char range[32];
+    char text[STATE_SIZE + 32];
 
     if (!easy)
         return NULL;
@@ -134,8 +171,14 @@ static CURL *prepare(struct download *download)
     if (download->fetch->ca_file)
         curl_easy_setopt(easy, CURLOPT_CAINFO, download->fetch->ca_file);
     if (download->offset > 0) {
-        snprintf(range, sizeof range, "%lld-", (long long)download->offset);
-        curl_easy_setopt(easy, CURLOPT_RANGE, range);
+        snprintf(text, sizeof text, "%lld-", (long long)download->offset);
+        curl_easy_setopt(easy, CURLOPT_RANGE, text);
+    }
+    if (download->offset > 0 &&
+        download->state_of_part[0]) { /* else all of it, from the beginning */
+        snprintf(text, sizeof text, "If-Range: %s", download->state_of_part);
+        download->headers = curl_slist_append(NULL, text);
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, download->headers);
     }
     return easy;
 }
@@ -154,17 +197,67 @@ static int transfer_main(void *arg)
     return 0;
 }
 
+/* -- which state of the file the part is of ---------------------------------------------------- */
+
+static int write_mark(const struct download *download)
+{
+    int directory = download->fetch->directory;
+    size_t length = strlen(download->state_of_part);
+    int file, error;
+
+    if (length == 0) {
+        error = weft_unlinkat(directory, download->mark, 0);
+        return error == -ENOENT ? 0 : error;
+    }
+    file = weft_openat(directory, download->mark, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    if (file < 0)
+        return file;
+    error = (int)weft_pwrite_all(file, download->state_of_part, length, 0, NULL);
+    weft_close(file);
+    return error < 0 ? error : 0;
+}
+
+/* What is no header's value is none of ours. */
+static void read_mark(struct download *download)
+{
+    int file = weft_openat(download->fetch->directory, download->mark, O_RDONLY, 0);
+    char *state = download->state_of_part;
+    ssize_t n = file < 0 ? 0 : weft_pread(file, state, STATE_SIZE - 1, 0);
+
+    if (file >= 0)
+        weft_close(file);
+    state[n > 0 ? n : 0] = '\0';
+    for (const char *c = state; *c; c++)
+        if (*c < ' ' || *c > '~')
+            state[0] = '\0';
+}
+
+/* The part is to be of the state that is answered with now. No byte of one stands beside the
+   other's mark, whenever this ends. */
+static int begin_anew(struct download *download)
+{
+    int error = weft_ftruncate(download->file, 0);
+
+    if (error < 0)
+        return error;
+    download->written = 0;
+    download->anew = false;
+    snprintf(download->state_of_part, STATE_SIZE, "%s", state_of_answer(download));
+    return write_mark(download);
+}
+
+/* -- one attempt, the task's part -------------------------------------------------------------- */
+
 /* Writes the half that libcurl has filled, while it fills the other. */
 static int write_half(struct download *download)
 {
     struct half *half = &download->halves[download->filling];
     ssize_t n;
 
-    if (download->written > 0 && download->have == (int64_t)half->count) {
-        int error = weft_ftruncate(download->file, 0); /* it sends the whole once more */
+    if (download->anew) {
+        int error = begin_anew(download);
         if (error < 0)
             return error;
-        download->written = 0;
     }
     download->filling = !download->filling;
     if (download->paused) {
@@ -201,7 +294,8 @@ static int attempt(struct download *download)
     int error = 0;
 
     download->offset = download->have = download->written;
-    download->body = download->paused = download->over = false;
+    download->body = download->paused = download->over = download->anew = download->changed = false;
+    download->headers = NULL;
     download->filling = download->code = 0;
     download->halves[0].count = download->halves[1].count = 0;
     download->why[0] = download->reason[0] = '\0';
@@ -216,6 +310,7 @@ static int attempt(struct download *download)
             weft_scope_cancel(&transfer);
     }
     curl_easy_cleanup(download->easy);
+    curl_slist_free_all(download->headers);
     return error < 0 ? error : download->code;
 }
 
@@ -245,6 +340,10 @@ static int judge(struct download *download, int code)
             return 0;
         }
         download->written = 0; /* what is there is of something else */
+        return CURLE_PARTIAL_FILE;
+    }
+    if (download->changed) {
+        download->written = 0;
         return CURLE_PARTIAL_FILE;
     }
     if (code == 0 && !download->body)
@@ -281,6 +380,8 @@ static int open_part(struct download *download)
         return download->file;
     error = weft_statx(directory, download->part, 0, STATX_SIZE, &status);
     download->written = download->have = (int64_t)status.stx_size;
+    if (download->written > 0)
+        read_mark(download);
     return error;
 }
 
@@ -294,6 +395,8 @@ static int finish(struct download *download)
         error = weft_fdatasync(download->file);
     if (error == 0)
         error = weft_renameat(directory, download->part, directory, download->name);
+    if (error == 0)
+        weft_unlinkat(directory, download->mark, 0);
     return error;
 }
 
@@ -311,8 +414,10 @@ static int run(struct download *download)
     free(download->halves[0].bytes);
     weft_close(download->file);
     if (code != 0 && download->written == 0)
-        WEFT_SHIELD(weft_after_ms(1000)) /* nothing to go on from */
+        WEFT_SHIELD(weft_after_ms(1000)) { /* nothing to go on from */
             weft_unlinkat(download->fetch->directory, download->part, 0);
+            weft_unlinkat(download->fetch->directory, download->mark, 0);
+        }
     return code;
 }
 

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { NAME_SIZE = 256, BUFFER_SIZE = 128 * 1024 };
+enum { NAME_SIZE = 256, STATE_SIZE = 256, BUFFER_SIZE = 128 * 1024 };
 
 enum download_state { WAITING, RUNNING, DONE, FAILED };
 
@@ -23,15 +23,21 @@ struct download {
     const char *url;
     char name[NAME_SIZE];     /* of the file */
     char part[NAME_SIZE + 8]; /* of the file while it is not whole */
+    char mark[NAME_SIZE + 8]; /* of the file that says which state of it the part is of */
     enum download_state state;
     int64_t size; /* of the file, as the server says; -1: it does not */
     int64_t have; /* bytes received, those of earlier runs included */
     int file;     /* the part */
     /* one attempt */
     CURL *easy;
+    struct curl_slist *headers; /* that we ask with */
     struct half halves[2];
-    int filling;         /* which half libcurl fills */
-    int64_t written;     /* to the part */
+    int filling;                    /* which half libcurl fills */
+    int64_t written;                /* to the part */
+    char state_of_part[STATE_SIZE]; /* as the mark has it: an ETag or a date; "": nobody knows */
+    char tag[STATE_SIZE], modified[STATE_SIZE], date[STATE_SIZE]; /* what the answer says of it */
+    bool anew;                                                    /* what comes is the whole file */
+    bool changed;        /* what comes is a part of another state of it */
     int64_t offset;      /* that was asked for */
     int64_t range_size;  /* of the file, by Content-Range; -1 */
     int64_t range_start; /* by Content-Range; -1: none came */

@@ -7,8 +7,9 @@
  *         -t S     no download longer than that      -p     a progress line, terminal or not
  *         -c FILE  certificates to trust
  *
- * A download that was cut short leaves NAME.part, and goes on from there the next time. Ends with 0
- * when all are there.
+ * A download that was cut short leaves NAME.part, and goes on from there the next time; from the
+ * beginning if the file is not any more what NAME.mark says (its ETag, or a date). Ends with 0 when
+ * all are there.
  */
 #include "fetch.h"
 

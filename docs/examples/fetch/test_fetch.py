@@ -1,5 +1,6 @@
 """fetch against servers of this machine: many at once and never more than asked for, whole or for a
 reason not, cut short and gone on with, over HTTP and HTTPS. usage: test_fetch.py PROGRAM"""
+import email.utils
 import hashlib
 import http.server
 import os
@@ -21,8 +22,8 @@ PROGRAM = ""
 PATIENCE_S = 60
 
 
-def noise(size):
-    return random.Random(size).randbytes(size)
+def noise(size, state=0):
+    return random.Random(size + (state << 40)).randbytes(size)
 
 
 class Server:
@@ -34,6 +35,10 @@ class Server:
         self.now = self.most = 0  # requests being answered
         self.before = lambda path: None
         self.ranges = True
+        self.state = 0            # of all files: what they hold
+        self.headers = {}         # that say so
+        self.conditional = True   # it knows If-Range
+        self.conditions = []      # If-Range, of each request
         self.cut = {}             # path: close after so many bytes, once
         self.go = threading.Event()
         self.held = {}            # path: send so many bytes, then wait for `go`
@@ -48,6 +53,7 @@ class Server:
             def do_GET(self):
                 with server.lock:
                     server.requests.append((self.path, self.headers.get("Range")))
+                    server.conditions.append(self.headers.get("If-Range"))
                     server.now += 1
                     server.most = max(server.most, server.now)
                 try:
@@ -70,8 +76,10 @@ class Server:
                 if not name.isdigit():
                     self.send_error(404)
                     return
-                data, start = noise(int(name)), 0
-                wanted = self.headers.get("Range")
+                data, start = noise(int(name), server.state), 0
+                wanted, state = self.headers.get("Range"), self.headers.get("If-Range")
+                if state and server.conditional and state not in server.headers.values():
+                    wanted = None
                 if wanted and server.ranges:
                     start = int(wanted[len("bytes="):].rstrip("-"))
                     if start >= len(data):
@@ -85,6 +93,8 @@ class Server:
                                      f"bytes {start}-{len(data) - 1}/{len(data)}")
                 else:
                     self.send_response(200)
+                for header in server.headers.items():
+                    self.send_header(*header)
                 self.send_header("Content-Length", str(len(data) - start))
                 self.end_headers()
                 body = data[start:]
@@ -145,10 +155,12 @@ class Fetch(unittest.TestCase):
         self.assertEqual(process.returncode, result, out + err)
         return out, err
 
-    def check(self, size, name=None):
+    def check(self, size, name=None, state=0):
         data = (self.folder / (name or str(size))).read_bytes()
-        self.assertEqual(hashlib.sha256(data).digest(), hashlib.sha256(noise(size)).digest())
-        self.assertFalse((self.folder / f"{name or size}.part").exists())
+        self.assertEqual(hashlib.sha256(data).digest(),
+                         hashlib.sha256(noise(size, state)).digest())
+        for more in "part", "mark":
+            self.assertFalse((self.folder / f"{name or size}.{more}").exists())
 
     def test_four_servers_at_once(self):
         """Each server answers when all four have been asked, and 100 ms later."""
@@ -215,6 +227,49 @@ class Fetch(unittest.TestCase):
         self.fetch(server.url("600000"))
         self.check(600000)
         self.assertEqual([r for _, r in server.requests], [None, "bytes=250000-"])
+
+    def cut_and_again(self, server, size, before, after, state):
+        """Cut after 1,000 bytes, and asked for in a second run, when it may be another file. What
+        the second run asked for."""
+        server.state, server.headers, server.cut = 0, before, {f"/{size}": 1000}
+        self.fetch("-r", 0, server.url(str(size)), result=1)
+        server.state, server.headers = state, after
+        server.requests.clear()
+        server.conditions.clear()
+        self.fetch(server.url(str(size)))
+        self.check(size, state=state)
+        return [r for _, r in server.requests], server.conditions
+
+    def test_changed_meanwhile(self):
+        """What is there goes on only if it is of the same file as what would come."""
+        server = self.serve()
+        part, long_ago = ["bytes=1000-"], {"Last-Modified": "Sun, 06 Nov 1994 08:49:37 GMT"}
+        one, two = {"ETag": '"one"'}, {"ETag": '"two"'}
+        self.assertEqual(self.cut_and_again(server, 50000, one, one, 0), (part, ['"one"']))
+        self.assertEqual(self.cut_and_again(server, 50001, one, two, 1), (part, ['"one"']))
+        self.assertEqual(self.cut_and_again(server, 50002, one | long_ago, one | long_ago, 0),
+                         (part, ['"one"']))
+        for after, state in (long_ago, 0), ({"Last-Modified": "Mon, 07 Nov 1994 08:49:37 GMT"}, 1):
+            self.assertEqual(self.cut_and_again(server, 50003, long_ago, after, state),
+                             (part, list(long_ago.values())))
+        server.conditional = False  # it sends a part of the new file, and says so
+        self.assertEqual(self.cut_and_again(server, 50004, one, two, 1),
+                         (part + [None], ['"one"', None]))
+
+    def test_nothing_to_tell_by(self):
+        """A weak tag, a date that may be of two states, none at all, and one no header can hold."""
+        server = self.serve()
+        now = email.utils.formatdate(usegmt=True)
+        for i, headers in enumerate(({"ETag": 'W/"weak"'}, {"Last-Modified": now}, {},
+                                     {"Last-Modified": "once"}, {"ETag": '"' + "x" * 400 + '"'})):
+            self.assertEqual(self.cut_and_again(server, 60000 + i, headers, headers, 0),
+                             (["bytes=1000-"], [None]))
+        (self.folder / "3000.part").write_bytes(noise(3000)[:2000])
+        (self.folder / "3000.mark").write_bytes(b'"x"\r\nX-More: yes\r\n')
+        server.conditions.clear()
+        self.fetch(server.url("3000"))
+        self.check(3000)
+        self.assertEqual(server.conditions, [None])
 
     def test_parts_that_do_not_fit(self):
         server = self.serve()

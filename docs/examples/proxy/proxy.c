@@ -1,16 +1,15 @@
 /*
- * proxy: a TCP proxy that touches no byte of what comes in large pieces.
+ * proxy: a TCP proxy that copies no byte, and sees none of what comes in large pieces.
  *
  *     proxy [-n CONNECTIONS] [-i SECONDS] LISTEN TARGET
  *         -n   so many at one time; the next wait to be accepted; 1000
  *         -i   a connection that is silent for so long, both ways, is closed; 300
  *
- * A connection is a task with two ways, each a task. What fits into a few KiB is received and sent,
- * one request of the ring each. Once more than that comes at a time the way is given a pipe: from a
- * socket into the pipe, from the pipe into the other socket, in the kernel; until what comes is
- * small again. A way that comes to the end of what there is passes the end on and is over; the
- * other goes on. An error of either ends both. A slow reader fills the pipe, and so stops the
- * sender.
+ * A connection is two streams and two ways between them, each a task. What is small is given from
+ * one stream to the other, out of the buffer it was received into. Once it comes in large pieces
+ * the way is spliced: from socket to socket in the kernel; until what comes is small again. A way
+ * that comes to the end of what there is passes the end on and is over; the other goes on. An error
+ * of either ends both. A slow reader holds one piece up, and so stops the sender.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,9 +19,10 @@
 #include <weft/weft.h>
 
 enum {
-    PIECE = 1 << 16,    /* of what is spliced */
-    SMALL = 1 << 13,    /* so much, and no more, is copied */
-    SMALL_IN_A_ROW = 8, /* and copying is gone back to */
+    PIECE = 1 << 18,    /* of what is spliced, at most */
+    LARGE = 1 << 14,    /* so much in one buffer, and it is spliced from then on */
+    SMALL = 1 << 13,    /* so little, */
+    SMALL_IN_A_ROW = 8, /* so often, and it is not */
     CONNECT_NS = 1000000000
 };
 
@@ -34,95 +34,61 @@ static struct {
 } proxy = {.connections_max = 1000, .idle_ns = INT64_C(300000000000)};
 
 struct connection {
-    int client, server;
-    int64_t touched_ns; /* when the latest bytes came, either way */
+    weft_stream *client, *server;
+    weft_scope ways;
+    int64_t limit_ns; /* when they are over, unless something comes */
 };
 
 struct way {
     struct connection *connection;
-    int from, to;
-    int pipe[2]; /* -1 until there is more to move than is copied */
-    bool large;  /* is spliced */
-    int small;   /* pieces in a row that need not have been */
+    weft_stream *from, *to;
+    int64_t limit_ns; /* no later than the connection's, which lies on another stack */
+    int small; /* pieces in a row that need not have been spliced; SMALL_IN_A_ROW: is not spliced */
 };
 
-/* A wait of this way is over because nothing came. Has the other way been silent, too? */
-static bool silent(const struct way *way, int64_t silent_until)
+/* A deadline that is moved for each piece is one more thing to do for each: it is set too late by
+   an eighth, and moved no more often than that. */
+static int64_t limit(int64_t silent_until)
 {
-    return way->connection->touched_ns + proxy.idle_ns <= silent_until;
-}
-
-/* Bytes into the pipe, which is empty. How many; 0 at the end; -ETIMEDOUT nothing came for too
-   long, -ESHUTDOWN the proxy stops, and nothing is under way here. */
-static ssize_t take(const struct way *way)
-{
-    for (;;) {
-        ssize_t n = weft_splice(way->from, NULL, way->pipe[1], NULL, PIECE,
-                                SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-        int64_t silent_until = way->connection->touched_ns + proxy.idle_ns;
-        int error;
-
-        if (n != -EAGAIN)
-            return n;
-        error = weft_poll_until(way->from, POLLIN | WEFT_IDLE, silent_until);
-        if (error < 0 && (error != -ETIMEDOUT || silent(way, silent_until)))
-            return error;
-    }
-}
-
-static ssize_t give(const struct way *way, ssize_t size)
-{
-    while (size > 0) {
-        ssize_t n = weft_splice(way->pipe[0], NULL, way->to, NULL, (size_t)size, SPLICE_F_MOVE);
-
-        if (n < 0)
-            return n;
-        size -= n;
-    }
-    return 0;
+    return silent_until + proxy.idle_ns / 8;
 }
 
 static void moved(struct way *way, ssize_t size)
 {
-    way->connection->touched_ns = weft_now();
+    struct connection *connection = way->connection;
+    int64_t silent_until = weft_after_ns(proxy.idle_ns);
+
     proxy.bytes += (uint64_t)size;
+    if (silent_until <= way->limit_ns)
+        return;
+    if (silent_until > connection->limit_ns) {
+        connection->limit_ns = limit(silent_until);
+        weft_scope_reschedule(&connection->ways, connection->limit_ns);
+    }
+    way->limit_ns = connection->limit_ns;
 }
 
-/* One piece from socket to socket. How much; 0 at the end; as above. */
+/* One piece from stream to stream. How much; 0 at the end; or an error: -ESHUTDOWN the proxy stops,
+   and nothing is under way here. */
 static ssize_t splice_piece(struct way *way)
 {
-    ssize_t n, error = 0;
+    ssize_t n = weft_stream_splice(way->to, way->from, PIECE, WEFT_IDLE);
 
-    if (way->pipe[0] < 0)
-        error = weft_pipe(way->pipe, 0);
-    if (error < 0)
-        return error;
-    n = take(way);
-    if (n <= 0)
-        return n;
-    moved(way, n);
     way->small = n > SMALL ? 0 : way->small + 1;
-    way->large = way->small < SMALL_IN_A_ROW;
-    error = give(way, n);
-    return error < 0 ? error : n;
+    return n;
 }
 
-static ssize_t copy_piece(struct way *way)
+static ssize_t give_piece(struct way *way)
 {
-    char piece[SMALL];
-    int64_t silent_until;
-    ssize_t n;
+    const void *bytes;
+    size_t size;
+    int error = weft_stream_peek(way->from, &bytes, &size, WEFT_IDLE);
 
-    do { /* the socket may have an ETIMEDOUT of its own, once: of a peer that is gone */
-        silent_until = way->connection->touched_ns + proxy.idle_ns;
-        n = weft_recv_until(way->from, piece, sizeof piece, WEFT_IDLE, silent_until);
-    } while (n == -ETIMEDOUT && weft_now() >= silent_until && !silent(way, silent_until));
-    if (n <= 0)
-        return n;
-    moved(way, n);
-    way->large = n == sizeof piece; /* there may be more */
-    way->small = 0;
-    return weft_send_all(way->to, piece, (size_t)n, NULL);
+    if (error <= 0)
+        return error;
+    if (size >= LARGE)
+        way->small = 0;
+    return weft_stream_give(way->to, way->from, size);
 }
 
 static int one_way(void *arg)
@@ -130,15 +96,10 @@ static int one_way(void *arg)
     struct way *way = arg;
     ssize_t n;
 
-    do
-        n = way->large ? splice_piece(way) : copy_piece(way);
-    while (n > 0);
-    if (n == 0 && (n = weft_shutdown(way->to, SHUT_WR)) == -ENOTCONN)
+    while ((n = way->small < SMALL_IN_A_ROW ? splice_piece(way) : give_piece(way)) > 0)
+        moved(way, n);
+    if (n == 0 && (n = weft_stream_shutdown(way->to)) == -ENOTCONN)
         n = 0; /* it was closed already */
-    if (way->pipe[0] >= 0) {
-        weft_close(way->pipe[0]);
-        weft_close(way->pipe[1]);
-    }
     return (int)n;
 }
 
@@ -159,42 +120,54 @@ static int connect_to_target(void)
     return fd;
 }
 
+/* Until both ways are over. 0, or what ended them: -ETIMEDOUT nothing came for too long. */
+static int both_ways(struct connection *connection)
+{
+    struct way there = {connection, connection->client, connection->server, 0, SMALL_IN_A_ROW};
+    struct way back = {connection, connection->server, connection->client, 0, SMALL_IN_A_ROW};
+    weft_scope *ways = &connection->ways;
+    struct weft_scope_opt opt = {.size = sizeof opt};
+    int error;
+
+    opt.deadline = connection->limit_ns = limit(weft_after_ns(proxy.idle_ns));
+    error = weft_scope_open(ways, &opt);
+    if (error < 0)
+        return error;
+    error = weft_spawn(ways, one_way, &there, sizeof there, NULL);
+    if (error == 0)
+        error = weft_spawn(ways, one_way, &back, sizeof back, NULL);
+    if (error < 0)
+        weft_scope_cancel(ways);
+    return weft_scope_close(ways);
+}
+
+/* The descriptor is the stream's, or closed. */
+static int open_stream(int fd, weft_stream **stream)
+{
+    int error = weft_stream_open(fd, NULL, stream);
+
+    if (error < 0)
+        weft_close(fd);
+    return error;
+}
+
 static int converse(void *arg)
 {
-    struct connection connection = {.client = *(int *)arg, .server = connect_to_target()};
-    int error = connection.server < 0 ? connection.server : 0;
+    struct connection connection = {.client = NULL};
+    int error = open_stream(*(int *)arg, &connection.client);
 
-    connection.touched_ns = weft_now();
-    if (error == 0) {
-        struct way there = {.connection = &connection,
-                            .from = connection.client,
-                            .to = connection.server,
-                            .pipe = {-1, -1}};
-        struct way back = {.connection = &connection,
-                           .from = connection.server,
-                           .to = connection.client,
-                           .pipe = {-1, -1}};
-        weft_scope ways;
-
-        error = weft_scope_open(&ways, NULL);
-        if (error == 0) {
-            error = weft_spawn(&ways, one_way, &there, sizeof there, NULL);
-            if (error == 0)
-                error = weft_spawn(&ways, one_way, &back, sizeof back, NULL);
-            if (error < 0)
-                weft_scope_cancel(&ways);
-            error = weft_scope_close(&ways);
-        }
-    }
-    if (error < 0) { /* the peers are not to take it for a proper end */
+    if (error < 0)
+        return 0;
+    error = connect_to_target();
+    if (error >= 0)
+        error = open_stream(error, &connection.server);
+    if (error == 0)
+        error = both_ways(&connection);
+    if (error < 0)
         proxy.failed++;
-        weft_socket_set(connection.client,
-                        &(struct weft_socket_opt){.size = sizeof(struct weft_socket_opt),
-                                                  .reset_on_close = true});
-    }
-    weft_close(connection.client);
-    if (connection.server >= 0)
-        weft_close(connection.server);
+    /* nobody is to take a failure for a proper end */
+    (error < 0 ? weft_stream_abort : weft_stream_close)(connection.client);
+    (error < 0 ? weft_stream_abort : weft_stream_close)(connection.server);
     return 0;
 }
 

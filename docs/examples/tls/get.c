@@ -1,8 +1,8 @@
 /*
- * get [-a CA] [-c CERTIFICATE] [-p ALPN] [-t TIMES] ADDRESS:PORT NAME: asks NAME, which is at that
- * address, for its page over TLS, and prints the first line of the answer and what was agreed on.
- * -a: by what authority it is verified, the system's when not said. -t: so often, one after
- * another.
+ * get [-a CA] [-c CERTIFICATE] [-p ALPN] [-t TIMES] [-w MS] ADDRESS:PORT NAME: asks NAME, which is
+ * at that address, for its page over TLS, and prints the first line of the answer and what was
+ * agreed on. -a: by what authority it is verified, the system's when not said. -t: so often, one
+ * after another. -w: how long to agree on all that, 10000 when not said.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 static weft_tls_context *context;
 static const char *address, *name;
-static int times = 1;
+static int times = 1, patience_ms = 10000;
 
 static int ask(weft_tls *tls)
 {
@@ -45,7 +45,7 @@ static int talk(weft_stream *stream)
 
     if (error < 0)
         return error;
-    error = weft_tls_handshake(tls, weft_after_ms(10000));
+    error = weft_tls_handshake(tls, weft_after_ms(patience_ms));
     if (error == 0)
         error = ask(tls);
     if (error < 0)
@@ -78,7 +78,7 @@ int main(int argc, char **argv)
     int letter, error;
 
     opt.reason_size = sizeof reason;
-    while ((letter = getopt(argc, argv, "a:c:p:t:")) != -1) {
+    while ((letter = getopt(argc, argv, "a:c:p:t:w:")) != -1) {
         if (letter == 'a')
             opt.ca_file = optarg;
         else if (letter == 'c')
@@ -87,6 +87,8 @@ int main(int argc, char **argv)
             opt.alpn = optarg;
         else if (letter == 't')
             times = atoi(optarg);
+        else if (letter == 'w')
+            patience_ms = atoi(optarg);
         else
             return 2;
     }

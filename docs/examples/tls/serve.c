@@ -1,10 +1,12 @@
 /*
- * serve [-c CA] [-p ALPN] [-n NAME=CERTIFICATE]... ADDRESS:PORT CERTIFICATE: answers requests of
- * HTTP over TLS with what was agreed on, until SIGTERM. CERTIFICATE: a file with certificate and
- * key. -n: another, for those who ask for NAME. -c: only to clients with a certificate of this
- * authority's.
+ * serve [-c CA] [-p ALPN] [-n NAME=CERTIFICATE]... [-w MS] ADDRESS:PORT CERTIFICATE: answers
+ * requests of HTTP over TLS with what was agreed on, until SIGTERM. CERTIFICATE: a file with
+ * certificate and key. -n: another, for those who ask for NAME. -c: only to clients with a
+ * certificate of this authority's. -w: how long to agree on all that, 10000 when not said; who has
+ * not asked and taken the answer after twice as long, or says more than a request is, is cut off.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <weft/tls.h>
@@ -12,6 +14,7 @@
 
 static weft_tls_context *context;
 static const char *address;
+static int patience_ms = 10000;
 
 static int answer(weft_tls *tls)
 {
@@ -42,7 +45,7 @@ static int conversation(weft_stream *stream, void *arg)
 
     if (error < 0)
         return error;
-    error = weft_tls_handshake(tls, weft_after_ms(10000)); /* who is slower is let go */
+    error = weft_tls_handshake(tls, weft_after_ms(patience_ms)); /* who is slower is let go */
     if (error == 0)
         error = answer(tls);
     if (error < 0 && error != -ECANCELED)
@@ -53,8 +56,12 @@ static int conversation(weft_stream *stream, void *arg)
 
 static int serve(void *arg)
 {
+    const struct weft_server_opt opt = {.size = sizeof opt,
+                                        .connections_max = 1000, /* others wait their turn */
+                                        .connection_ns = patience_ms * INT64_C(2000000),
+                                        .connection_bytes = 65536};
     weft_server *server;
-    int error = weft_start_server(&server, address, conversation, context, NULL);
+    int error = weft_start_server(&server, address, conversation, context, &opt);
 
     (void)arg;
     if (error < 0)
@@ -92,11 +99,13 @@ int main(int argc, char **argv)
     int letter, error, count = 0;
 
     opt.reason_size = sizeof reason;
-    while ((letter = getopt(argc, argv, "c:n:p:")) != -1) {
+    while ((letter = getopt(argc, argv, "c:n:p:w:")) != -1) {
         if (letter == 'c')
             opt.ca_file = optarg;
         else if (letter == 'p')
             opt.alpn = optarg;
+        else if (letter == 'w')
+            patience_ms = atoi(optarg);
         else if (letter == 'n' && count < 16)
             names[count++] = optarg;
         else
