@@ -24,7 +24,7 @@
 #include "bare_ring.h"
 #include "common.h"
 
-enum { BLOCK = 4096, DEPTH = 64, ROUNDS_MAX = 1000, CONTENDERS = 3, SKIPPED = 77 };
+enum { BLOCK = 4096, DEPTH = 64, ROUNDS_MAX = 1000, CONTENDERS = 6, SKIPPED = 77 };
 
 struct reading {
     int fd;
@@ -34,13 +34,14 @@ struct reading {
     uint64_t random; /* the generator's state */
     uint64_t wrong;  /* reads that failed, were short, or found another block's number */
     char *buffers;   /* DEPTH of them */
+    weft_file *file; /* the same file as an object */
     uint64_t asked[DEPTH];
 };
 
 struct contender {
     const char *name;
     int (*slice)(struct contender *contender, struct reading *reading);
-    bool fixed;
+    bool fixed_file, fixed_memory;
     struct bare_ring ring;
     uint64_t enters; /* of the slice */
     double cpu_us[ROUNDS_MAX], seconds[ROUNDS_MAX], enters_per_read[ROUNDS_MAX];
@@ -89,14 +90,16 @@ static int open_bare(struct contender *c)
     struct iovec vectors[DEPTH];
     int error = bare_ring_open(&c->ring, &options);
 
-    if (error < 0 || !c->fixed)
+    if (error == 0 && c->fixed_file &&
+        syscall(__NR_io_uring_register, c->ring.fd, IORING_REGISTER_FILES, &reading.fd, 1) < 0)
+        error = -errno;
+    if (error < 0 || !c->fixed_memory)
         return error;
     for (unsigned i = 0; i < DEPTH; i++)
         vectors[i] = (struct iovec){buffer_of(&reading, i), BLOCK};
-    if (syscall(__NR_io_uring_register, c->ring.fd, IORING_REGISTER_FILES, &reading.fd, 1) < 0 ||
-        syscall(__NR_io_uring_register, c->ring.fd, IORING_REGISTER_BUFFERS, vectors, DEPTH) < 0)
-        return -errno;
-    return 0;
+    return syscall(__NR_io_uring_register, c->ring.fd, IORING_REGISTER_BUFFERS, vectors, DEPTH) < 0
+               ? -errno
+               : 0;
 }
 
 static void ask(struct contender *c, struct reading *r, unsigned slot)
@@ -104,11 +107,13 @@ static void ask(struct contender *c, struct reading *r, unsigned slot)
     struct io_uring_sqe *sqe = bare_ring_request(&c->ring);
     uint64_t block = r->asked[slot] = choose(r);
 
-    if (c->fixed) {
-        io_uring_prep_read_fixed(sqe, 0, buffer_of(r, slot), BLOCK, block * BLOCK, (int)slot);
-        sqe->flags |= IOSQE_FIXED_FILE;
-    } else {
+    if (c->fixed_memory)
+        io_uring_prep_read_fixed(sqe, r->fd, buffer_of(r, slot), BLOCK, block * BLOCK, (int)slot);
+    else
         io_uring_prep_read(sqe, r->fd, buffer_of(r, slot), BLOCK, block * BLOCK);
+    if (c->fixed_file) {
+        sqe->fd = 0;
+        sqe->flags |= IOSQE_FIXED_FILE;
     }
     sqe->user_data = slot;
     r->left--;
@@ -158,24 +163,50 @@ static int reader(void *arg)
     return 0;
 }
 
-static int weft_slice(struct contender *c, struct reading *r)
+/* The same of a file object. */
+static int file_reader(void *arg)
+{
+    unsigned slot = *(unsigned *)arg;
+
+    while (reading.left > 0) {
+        reading.left--;
+        reading.asked[slot] = choose(&reading);
+        check(&reading, slot,
+              weft_file_pread(reading.file, buffer_of(&reading, slot), BLOCK,
+                              (off_t)(reading.asked[slot] * BLOCK)));
+    }
+    return 0;
+}
+
+static int read_by(struct contender *c, weft_task_fn task)
 {
     struct weft_stats before, after;
     weft_scope scope;
     int error = weft_scope_open(&scope, NULL);
 
-    (void)r;
     if (error < 0)
         return error;
     weft_stats(&before, sizeof before);
     for (unsigned slot = 0; slot < DEPTH && error == 0; slot++)
-        error = weft_spawn(&scope, reader, &slot, sizeof slot, NULL);
+        error = weft_spawn(&scope, task, &slot, sizeof slot, NULL);
     if (error < 0)
         weft_scope_cancel(&scope);
     error = weft_scope_close(&scope);
     weft_stats(&after, sizeof after);
     c->enters = after.enters - before.enters;
     return error;
+}
+
+static int weft_slice(struct contender *c, struct reading *r)
+{
+    (void)r;
+    return read_by(c, reader);
+}
+
+static int weft_file_slice(struct contender *c, struct reading *r)
+{
+    (void)r;
+    return read_by(c, file_reader);
 }
 
 /* -- the file ---------------------------------------------------------------------------------- */
@@ -195,8 +226,10 @@ static int write_blocks(int fd)
 
 static int fill_cache(int fd)
 {
+    static char bytes[BLOCK];
+
     for (uint64_t block = 0; block < reading.blocks; block++)
-        if (pread(fd, reading.buffers, BLOCK, (off_t)(block * BLOCK)) != BLOCK)
+        if (pread(fd, bytes, BLOCK, (off_t)(block * BLOCK)) != BLOCK)
             return -EIO;
     return 0;
 }
@@ -226,8 +259,11 @@ static int make_file(void)
 
 static struct contender contenders[CONTENDERS] = {
     {.name = "weft", .slice = weft_slice},
+    {.name = "weft-file", .slice = weft_file_slice},
     {.name = "ring", .slice = bare_slice},
-    {.name = "ring-fixed", .slice = bare_slice, .fixed = true},
+    {.name = "ring-fixed", .slice = bare_slice, .fixed_file = true, .fixed_memory = true},
+    {.name = "ring-fixed-file", .slice = bare_slice, .fixed_file = true},
+    {.name = "ring-fixed-memory", .slice = bare_slice, .fixed_memory = true},
 };
 
 static double cpu_now_us(void)
@@ -254,9 +290,27 @@ static int measure(struct contender *c, uint64_t round)
     return error;
 }
 
+/* The object has a descriptor of its own: the plain one is read by others. All read into memory
+   that weft gave, so that it lies alike for all; the object alone is told of it. */
+static int open_object(void)
+{
+    const struct weft_file_opt opt = {.size = sizeof opt, .no_ahead = true};
+    int error, fd = fcntl(reading.fd, F_DUPFD_CLOEXEC, 0);
+    void *memory;
+
+    if (fd < 0)
+        return -errno;
+    error = weft_file_from_fd(fd, &opt, &reading.file);
+    if (error == 0)
+        error = weft_file_memory_take((size_t)DEPTH * BLOCK, &memory);
+    if (error == 0)
+        reading.buffers = memory;
+    return error;
+}
+
 static int measure_all(void *arg)
 {
-    int error = 0;
+    int error = open_object();
 
     (void)arg;
     for (unsigned i = 0; i < CONTENDERS && error == 0; i++)
@@ -268,7 +322,8 @@ static int measure_all(void *arg)
     for (unsigned i = 0; i < CONTENDERS; i++)
         if (contenders[i].ring.map)
             bare_ring_close(&contenders[i].ring);
-    return error;
+    (void)weft_file_memory_put(reading.buffers);
+    return weft_file_close(reading.file) < 0 ? -EIO : error;
 }
 
 static void report(void)
@@ -319,16 +374,14 @@ int main(int argc, char **argv)
     reading = (struct reading){.fd = -1,
                                .blocks = plan.mebibytes << 8,
                                .reads = plan.reads,
-                               .random = 88172645463325252u,
-                               .buffers = aligned_alloc(BLOCK, (size_t)DEPTH * BLOCK)};
-    error = reading.buffers ? make_file() : -ENOMEM;
+                               .random = 88172645463325252u};
+    error = make_file();
     if (error == 0)
         error = weft_run(measure_all, NULL, 0, &opt);
     if (error == 0)
         report();
     else
         fprintf(stderr, "file-reads: %s: %s\n", plan.folder, why[0] ? why : strerror(-error));
-    free(reading.buffers);
     if (error == -EOPNOTSUPP || (error == -EINVAL && plan.direct && reading.fd < 0))
         return SKIPPED; /* the folder's file system cannot */
     return error < 0 || reading.wrong > 0;

@@ -3,9 +3,10 @@
  *
  *     spawn-reap [ROUNDS [PROCESSES [PROGRAM]]]
  *
- * One process at a time; slices of PROCESSES of them take turns, in an order that turns, after a
- * round that warms up. CPU time is this process's and its children's, user and system. One line of
- * JSON: for each contender what each round took.
+ * One process at a time; the contenders take turns with each, in an order that turns, PROCESSES
+ * times a round, after a round that warms up. CPU time is this process's and its children's, user
+ * and system; all are given the same environment. One line of JSON: for each contender what a
+ * process took in each round, on the average.
  *
  * A process of weft begins a group of its own, with the signals as they were before the run, and
  * has no descriptors but those given to it. posix_spawn is told to do the same where it can: the
@@ -30,6 +31,11 @@ struct contender {
     const char *name;
     int (*once)(void);
     double cpu_us[ROUNDS_MAX], self_us[ROUNDS_MAX], elapsed_us[ROUNDS_MAX];
+};
+
+/* Of a contender, in a round. */
+struct sums {
+    double self_us, children_us, elapsed_us;
 };
 
 static struct {
@@ -129,21 +135,35 @@ static double cpu_us_of(int who)
     return us_of(&usage);
 }
 
-static int measure(struct contender *c, uint64_t round)
+/* One process; what it took is added to the round's. */
+static int measure(struct contender *c, struct sums *sums)
 {
     uint64_t began = now_ns();
     double self = cpu_us_of(RUSAGE_SELF), children = cpu_us_of(RUSAGE_CHILDREN);
+    int error = c->once();
+
+    sums->self_us += cpu_us_of(RUSAGE_SELF) - self;
+    sums->children_us += cpu_us_of(RUSAGE_CHILDREN) - children;
+    sums->elapsed_us += (double)(now_ns() - began) / 1e3;
+    return error;
+}
+
+/* They take turns process by process, so that what is slow for a while is slow for all. */
+static int measure_round(uint64_t round)
+{
+    struct sums sums[CONTENDERS] = {{0}};
     double count = (double)plan.processes;
     int error = 0;
 
-    for (uint64_t i = 0; i < plan.processes && error == 0; i++)
-        error = c->once();
-    if (round > 0) {
-        self = cpu_us_of(RUSAGE_SELF) - self;
-        children = cpu_us_of(RUSAGE_CHILDREN) - children;
-        c->self_us[round - 1] = self / count;
-        c->cpu_us[round - 1] = (self + children) / count;
-        c->elapsed_us[round - 1] = (double)(now_ns() - began) / 1e3 / count;
+    for (uint64_t i = 0; i < plan.processes; i++)
+        for (unsigned j = 0; j < CONTENDERS && error == 0; j++) {
+            unsigned which = (unsigned)((i + j + round) % CONTENDERS);
+            error = measure(&contenders[which], &sums[which]);
+        }
+    for (unsigned i = 0; i < CONTENDERS && round > 0; i++) {
+        contenders[i].self_us[round - 1] = sums[i].self_us / count;
+        contenders[i].cpu_us[round - 1] = (sums[i].self_us + sums[i].children_us) / count;
+        contenders[i].elapsed_us[round - 1] = sums[i].elapsed_us / count;
     }
     return error;
 }
@@ -154,8 +174,7 @@ static int measure_all(void *arg)
 
     (void)arg;
     for (uint64_t round = 0; round <= plan.rounds && error == 0; round++)
-        for (unsigned i = 0; i < CONTENDERS && error == 0; i++)
-            error = measure(&contenders[(i + round) % CONTENDERS], round);
+        error = measure_round(round);
     return error;
 }
 

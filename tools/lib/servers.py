@@ -3,7 +3,8 @@ itself offers or a program everybody knows.
 
     files    random reads of 4 KiB, 64 in flight, past the page cache and out of it, and a bare ring
     spawn    a program started and reaped, beside posix_spawn and waitpid
-    proxy    docs/examples/proxy beside HAProxy, one thread each
+    proxy    docs/examples/proxy beside HAProxy, one thread each; and for small requests a bare
+             ring, which is the least there can be and no proxy that anybody would run
     idle     what a connection that says nothing takes: a task on a stream, a protocol without one
     million  so many connections at a time, of protocols
 
@@ -34,13 +35,16 @@ PATIENCE_S = 120
 PARTS = ("files", "spawn", "proxy", "idle", "million")
 SKIPPED = 77
 
-# Load of the proxies, what is counted by it, and how often a message holds that
-Row = collections.namedtuple("Row", "title load unit of_a_unit")
+# Load of the proxies, what is counted by it, how often a message holds that, and whether the bare
+# ring takes part: its buffers are made for small messages
+Row = collections.namedtuple("Row", "title load unit of_a_unit bare")
 PROXY_ROWS = [
-    Row("64 B requests, 64 connections", Load(64, 64), "request", 1),
-    Row("64 B requests, 1000 connections", Load(1000, 64), "request", 1),
-    Row("64 KiB messages, 16 connections", Load(16, 65536, 2), "GiB", (1 << 30) / (2 * 65536)),
+    Row("64 B requests, 64 connections", Load(64, 64), "request", 1, True),
+    Row("64 B requests, 1000 connections", Load(1000, 64), "request", 1, True),
+    Row("64 KiB messages, 16 connections", Load(16, 65536, 2), "GiB", (1 << 30) / (2 * 65536),
+        False),
 ]
+BARE = "bare-ring"
 HAPROXY = [
     ("haproxy-auto", "HAProxy, splice-auto", "    option splice-auto\n"),
     ("haproxy-splice", "HAProxy, splice",
@@ -107,12 +111,14 @@ def files(options, table, raw):
             continue
         raw[f"files {mode}"] = result
         them = result["contenders"]
-        ours = them["weft"]
-        rate = quartiles([result["reads"] / s for s in ours["seconds"]])[0]
-        for name, label, limit in (("ring-fixed", "bare ring, fixed files and buffers", 1.05),
-                                   ("ring", "bare ring", None)):
+        for own, name, label, limit in (
+                ("weft-file", "ring-fixed",
+                 "a file object, beside bare ring, fixed files and buffers", 1.05),
+                ("weft", "ring", "a descriptor, beside bare ring", None)):
+            ours = them[own]
+            rate = quartiles([result["reads"] / s for s in ours["seconds"]])[0]
             ratio = of_rounds(ours["cpu_us"], them[name]["cpu_us"])
-            table.add(f"{title}, beside {label}", f"{ratio_text(ratio)} x, "
+            table.add(f"{title}, {label}", f"{ratio_text(ratio)} x, "
                       f"{figure(ours['cpu_us'])} us a read",
                       f"{figure(them[name]['cpu_us'])} us; enters a read "
                       f"{quartiles(ours['enters_per_read'])[0]:.3f} to "
@@ -189,13 +195,20 @@ def wait_for_listener(process, port):
         time.sleep(0.02)
 
 
-def start_proxies(options, target, folder, started):
-    """{name: (label, address, pid)}; what is started goes to that list."""
-    process = Process([options.build / "bin" / "proxy", "-n", 4000, "127.0.0.1:0", target],
+def start_ours(options, command, target, started):
+    """The address and the process of a proxy that says where it listens."""
+    process = Process([options.build / "bin" / command[0], *command[1:], "127.0.0.1:0", target],
                       options.server_cpu)
     started.append(process)
-    port = process.expect(r"proxy: port (\d+), to .*")[1]
-    proxies = {"weft": ("weft, splice", f"127.0.0.1:{port}", process.pid)}
+    return f"127.0.0.1:{process.expect(r'proxy: port ([0-9]+), to .*')[1]}", process.pid
+
+
+def start_proxies(options, target, folder, started):
+    """{name: (label, address, pid)}; what is started goes to that list."""
+    proxies = {
+        "weft": ("weft, splice", *start_ours(options, ["proxy", "-n", 4000], target, started)),
+        BARE: ("bare ring", *start_ours(options, ["bare-proxy"], target, started)),
+    }
     for name, label, how in HAPROXY if options.haproxy else []:
         port = free_port()
         configuration = pathlib.Path(folder, f"{name}.cfg")
@@ -236,11 +249,12 @@ def ask_until_answered(options, address, pid, load):
 
 def proxy_rounds(options, proxies):
     """{title: {name: one result a round}}"""
-    results = {row.title: {name: [] for name in proxies} for row in options.proxy_rows}
-    order = list(proxies)
+    results = {row.title: {name: [] for name in proxies if row.bare or name != BARE}
+               for row in options.proxy_rows}
     for number in range(options.rounds):
         say(f"proxies, round {number + 1} of {options.rounds}")
         for place, row in enumerate(options.proxy_rows):
+            order = list(results[row.title])
             turn = (number + place) % len(order)
             for name in order[turn:] + order[:turn]:
                 _, address, pid = proxies[name]
@@ -254,7 +268,7 @@ def proxy_tables(options, table, proxies, results):
         cpu = {name: [r["server_cpu_us_per_message"] * row.of_a_unit for r in rounds]
                for name, rounds in results[row.title].items()}
         shown, scale = ("ms", 1e-3) if row.unit == "GiB" else ("us", 1)
-        rivals = [name for name in proxies if name != "weft"]
+        rivals = [name for name in proxies if name not in ("weft", BARE)]
         mine = figure([c * scale for c in cpu["weft"]])
         if not rivals:
             table.add(f"proxy, {row.title}", f"{mine} {shown} a {row.unit}")
@@ -266,6 +280,12 @@ def proxy_tables(options, table, proxies, results):
                       f"{ratio_text(ratio)} x, {mine} {shown} a {row.unit}",
                       f"{figure([c * scale for c in cpu[name]])} {shown}",
                       "<= 0.8 x the best" if judged else "", ratio[0] <= 0.8 if judged else None)
+        if worst and row.bare: # how much of that any proxy on a ring could have
+            ratio, floor = of_rounds(cpu["weft"], cpu[BARE]), of_rounds(cpu[BARE], cpu[worst])
+            table.add(f"proxy, {row.title}, beside a bare ring",
+                      f"{ratio_text(ratio)} x, {mine} {shown} a {row.unit}",
+                      f"{figure([c * scale for c in cpu[BARE]])} {shown}, "
+                      f"{ratio_text(floor)} x {proxies[worst][0]}")
 
 
 def proxy(options, table, raw):
