@@ -104,6 +104,19 @@ class Project(unittest.TestCase):
             "1-stale": "does not apply", "2-text": "does not compile", "3-nobody": "no test"}),
             said)
 
+    def test_names_that_are_gone_are_told(self):
+        wrong = patch("    return n;", "    return n + 1;")
+        self.mutant("1-off.patch", "# case: weft_x\n" + wrong)
+        self.run_tool("1-off")
+        self.mutant("2-test.patch", wrong.replace("unit/x", "unit/x|unit/y"))
+        self.mutant("3-case.patch", "# case: weft_y\n" + wrong)
+        build = self.root / "build" / "mutants" / "release"
+        code, said = self.run_tool("--named", build)
+        self.assertEqual(code, 1, said)
+        self.assertEqual(said.splitlines(), [
+            "2-test: no test is called unit/y", "3-case: no case of unit/x is called weft_y",
+            "3 mutants, 2 of which count on what is not there"])
+
     def test_one_that_never_ends_is_killed_and_the_next_tried(self):
         self.mutant("1-hang.patch", patch("        n -= 10;",
                                           "        __asm__ volatile(\"\" : : : \"memory\");"))

@@ -3,6 +3,7 @@ changes, and for each worker a copy of the sources in which the mutant is applie
 differs is compiled and linked, into a folder of the worker's own."""
 import contextlib
 import filecmp
+import functools
 import os
 import pathlib
 import re
@@ -54,6 +55,7 @@ WAYS = (
     ("invariant", re.compile(r"^an invariant of reactor ", re.M)),
     ("accounting", re.compile(
         r": the case began with |"
+        r" failing left \d+ allocations, |"
         r"^A LAW IS BROKEN: \d+ (descriptors|blocks of memory) are left", re.M)),
     ("model", re.compile(r"^(A LAW IS BROKEN|the model says otherwise): ", re.M)),
     ("fatal", re.compile(r"^weft: (?!.*misuse)", re.M)),
@@ -103,6 +105,25 @@ class Tests:
         programs = {word for name in names for word in self.commands[name][0]
                     if pathlib.Path(word).is_relative_to(self.build)}
         return sorted(str(pathlib.Path(p).relative_to(self.build)) for p in programs)
+
+    @functools.cache
+    def bytes_of(self, target):
+        program = self.build / target
+        return program.read_bytes() if program.exists() else b""
+
+    def unknown(self, mutant):
+        """What the mutant counts on and this build has not: a test, or a case of one; or None."""
+        expression = mutant.killed_by
+        for part in [expression] if "(" in expression else expression.split("|"):
+            if not self.named(part):
+                return f"no test is called {part}"
+        if not mutant.case:
+            return None
+        name = mutant.case.encode() + b"\0"
+        if not any(name in self.bytes_of(target)
+                   for target in self.targets(self.named(expression))):
+            return f"no case of {mutant.killed_by} is called {mutant.case}"
+        return None
 
     def run(self, name, limit, case, made=None):
         """With the programs of `made`, a steps.Made, in place of those of the build."""
