@@ -7,11 +7,23 @@
 
 #include "support/file.h"
 
+/* The descriptor, or the error. A path with ".." is given up with -EAGAIN when anybody on the
+   machine moves something while it is followed: once more. */
+static int opened(int dirfd, const char *path, uint64_t flags, uint64_t resolve)
+{
+    struct open_how how = {.flags = flags, .resolve = resolve};
+    int fd;
+
+    do
+        fd = weft_openat2(dirfd, path, &how, sizeof how);
+    while (fd == -EAGAIN && !(resolve & RESOLVE_CACHED));
+    return fd;
+}
+
 /* What opening says: 0, or the error; what was opened is closed again. */
 static int opens_at(int dirfd, const char *path, uint64_t flags, uint64_t resolve)
 {
-    struct open_how how = {.flags = flags, .resolve = resolve};
-    int fd = weft_openat2(dirfd, path, &how, sizeof how);
+    int fd = opened(dirfd, path, flags, resolve);
 
     return fd < 0 ? fd : weft_close(fd);
 }
@@ -24,8 +36,7 @@ static int opens(const char *path, uint64_t resolve)
 /* What the file holds that a path leads to. */
 static void leads_to(const char *path, uint64_t resolve, const char *text)
 {
-    struct open_how how = {.flags = O_RDONLY, .resolve = resolve};
-    int fd = weft_openat2(folder, path, &how, sizeof how);
+    int fd = opened(folder, path, O_RDONLY, resolve);
     char found[8] = "";
 
     ok(fd);
