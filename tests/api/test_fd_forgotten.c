@@ -141,6 +141,28 @@ static ssize_t watches(int fd)
     return weft_add_reader(fd, tell, NULL);
 }
 
+static ssize_t connects_nowait(int fd)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(9)};
+
+    return weft_connect_nowait(fd, (struct sockaddr *)&address, sizeof address);
+}
+
+static ssize_t receives_nowait(int fd)
+{
+    return weft_recvfrom_nowait(fd, memory, 1, 0, NULL, NULL);
+}
+
+static ssize_t sends_nowait(int fd)
+{
+    return weft_sendto_nowait(fd, memory, 1, 0, NULL, 0);
+}
+
+static ssize_t closes_nowait(int fd)
+{
+    return weft_close_nowait(fd);
+}
+
 static const struct {
     const char *name;
     ssize_t (*on)(int fd);
@@ -163,7 +185,11 @@ static const struct {
              {"copy_file_range to", copies_to},
              {"fsync", syncs},
              {"file_from_fd", makes_a_file},
-             {"add_reader", watches}};
+             {"add_reader", watches},
+             {"connect_nowait", connects_nowait},
+             {"recvfrom_nowait", receives_nowait},
+             {"sendto_nowait", sends_nowait},
+             {"close_nowait", closes_nowait}};
 
 /* On the other reactor. */
 static int is_nobodys(void *arg)

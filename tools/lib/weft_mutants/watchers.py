@@ -26,6 +26,7 @@ WATCHERS = {
     "src/io/file_watch.c": "watch sim/watch",
     "src/io/io.c": "reader sim/start",
     "src/io/message.c": "fd_forgotten message misuse_io sim/net_datagram",
+    "src/io/nowait.c": "fd_forgotten nowait reader",
     "src/io/poll.c": "fd_forgotten poll misuse_io",
     "src/io/process.c": "process process_options process_talk sim/process sim/faults",
     "src/io/process_start.c":
