@@ -96,32 +96,18 @@ TEST(nowhere)
     same(weft_run(nowhere_main, NULL, 0, NULL), 0);
 }
 
-/* A connection whose other end was reset. */
-static int reset_one(void)
-{
-    struct weft_socket_opt opt = {.size = sizeof opt, .reset_on_close = true};
-    int here, there;
-
-    net_pair(&here, &there);
-    same(weft_socket_set(there, &opt), 0);
-    same(weft_close(there), 0);
-    while (!(weft_poll(here, POLLIN) & POLLERR))
-        same(weft_yield(), 0);
-    return here;
-}
-
 static int resets_main(void *arg)
 {
     char bytes[8];
     struct iovec vector = {bytes, sizeof bytes};
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
     weft_stream *stream;
-    int fd = reset_one();
+    int fd = net_reset_one();
 
     (void)arg;
     same(weft_recvmsg(fd, &message, 0), -ECONNRESET);
     same(weft_close(fd), 0);
-    same(weft_stream_open(reset_one(), NULL, &stream), 0);
+    same(weft_stream_open(net_reset_one(), NULL, &stream), 0);
     same(weft_stream_read_until(stream, "\n", 1, bytes, sizeof bytes, 0), -ECONNRESET);
     return weft_stream_close(stream);
 }

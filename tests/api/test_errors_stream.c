@@ -20,20 +20,6 @@ static void released(void *arg)
     releases++;
 }
 
-/* A connection whose other end was reset, and says so. */
-static int reset_one(void)
-{
-    struct weft_socket_opt opt = {.size = sizeof opt, .reset_on_close = true};
-    int here, there;
-
-    net_pair(&here, &there);
-    same(weft_socket_set(there, &opt), 0);
-    same(weft_close(there), 0);
-    while (!(weft_poll(here, POLLIN) & POLLERR))
-        same(weft_yield(), 0);
-    return here;
-}
-
 /* What a stream says of it: its receive, which stands by, may have met the reset first. */
 static void broken(ssize_t result)
 {
@@ -56,7 +42,7 @@ static int given_main(void *arg)
 {
     static const char bytes[100];
     size_t done = 77;
-    int fd = reset_one();
+    int fd = net_reset_one();
 
     (void)arg;
     same(weft_send_give(fd, bytes, sizeof bytes, &done, released, NULL), -ECONNRESET);
@@ -73,7 +59,7 @@ TEST(given_to_a_reset_connection)
 static int written_main(void *arg)
 {
     static const char bytes[100];
-    weft_stream *stream = stream_of(reset_one());
+    weft_stream *stream = stream_of(net_reset_one());
     size_t done = 77;
 
     (void)arg;
@@ -91,7 +77,7 @@ TEST(written_to_a_reset_stream)
    what has come from elsewhere. */
 static int drained_main(void *arg)
 {
-    weft_stream *stream = stream_of(reset_one()), *from;
+    weft_stream *stream = stream_of(net_reset_one()), *from;
     const void *data;
     int here, there;
     size_t size;
@@ -102,7 +88,7 @@ static int drained_main(void *arg)
     same(weft_stream_abort(stream), 0);
     net_pair(&here, &there);
     from = stream_of(here);
-    stream = stream_of(reset_one());
+    stream = stream_of(net_reset_one());
     same(weft_send(there, "from", 4, 0), 4);
     same(weft_stream_write_nowait(stream, "x", 1), 1);
     while (weft_stream_write_pending(stream) > 0)

@@ -20,9 +20,23 @@ void scenario_came(int way, const void *bytes, size_t size)
     ledger.ways[way].echoed += size;
 }
 
+/* Closes the scope that the tasks were begun in; what is the main task's result then. */
+static int end_scope(weft_scope *s, int error)
+{
+    int closed;
+
+    if (error < 0)
+        weft_scope_cancel(s);
+    closed = weft_scope_close(s);
+    ledger.scope = NULL;
+    error = error < 0 ? error : closed;
+    ledger.whole = error == 0 && !weft_cancelled();
+    return error;
+}
+
 int scenario_side_by_side(weft_task_fn fn, const void *args, size_t size, int count)
 {
-    int error, closed;
+    int error;
     weft_scope s;
 
     error = weft_scope_open(&s, SCOPE(.deadline = weft_after_ms(60000)));
@@ -31,13 +45,7 @@ int scenario_side_by_side(weft_task_fn fn, const void *args, size_t size, int co
     ledger.scope = &s;
     for (int i = 0; i < count && error == 0; i++)
         error = scenario_spawn(&s, fn, (const char *)args + (size_t)i * size, size, 0);
-    if (error < 0)
-        weft_scope_cancel(&s);
-    closed = weft_scope_close(&s);
-    ledger.scope = NULL;
-    error = error < 0 ? error : closed;
-    ledger.whole = error == 0 && !weft_cancelled();
-    return error;
+    return end_scope(&s, error);
 }
 
 /* -- files ------------------------------------------------------------------------------------ */
@@ -127,26 +135,23 @@ static int pipes_end(void *arg)
 
 int scenario_pipe_main(void *arg)
 {
-    int fds[2], error = weft_pipe(fds, 0), closed, begun = 0;
+    int fds[2], error, begun = 0;
     weft_scope s;
 
     (void)arg;
+    error = weft_scope_open(&s, SCOPE(.deadline = weft_after_ms(60000)));
     if (error < 0)
         return error;
-    error = weft_scope_open(&s, SCOPE(.deadline = weft_after_ms(60000)));
     ledger.scope = &s;
+    error = weft_pipe(fds, 0);
+    if (error < 0)
+        return end_scope(&s, error);
     for (; begun < 2 && error == 0; begun += error == 0)
         error = scenario_spawn(&s, pipes_end, &(struct end){fds[begun], begun == 1},
                                sizeof(struct end), 0);
     for (int i = begun; i < 2; i++)
         weft_close(fds[i]);
-    if (begun < 2)
-        weft_scope_cancel(&s);
-    closed = weft_scope_close(&s);
-    ledger.scope = NULL;
-    error = error < 0 ? error : closed;
-    ledger.whole = error == 0 && !weft_cancelled();
-    return error;
+    return end_scope(&s, error);
 }
 
 /* -- another process -------------------------------------------------------------------------- */

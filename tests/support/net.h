@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,20 @@ static inline void net_pair(int *here, int *there)
     *there = weft_accept(listener, NULL, NULL, 0);
     ok(*there);
     ck_assert_int_eq(weft_close(listener), 0);
+}
+
+/* One end of a TCP connection that the other has reset, when that has come. */
+static inline int net_reset_one(void)
+{
+    struct weft_socket_opt opt = {.size = sizeof opt, .reset_on_close = true};
+    int here, there;
+
+    net_pair(&here, &there);
+    ck_assert_int_eq(weft_socket_set(there, &opt), 0);
+    ck_assert_int_eq(weft_close(there), 0);
+    while (!(weft_poll(here, POLLIN) & POLLERR))
+        ck_assert_int_eq(weft_yield(), 0);
+    return here;
 }
 
 /* A blocking socket connected to 127.0.0.1:port. */
