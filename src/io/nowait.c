@@ -2,9 +2,8 @@
  * io/nowait.c - sockets for who waits by himself: calls that answer at once, in tasks and
  * callbacks.
  *
- * On the descriptor's reactor. They go to the kernel directly, which contract 1 allows of what
- * cannot block, and spend none of the turn's budget: who makes them is a callback, or called by
- * one.
+ * On the descriptor's reactor. They go to the kernel directly, as what cannot block may, and spend
+ * none of the turn's budget: who makes them is a callback, or called by one.
  */
 #include <weft/poll.h>
 
