@@ -262,7 +262,7 @@ uint64_t weft__fd_close_begin(struct weft__fd *record);
 void weft__fd_close_publish(struct weft__fd *record, uint64_t word);
 void weft__fd_close_end(struct weft__fd *record, uint64_t word);
 
-/* Has a call one of its sides, or a stream? Not a connect that failed. */
+/* Has a call one of its sides, or a stream, or who accepts? Not a connect that failed. */
 bool weft__fd_held_by_call(const struct weft__fd *record);
 /* weft_close_nowait, of a record that is marked: closes it as soon as those who use it, and were
    given up, have ended; with the last of them, or now. */

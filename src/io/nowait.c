@@ -114,7 +114,7 @@ static int may_close(const struct weft__io *io, int fd, const struct weft__fd *r
 
     if (error < 0)
         return error;
-    if (record->stream || record->acceptor || weft__fd_held_by_call(record))
+    if (weft__fd_held_by_call(record))
         return weft__misuse(-EBUSY, "another call, or a stream, has the descriptor");
     return used_by_call(io, fd, record) ? -EBUSY : 0;
 }
