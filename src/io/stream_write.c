@@ -284,7 +284,7 @@ int weft_stream_shutdown(weft_stream *stream)
     if (error < 0)
         return error;
     if (!weft__stream_owns(stream))
-        error = weft__stream_shut(stream) ? -EPIPE : weft__stream_is_gone();
+        error = weft__stream_is_gone();
     else if (!stream->plain)
         error = weft__host_shutdown(stream->fd, SHUT_WR);
     else if (stream->one_way)
