@@ -178,6 +178,12 @@ static int body_told_otherwise(void)
     part(&peer);
 
     fd = waitall_was_reset(&peer);
+    ck_assert_int_eq(weft_recvfrom_nowait(fd, buffer, sizeof buffer, 0, NULL, NULL), -ECONNRESET);
+    ck_assert_int_eq(weft_recvfrom_nowait(fd, buffer, sizeof buffer, 0, NULL, NULL), 0);
+    ok(weft_close(fd));
+    part(&peer);
+
+    fd = waitall_was_reset(&peer);
     ok(weft_fd_move(fd));
     ok(weft_call(1, told_by_move, &fd, sizeof fd));
     part(&peer);

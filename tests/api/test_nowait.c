@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 
+#include "support/file.h"
 #include "support/misuse.h"
 #include "support/net.h"
 
@@ -156,16 +157,20 @@ static void never(int fd, int events, void *arg)
     ck_abort_msg("called");
 }
 
+enum closing { A_READER, BOTH, REMOVED, WAYS };
+
 static int main_closes(void *arg)
 {
     (void)arg;
-    for (int both = 0; both < 2; both++) {
+    for (int way = 0; way < WAYS; way++) {
         int fd = udp(), next;
         same(weft_add_reader(fd, never, NULL), 0);
-        if (both)
+        if (way == BOTH)
             same(weft_add_writer(fd, never, NULL), 0);
-        if (!both)
+        else
             same(weft_yield(), 0); /* the kernel has been asked */
+        if (way == REMOVED)
+            same(weft_remove_reader(fd), 1);
         same(weft_close_nowait(fd), 0);
         same(weft_close_nowait(fd), -EALREADY);
         same(weft_close(fd), -EALREADY);
@@ -234,10 +239,150 @@ TEST(somebody_else_has_it)
     net_run(main_busy);
 }
 
+/* Who polls another descriptor is not in the way of this one. */
+static int main_polled(void *arg)
+{
+    int fd = udp(), other = udp(), watched = udp();
+    struct sockaddr_in to = at(weft_local_port(fd)), other_to = at(weft_local_port(other));
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, polls, &fd, sizeof fd, NULL));
+        ok(weft_spawn(&s, polls, &other, sizeof other, NULL));
+        same(weft_yield(), 0);
+        same(weft_close_nowait(fd), -EBUSY);
+        same(weft_close_nowait(other), -EBUSY);
+        same(weft_add_reader(watched, never, NULL), 0);
+        same(weft_close_nowait(watched), 0);
+        same(weft_sendto_nowait(fd, "a", 1, 0, (struct sockaddr *)&to, sizeof to), 1);
+        same(weft_sendto_nowait(fd, "a", 1, 0, (struct sockaddr *)&other_to, sizeof other_to), 1);
+    }
+    same(weft_close_nowait(other), 0);
+    return weft_close_nowait(fd);
+}
+TEST(others_wait_in_calls)
+{
+    net_run(main_polled);
+}
+
+/* Has the number given out again, which close(2) has freed. */
+static void take_again(int number)
+{
+    int others[64], count = 0, fd;
+
+    while ((fd = udp()) != number) {
+        ck_assert_int_lt(count, 64);
+        others[count++] = fd;
+    }
+    while (count > 0)
+        same(weft_close(others[--count]), 0);
+}
+
+static int polls_for_ever(void *arg)
+{
+    return weft_poll(*(int *)arg, POLLIN);
+}
+
+/* Who waits on it waits for the file that was closed: not for this one. */
+static int main_closed_behind(void *arg)
+{
+    int fd = udp();
+
+    (void)arg;
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        ok(weft_spawn(&s, polls_for_ever, &fd, sizeof fd, NULL));
+        same(weft_yield(), 0);
+        same(close(fd), 0);
+        take_again(fd);
+        same(weft_add_reader(fd, never, NULL), 0);
+        same(weft_close_nowait(fd), 0);
+        ok(weft_scope_cancel(&s));
+    }
+    return 0;
+}
+TEST(closed_behind_who_waits)
+{
+    net_run(main_closed_behind);
+}
+
+/* -- things that have descriptors, and close them ------------------------------------------------
+ */
+
+static int main_streams(void *arg)
+{
+    int here, there;
+    char byte = 'a';
+    weft_stream *stream;
+
+    (void)arg;
+    net_pair(&here, &there);
+    same(weft_stream_open(here, NULL, &stream), 0);
+    ck_misuse(weft_close_nowait(here), -EBUSY, close_, "stream");
+    ck_misuse(weft_recvfrom_nowait(here, &byte, 1, 0, NULL, NULL), -EBUSY, recvfrom_, "stream");
+    ck_misuse(weft_sendto_nowait(here, &byte, 1, 0, NULL, 0), -EBUSY, sendto_, "stream");
+    same(weft_stream_write(stream, &byte, 1, NULL), 1);
+    same(weft_recv(there, &byte, 1, 0), 1);
+    same(weft_stream_close(stream), 0);
+    same(weft_recv(there, &byte, 1, 0), 0);
+    return weft_close_nowait(there);
+}
+TEST(a_stream)
+{
+    net_run(main_streams);
+}
+
+/* Between two calls, too: it takes what comes. */
+static int main_acceptor(void *arg)
+{
+    int port, listener = net_listen(&port);
+
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        int fd = weft_socket_nowait(AF_INET, SOCK_STREAM, 0), there;
+        ok(fd);
+        same(begins(fd, port), 0);
+        there = weft_accept(listener, NULL, NULL, 0);
+        ok(there);
+        ck_misuse(weft_close_nowait(listener), -EBUSY, close_, "another call");
+        same(weft_close_nowait(fd), 0);
+        same(weft_close_nowait(there), 0);
+    }
+    same(weft_close(listener), 0);
+    listener = net_listen(&port);
+    return weft_close_nowait(listener); /* from which nobody has accepted */
+}
+TEST(a_listener)
+{
+    net_run(main_acceptor);
+}
+
+static int main_file(void *arg)
+{
+    int fd = file_new("a");
+    weft_file *file;
+
+    (void)arg;
+    same(weft_file_from_fd(fd, NULL, &file), 0);
+    ck_misuse(weft_close_nowait(fd), -EBUSY, close_, "a file object");
+    same(weft_file_write(file, "abc", 3, NULL), 3);
+    same(weft_file_close(file), 0);
+    ck_assert_str_eq(file_text("a"), "abc");
+    fd = weft_openat(folder, "a", O_RDONLY, 0);
+    ok(fd);
+    return weft_close_nowait(fd);
+}
+TEST(a_file)
+{
+    file_run(main_file);
+}
+
+/* -- wrong calls ------------------------------------------------------------------------------- */
+
 static int main_wrong(void *arg)
 {
     struct sockaddr_in to = at(9);
-    const struct sockaddr *address = (struct sockaddr *)&to;
+    struct sockaddr *from = (struct sockaddr *)&to;
+    const struct sockaddr *address = from;
     int fd = udp(), ends[2];
     char byte;
 
@@ -246,12 +391,16 @@ static int main_wrong(void *arg)
     ck_misuse(weft_connect_nowait(fd, NULL, 0), -EFAULT, connect_, "address");
     ck_misuse(weft_connect_nowait(fd, address, sizeof to), -EINVAL, connect_, "SOCK_NONBLOCK");
     ck_misuse(weft_recvfrom_nowait(fd, NULL, 1, 0, NULL, NULL), -EFAULT, recvfrom_, "memory");
+    ck_misuse(weft_recvfrom_nowait(fd, &byte, 1, 0, from, NULL), -EFAULT, recvfrom_, "memory");
     ck_misuse(weft_recvfrom_nowait(fd, &byte, 1, MSG_OOB, NULL, NULL), -EINVAL, recvfrom_, "flags");
     ck_misuse(weft_sendto_nowait(fd, NULL, 1, 0, NULL, 0), -EFAULT, sendto_, "memory");
     ck_misuse(weft_sendto_nowait(fd, "a", 1, MSG_OOB, NULL, 0), -EINVAL, sendto_, "flags");
     same(weft_close_nowait(fd), 0);
     ck_misuse(weft_close_nowait(fd), -EBADF, close_, "closed twice");
     same(weft_close_nowait(-1), -EBADF);
+    ck_misuse(weft_recvfrom_nowait(-1, &byte, 1, 0, NULL, NULL), -EBADF, recvfrom_, "negative");
+    ck_misuse(weft_sendto_nowait(-1, "a", 1, 0, NULL, 0), -EBADF, sendto_, "negative");
+    ck_misuse(weft_connect_nowait(-1, address, sizeof to), -EBADF, connect_, "negative");
     same(weft_recvfrom_nowait(fd, &byte, 1, 0, NULL, NULL), -EBADF);
     same(weft_sendto_nowait(fd, "a", 1, 0, NULL, 0), -EBADF);
     same(weft_connect_nowait(fd, address, sizeof to), -EBADF);
@@ -274,5 +423,60 @@ TEST(refused)
     ck_misuse(weft_close_nowait(0), -EPERM, close_, "");
 }
 
+/* No bytes take no memory. */
+static int main_nothing(void *arg)
+{
+    int fd = udp();
+    struct sockaddr_in to = at(weft_local_port(fd));
+    ssize_t n;
+
+    (void)arg;
+    same(weft_sendto_nowait(fd, NULL, 0, 0, (struct sockaddr *)&to, sizeof to), 0);
+    while ((n = weft_recvfrom_nowait(fd, NULL, 0, 0, NULL, NULL)) == -EAGAIN)
+        ok(weft_sleep(MS));
+    same(n, 0);
+    same(weft_recvfrom_nowait(fd, NULL, 0, 0, NULL, NULL), -EAGAIN); /* it was one */
+    return weft_close_nowait(fd);
+}
+TEST(nothing)
+{
+    net_run(main_nothing);
+}
+
+/* -- another reactor's ------------------------------------------------------------------------- */
+
+static int elsewhere(void *arg)
+{
+    struct sockaddr_in to = at(9);
+    const struct sockaddr *address = (struct sockaddr *)&to;
+    int fd = *(int *)arg;
+    char byte;
+
+    ck_misuse(weft_recvfrom_nowait(fd, &byte, 1, 0, NULL, NULL), -EXDEV, recvfrom_, "another");
+    ck_misuse(weft_sendto_nowait(fd, "a", 1, 0, NULL, 0), -EXDEV, sendto_, "another");
+    ck_misuse(weft_connect_nowait(fd, address, sizeof to), -EXDEV, connect_, "another");
+    ck_misuse(weft_close_nowait(fd), -EXDEV, close_, "another");
+    return 0;
+}
+
+static int main_elsewhere(void *arg)
+{
+    int fd = udp();
+    char byte;
+
+    (void)arg;
+    ok(weft_call(1, elsewhere, &fd, sizeof fd));
+    same(weft_recvfrom_nowait(fd, &byte, 1, 0, NULL, NULL), -EAGAIN);
+    return weft_close_nowait(fd);
+}
+TEST(of_another_reactor)
+{
+    struct weft_run_opt opt = {.size = sizeof opt, .reactors = 2};
+
+    same(weft_run(main_elsewhere, NULL, 0, &opt), 0);
+}
+
 TEST_MAIN("nowait", 60, asks_and_is_told_in_callbacks, connections,
-          closed_when_the_last_poll_has_ended, somebody_else_has_it, refused)
+          closed_when_the_last_poll_has_ended, somebody_else_has_it, others_wait_in_calls,
+          closed_behind_who_waits, a_stream, a_listener, a_file, refused, nothing,
+          of_another_reactor)

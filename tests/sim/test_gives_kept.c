@@ -1,8 +1,9 @@
 /*
  * A connection that is closed while the kernel has not let go of what was given to it: one
  * descriptor keeps it, however much was given, as long as anything is left, and for a minute at the
- * most. Catches a descriptor for each send, one that goes with the send that had it, and one that
- * stays for as long as the peer likes. Time is the simulated kernel's.
+ * most; none where none is to be had. Catches a descriptor for each send, one that goes with the
+ * send that had it, one that stays for as long as the peer likes, and a limit on one that there is
+ * not. Time is the simulated kernel's.
  */
 #include "simulate.h"
 
@@ -10,6 +11,7 @@
 
 #include "io/give.h"
 #include "reactor/reactor.h"
+#include "sim/world.h"
 #include "support/gift.h"
 
 enum { GIFTS = 4, SIZE = 20000, KEPT_S = 60 };
@@ -36,11 +38,9 @@ static int kept(void)
     return count;
 }
 
-/* Gives to both of two connections by turns, and closes them. */
-static void give_and_close(int peers[2])
+/* Gives to both of two connections by turns. */
+static void give(int fds[2], int peers[2])
 {
-    int fds[2];
-
     for (int i = 0; i < 2; i++)
         net_pair(&fds[i], &peers[i]);
     for (int i = 0; i < GIFTS; i++) {
@@ -50,8 +50,17 @@ static void give_and_close(int peers[2])
                          SIZE);
     }
     ck_assert_int_eq(kept(), 0);
+}
+
+static int (*close_it)(int fd) = weft_close;
+
+static void give_and_close(int peers[2])
+{
+    int fds[2];
+
+    give(fds, peers);
     for (int i = 0; i < 2; i++)
-        ok(weft_close(fds[i]));
+        ok(close_it(fds[i]));
 }
 
 /* Connections that something is left of: even gifts are the one's, odd ones the other's. */
@@ -81,8 +90,9 @@ static int main_kept(void *arg)
     return weft_close(peers[1]);
 }
 
-TEST(one_keeps_a_connection)
+static void keeps(int (*by)(int fd))
 {
+    close_it = by;
     for (uint64_t seed = 1; seed <= 20; seed++) {
         struct world world = {.seed = seed,
                               .plan = "calm zc.notify_time=2s..50s",
@@ -90,6 +100,58 @@ TEST(one_keeps_a_connection)
                               .run = {.zero_copy_min = 1}};
         ck_assert_int_eq(world_run(&world), 0);
     }
+}
+
+TEST(one_keeps_a_connection)
+{
+    keeps(weft_close);
+}
+
+TEST(closed_by_who_does_not_wait)
+{
+    keeps(weft_close_nowait);
+}
+
+/* No descriptor is to be had for it: then the connection is closed as any is, and all arrives. */
+static int main_none_left(void *arg)
+{
+    struct weft__sim *sim = weft__sim_world;
+    uint32_t most = sim->fds_max;
+    uint64_t timers;
+    int fds[2], peers[2];
+
+    (void)arg;
+    give(fds, peers);
+    timers = weft__self->timers.alive;
+    sim->fds_max = sim->fds_open;
+    ok(weft_close_nowait(fds[0]));
+    sim->fds_max = sim->fds_open;
+    ok(weft_close(fds[1]));
+    sim->fds_max = most;
+    ck_assert_int_eq(kept(), 0);
+    ck_assert_uint_eq(weft__self->timers.alive, timers); /* nor is there anything to be limited */
+    for (int i = 0; i < 2; i++) {
+        static unsigned char bytes[SIZE];
+        for (int gift = i; gift < GIFTS; gift += 2) {
+            ck_assert_int_eq(weft_recv_exactly(peers[i], bytes, SIZE, NULL), SIZE);
+            net_check(bytes, SIZE, (uint64_t)gift, 0);
+        }
+        ck_assert_int_eq(weft_recv(peers[i], bytes, 1, 0), 0);
+        ok(weft_close(peers[i]));
+    }
+    for (int i = 0; i < GIFTS; i++)
+        gift_wait(&gifts[i]);
+    return 0;
+}
+
+TEST(no_descriptor_for_it)
+{
+    struct world world = {.seed = 1,
+                          .plan = "calm zc.notify_time=2s..50s",
+                          .task = main_none_left,
+                          .run = {.zero_copy_min = 1}};
+
+    ck_assert_int_eq(world_run(&world), 0);
 }
 
 static int main_not_for_ever(void *arg)
@@ -204,5 +266,5 @@ TEST(the_limit_goes_along)
     }
 }
 
-TEST_MAIN("sim/gives_kept", 60, one_keeps_a_connection, not_for_ever, passed_and_closed,
-          the_limit_goes_along)
+TEST_MAIN("sim/gives_kept", 60, one_keeps_a_connection, closed_by_who_does_not_wait,
+          no_descriptor_for_it, not_for_ever, passed_and_closed, the_limit_goes_along)
