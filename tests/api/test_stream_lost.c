@@ -1,14 +1,16 @@
 /*
  * A stream's descriptor that was closed by close(2), and its number given to another: here, or on
  * another reactor. Catches a stream that closes, shuts down, resets or writes to what is another's
- * by now, one whose close waits for ever since the record that it is woken by has begun anew, a
- * transport that is told of no end and found by no drain, and one that the end of the run forgets.
+ * by now, or keeps the file that it had, one whose close waits for ever since the record that it is
+ * woken by has begun anew, a transport that is told of no end and found by no drain, and one that
+ * the end of the run forgets.
  */
+#include <fcntl.h>
 #include <poll.h>
 
 #include "support/net.h"
 
-enum { PIPES = 64, MUCH = 8 << 20 };
+enum { PIPES = 64, MUCH = 8 << 20, WRITES = 20 };
 
 /* -- whoever has the number now ---------------------------------------------------------------- */
 
@@ -101,6 +103,8 @@ static int main_closed(void *arg)
 
         net_pair(&here, &there);
         stream = stream_of(here);
+        for (int i = 0; i < WRITES; i++) /* after some the ring holds the file */
+            ck_assert_int_eq(weft_stream_write(stream, "a", 1, NULL), 1);
         lose_to(where, here);
         if (where == 0) {
             char byte;
@@ -204,6 +208,39 @@ TEST(under_its_users)
         run(main_used, where);
 }
 
+/* One waits for a full pipe, and has written nothing. */
+static int main_waiting(void *arg)
+{
+    int where = *(int *)arg, ends[2], size;
+    struct user writer = {.bytes = calloc(1, MUCH)};
+    size_t done;
+
+    ck_assert_ptr_nonnull(writer.bytes);
+    ok(weft_pipe(ends, 0));
+    size = fcntl(ends[1], F_GETPIPE_SZ);
+    ok(size);
+    ck_assert_int_eq(weft_write_all(ends[1], writer.bytes, (size_t)size, NULL), size);
+    writer.stream = stream_of(ends[1]);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, writes, &writer, 0, NULL));
+        for (int i = 0; i < 10; i++)
+            ok(weft_sleep(1000000));
+        lose_to(where, ends[1]);
+    }
+    ck_assert_int_eq(writer.result, -EBADF);
+    ck_assert_int_eq(weft_stream_close(writer.stream), -EBADF);
+    back_from(where);
+    ck_assert_int_eq(weft_read_exactly(ends[0], writer.bytes, MUCH, &done), -ENODATA);
+    ck_assert_uint_eq(done, size);
+    free(writer.bytes);
+    return weft_close(ends[0]);
+}
+
+TEST(under_one_who_waits_to_write)
+{
+    run(main_waiting, 0);
+}
+
 /* Closes it behind the stream, and its number is the writing end of a pipe that is made at once:
    what is lower is taken but for one, which the other end gets. No call here gives way. */
 static void lose_to_writing_end(int fd, int next[2])
@@ -231,6 +268,52 @@ static void was_left_alone(int next[2])
     ck_assert_int_eq(weft_poll_until(next[0], POLLIN, weft_after_ns(10000000)), -ETIMEDOUT);
     for (int i = 0; i < 2; i++)
         ok(weft_close(next[i]));
+}
+
+/* -- while it is being closed --------------------------------------------------------------------
+ */
+
+static int closes(void *arg)
+{
+    struct user *user = arg;
+
+    user->result = weft_stream_close(user->stream);
+    return 0;
+}
+
+static int is_closing(const struct weft_task_info *info, void *context)
+{
+    (void)context;
+    return info->waits_for && strcmp(info->waits_for, "close") == 0;
+}
+
+/* What it has in flight is called off, and meanwhile the number becomes another's, who keeps it. */
+static int main_closing(void *arg)
+{
+    int here, there;
+    struct user user = {.result = 1};
+
+    (void)arg;
+    net_pair(&here, &there);
+    user.stream = stream_of(here);
+    ok(weft_sleep(1000000)); /* the kernel has its receive by then */
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, closes, &user, 0, NULL));
+        while (user.result == 1 && weft_tasks_each(is_closing, NULL) != 1)
+            ok(weft_yield());
+        ck_assert_int_eq(user.result, 1);
+        ck_assert_int_eq(close(here), 0);
+        ok(take(&here)); /* and no call here gives way */
+    }
+    ck_assert_int_eq(user.result, -EBADF);
+    ok(give_back(NULL));
+    peer_is_told(there);
+    return weft_close(there);
+}
+
+TEST(while_it_closes)
+{
+    run(main_closing, 0);
 }
 
 /* -- while it is being detached ------------------------------------------------------------------
@@ -502,6 +585,6 @@ TEST(server_that_drains)
         run(main_server, where);
 }
 
-TEST_MAIN("stream_lost", 30, closed, lets_go_at_once, under_its_users, while_it_leaves,
-          while_it_leaves_a_reader, while_it_is_spliced_to, left_open, transport,
-          server_that_drains)
+TEST_MAIN("stream_lost", 30, closed, lets_go_at_once, under_its_users, under_one_who_waits_to_write,
+          while_it_closes, while_it_leaves, while_it_leaves_a_reader, while_it_is_spliced_to,
+          left_open, transport, server_that_drains)

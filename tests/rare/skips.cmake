@@ -21,7 +21,8 @@ set(yield_post_order own_posts_and_tasks_in_order) # posted, and not run yet
 set(yield_scope_more
     no_herd_waits_for_room                # counts switches
     what_was_handed_over_counts)          # a task joins one that is spawned after it
-set(yield_stream_lost while_it_leaves)    # it has left when it is looked at
+set(yield_stream_lost
+    while_it_leaves while_it_closes)      # it has left, or is closed, when it is looked at
 set(yield_sync_event permits)             # how many hold a permit at one time
 set(yield_sync_lock costs)                # counts turns
 set(yield_task yield_is_fair)             # counts what runs between two calls
