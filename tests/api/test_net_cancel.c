@@ -372,6 +372,70 @@ TEST(close_under_recv_and_send)
     net_run(main_close);
 }
 
+struct dial {
+    int fd, result; /* 1: under way */
+    struct sockaddr_in to;
+};
+
+static int run_connect(void *arg)
+{
+    struct dial *dial = arg;
+
+    dial->result = weft_connect(dial->fd, (struct sockaddr *)&dial->to, sizeof dial->to);
+    return 0;
+}
+
+static bool somebody_came(int listener)
+{
+    struct pollfd asked = {.fd = listener, .events = POLLIN};
+
+    return poll(&asked, 1, 0) == 1;
+}
+
+/* Closes it as soon as a listener has the connection, from which nobody accepts. Was the call under
+   way? */
+static bool close_when_connected(struct dial *dial)
+{
+    int port, listener = net_listen(&port);
+    bool under_way = false;
+
+    dial->to.sin_port = htons((uint16_t)port);
+    dial->fd = weft_socket(AF_INET, SOCK_STREAM, 0);
+    dial->result = 1;
+    ok(dial->fd);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, run_connect, dial, 0, NULL));
+        while (!somebody_came(listener))
+            ok(weft_yield());
+        under_way = dial->result == 1;
+        ck_assert_int_eq(weft_close(dial->fd), 0);
+    }
+    ok(weft_close(listener));
+    return under_way;
+}
+
+/* The kernel has connected it, and its task has yet to hear of that. */
+static int main_close_connected(void *arg)
+{
+    struct dial dial = {.to = {.sin_family = AF_INET}};
+    int tries = 0;
+    bool under_way;
+
+    (void)arg;
+    dial.to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    do {
+        under_way = close_when_connected(&dial);
+        ck_assert_int_eq(dial.result, under_way ? -ECANCELED : 0);
+    } while (!under_way && ++tries < 100);
+    ck_assert(under_way);
+    return 0;
+}
+
+TEST(closed_when_connected)
+{
+    net_run(main_close_connected);
+}
+
 static int close_it(void *arg)
 {
     struct call *call = arg;
@@ -546,4 +610,5 @@ TEST(other_reactors)
 
 TEST_MAIN("net_cancel", 30, cancelled_recv, partial_results, cancelled_send, connect_cut_short,
           until, cancelled_within_a_limit, costs_of_a_cancel, close_under_recv_and_send,
-          close_twice, close_while_cancelled, close_then_cancelled, other_reactors)
+          closed_when_connected, close_twice, close_while_cancelled, close_then_cancelled,
+          other_reactors)
