@@ -385,6 +385,40 @@ static int run_connect(void *arg)
     return 0;
 }
 
+/* It is not connected, and will not be: whatever of it the kernel has by then. */
+static int main_close_connecting(void *arg)
+{
+    struct dial dial;
+    int fillers[8], listener = full_listener(&dial.to, fillers, 8);
+    char byte;
+
+    (void)arg;
+    for (int turns = 0; turns < 5; turns++) {
+        dial.fd = weft_socket(AF_INET, SOCK_STREAM, 0);
+        dial.result = 1;
+        ok(dial.fd);
+        WEFT_SCOPE(s) {
+            ok(weft_spawn(&s, run_connect, &dial, 0, NULL));
+            for (int i = 0; i < turns; i++)
+                ok(weft_sleep(100000));
+            ok(weft_yield());
+            ck_assert_int_eq(dial.result, 1);
+            ck_assert_int_eq(weft_close(dial.fd), 0);
+        }
+        ck_assert_int_eq(dial.result, -ECANCELED);
+        ck_assert_int_eq(weft_recv(dial.fd, &byte, 1, 0), -EBADF);
+    }
+    for (int i = 0; i < 8; i++)
+        close(fillers[i]);
+    close(listener);
+    return 0;
+}
+
+TEST(closed_while_it_connects)
+{
+    net_run(main_close_connecting);
+}
+
 static bool somebody_came(int listener)
 {
     struct pollfd asked = {.fd = listener, .events = POLLIN};
@@ -610,5 +644,5 @@ TEST(other_reactors)
 
 TEST_MAIN("net_cancel", 30, cancelled_recv, partial_results, cancelled_send, connect_cut_short,
           until, cancelled_within_a_limit, costs_of_a_cancel, close_under_recv_and_send,
-          closed_when_connected, close_twice, close_while_cancelled, close_then_cancelled,
-          other_reactors)
+          closed_while_it_connects, closed_when_connected, close_twice, close_while_cancelled,
+          close_then_cancelled, other_reactors)
