@@ -364,6 +364,46 @@ TEST(an_end_at_a_sector)
     run("calm statx#1=EIO op.short=50%", main_short_end);
 }
 
+/* The unit is a guess, and the device's is larger: where the file's last bytes were read in part of
+   one it refuses to go on, which is the end. Where nothing was read it is an error, and so it is
+   where the unit is known. */
+static int main_refuses(void *arg)
+{
+    char bytes[1024] = "";
+    weft_file *file = straight();
+
+    (void)arg;
+    same(weft_file_pwrite(file, bytes, sizeof bytes, 0, NULL), sizeof bytes);
+    same(weft_file_pread(file, bytes, 1, sizeof bytes), 0); /* by the first two reads */
+    same(weft_file_pread(file, bytes, 1, sizeof bytes - 1), -EINVAL);
+    same(weft_file_pread(file, bytes, 1, sizeof bytes - 1), 1);
+    same(weft_file_read(file, bytes, 1), -EINVAL);
+    same(weft_file_read_exactly(file, bytes, sizeof bytes, NULL), sizeof bytes);
+    same(weft_file_read(file, bytes, 1), 0);
+    same(weft_file_read(file, bytes, 1), 0); /* asked anew, by the last two */
+    return weft_file_close(file);
+}
+
+static int main_refuses_known(void *arg)
+{
+    char bytes[1024] = "";
+    weft_file *file = straight();
+
+    (void)arg;
+    same(weft_file_pwrite(file, bytes, sizeof bytes, 0, NULL), sizeof bytes);
+    same(weft_file_pread(file, bytes, 1, 700), -EINVAL);
+    same(weft_file_read_exactly(file, bytes, sizeof bytes, NULL), sizeof bytes);
+    same(weft_file_read(file, bytes, 1), -EINVAL);
+    same(weft_file_read(file, bytes, 1), 0);
+    return weft_file_close(file);
+}
+
+TEST(a_larger_unit_than_guessed)
+{
+    run("calm statx#1=EIO read#2=EINVAL read#3=EINVAL read#5=EINVAL read#7=EINVAL", main_refuses);
+    run("calm read#1=EINVAL read#3=EINVAL", main_refuses_known);
+}
+
 /* No memory for a block: told, and the next call has it. */
 static int main_no_block(void *arg)
 {
@@ -496,4 +536,5 @@ TEST_MAIN("file_object", 60, ahead_of_time, told_where_it_is, not_told_of_anothe
           not_told_elsewhere, short_and_interrupted, grown_behind_its_end, given_up_and_had,
           elsewhere, a_search_that_fails, two_at_its_position, parts_at_once,
           trouble_between_two_pieces, no_memory_for_a_block, short_reads_straight,
-          an_end_at_a_sector, cancelled_before_its_unit_is_known, number_is_anothers)
+          an_end_at_a_sector, a_larger_unit_than_guessed, cancelled_before_its_unit_is_known,
+          number_is_anothers)

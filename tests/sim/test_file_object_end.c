@@ -129,6 +129,18 @@ static int writes_much(void *arg)
     return 0;
 }
 
+/* The unit is a guess of a page: what a sector brings is not all that lies before the byte. */
+static int reads_a_part(void *arg)
+{
+    struct long_line *line = *(struct long_line **)arg;
+    char byte;
+
+    same(weft_yield(), 0);
+    same(weft_file_pread(line->file, &byte, 1, 1000), -ECANCELED);
+    same(weft_cause(), WEFT_CAUSE_NONE);
+    return 0;
+}
+
 /* Reads as long as the other's request takes, and closes his file when both have come. */
 static int closes_on_him(void *arg)
 {
@@ -167,6 +179,8 @@ TEST(closed_between_two_steps)
     is_cancelled = writes_much;
     with_direct = O_DIRECT;
     run("calm disk.time=10ms", main_closed_between);
+    is_cancelled = reads_a_part;
+    run("calm disk.time=10ms statx#1=EIO read#2=short", main_closed_between);
 }
 
 /* A view of a block whose rest is still being read, by who was cancelled. When that has come
