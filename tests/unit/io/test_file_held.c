@@ -386,6 +386,50 @@ TEST(number_comes_back)
          0);
 }
 
+/* The same, and it is a stream's here. */
+static int main_stream(void *arg)
+{
+    int listener = weft_listen_tcp("127.0.0.1:0", NULL);
+    char address[32], byte;
+
+    (void)arg;
+    ok(listener);
+    snprintf(address, sizeof address, "127.0.0.1:%d", weft_local_port(listener));
+    for (int holds = 0; holds < 2; holds++) {
+        weft_file *file = held();
+        int fd = weft_file_fd(file), there;
+        weft_stream *stream;
+
+        same(close(fd), 0);
+        same(weft_call(1, take_number, &fd, sizeof fd), 0);
+        same(weft_connect_tcp(address, NULL), fd);
+        there = weft_accept(listener, NULL, NULL, 0);
+        ok(there);
+        same(weft_stream_open(fd, NULL, &stream), 0);
+        for (int i = 0; holds && i < OFTEN; i++) {
+            same(weft_stream_write(stream, "x", 1, NULL), 1);
+            same(weft_recv_exactly(there, &byte, 1, NULL), 1);
+        }
+        same(weft_file_close(file), -EBADF);
+        ck_assert(!locked());
+        same(weft_stream_write(stream, "y", 1, NULL), 1);
+        same(weft_recv_exactly(there, &byte, 1, NULL), 1);
+        same(byte, 'y');
+        same(weft_stream_close(stream), 0);
+        same(weft_close(there), 0);
+    }
+    return weft_close(listener);
+}
+
+TEST(number_is_a_streams)
+{
+    weft_task_fn fn = main_stream;
+
+    same(weft_run(file_main, &fn, sizeof fn,
+                  &(struct weft_run_opt){.size = sizeof(struct weft_run_opt), .reactors = 2}),
+         0);
+}
+
 /* This process's own, who runs the tests may be root: looked at when the ring is opened. */
 static void drop_the_capability(void)
 {
@@ -428,6 +472,6 @@ TEST(memory_refused)
 }
 
 TEST_MAIN("io/file_held", 20, closed, left_open, closed_behind, number_given_again,
-          number_elsewhere, number_comes_back, memory_refused, watched_before,
+          number_elsewhere, number_comes_back, number_is_a_streams, memory_refused, watched_before,
           closed_behind_a_reader, left_behind, closed_between_two_blocks, closed_for_good_behind,
           was_a_pipe)
