@@ -300,6 +300,73 @@ TEST(neighbours_are_told_apart)
         close(fds[i]);
 }
 
+/* What is passed along is noted of each descriptor, wherever it stands in the message, and of no
+   other: neither behind the end of what is sent, nor where the kernel refuses it all. */
+static union {
+    struct cmsghdr header;
+    char bytes[256];
+} control;
+
+enum { SCM_NONE = 99 }; /* no kernel has it */
+
+static size_t put_header(size_t at, int type, const void *data, size_t size)
+{
+    struct cmsghdr header = {
+        .cmsg_len = CMSG_LEN(size), .cmsg_level = SOL_SOCKET, .cmsg_type = type};
+
+    memcpy(control.bytes + at, &header, sizeof header);
+    memcpy(control.bytes + at + CMSG_LEN(0), data, size);
+    return at + CMSG_SPACE(size);
+}
+
+static ssize_t send_control(int fd, size_t size)
+{
+    struct iovec vector = {(void *)(uintptr_t) "x", 1};
+    struct msghdr message = {.msg_iov = &vector,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = size};
+
+    return weft_sendmsg(fd, &message, 0);
+}
+
+static bool passed(int fd)
+{
+    return weft__io_of(weft__self)->fds[fd].flags & WEFT__FD_PASSED;
+}
+
+static int main_passed(void *arg)
+{
+    struct ucred own = {getpid(), getuid(), getgid()};
+    int ends[2], fds[4];
+    size_t size;
+
+    (void)arg;
+    ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
+    ok(weft_pipe(fds, 0));
+    ok(weft_pipe(fds + 2, 0));
+    (void)put_header(0, SCM_RIGHTS, fds, 2 * sizeof *fds);
+    ck_assert_int_eq(send_control(ends[0], 1), 1); /* too short for a header: there is none */
+    ck_assert_int_eq(send_control(ends[0], CMSG_LEN(sizeof *fds)), -EINVAL); /* longer than all */
+    size = put_header(0, SCM_NONE, fds, 2 * sizeof *fds);
+    ck_assert_int_eq(send_control(ends[0], size), -EINVAL);
+    ck_assert(!passed(fds[0]) && !passed(fds[1]));
+    size = put_header(0, SCM_CREDENTIALS, &own, sizeof own);
+    size = put_header(size, SCM_RIGHTS, fds + 1, 2 * sizeof *fds);
+    ck_assert_int_eq(send_control(ends[0], size), 1);
+    ck_assert(!passed(fds[0]) && passed(fds[1]) && passed(fds[2]) && !passed(fds[3]));
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(weft_close(fds[i]), 0);
+    ok(weft_close(ends[0]));
+    return weft_close(ends[1]);
+}
+
+TEST(noted_when_passed)
+{
+    net_run(main_passed);
+}
+
 TEST_MAIN("fd", 10, first_use_owns, number_reused_before_the_close_returns, poisoned,
           used_by_its_own, beyond_the_table, closed_without_a_slot, closed_behind_our_back,
-          closed_under_a_use, closed_behind_a_sender, neighbours_are_told_apart)
+          closed_under_a_use, closed_behind_a_sender, neighbours_are_told_apart,
+          noted_when_passed)
