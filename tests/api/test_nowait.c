@@ -189,6 +189,27 @@ TEST(closed_when_the_last_poll_has_ended)
     net_run(main_closes);
 }
 
+/* Its connection came to nothing, so that it can only be closed: in this way, too. */
+static int main_refused_before(void *arg)
+{
+    int port, listener = net_listen(&port), fd = weft_socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in to = at(port);
+    char byte;
+
+    (void)arg;
+    ok(fd);
+    same(weft_close(listener), 0);
+    same(weft_connect(fd, (struct sockaddr *)&to, sizeof to), -ECONNREFUSED);
+    same(weft_recvfrom_nowait(fd, &byte, 1, 0, NULL, NULL), -ENOTCONN);
+    same(weft_close_nowait(fd), 0);
+    ck_misuse(weft_close_nowait(fd), -EBADF, close_, "closed twice");
+    return 0;
+}
+TEST(closed_after_a_refusal)
+{
+    net_run(main_refused_before);
+}
+
 /* -- refused ----------------------------------------------------------------------------------- */
 
 static int receives(void *arg)
@@ -477,6 +498,6 @@ TEST(of_another_reactor)
 }
 
 TEST_MAIN("nowait", 60, asks_and_is_told_in_callbacks, connections,
-          closed_when_the_last_poll_has_ended, somebody_else_has_it, others_wait_in_calls,
-          closed_behind_who_waits, a_stream, a_listener, a_file, refused, nothing,
-          of_another_reactor)
+          closed_when_the_last_poll_has_ended, closed_after_a_refusal, somebody_else_has_it,
+          others_wait_in_calls, closed_behind_who_waits, a_stream, a_listener, a_file, refused,
+          nothing, of_another_reactor)
