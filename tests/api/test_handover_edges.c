@@ -112,6 +112,40 @@ TEST(an_answer_in_pieces)
     net_run(main_in_pieces);
 }
 
+/* The first piece might be an answer's, and the second is not. */
+static int main_other_rest(void *arg)
+{
+    int ends[2], port, listener = net_listen(&port), what[2], fd, result = 1;
+    weft_task task;
+    struct weft_spawn_opt spawn = {.size = sizeof spawn, .task = &task};
+    const uint16_t serves = 'S', other = (uint16_t)~serves;
+    char piece = *(const char *)&serves, rest[3];
+    uint32_t count = 1;
+
+    (void)arg;
+    channel(ends);
+    what[0] = ends[0];
+    what[1] = listener;
+    memset(rest, *((const char *)&other + 1), sizeof rest);
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        ok(weft_spawn(&s, hand_over_task, what, sizeof what, &spawn));
+        ok(weft_take_over(ends[1], &fd, &count));
+        ok(weft_close(fd));
+        ok(weft_send_all(ends[1], &piece, 1, NULL));
+        ok(weft_sleep(1000000)); /* in one piece with the rest it is none, either */
+        ok(weft_send_all(ends[1], rest, sizeof rest, NULL));
+        ok(weft_close(ends[1])); /* and nothing more */
+        ok(weft_join(task, &result));
+    }
+    ck_assert_int_eq(result, -EPROTO);
+    ok(weft_close(ends[0]));
+    return weft_close(listener);
+}
+TEST(no_answer_in_pieces)
+{
+    net_run(main_other_rest);
+}
+
 /* Two ends between which whole packets go. */
 static void packet_channel(int ends[2])
 {
@@ -357,5 +391,5 @@ TEST(arguments)
     ck_misuse(weft_take_over_done(none), -EPERM, "weft_take_over_done", "");
 }
 
-TEST_MAIN("api.handover_edges", 60, nobody_takes_over, an_answer_in_pieces,
+TEST_MAIN("api.handover_edges", 60, nobody_takes_over, an_answer_in_pieces, no_answer_in_pieces,
           half_an_answer_in_a_packet, an_answer_too_late, what_is_no_hand_over, arguments)
