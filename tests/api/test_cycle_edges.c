@@ -191,6 +191,54 @@ TEST(awaits_who_is_passed_on_to)
     is(weft_run(passed_on_main, NULL, 0, NULL), 0);
 }
 
+/* -- a body that joins a child --------------------------------------------------------------- */
+
+static int would_await_the_asker(void *arg)
+{
+    (void)arg;
+    until(A, "generator");
+    until(B, "join");
+    until(C, "scope");
+    ck_misuse(weft_await(tasks[A], NULL), -EDEADLK, "weft_await", "itself");
+    return 0;
+}
+
+static int has_a_child_of_its_own(void *arg)
+{
+    (void)arg;
+    WEFT_SCOPE(s)
+        start(&s, D, would_await_the_asker);
+    return 0;
+}
+
+static int joins_a_child(weft_generator *generator, void *arg)
+{
+    (void)arg;
+    tasks[B] = weft_current_task();
+    WEFT_SCOPE(s) {
+        start(&s, C, has_a_child_of_its_own);
+        is(weft_join(tasks[C], NULL), 0);
+    }
+    is(produce(generator, 7), -ESHUTDOWN);
+    return 0;
+}
+
+/* A asks the body B, which joins its child C before it gives a value, and C ends with its child D:
+   if that one waited for A, nobody would go on. */
+static int joined_main(void *arg)
+{
+    (void)arg;
+    begin();
+    is(open_below(&outer, joins_a_child), 0);
+    WEFT_SCOPE(s)
+        start(&s, A, asks);
+    return weft_generator_close(outer);
+}
+TEST(awaits_who_asks_one_that_joins)
+{
+    is(weft_run(joined_main, NULL, 0, NULL), 0);
+}
+
 /* -- a select that ends ---------------------------------------------------------------------- */
 
 static int awaits_d(void *arg)
@@ -242,4 +290,4 @@ TEST(ends_a_select)
 }
 
 TEST_MAIN("cycle_edges", 30, asked_by_its_child, passed_on_to_who_is_awaited,
-          awaits_who_is_passed_on_to, ends_a_select)
+          awaits_who_is_passed_on_to, awaits_who_asks_one_that_joins, ends_a_select)
