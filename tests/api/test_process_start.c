@@ -502,6 +502,20 @@ TEST(environment_of_the_call)
     run_both(main_changed);
 }
 
+/* There may be none at all: then the program has none, either. */
+static int main_none(void *arg)
+{
+    (void)arg;
+    ck_assert_str_eq(says(CHILD_ARGS("env", "PATH"), OPT(.err = WEFT_DEVNULL)), "(none)");
+    return 0;
+}
+TEST(no_environment)
+{
+    same(clearenv(), 0);
+    ck_assert_ptr_null(environ);
+    run(main_none);
+}
+
 TEST_MAIN("process_start", 60, many_at_once, cancelled_at_any_time, deadlines,
           descriptors_of_its_own, not_pinned, no_handler_of_ours, group_of_strangers, refused,
-          without_clone3, environment_of_the_call, no_room_but_the_lowest)
+          without_clone3, environment_of_the_call, no_environment, no_room_but_the_lowest)

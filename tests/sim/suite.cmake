@@ -27,7 +27,7 @@ set(skip_process_start
     descriptors_of_its_own not_pinned # looks by real programs
     no_handler_of_ours                # sends real signals
     refused no_room_but_the_lowest    # by limits of the real one
-    environment_of_the_call           # is the real one's
+    environment_of_the_call no_environment # are the real one's
     without_clone3)                   # forbids a system call that is not made
 set(skip_waitid
     ends groups_and_stops cancelled) # its children are real; ../sim/test_waitid.c has others

@@ -174,6 +174,44 @@ TEST(no_listener)
     same(world_run(&world), 0);
 }
 
+/* Says a word, and reads nothing. */
+static int says(weft_sim_process *process, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return weft_sim_process_write(process, 1, "word", 4) != 4;
+}
+
+/* An error of its input is told. Of a terminal the same one means that nobody reads there any more,
+   and what it has said is there all the same. */
+static int main_input_fails(void *arg)
+{
+    const char *const arguments[] = {"/bin/says", NULL};
+
+    (void)arg;
+    same(weft_sim_program("/bin/says", says), 0);
+    for (int pty = 0; pty < 2; pty++) {
+        struct weft_process_opt opt = {.size = sizeof opt, .pty = pty, .grace_ns = 5 * MS};
+        struct weft_process_output output = {.limit = 0};
+        weft_process *process;
+
+        opt.in = opt.out = pty ? WEFT_INHERIT : WEFT_PIPE;
+        same(weft_create_subprocess_exec(arguments, &opt, &process), 0);
+        same(weft_process_communicate(process, "x", 1, &output, NULL), pty ? 0 : -EIO);
+        if (pty)
+            ck_assert_str_eq(output.out, "word");
+        weft_process_output_free(&output);
+        same(weft_process_close(process), 0);
+    }
+    return 0;
+}
+
+TEST(input_fails)
+{
+    struct world world = {.plan = "calm write#1=EIO write#2=EIO", .task = main_input_fails};
+
+    same(world_run(&world), 0);
+}
+
 /* Without a PATH anywhere: where programs usually are. */
 static int main_no_path(void *arg)
 {
@@ -318,4 +356,5 @@ TEST(no_terminal)
     ck_assert_int_gt(no_terminals, 0);
 }
 
-TEST_MAIN("process", 60, signals, polled, no_listener, no_terminal, no_path, broken)
+TEST_MAIN("process", 60, signals, polled, no_listener, input_fails, no_terminal, no_path,
+          broken)
