@@ -609,7 +609,7 @@ static int close_it(void *arg)
 static int main_closed_twice(void *arg)
 {
     static const char much[300000];
-    weft_process *process = start(CHILD_ARGS("never-reads"), OPT(.in = WEFT_PIPE, .grace_ns = -1));
+    weft_process *process = start(CHILD_ARGS("sleep"), OPT(.in = WEFT_PIPE, .grace_ns = -1));
     weft_stream *in = weft_process_stdin(process);
 
     (void)arg;
