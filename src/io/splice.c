@@ -146,44 +146,41 @@ static int32_t await(struct ends *ends, struct weft__sqe *sqe)
     return or_closing(ends, weft__await(ends->self, &ends->lookout.operation, sqe, record));
 }
 
-static bool is_stream(struct end *end)
+static bool is_stream(int fd)
 {
-    int type = 0;
+    int type = 0; /* of what is no socket */
     socklen_t length = sizeof type;
 
-    return weft__fd_is(end->fd, end->record, WEFT__FD_SOCKET) &&
-           weft__host_getsockopt(end->fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
-           type == SOCK_STREAM;
-}
-
-/* It was taken, and the pipe has room for it: no cancellation comes between. */
-static ssize_t put_byte(struct ends *ends, const char *byte)
-{
-    struct weft__sqe *sqe =
-        weft__operation_begin(ends->self, &ends->lookout.operation, "splice", ends->out.fd);
-
-    if (!sqe)
-        return weft__operation_error(ends->self);
-    weft__operation_hold(&ends->lookout.operation);
-    weft__request_write(sqe, ends->out.fd, byte, 1, WEFT__OFFSET_CURRENT);
-    return await(ends, sqe);
+    (void)weft__host_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length);
+    return type == SOCK_STREAM;
 }
 
 /* From a socket into a pipe that has room: a byte, by a receive. The kernel's splice reads up to a
    byte that was sent out of band and never beyond it, whatever comes behind; a receive of one byte
-   goes beyond it. 1; 0 at the end; -EAGAIN there is nothing. */
+   goes beyond it. It is taken when there is a request that puts it into the pipe, and from then on
+   no cancellation comes between. 1; 0 at the end; -EAGAIN there is nothing. */
 static ssize_t move_byte(struct ends *ends)
 {
+    struct weft__operation *operation = &ends->lookout.operation;
+    struct weft__sqe *sqe;
     char byte;
-    int32_t n = weft__admit_again(ends->self, false);
+    ssize_t n = weft__admit_again(ends->self, false);
+    int32_t result;
 
     if (n < 0)
         return n;
-    if (closing(ends))
-        return weft__task_pass_on(ends->self, -ECANCELED);
-    n = weft__receive_once(ends->self, &ends->lookout.operation, ends->in.fd, ends->in.record,
-                           &byte, 1, MSG_DONTWAIT);
-    return n > 0 ? put_byte(ends, &byte) : or_closing(ends, n);
+    sqe = weft__operation_begin(ends->self, operation, "splice", ends->out.fd);
+    if (!sqe)
+        return weft__operation_error(ends->self);
+    weft__operation_hold(operation);
+    if (!closing(ends))
+        n = weft__host_recvfrom(ends->in.fd, &byte, 1, MSG_DONTWAIT, NULL, NULL);
+    if (n > 0)
+        weft__request_write(sqe, ends->out.fd, &byte, 1, WEFT__OFFSET_CURRENT);
+    else
+        weft__request_nop(sqe);
+    result = await(ends, sqe);
+    return n > 0 || result < 0 ? result : n;
 }
 
 /* Though nothing was moved. A pipe is looked at, too: others may write to it, and a byte that was
@@ -205,7 +202,7 @@ static ssize_t move_directly(struct ends *ends, size_t size, unsigned flags, boo
                                                                 flags | SPLICE_F_NONBLOCK);
         if (n == -EAGAIN && (ready || flags & SPLICE_F_NONBLOCK))
             ready = are_ready(ends);
-        if (size > 0 && (n == 0 || (n == -EAGAIN && ready)) && is_stream(&ends->in))
+        if (size > 0 && (n == 0 || (n == -EAGAIN && ready)) && is_stream(ends->in.fd))
             n = move_byte(ends);
         if (n != -EAGAIN || flags & SPLICE_F_NONBLOCK)
             return (ssize_t)n;

@@ -395,6 +395,8 @@ static int main_odd(void *arg)
     net_pair(&here, &there);
     same(fcntl(there, F_SETFL, O_NONBLOCK), 0);
     same(weft_send_all(here, "x", 1, NULL), 1);
+    ok(weft_poll(there, POLLIN));
+    same(weft_splice(there, NULL, ends[1], NULL, 0, 0), 0); /* nothing is asked for */
     same(weft_splice(there, NULL, ends[1], NULL, 1, 0), 1);
     same(weft_read(ends[0], &byte, 1), 1);
     ok(weft_close(there));

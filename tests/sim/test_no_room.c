@@ -29,12 +29,23 @@ struct weft__sqe *__wrap_weft__ring_take_slow(struct weft__ring *ring)
     return no_room ? NULL : __real_weft__ring_take_slow(ring);
 }
 
+static bool cannot_splice; /* as if it stood before a byte that was sent out of band */
+
+int64_t __real_weft__host_splice(int fd_in, int fd_out, size_t size, unsigned flags);
+int64_t __wrap_weft__host_splice(int fd_in, int fd_out, size_t size, unsigned flags);
+int64_t __wrap_weft__host_splice(int fd_in, int fd_out, size_t size, unsigned flags)
+{
+    return cannot_splice ? -EAGAIN : __real_weft__host_splice(fd_in, fd_out, size, flags);
+}
+
 /* What a call finds: a connection, one more for a stream, and a listener to connect to. */
 static struct scene {
     int listener, here, there, fresh, quiet[2];
     struct sockaddr_in address;
     weft_stream *stream;
-    int peer; /* of the stream */
+    int peer;           /* of the stream */
+    weft_stream *quick; /* of which nothing is armed */
+    int quick_peer;
     int taken;
     int file, from, to; /* a file, and two folders */
     int pipe[2];        /* with a byte in it */
@@ -64,6 +75,38 @@ static int open_listener(void)
     return listener;
 }
 
+/* Back to where it comes from. */
+static int64_t call_stream_splice(void)
+{
+    return weft_stream_splice(scene.quick, scene.quick, 1, 0);
+}
+
+static int splices(void *arg)
+{
+    (void)arg;
+    return (int)call_stream_splice();
+}
+
+static void send_to_quick(void)
+{
+    ck_assert_int_eq(weft_send_all(scene.quick_peer, "x", 1, NULL), 1);
+}
+
+/* The armed receive ends when a splice begins to wait, and none is armed afterwards. */
+static void open_quick(void)
+{
+    int fd = connect_and_take(&scene.quick_peer);
+    char byte;
+
+    ok(weft_stream_open(fd, NULL, &scene.quick));
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, splices, NULL, 0, NULL));
+        ok(weft_sleep(1000000));
+        send_to_quick();
+    }
+    ck_assert_int_eq(weft_recv_exactly(scene.quick_peer, &byte, 1, NULL), 1);
+}
+
 static void open_scene(void)
 {
     int fd;
@@ -75,6 +118,7 @@ static void open_scene(void)
     scene.quiet[0] = connect_and_take(&scene.quiet[1]);
     fd = connect_and_take(&scene.peer);
     ok(weft_stream_open(fd, NULL, &scene.stream));
+    open_quick();
     ok(weft_close(scene.listener));
     scene.listener = open_listener(); /* nothing is armed at it */
     scene.fresh = weft_socket(AF_INET, SOCK_STREAM, 0);
@@ -95,12 +139,15 @@ static void open_scene(void)
 /* What the call or the case has closed is closed already. */
 static void close_scene(void)
 {
-    int fds[] = {scene.listener, scene.here,    scene.there,   scene.fresh,    scene.quiet[0],
-                 scene.quiet[1], scene.peer,    scene.taken,   scene.file,     scene.from,
-                 scene.to,       scene.pipe[0], scene.pipe[1], scene.empty[0], scene.empty[1]};
+    int fds[] = {scene.listener, scene.here,     scene.there,    scene.fresh,
+                 scene.quiet[0], scene.quiet[1], scene.peer,     scene.taken,
+                 scene.file,     scene.from,     scene.to,       scene.pipe[0],
+                 scene.pipe[1],  scene.empty[0], scene.empty[1], scene.quick_peer};
 
     if (scene.stream)
         ok(weft_stream_close(scene.stream));
+    if (scene.quick)
+        ok(weft_stream_close(scene.quick));
     ok(weft_file_close(scene.object));
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
         (void)weft_close(fds[i]);
@@ -258,6 +305,12 @@ static int64_t call_sendfile(void)
     return weft_sendfile(scene.pipe[1], scene.file, &at, 1);
 }
 
+static void close_quick(void)
+{
+    ok(weft_stream_close(scene.quick));
+    scene.quick = NULL;
+}
+
 static int seen;
 
 static void on_ready(int fd, int events, void *arg)
@@ -379,6 +432,7 @@ static const struct act {
     {call_splice_later, fill_empty, close_pipe, 1, -ECANCELED, -ENOMEM, 0},
     {call_sendfile, nothing, close_pipe, 1, -ECANCELED, -ENOMEM, 0},
     {call_sendfile, nothing, close_file, 1, -ECANCELED, -ENOMEM, 0},
+    {call_stream_splice, send_to_quick, close_quick, 1, -ECANCELED, -ENOMEM, 0},
     {call_watch, send_there, close_here, POLLIN, -ECANCELED, TRIES_AGAIN, 2},
     {call_futex, nothing, NULL, -EAGAIN, -ECANCELED, -ENOMEM, 0},
     {call_waitid, nothing, NULL, -ECHILD, -ECANCELED, -ENOMEM, 0},
@@ -752,6 +806,86 @@ TEST(anothers_before_there_is_room)
     ck_assert_int_eq(world_run(&world), 0);
 }
 
+/* -- a byte that is moved by a receive and a write -------------------------------------------- */
+
+static int64_t call_byte(void)
+{
+    return weft_splice(scene.here, NULL, scene.empty[1], NULL, 1, SPLICE_F_NONBLOCK);
+}
+
+static void close_empty_writer(void)
+{
+    ok(weft_close(scene.empty[1]));
+    scene.empty[1] = -1;
+}
+
+enum way { ROOM_COMES, CANCELLED, CLOSED, NO_MEMORY, WAYS };
+
+static weft_task begin_byte(weft_scope *scope, enum way way)
+{
+    uint32_t free_slots = weft__self->ops.free;
+    weft_task task;
+
+    if (way != NO_MEMORY)
+        return begin_without_room(scope);
+    task = begin(scope, attempt_without_memory);
+    ok(weft_yield());
+    weft__self->ops.free = free_slots;
+    weft__alloc_fail_after(0);
+    return task;
+}
+
+/* It is not taken before there is a request that puts it into the pipe. */
+static void expect_byte(enum way way)
+{
+    char bytes[4] = "";
+
+    if (way == ROOM_COMES)
+        ck_assert_int_eq(weft_read(scene.empty[0], bytes, 2), 1);
+    ok(weft_recv(scene.here, bytes + strlen(bytes), 2, 0));
+    ck_assert_str_eq(bytes, "ab");
+}
+
+static int byte_main(void *arg)
+{
+    static const struct act taker = {.call = call_byte};
+    static const int64_t results[WAYS] = {1, -ECANCELED, -ECANCELED, -ENOMEM};
+
+    (void)arg;
+    for (enum way way = 0; way < WAYS; way++) {
+        weft_scope scope;
+        weft_task task;
+        open_scene();
+        ok(weft_scope_open(&scope, NULL));
+        ck_assert_int_eq(weft_send_all(scene.there, "ab", 2, NULL), 2);
+        ok(weft_poll(scene.here, POLLIN));
+        act = &taker;
+        cannot_splice = true;
+        task = begin_byte(&scope, way);
+        if (way == CANCELLED)
+            ok(weft_cancel(task));
+        if (way == CLOSED)
+            close_empty_writer();
+        ok(weft_join(task, NULL));
+        cannot_splice = false;
+        ck_assert_msg(result == results[way], "%d gave %lld", (int)way, (long long)result);
+        expect_byte(way);
+        ok(weft_scope_cancel(&scope));
+        ok(weft_scope_close(&scope));
+        close_scene();
+    }
+    return 0;
+}
+
+TEST(byte_that_is_put_into_a_pipe)
+{
+    struct world world = {.plan = "calm net.latency=0",
+                          .task = byte_main,
+                          .run = {.ring_entries = 1}};
+
+    ck_assert_int_eq(world_run(&world), 0);
+}
+
 CASE(room_comes, wait_for_room)
 CASE(cancelled_before_there_is_room, cancel_meanwhile)
 CASE(closed_before_there_is_room, close_meanwhile)
@@ -760,4 +894,5 @@ CASE(no_memory_for_a_request, lack_memory)
 TEST_MAIN("sim/no_room", 30, room_comes, cancelled_before_there_is_room,
           closed_before_there_is_room, no_memory_for_a_request, no_place_for_a_watcher,
           dropped_before_there_is_room, process_closed_before_there_is_room,
-          process_cancelled_before_there_is_room, anothers_before_there_is_room)
+          process_cancelled_before_there_is_room, anothers_before_there_is_room,
+          byte_that_is_put_into_a_pipe)

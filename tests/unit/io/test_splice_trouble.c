@@ -1,6 +1,9 @@
 /*
- * A kernel that cannot splice just now. Catches trouble of that kind that is kept as the stream's
- * own for ever, though its connection is whole. On the real kernel, with its splice(2) replaced.
+ * A kernel that cannot splice just now, or that moves nothing and says of no error. Catches trouble
+ * of that kind that is kept as the stream's own for ever, though its connection is whole; a call
+ * that tries for ever; part of a datagram that is taken for a byte of a stream; and a byte that was
+ * taken and finds no room in the pipe any more. On the real kernel, with its splice(2) and its
+ * recvfrom(2) replaced.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,21 +13,42 @@
 
 #include "support/net.h"
 
-/* What the next splices say, one after another, each once; 0: as it is. Reactors are threads. */
+enum { NOTHING = -1 }; /* moved, and no error */
+
+/* What the next splice says, once, after so many that go as they are; 0: that one, too. Reactors
+   are threads. */
 static _Atomic int trouble;
+static _Atomic int good;
 static _Atomic int calls;
+static _Atomic int pipe_to_fill = -1; /* by somebody else, while a byte is received */
 
 /* In front of the library's; and that is all which calls it. */
 ssize_t splice(int fd_in, off64_t *off_in, int fd_out, off64_t *off_out, size_t size,
                unsigned flags)
 {
-    int error = atomic_exchange(&trouble, 0);
+    int error = 0;
 
     atomic_fetch_add(&calls, 1);
+    if (atomic_load(&good) > 0)
+        atomic_fetch_sub(&good, 1);
+    else
+        error = atomic_exchange(&trouble, 0);
     if (error == 0)
         return syscall(SYS_splice, fd_in, off_in, fd_out, off_out, size, flags);
     errno = error;
-    return -1;
+    return error == NOTHING ? 0 : -1;
+}
+
+static char filling[4096];
+
+ssize_t recvfrom(int fd, void *buffer, size_t size, int flags, __SOCKADDR_ARG address,
+                 socklen_t *length)
+{
+    int pipe = atomic_exchange(&pipe_to_fill, -1);
+
+    while (pipe >= 0 && write(pipe, filling, sizeof filling) > 0)
+        continue;
+    return syscall(SYS_recvfrom, fd, buffer, size, flags, address.__sockaddr__, length);
 }
 
 static struct {
@@ -72,23 +96,34 @@ static void move_after(int error, ssize_t told)
     expect_bytes();
 }
 
-static int main_trouble(void *arg)
+static void open_streams(void)
 {
     int ends[2];
 
-    (void)arg;
     net_pair(&flow.in, &ends[0]);
     net_pair(&ends[1], &flow.out);
     ok(weft_stream_open(ends[0], NULL, &flow.from));
     ok(weft_stream_open(ends[1], NULL, &flow.to));
+    atomic_store(&calls, 0);
     warm_up();
-    move_after(ENOMEM, -ENOMEM);
-    move_after(ENOBUFS, -ENOBUFS);
-    move_after(EINTR, 0);
+}
+
+static int close_streams(void)
+{
     ok(weft_stream_close(flow.from));
     ok(weft_stream_close(flow.to));
     ok(weft_close(flow.in));
     return weft_close(flow.out);
+}
+
+static int main_trouble(void *arg)
+{
+    (void)arg;
+    open_streams();
+    move_after(ENOMEM, -ENOMEM);
+    move_after(ENOBUFS, -ENOBUFS);
+    move_after(EINTR, 0);
+    return close_streams();
 }
 
 TEST(it_passes)
@@ -96,4 +131,140 @@ TEST(it_passes)
     net_run(main_trouble);
 }
 
-TEST_MAIN("splice_trouble", 30, it_passes)
+/* Out of the pipe: what is in it goes nowhere, and nothing may follow it. */
+static int main_nothing(void *arg)
+{
+    (void)arg;
+    open_streams();
+    ck_assert_int_eq(weft_send_all(flow.in, "bytes", 5, NULL), 5);
+    atomic_store(&good, 1);
+    atomic_store(&trouble, NOTHING);
+    ck_assert_int_eq(weft_stream_splice(flow.to, flow.from, 5, 0), -EPIPE);
+    ck_assert_int_eq(atomic_load(&trouble), 0);
+    ck_assert_int_eq(weft_stream_write(flow.to, "x", 1, NULL), -EPIPE);
+    ck_assert_int_eq(weft_send_all(flow.in, "bytes", 5, NULL), 5);
+    ck_assert_int_eq(weft_stream_splice(flow.to, flow.from, 5, 0), -EPIPE);
+    ck_assert_int_eq(weft_stream_read_exactly(flow.from, (char[5]){0}, 5, NULL), 5);
+    return close_streams();
+}
+
+TEST(nothing_goes_out)
+{
+    net_run(main_nothing);
+}
+
+/* -- descriptors ------------------------------------------------------------------------------- */
+
+static struct {
+    int in, peer, pipe[2];
+} plain;
+
+static void open_plain(int type)
+{
+    int ends[2];
+
+    ok(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends));
+    plain.in = ends[0];
+    plain.peer = ends[1];
+    ok(weft_pipe(plain.pipe, O_NONBLOCK));
+}
+
+static int close_plain(void)
+{
+    ok(weft_close(plain.in));
+    ok(weft_close(plain.peer));
+    ok(weft_close(plain.pipe[0]));
+    return weft_close(plain.pipe[1]);
+}
+
+static ssize_t splice_plain(unsigned flags)
+{
+    return weft_splice(plain.in, NULL, plain.pipe[1], NULL, 100, flags);
+}
+
+static void expect_in_pipe(const char *bytes)
+{
+    char got[16] = "";
+
+    ck_assert_int_eq(weft_read(plain.pipe[0], got, sizeof got - 1), (ssize_t)strlen(bytes));
+    ck_assert_str_eq(got, bytes);
+}
+
+/* An empty one is no end, and what may be there in spite of the kernel's word is not looked for by
+   its first byte. */
+static int main_datagrams(void *arg)
+{
+    (void)arg;
+    open_plain(SOCK_DGRAM);
+    ck_assert_int_eq(weft_send(plain.peer, "", 0, 0), 0);
+    ck_assert_int_eq(weft_send(plain.peer, "abc", 3, 0), 3);
+    ck_assert_int_eq(splice_plain(0), 0);
+    atomic_store(&trouble, EAGAIN);
+    ck_assert_int_eq(splice_plain(SPLICE_F_NONBLOCK), -EAGAIN);
+    ck_assert_int_eq(atomic_load(&trouble), 0);
+    ck_assert_int_eq(splice_plain(0), 3);
+    expect_in_pipe("abc");
+    return close_plain();
+}
+
+TEST(datagrams_stay_whole)
+{
+    net_run(main_datagrams);
+}
+
+static int splices_plain(void *arg)
+{
+    *(ssize_t *)arg = splice_plain(SPLICE_F_NONBLOCK);
+    return 0;
+}
+
+enum end { READ, CANCELLED, CLOSED, ENDS };
+
+/* Somebody else fills the pipe when the byte has been taken: it waits until there is room again,
+   though it is cancelled, or until the pipe is closed. */
+static int main_no_room(void *arg)
+{
+    (void)arg;
+    for (enum end end = 0; end < ENDS; end++) {
+        weft_task task;
+        struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+        ssize_t result = 0;
+        char last = 0;
+        open_plain(SOCK_STREAM);
+        ck_assert_int_eq(weft_send_all(plain.peer, "bytes", 5, NULL), 5);
+        atomic_store(&trouble, EAGAIN);
+        atomic_store(&pipe_to_fill, plain.pipe[1]);
+        WEFT_SCOPE(s) {
+            ok(weft_spawn(&s, splices_plain, &result, 0, &opt));
+            for (int i = 0; i < 10; i++)
+                ok(weft_sleep(1000000));
+            ck_assert_int_eq(atomic_load(&pipe_to_fill), -1);
+            if (end == CANCELLED)
+                ok(weft_cancel(task));
+            for (int i = 0; i < 10; i++)
+                ok(weft_sleep(1000000));
+            ck_assert_int_eq(result, 0);
+            if (end == CLOSED)
+                ok(weft_close(plain.pipe[1]));
+            while (end != CLOSED && last == 0) /* which the others are */
+                ck_assert_int_eq(weft_read(plain.pipe[0], &last, 1), 1);
+            ok(weft_join(task, NULL));
+        }
+        ck_assert_int_eq(result, end == CLOSED ? -ECANCELED : 1);
+        ck_assert_int_eq(last, end == CLOSED ? 0 : 'b');
+        ck_assert_int_eq(weft_recv(plain.in, (char[8]){0}, 8, 0), 4);
+        ok(weft_close(plain.in));
+        ok(weft_close(plain.peer));
+        ok(weft_close(plain.pipe[0]));
+        if (end != CLOSED)
+            ok(weft_close(plain.pipe[1]));
+    }
+    return 0;
+}
+
+TEST(room_is_gone)
+{
+    net_run(main_no_room);
+}
+
+TEST_MAIN("splice_trouble", 30, it_passes, nothing_goes_out, datagrams_stay_whole, room_is_gone)

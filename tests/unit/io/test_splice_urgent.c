@@ -1,9 +1,9 @@
 /*
  * Splices from a connection with a byte sent out of band, before which the kernel's own splice
  * stops and says "nothing" or "the end"; and with an error queue that nobody reads, which is as
- * ready for ever. Catches bytes that are taken for the end of the stream or never seen, and a loop
- * that never sleeps (its turns are counted). On the real kernel: the simulated one sends nothing
- * out of band.
+ * ready for ever. Catches bytes that are taken for the end of the stream or never seen, a loop that
+ * never sleeps (its turns are counted), and a byte behind that one that is lost when the call is
+ * ended just then. On the real kernel: the simulated one sends nothing out of band.
  */
 #include <errno.h>
 #include <linux/net_tstamp.h>
@@ -357,5 +357,193 @@ TEST(without_room)
     net_run(main_full);
 }
 
+/* -- ended between a wait and the next step ------------------------------------------------------
+ */
+
+enum end { CANCELLED, OUT_CLOSED, IN_CLOSED, ENDS };
+
+static int polls(const struct weft_task_info *info, void *fd)
+{
+    return info->fd == *(int *)fd && info->waits_for && strcmp(info->waits_for, "poll") == 0;
+}
+
+static bool is_polled(int fd)
+{
+    return weft_tasks_each(polls, &fd) == 1;
+}
+
+/* Comes while the call waits, and the wait ends by that; the call has not gone on. */
+static void come_under_its_wait(int peer, int fd)
+{
+    while (!is_polled(fd))
+        ok(weft_yield());
+    ck_assert_int_eq(send(peer, "!", 1, MSG_OOB), 1);
+    ck_assert_int_eq(send(peer, "after", 5, 0), 5);
+    while (is_polled(fd))
+        ok(weft_yield());
+}
+
+static int moves_once(void *arg)
+{
+    (void)arg;
+    flow.result = weft_stream_splice(flow.to, flow.from, MANY, 0);
+    return 0;
+}
+
+static void end_stream_move(weft_task task, enum end end)
+{
+    if (end == CANCELLED)
+        ok(weft_cancel(task));
+    else
+        ok(weft_stream_close(end == IN_CLOSED ? flow.from : flow.to));
+    if (end == IN_CLOSED)
+        flow.from = NULL;
+    if (end == OUT_CLOSED)
+        flow.to = NULL;
+}
+
+/* What came is there to be read. */
+static int main_stream_ended(void *arg)
+{
+    (void)arg;
+    for (enum end end = 0; end < ENDS; end++) {
+        weft_task task;
+        struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+        char got[6] = "";
+        open_streams();
+        WEFT_SCOPE(s) {
+            ok(weft_spawn(&s, moves_once, NULL, 0, &opt));
+            come_under_its_wait(flow.in, weft_stream_fd(flow.from));
+            ck_assert_int_eq(flow.result, 1);
+            end_stream_move(task, end);
+            ok(weft_join(task, NULL));
+        }
+        ck_assert_int_eq(flow.result, -ECANCELED);
+        if (end != IN_CLOSED) {
+            ck_assert_int_eq(weft_stream_read_exactly(flow.from, got, 5, NULL), 5);
+            ck_assert_str_eq(got, "after");
+        }
+        close_streams();
+    }
+    return 0;
+}
+
+TEST(a_stream_is_ended_before_it)
+{
+    net_run(main_stream_ended);
+}
+
+static int moves_plainly_once(void *arg)
+{
+    (void)arg;
+    plain.result = weft_splice(plain.in, NULL, plain.pipe[1], NULL, MANY, 0);
+    return 0;
+}
+
+static void end_plain_move(weft_task task, enum end end)
+{
+    if (end == CANCELLED) {
+        ok(weft_cancel(task));
+        return;
+    }
+    ok(weft_close(end == IN_CLOSED ? plain.in : plain.pipe[1]));
+    if (end == IN_CLOSED)
+        plain.in = -1;
+    else
+        plain.pipe[1] = -1;
+}
+
+static int main_plain_ended(void *arg)
+{
+    (void)arg;
+    for (enum end end = 0; end < ENDS; end++) {
+        weft_task task;
+        struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+        net_pair(&plain.peer, &plain.in);
+        ok(weft_pipe(plain.pipe, 0));
+        plain.result = 1;
+        WEFT_SCOPE(s) {
+            ok(weft_spawn(&s, moves_plainly_once, NULL, 0, &opt));
+            come_under_its_wait(plain.peer, plain.in);
+            ok(weft_yield()); /* it goes on to wait for room, of which there is some */
+            while (is_polled(plain.pipe[1]))
+                ok(weft_yield());
+            ck_assert_int_eq(plain.result, 1);
+            end_plain_move(task, end);
+            ok(weft_join(task, NULL));
+        }
+        ck_assert_int_eq(plain.result, -ECANCELED);
+        if (end != IN_CLOSED)
+            expect(plain.in, "after", 5);
+        ok(weft_close(plain.peer));
+        ok(weft_close(plain.pipe[0]));
+        ok(end == IN_CLOSED ? 0 : weft_close(plain.in));
+        ok(end == OUT_CLOSED ? 0 : weft_close(plain.pipe[1]));
+    }
+    return 0;
+}
+
+TEST(a_pipe_is_ended_before_it)
+{
+    net_run(main_plain_ended);
+}
+
+/* -- the bytes of a connection are counted -------------------------------------------------------
+ */
+
+static int moves_of_a_server(weft_stream *stream, void *arg)
+{
+    (void)arg;
+    flow.from = stream;
+    while (weft_stream_splice(flow.to, stream, MANY, 0) > 0)
+        continue;
+    return 0;
+}
+
+static struct weft_server_counts counts_of(const weft_server *server)
+{
+    struct weft_server_counts counts;
+
+    ok(weft_server_counts(server, &counts, sizeof counts));
+    return counts;
+}
+
+/* Those behind it, too: ten are allowed, and the eleventh is one too many. */
+static int main_counted(void *arg)
+{
+    struct weft_server_opt opt = {.size = sizeof opt, .connection_bytes = 10};
+    weft_server *server;
+    char address[64];
+    int to;
+
+    (void)arg;
+    net_pair(&to, &flow.out);
+    ok(weft_stream_open(to, NULL, &flow.to));
+    ok(weft_start_server(&server, "127.0.0.1:0", moves_of_a_server, NULL, &opt));
+    snprintf(address, sizeof address, "127.0.0.1:%d", weft_server_port(server));
+    flow.in = weft_connect_tcp(address, NULL);
+    ok(flow.in);
+    say(flow.in, "first", 0);
+    expect(flow.out, "first", 5);
+    come_under_its_wait(flow.in, weft_stream_fd(flow.from));
+    expect(flow.out, "after", 5);
+    ck_assert_uint_eq(counts_of(server).active, 1);
+    say(flow.in, "x", 0);
+    ok(weft_shutdown(flow.in, SHUT_WR));
+    while (counts_of(server).active > 0)
+        ok(weft_sleep(1000000));
+    ck_assert_uint_eq(counts_of(server).over_bytes, 1);
+    ok(weft_server_close(server));
+    ok(weft_stream_close(flow.to));
+    ok(weft_close(flow.in));
+    return weft_close(flow.out);
+}
+
+TEST(counted)
+{
+    net_run(main_counted);
+}
+
 TEST_MAIN("splice_urgent", 30, a_stream_ends_after_it, a_stream_goes_on_after_it,
-          nothing_else_comes, errors_that_nobody_takes, into_a_pipe, without_waiting, without_room)
+          nothing_else_comes, errors_that_nobody_takes, into_a_pipe, without_waiting, without_room,
+          a_stream_is_ended_before_it, a_pipe_is_ended_before_it, counted)
