@@ -102,11 +102,11 @@ static int wait_for(struct move *move, struct weft_stream *stream, int events)
     struct weft_stream *other = stream == move->from ? move->to : move->from;
     int32_t result = weft__admit_again(move->self, (events & WEFT_IDLE) != 0);
 
-    if (result == 0 && !closing(move) && !lost(move)) {
-        move->lookout.other = weft__stream_record(other);
-        result = weft__lookout_wait(move->self, &move->lookout, stream->fd,
-                                    weft__stream_record(stream), events);
-    }
+    if (result < 0)
+        return result;
+    move->lookout.other = weft__stream_record(other);
+    result = weft__lookout_wait(move->self, &move->lookout, stream->fd, weft__stream_record(stream),
+                                events);
     if (closing(move))
         return result == -ECANCELED ? result : weft__task_pass_on(move->self, -ECANCELED);
     if (lost(move))
@@ -137,6 +137,14 @@ static void received(struct weft_stream *from, size_t count)
         weft__stream_charge(from, count);
 }
 
+/* Kept, if it is of the connection and not of now. */
+static ssize_t note_trouble(struct weft_stream *from, int64_t error)
+{
+    if (error < 0 && error != -EAGAIN && error != -ENOMEM && error != -ENOBUFS)
+        from->error = (int16_t)error;
+    return (ssize_t)error;
+}
+
 /* From the socket into a pipe. How many bytes; otherwise there is no pipe. */
 static ssize_t fill(struct move *move, size_t size)
 {
@@ -152,40 +160,31 @@ static ssize_t fill(struct move *move, size_t size)
         return n;
     }
     put_pipe(from->io, move->pipe);
-    if (n < 0 && n != -EAGAIN && n != -ENOMEM && n != -ENOBUFS) /* of the connection, not of now */
-        from->error = (int16_t)n;
-    return n;
+    return note_trouble(from, n);
 }
 
-/* Holds what there is. How many bytes; 0 at the end; -EAGAIN there is nothing. */
+/* Holds what there is, received directly: nobody closes either stream, or has the number given to
+   another, between two steps. How many bytes; 0 at the end; -EAGAIN there is nothing. */
 static ssize_t look(struct move *move)
 {
     struct weft_stream *from = move->from;
     struct weft__buffer *buffer;
-    int32_t n = weft__admit_again(move->self, false);
+    ssize_t n = weft__admit_again(move->self, false);
 
     if (n < 0)
         return n;
     buffer = weft__buffers_heap(LOOK_SIZE);
     if (!buffer)
         return -ENOMEM;
-    if (closing(move))
-        n = weft__task_pass_on(move->self, -ECANCELED);
-    else
-        n = weft__receive_once(move->self, &move->lookout.operation, from->fd,
-                               weft__stream_record(from), buffer->data, LOOK_SIZE, MSG_DONTWAIT);
+    n = weft__host_recvfrom(from->fd, buffer->data, LOOK_SIZE, MSG_DONTWAIT, NULL, NULL);
     if (n > 0) {
         weft__stream_hold(from, buffer, (uint32_t)n);
-        if (from->owned)
-            weft__stream_charge(from, (uint64_t)n);
+        received(from, (size_t)n);
         return n;
     }
     weft__buffer_free(buffer);
-    if (n == 0)
-        from->ended = true;
-    else if (n != -EAGAIN && n != -ENOMEM && !weft__result_is_cancel(n))
-        from->error = (int16_t)n;
-    return n;
+    from->ended |= n == 0;
+    return note_trouble(from, n);
 }
 
 /* Into a pipe, or to be held, once there is something. After all there was, a look would find
@@ -246,7 +245,7 @@ static int look_again(struct move *move)
 static ssize_t move_piece(struct move *move, size_t size)
 {
     ssize_t n;
-    int error = lost(move) ? weft__task_pass_on(move->self, -EBADF) : 0;
+    int error = weft__stream_owns(move->from) ? 0 : -EBADF;
 
     if (error == 0)
         error = weft__dont_block(move->from->fd, weft__stream_record(move->from));
@@ -255,10 +254,8 @@ static ssize_t move_piece(struct move *move, size_t size)
     n = error < 0 ? error : take(move, size < PIPE_SIZE ? size : PIPE_SIZE);
     if (n <= 0)
         return n;
-    if (move->from->head) {
-        error = look_again(move);
-        return error < 0 ? error : pass_held(move, size);
-    }
+    if (move->from->head)
+        return pass_held(move, size);
     error = empty(move, (size_t)n);
     if (error == 0) {
         put_pipe(move->from->io, move->pipe);

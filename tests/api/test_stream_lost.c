@@ -474,6 +474,115 @@ TEST(while_it_is_spliced_to)
     run(main_spliced, 0);
 }
 
+static int polls(const struct weft_task_info *info, void *fd)
+{
+    return info->fd == *(int *)fd && info->waits_for && strcmp(info->waits_for, "poll") == 0;
+}
+
+/* Either end, while the call waits for bytes; when nobody here has seen that, some come. They stay
+   where they are. */
+static void lose_under_a_splice(int where, bool target)
+{
+    int to, to_peer, from, from_peer;
+    struct splice splice = {.result = 1};
+
+    net_pair(&to, &to_peer);
+    net_pair(&from, &from_peer);
+    splice.to = stream_of(to);
+    splice.from = stream_of(from);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, splices, &splice, 0, NULL));
+        while (weft_tasks_each(polls, &from) != 1)
+            ok(weft_yield());
+        ok(weft_sleep(1000000)); /* the kernel has it by then */
+        lose_to(where, target ? to : from);
+        if (where == 1)
+            ok(weft_send_all(from_peer, "abcd", 4, NULL));
+    }
+    ck_assert_int_eq(splice.result, -EBADF);
+    if (where == 1 && target)
+        ck_assert_int_eq(weft_stream_read_exactly(splice.from, (char[4]){0}, 4, NULL), 4);
+    ck_assert_int_eq(weft_stream_close(splice.to), target ? -EBADF : 0);
+    ck_assert_int_eq(weft_stream_close(splice.from), target ? 0 : -EBADF);
+    back_from(where);
+    ok(weft_close(from_peer));
+    ok(weft_close(to_peer));
+}
+
+static int main_splice_waits(void *arg)
+{
+    int where = *(int *)arg;
+
+    lose_under_a_splice(where, false);
+    lose_under_a_splice(where, true);
+    return 0;
+}
+
+TEST(while_a_splice_waits)
+{
+    for (int where = 0; where < 2; where++)
+        run(main_splice_waits, where);
+}
+
+/* Its number is an end of a pipe there, since what is lower is taken; of the real kernel's, the
+   reading one. */
+static void lose_to_lower_end(int where, int fd)
+{
+    int lower[PIPES], count = 0;
+
+    do {
+        ck_assert_int_lt(count, PIPES);
+        lower[count] = dup(STDERR_FILENO);
+        ok(lower[count]);
+    } while (lower[count++] < fd);
+    lose_to(where, fd);
+    while (count > 0)
+        ck_assert_int_eq(close(lower[--count]), 0);
+    ck_assert_int_eq(taken_count, 1);
+}
+
+static int puts_byte(void *arg)
+{
+    (void)arg;
+    return (int)weft_write(taken[0][1], "y", 1);
+}
+
+static int takes_byte(void *arg)
+{
+    char byte;
+
+    (void)arg;
+    return (int)weft_read(taken[0][0], &byte, 1);
+}
+
+/* Before the call: it takes nothing out of what has the number now. */
+static int main_splice_after(void *arg)
+{
+    int where = *(int *)arg, nothing = 0, to, to_peer, from, from_peer;
+    struct splice splice;
+
+    net_pair(&to, &to_peer);
+    net_pair(&from, &from_peer);
+    splice = (struct splice){.to = stream_of(to), .from = stream_of(from)};
+    ok(weft_sleep(1000000)); /* the kernel has its receive by then */
+    lose_to_lower_end(where, from);
+    ck_assert_int_eq(weft_call(where, puts_byte, &nothing, sizeof nothing), 1);
+    ck_assert_int_eq(splices(&splice), 0);
+    ck_assert_int_eq(splice.result, -EBADF);
+    ck_assert_int_eq(weft_call(where, takes_byte, &nothing, sizeof nothing), 1);
+    ck_assert_int_eq(weft_stream_close(splice.from), -EBADF);
+    back_from(where);
+    ok(weft_stream_close(splice.to));
+    ok(weft_close(from_peer));
+    return weft_close(to_peer);
+}
+
+TEST(before_a_splice)
+{
+    for (int where = 0; where < 2; where++)
+        run(main_splice_after, where);
+}
+
 /* The end of the run finds it all the same. */
 static int main_left(void *arg)
 {
@@ -587,4 +696,4 @@ TEST(server_that_drains)
 
 TEST_MAIN("stream_lost", 30, closed, lets_go_at_once, under_its_users, under_one_who_waits_to_write,
           while_it_closes, while_it_leaves, while_it_leaves_a_reader, while_it_is_spliced_to,
-          left_open, transport, server_that_drains)
+          while_a_splice_waits, before_a_splice, left_open, transport, server_that_drains)

@@ -356,5 +356,4 @@ TEST(no_terminal)
     ck_assert_int_gt(no_terminals, 0);
 }
 
-TEST_MAIN("process", 60, signals, polled, no_listener, input_fails, no_terminal, no_path,
-          broken)
+TEST_MAIN("process", 60, signals, polled, no_listener, input_fails, no_terminal, no_path, broken)

@@ -311,8 +311,9 @@ enum { SCM_NONE = 99 }; /* no kernel has it */
 
 static size_t put_header(size_t at, int type, const void *data, size_t size)
 {
-    struct cmsghdr header = {
-        .cmsg_len = CMSG_LEN(size), .cmsg_level = SOL_SOCKET, .cmsg_type = type};
+    struct cmsghdr header = {.cmsg_len = CMSG_LEN(size),
+                             .cmsg_level = SOL_SOCKET,
+                             .cmsg_type = type};
 
     memcpy(control.bytes + at, &header, sizeof header);
     memcpy(control.bytes + at + CMSG_LEN(0), data, size);
@@ -368,5 +369,4 @@ TEST(noted_when_passed)
 
 TEST_MAIN("fd", 10, first_use_owns, number_reused_before_the_close_returns, poisoned,
           used_by_its_own, beyond_the_table, closed_without_a_slot, closed_behind_our_back,
-          closed_under_a_use, closed_behind_a_sender, neighbours_are_told_apart,
-          noted_when_passed)
+          closed_under_a_use, closed_behind_a_sender, neighbours_are_told_apart, noted_when_passed)
