@@ -45,6 +45,12 @@ void srunner_free(SRunner *runner);
 _Noreturn void check_failed(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Where a test has come to: nobody asks. */
+static inline void _mark_point(const char *file, int line)
+{
+    (void)file, (void)line;
+}
+
 #define ck_abort_msg(...) check_failed(__FILE__, __LINE__, __VA_ARGS__)
 #define ck_assert_msg(condition, ...)                                                              \
     ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, __VA_ARGS__))
