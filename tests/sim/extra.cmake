@@ -1,4 +1,4 @@
-# The tests of the interface once more, the same sources, on the simulated kernel: api-sim/NAME on a
+# The tests of the interface once more, the same objects, on the simulated kernel: api-sim/NAME on a
 # calm one, api-sim/NAME/rough-SEED on a rough one. Delivery is at once, as on a loopback, because
 # they count on that. suite.cmake says which cases do not run there.
 include(${CMAKE_CURRENT_LIST_DIR}/suite.cmake)
@@ -23,11 +23,10 @@ foreach(source ${api_sources})
     if(WEFT_COVERAGE) # unoptimised they take minutes; on the real kernel they run, and are counted
         list(APPEND skip_${name} ${long_${name}})
     endif()
-    add_executable(${target} ${source} $<TARGET_OBJECTS:weft_test_plain>)
+    add_executable(${target} $<TARGET_OBJECTS:api.${name}> $<TARGET_OBJECTS:weft_test_plain>)
     set_target_properties(${target} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/bin
-        C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS ON
-        CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON)
+        C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS ON)
     target_link_libraries(${target} PRIVATE weft_test_sim)
     target_link_options(${target} PRIVATE ${plain_calls})
     weft_api_sim_test(api-sim/${name} ${target} calm "${skip_${name}}")
