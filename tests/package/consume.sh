@@ -8,6 +8,7 @@ set -euo pipefail
 kind=$1 source=$2 build=$3 work=$4
 here=$source/tests/package
 prefix=$work/prefix
+programs=(c_weft c_static cc_weft cc_static)
 cc=${CC:-gcc} cxx=${CXX:-g++}
 
 expect_output() {
@@ -45,14 +46,14 @@ install_it() {
     fi
 }
 
-# with_cmake BUILD_TYPE: a consumer's Debug has WEFT_DEBUG defined, the others have not.
+# with_cmake BUILD_TYPE TARGET...: a consumer's Debug has WEFT_DEBUG defined, the others have not.
 with_cmake() {
     local out=$work/$kind$1
     cmake -S "$here/$kind" -B "$out" -G Ninja -DCMAKE_BUILD_TYPE="$1" -DCMAKE_PREFIX_PATH="$prefix" \
         -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" -DWEFT_SOURCE="$source" --no-warn-unused-cli >"$out.log" 2>&1 ||
         { cat "$out.log" >&2; exit 1; }
-    cmake --build "$out" >>"$out.log" 2>&1 || { cat "$out.log" >&2; exit 1; }
-    for program in c_weft c_static cc_weft cc_static; do
+    cmake --build "$out" --target "${@:2}" >>"$out.log" 2>&1 || { cat "$out.log" >&2; exit 1; }
+    for program in "${programs[@]}"; do
         expect_output "$out/bin/$program"
     done
     # The static programs are to need no libweft.so, and the others are to need it.
@@ -96,7 +97,7 @@ with_pkg_config() {
 
 case $kind in
     install) install_it ;;
-    find_package | add_subdirectory) with_cmake "" && with_cmake Debug ;;
+    find_package | add_subdirectory) with_cmake "" all && with_cmake Debug "${programs[@]}" ;;
     pkg_config) with_pkg_config ;;
     clean) rm -rf "$work" ;;
     *) echo "unknown: $kind" >&2; exit 2 ;;
