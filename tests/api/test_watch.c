@@ -472,6 +472,52 @@ TEST(a_close_ends_all)
     run(main_closed);
 }
 
+static bool begun;
+
+static int begins_to_wait(void *arg)
+{
+    (void)arg;
+    begun = true;
+    same(weft_watch_next(watch, NULL, 0), -ECANCELED);
+    same(weft_cause(), WEFT_CAUSE_NONE);
+    return 0;
+}
+
+static int does_nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int closes_on_it(void *arg)
+{
+    while (!begun)
+        same(weft_yield(), 0);
+    for (int i = 0; i < *(int *)arg; i++) /* calls that do not wait, but may give way */
+        same(weft_create_task(does_nothing, NULL, 0, NULL), 0);
+    return weft_watch_close(watch);
+}
+
+/* Closed by who sees that somebody is about to wait, where each call of that may give way first. */
+static int main_begun(void *arg)
+{
+    (void)arg;
+    for (int after = 0; after < 4; after++) {
+        begin();
+        begun = false;
+        WEFT_SCOPE(s) {
+            same(weft_spawn(&s, begins_to_wait, NULL, 0, NULL), 0);
+            same(weft_spawn(&s, closes_on_it, &after, sizeof after, NULL), 0);
+        }
+    }
+    return 0;
+}
+
+TEST(closed_as_a_wait_begins)
+{
+    run(main_begun);
+}
+
 /* Several at once, each with its own, closed in any order. */
 static int main_several(void *arg)
 {
@@ -674,4 +720,5 @@ TEST(mistakes)
 
 TEST_MAIN("watches", 60, names, contents, itself, attributes_and_links, told_once,
           many_with_long_names, each_waiter_has_one, a_cancel_loses_nothing, a_close_ends_all,
-          several, left_open, a_drain_ends_the_idle, too_much_is_said, mistakes)
+          closed_as_a_wait_begins, several, left_open, a_drain_ends_the_idle, too_much_is_said,
+          mistakes)
