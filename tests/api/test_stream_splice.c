@@ -202,10 +202,32 @@ static void end_wait(enum ending ending, struct pair *from, struct pair *to, wef
         to->stream = NULL;
 }
 
-/* Nothing comes: nothing is taken, and both are as good as before. */
-static int main_nothing_comes(void *arg)
+static int waits_for(const struct weft_task_info *info, void *what)
 {
-    (void)arg;
+    return info->waits_for && strcmp(info->waits_for, what) == 0;
+}
+
+static bool somebody_waits_for(char *what)
+{
+    return weft_tasks_each(waits_for, what) == 1;
+}
+
+/* The armed receive is about to end; it has, and the call is to go on; nothing else happens. */
+enum moment { EARLY, BETWEEN, LATE, MOMENTS };
+
+static void wait_until(enum moment moment)
+{
+    while (!somebody_waits_for("read") && !somebody_waits_for("poll"))
+        ok(weft_yield());
+    while (moment == BETWEEN && somebody_waits_for("read"))
+        ok(weft_yield());
+    if (moment == LATE)
+        ok(weft_sleep(5 * MS));
+}
+
+/* Nothing comes: nothing is taken, and both are as good as before. */
+static void end_without_bytes(enum moment moment)
+{
     for (enum ending ending = 0; ending < ENDINGS; ending++) {
         struct pair a, b;
         struct mover mover = {.to = &b, .from = &a};
@@ -214,7 +236,7 @@ static int main_nothing_comes(void *arg)
         open_pair(&b);
         WEFT_SCOPE(s) {
             ok(weft_spawn(&s, moves, &mover, 0, OPT(.task = &task)));
-            ok(weft_sleep(5 * MS));
+            wait_until(moment);
             ck_assert_int_eq(weft_stream_write(b.stream, "x", 1, NULL), -EBUSY);
             ck_assert_int_eq(weft_stream_read(a.stream, (char[1]){0}, 1, 0), -EBUSY);
             end_wait(ending, &a, &b, task);
@@ -230,6 +252,13 @@ static int main_nothing_comes(void *arg)
         close_pair(&a);
         close_pair(&b);
     }
+}
+
+static int main_nothing_comes(void *arg)
+{
+    (void)arg;
+    for (enum moment moment = 0; moment < MOMENTS; moment++)
+        end_without_bytes(moment);
     return 0;
 }
 
@@ -326,6 +355,55 @@ static int main_nobody_reads(void *arg)
 TEST(nobody_reads)
 {
     net_run(main_nobody_reads);
+}
+
+/* More than anybody takes, given before. */
+static void *write_much(weft_stream *stream)
+{
+    enum { SIZE = 8 << 20 };
+    char *much = calloc(1, SIZE);
+
+    ck_assert_ptr_nonnull(much);
+    ck_assert_int_eq(weft_stream_write_nowait(stream, much, SIZE), SIZE);
+    return much;
+}
+
+/* Its turn does not come: nothing is taken. */
+static int main_turn(void *arg)
+{
+    (void)arg;
+    for (enum ending ending = 0; ending < ENDINGS; ending++) {
+        struct pair a, b;
+        struct mover mover = {.to = &b, .from = &a};
+        weft_task task;
+        void *much;
+        open_pair(&a);
+        open_pair(&b);
+        much = write_much(b.stream);
+        WEFT_SCOPE(s) {
+            ok(weft_spawn(&s, moves, &mover, 0, OPT(.task = &task)));
+            while (!somebody_waits_for("write"))
+                ok(weft_yield());
+            ck_assert_int_eq(weft_send_all(a.fd, "there", 5, NULL), 5);
+            end_wait(ending, &a, &b, task);
+            ok(weft_join(task, NULL));
+        }
+        ck_assert_int_eq(mover.result, -ECANCELED);
+        ck_assert_uint_eq(mover.moved, 0);
+        if (a.stream)
+            ck_assert_int_eq(weft_stream_read_exactly(a.stream, (char[5]){0}, 5, NULL), 5);
+        ok(weft_stream_abort(b.stream));
+        b.stream = NULL;
+        close_pair(&a);
+        close_pair(&b);
+        free(much);
+    }
+    return 0;
+}
+
+TEST(its_turn_does_not_come)
+{
+    net_run(main_turn);
 }
 
 static int splices_once(void *arg)
@@ -493,5 +571,5 @@ TEST(more_than_are_kept)
     net_run(main_many);
 }
 
-TEST_MAIN("stream_splice", 30, every_byte, held_first, nothing_comes, nobody_reads, drained, errors,
-          no_pipe, more_than_are_kept)
+TEST_MAIN("stream_splice", 30, every_byte, held_first, nothing_comes, nobody_reads,
+          its_turn_does_not_come, drained, errors, no_pipe, more_than_are_kept)

@@ -29,13 +29,14 @@ struct weft__sqe *__wrap_weft__ring_take_slow(struct weft__ring *ring)
     return no_room ? NULL : __real_weft__ring_take_slow(ring);
 }
 
-static bool cannot_splice; /* as if it stood before a byte that was sent out of band */
+static bool cannot_splice;  /* as if it stood before a byte that was sent out of band, */
+static int64_t splice_says; /* and this */
 
 int64_t __real_weft__host_splice(int fd_in, int fd_out, size_t size, unsigned flags);
 int64_t __wrap_weft__host_splice(int fd_in, int fd_out, size_t size, unsigned flags);
 int64_t __wrap_weft__host_splice(int fd_in, int fd_out, size_t size, unsigned flags)
 {
-    return cannot_splice ? -EAGAIN : __real_weft__host_splice(fd_in, fd_out, size, flags);
+    return cannot_splice ? splice_says : __real_weft__host_splice(fd_in, fd_out, size, flags);
 }
 
 /* What a call finds: a connection, one more for a stream, and a listener to connect to. */
@@ -861,6 +862,7 @@ static int byte_main(void *arg)
         ok(weft_poll(scene.here, POLLIN));
         act = &taker;
         cannot_splice = true;
+        splice_says = -EAGAIN;
         task = begin_byte(&scope, way);
         if (way == CANCELLED)
             ok(weft_cancel(task));
@@ -875,6 +877,44 @@ static int byte_main(void *arg)
         close_scene();
     }
     return 0;
+}
+
+/* A stream that is looked at needs none: no other has the number by the time. */
+static int look_main(void *arg)
+{
+    static const struct act looker = {.call = call_stream_splice};
+    weft_scope scope;
+    char byte;
+
+    (void)arg;
+    open_scene();
+    ok(weft_scope_open(&scope, NULL));
+    send_to_quick();
+    ok(weft_sleep(1000000));
+    act = &looker;
+    cannot_splice = true;
+    splice_says = 0;
+    ok(weft_spawn(&scope, fill, NULL, 0, NULL));
+    (void)begin(&scope, attempt);
+    no_room = true;
+    ok(weft_yield());
+    no_room = cannot_splice = false;
+    ck_assert(ended);
+    ck_assert_int_eq(result, 1);
+    ck_assert_int_eq(weft_recv_exactly(scene.quick_peer, &byte, 1, NULL), 1);
+    ok(weft_scope_cancel(&scope));
+    ok(weft_scope_close(&scope));
+    close_scene();
+    return 0;
+}
+
+TEST(looked_at_without_room)
+{
+    struct world world = {.plan = "calm net.latency=0",
+                          .task = look_main,
+                          .run = {.ring_entries = 1}};
+
+    ck_assert_int_eq(world_run(&world), 0);
 }
 
 TEST(byte_that_is_put_into_a_pipe)
@@ -895,4 +935,4 @@ TEST_MAIN("sim/no_room", 30, room_comes, cancelled_before_there_is_room,
           closed_before_there_is_room, no_memory_for_a_request, no_place_for_a_watcher,
           dropped_before_there_is_room, process_closed_before_there_is_room,
           process_cancelled_before_there_is_room, anothers_before_there_is_room,
-          byte_that_is_put_into_a_pipe)
+          byte_that_is_put_into_a_pipe, looked_at_without_room)

@@ -491,13 +491,18 @@ TEST(a_pipe_is_ended_before_it)
 /* -- the bytes of a connection are counted -------------------------------------------------------
  */
 
-static int moves_of_a_server(weft_stream *stream, void *arg)
+static int moves_from(weft_stream *stream, void *arg)
 {
     (void)arg;
     flow.from = stream;
-    while (weft_stream_splice(flow.to, stream, MANY, 0) > 0)
-        continue;
-    return 0;
+    return moves(NULL) < 0;
+}
+
+static int moves_to(weft_stream *stream, void *arg)
+{
+    (void)arg;
+    flow.to = stream;
+    return moves(NULL) < 0;
 }
 
 static struct weft_server_counts counts_of(const weft_server *server)
@@ -508,25 +513,24 @@ static struct weft_server_counts counts_of(const weft_server *server)
     return counts;
 }
 
-/* Those behind it, too: ten are allowed, and the eleventh is one too many. */
-static int main_counted(void *arg)
+/* Ten bytes are allowed. The peer's end of a connection of its. */
+static int open_server(weft_connection_fn handler, weft_server **server)
 {
     struct weft_server_opt opt = {.size = sizeof opt, .connection_bytes = 10};
-    weft_server *server;
     char address[64];
-    int to;
+    int fd;
 
-    (void)arg;
-    net_pair(&to, &flow.out);
-    ok(weft_stream_open(to, NULL, &flow.to));
-    ok(weft_start_server(&server, "127.0.0.1:0", moves_of_a_server, NULL, &opt));
-    snprintf(address, sizeof address, "127.0.0.1:%d", weft_server_port(server));
-    flow.in = weft_connect_tcp(address, NULL);
-    ok(flow.in);
-    say(flow.in, "first", 0);
-    expect(flow.out, "first", 5);
-    come_under_its_wait(flow.in, weft_stream_fd(flow.from));
-    expect(flow.out, "after", 5);
+    flow.moved = 0;
+    ok(weft_start_server(server, "127.0.0.1:0", handler, NULL, &opt));
+    snprintf(address, sizeof address, "127.0.0.1:%d", weft_server_port(*server));
+    fd = weft_connect_tcp(address, NULL);
+    ok(fd);
+    return fd;
+}
+
+/* It has had ten bytes: the eleventh is one too many. */
+static void have_one_more(weft_server *server)
+{
     ck_assert_uint_eq(counts_of(server).active, 1);
     say(flow.in, "x", 0);
     ok(weft_shutdown(flow.in, SHUT_WR));
@@ -534,16 +538,63 @@ static int main_counted(void *arg)
         ok(weft_sleep(1000000));
     ck_assert_uint_eq(counts_of(server).over_bytes, 1);
     ok(weft_server_close(server));
-    ok(weft_stream_close(flow.to));
     ok(weft_close(flow.in));
-    return weft_close(flow.out);
+    ok(weft_close(flow.out));
 }
 
-TEST(counted)
+/* Those behind it, too. */
+static int main_counted(void *arg)
+{
+    weft_server *server;
+    int to;
+
+    (void)arg;
+    net_pair(&to, &flow.out);
+    ok(weft_stream_open(to, NULL, &flow.to));
+    flow.in = open_server(moves_from, &server);
+    say(flow.in, "first", 0);
+    expect(flow.out, "first", 5);
+    come_under_its_wait(flow.in, weft_stream_fd(flow.from));
+    expect(flow.out, "after", 5);
+    have_one_more(server);
+    return weft_stream_close(flow.to);
+}
+
+TEST(counted_as_they_come)
 {
     net_run(main_counted);
 }
 
+/* The one too many is not sent. */
+static int main_counted_out(void *arg)
+{
+    weft_server *server;
+    int from;
+
+    (void)arg;
+    net_pair(&flow.in, &from);
+    ok(weft_stream_open(from, NULL, &flow.from));
+    flow.out = open_server(moves_to, &server);
+    for (int i = 0; i < 2; i++) {
+        while (!is_polled(from))
+            ok(weft_yield());
+        say(flow.in, "bytes", 0);
+        expect(flow.out, "bytes", 5);
+    }
+    while (!is_polled(from))
+        ok(weft_yield());
+    have_one_more(server);
+    ck_assert_int_eq(flow.result, -EDQUOT);
+    ck_assert_uint_eq(flow.moved, 10);
+    return weft_stream_close(flow.from);
+}
+
+TEST(counted_as_they_go)
+{
+    net_run(main_counted_out);
+}
+
 TEST_MAIN("splice_urgent", 30, a_stream_ends_after_it, a_stream_goes_on_after_it,
           nothing_else_comes, errors_that_nobody_takes, into_a_pipe, without_waiting, without_room,
-          a_stream_is_ended_before_it, a_pipe_is_ended_before_it, counted)
+          a_stream_is_ended_before_it, a_pipe_is_ended_before_it, counted_as_they_come,
+          counted_as_they_go)
