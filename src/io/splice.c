@@ -326,8 +326,8 @@ static int empty_pipe(struct ends *ends, int pipe_out, size_t size, size_t *sent
             weft__host_splice(pipe_out, ends->out.fd, size, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
         int error = n == -EAGAIN ? wait_for(ends, &ends->out, POLLOUT) : 0;
 
-        if (error < 0 || (n < 0 && n != -EAGAIN))
-            return error < 0 ? error : (int)n;
+        if (error < 0 || (n <= 0 && n != -EAGAIN))
+            return error < 0 ? error : n < 0 ? (int)n : -EPIPE;
         if (n > 0) {
             size -= (size_t)n;
             *sent += (size_t)n;

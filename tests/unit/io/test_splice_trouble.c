@@ -278,4 +278,34 @@ TEST(room_is_gone)
     net_run(main_no_room);
 }
 
-TEST_MAIN("splice_trouble", 30, it_passes, nothing_goes_out, datagrams_stay_whole, room_is_gone)
+/* Out of the pipe of a call that sends a file: it ends, and the next begins where it was. */
+static int main_file(void *arg)
+{
+    char name[] = "/tmp/weft-splice-XXXXXX", got[5];
+    off_t at = 0;
+    int file = mkstemp(name), here, there;
+
+    (void)arg;
+    ok(file);
+    ck_assert_int_eq(unlink(name), 0);
+    net_pair(&here, &there);
+    ck_assert_int_eq(weft_pwrite_all(file, "bytes", 5, 0, NULL), 5);
+    atomic_store(&trouble, NOTHING);
+    ck_assert_int_eq(weft_sendfile(here, file, &at, 5), -EPIPE);
+    ck_assert_int_eq(at, 0);
+    ck_assert_int_eq(weft_sendfile(here, file, &at, 5), 5);
+    ck_assert_int_eq(at, 5);
+    ck_assert_int_eq(weft_read_exactly(there, got, 5, NULL), 5);
+    ck_assert_mem_eq(got, "bytes", 5);
+    ok(weft_close(file));
+    ok(weft_close(here));
+    return weft_close(there);
+}
+
+TEST(nothing_of_a_file)
+{
+    net_run(main_file);
+}
+
+TEST_MAIN("splice_trouble", 30, it_passes, nothing_goes_out, datagrams_stay_whole, room_is_gone,
+          nothing_of_a_file)
