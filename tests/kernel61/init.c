@@ -8,7 +8,8 @@
  * MS guest: done PROGRAMS FAILURES and "done" is the last; without it the guest did not get that
  * far.
  *
- * Kernel command line: guest_limit=SECONDS, how long each program may take.
+ * Kernel command line: guest_limit=SECONDS, how long each program may take; guest_skip=CASE,...,
+ * the cases that are left out.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -73,6 +74,21 @@ static void raise_loopback(void)
     close(fd);
 }
 
+/* What the kernel's command line says behind `key`, up to a space; "" if nothing. */
+static const char *option(const char *key)
+{
+    static char line[4096];
+    FILE *in = fopen("/proc/cmdline", "re");
+    char *found = in && fgets(line, sizeof line, in) ? strstr(line, key) : NULL;
+    if (in)
+        fclose(in);
+    if (!found)
+        return "";
+    found += strlen(key);
+    found[strcspn(found, " \n")] = 0;
+    return found;
+}
+
 static void prepare(void)
 {
     mkdir("/dev", 0755);
@@ -92,16 +108,12 @@ static void prepare(void)
     setenv("PATH", "/tests", 1);
     setenv("HOME", "/tmp", 1);
     setenv("TMPDIR", "/tmp", 1);
+    setenv("TEST_SKIP", option("guest_skip="), 1);
 }
 
 static long limit_seconds(void)
 {
-    char line[4096];
-    FILE *in = fopen("/proc/cmdline", "re");
-    const char *found = in && fgets(line, sizeof line, in) ? strstr(line, "guest_limit=") : NULL;
-    if (in)
-        fclose(in);
-    long seconds = found ? strtol(found + strlen("guest_limit="), NULL, 10) : 0;
+    long seconds = strtol(option("guest_limit="), NULL, 10);
     return seconds > 0 ? seconds : LIMIT_DEFAULT_SECONDS;
 }
 
