@@ -165,6 +165,12 @@ static inline int weft__fd_take_trouble(struct weft__fd *record)
     return error;
 }
 
+/* The count of its claims: another one, and the number is somebody else's by now. */
+static inline uint32_t weft__fd_claim(const struct weft__fd *record)
+{
+    return (uint32_t)(atomic_load_explicit(&record->owner, memory_order_relaxed) >> 32);
+}
+
 /* The record is found: the use of it begins, with an operation that is idle so far. */
 static inline void weft__fd_use_begin(struct weft__io *io, struct weft__fd *record, int fd,
                                       struct weft__fd_use *use, struct weft__op *op)
@@ -173,7 +179,7 @@ static inline void weft__fd_use_begin(struct weft__io *io, struct weft__fd *reco
     use->op = op;
     use->fd = fd;
     use->given_up = false;
-    use->claim = (uint32_t)(atomic_load_explicit(&record->owner, memory_order_relaxed) >> 32);
+    use->claim = weft__fd_claim(record);
     use->next = io->uses;
     use->link = &io->uses;
     if (use->next)
@@ -188,8 +194,7 @@ static inline void weft__fd_use_end(struct weft__io *io, struct weft__fd *record
     *use->link = use->next;
     if (use->next)
         use->next->link = use->link;
-    /* else the record was reset meanwhile */
-    if (atomic_load_explicit(&record->owner, memory_order_relaxed) >> 32 == use->claim)
+    if (weft__fd_claim(record) == use->claim) /* else the record was reset meanwhile */
         record->uses--;
     if (__builtin_expect(record->closer != NULL, 0))
         weft__fd_wake_closer(io, record);

@@ -38,11 +38,6 @@ static void let_go(struct weft__give *give)
 /* -- the request, and what it tells -------------------------------------------------------------
  */
 
-static uint32_t claim_of(const struct weft__fd *record)
-{
-    return (uint32_t)(atomic_load_explicit(&record->owner, memory_order_relaxed) >> 32);
-}
-
 /* Its connection goes where everything is copied: asking for it again would only cost. */
 static void was_copied(struct weft__give *give)
 {
@@ -128,7 +123,7 @@ static void begin(struct weft__give *give, struct weft__fd *record, int fd)
 
     give->operation.op.complete = completed;
     give->record = record;
-    give->claim = claim_of(record);
+    give->claim = weft__fd_claim(record);
     give->fd = fd;
     give->users++;
     give->next = io->gives;
@@ -138,29 +133,19 @@ static void begin(struct weft__give *give, struct weft__fd *record, int fd)
     io->gives = give;
 }
 
-/* The number was closed while there was no room for the request, and is another's. */
-static int32_t leave_unsent(struct weft__task *self, struct weft__operation *operation,
-                            struct weft__sqe *sqe)
-{
-    weft__request_nop(sqe);
-    weft__operation_hold(operation);
-    (void)weft__operation_wait(self, operation, sqe);
-    return weft__task_pass_on(self, -EBADF);
-}
-
 /* One request, and its result. The side is the request's meanwhile, so that a close finds it. */
 static int32_t send_uncopied(struct weft__task *self, struct weft__give *give,
                              const struct weft__given *given, const void *memory, size_t size)
 {
-    uint32_t claim = claim_of(given->record);
+    uint32_t claim = weft__fd_claim(given->record);
     struct weft__sqe *sqe = weft__operation_begin(self, &give->operation, given->what, given->fd);
     struct weft__op *side = *given->side;
     int32_t result;
 
     if (!sqe)
         return weft__operation_error(self);
-    if (claim_of(given->record) != claim)
-        return leave_unsent(self, &give->operation, sqe);
+    if (weft__fd_claim(given->record) != claim)
+        return weft__leave_undone(self, &give->operation, sqe, -EBADF);
     begin(give, given->record, given->fd);
     *given->side = &give->operation.op;
     weft__request_send_zc(sqe, given->fd, memory, weft__size_once(size),
@@ -339,7 +324,7 @@ void weft__gives_outlive(struct weft__io *io, int fd, const struct weft__fd *rec
     struct weft__give *give = io->gives;
     int copy;
 
-    while (give && !is_of(give, record, claim_of(record)))
+    while (give && !is_of(give, record, weft__fd_claim(record)))
         give = give->next;
     if (!give || record->flags & WEFT__FD_PASSED || is_to_be_reset(fd))
         return; /* who else has it goes on with it */

@@ -98,7 +98,7 @@ ssize_t weft_sendto_nowait(int fd, const void *buffer, size_t size, int flags,
 /* Is it used by anybody but readers and writers, who are removed? */
 static bool used_by_call(const struct weft__io *io, int fd, const struct weft__fd *record)
 {
-    uint64_t claim = atomic_load_explicit(&record->owner, memory_order_relaxed) >> 32;
+    uint32_t claim = weft__fd_claim(record);
 
     for (const struct weft__fd_use *use = io->uses; record->uses > 0 && use; use = use->next)
         if (use->fd == fd && use->claim == claim && !use->given_up && !weft__watcher_uses(io, use))

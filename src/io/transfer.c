@@ -27,6 +27,15 @@ enum {
 static const char unknown_flags[] = "flags that the call does not know";
 static const char no_memory[] = "NULL for memory that is needed";
 
+int32_t weft__leave_undone(struct weft__task *self, struct weft__operation *operation,
+                           struct weft__sqe *sqe, int error)
+{
+    weft__request_nop(sqe);
+    weft__operation_hold(operation);
+    weft__operation_wait(self, operation, sqe);
+    return weft__task_pass_on(self, error);
+}
+
 /* -- receiving ------------------------------------------------------------------------------ */
 
 /* Looking first is wasted when nothing is there, as after a receive that emptied the socket: then
@@ -46,6 +55,23 @@ static void note_received(struct weft__fd *record, uint32_t asked, int flags, in
 
     record->flags = (record->flags & ~WEFT__FD_EXPECT) | (more ? WEFT__FD_EXPECT : 0);
     WEFT__COUNT_BY(weft__self, bytes_received, result);
+}
+
+/* NULL: why not is *error. While there was no room the number may have become another's. */
+static inline __attribute__((always_inline)) struct weft__sqe *begin_once(
+    struct weft__task *self, struct weft__operation *operation, const char *what, int fd,
+    const struct weft__fd *record, int32_t *error)
+{
+    uint32_t claim = weft__fd_claim(record);
+    struct weft__sqe *sqe = weft__operation_begin(self, operation, what, fd);
+
+    if (!sqe) {
+        *error = weft__operation_error(self);
+    } else if (__builtin_expect(weft__fd_claim(record) != claim, 0)) {
+        *error = weft__leave_undone(self, operation, sqe, -EBADF);
+        sqe = NULL;
+    }
+    return sqe;
 }
 
 /* What cannot be waited for must be looked at, to learn why: it is no socket. */
@@ -69,12 +95,12 @@ static inline __attribute__((always_inline)) int32_t receive_once(struct weft__t
                                                                   int flags)
 {
     uint32_t asked = weft__size_once(size);
-    struct weft__sqe *sqe = weft__operation_begin(self, operation, "recv", fd);
-    uint16_t hint;
     int32_t result;
+    struct weft__sqe *sqe = begin_once(self, operation, "recv", fd, record, &result);
+    uint16_t hint;
 
     if (!sqe)
-        return weft__operation_error(self);
+        return result;
     if (flags & WEFT_IDLE)
         weft__operation_idle(operation);
     hint = receive_hint(record, flags);
@@ -98,10 +124,11 @@ int32_t weft__receive_once(struct weft__task *self, struct weft__operation *oper
 int32_t weft__read_once(struct weft__task *self, struct weft__operation *operation, int fd,
                         struct weft__fd *record, void *buffer, size_t size, int flags)
 {
-    struct weft__sqe *sqe = weft__operation_begin(self, operation, "read", fd);
+    int32_t error;
+    struct weft__sqe *sqe = begin_once(self, operation, "read", fd, record, &error);
 
     if (!sqe)
-        return weft__operation_error(self);
+        return error;
     if (flags & WEFT_IDLE)
         weft__operation_idle(operation);
     weft__request_read(sqe, fd, buffer, weft__size_once(size), WEFT__OFFSET_CURRENT);

@@ -27,6 +27,10 @@ int32_t weft__receive_once(struct weft__task *self, struct weft__operation *oper
 int32_t weft__read_once(struct weft__task *self, struct weft__operation *operation, int fd,
                         struct weft__fd *record, void *buffer, size_t size, int flags);
 
+/* A request that was taken and has lost its sense: it does nothing, and is waited for. `error`. */
+int32_t weft__leave_undone(struct weft__task *self, struct weft__operation *operation,
+                           struct weft__sqe *sqe, int error);
+
 /* -- inlined, as all is between a public call and the switch: see weft__fiber_switch_away ------ */
 
 enum { WEFT__SIZE_MAX_ONCE = INT_MAX & ~4095 }; /* what the kernel moves at once */
@@ -45,12 +49,8 @@ static inline __attribute__((always_inline)) int32_t weft__await(struct weft__ta
 {
     int32_t result;
 
-    if (__builtin_expect(weft__fd_closing(record), 0)) {
-        weft__request_nop(sqe);
-        weft__operation_hold(operation);
-        weft__operation_wait(self, operation, sqe);
-        return weft__task_pass_on(self, -ECANCELED);
-    }
+    if (__builtin_expect(weft__fd_closing(record), 0))
+        return weft__leave_undone(self, operation, sqe, -ECANCELED);
     result = weft__operation_wait(self, operation, sqe);
     return result < 0 && weft__fd_closing(record) ? -ECANCELED : result;
 }

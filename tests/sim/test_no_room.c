@@ -751,20 +751,26 @@ static int64_t call_write_give(void)
     return weft_stream_write_give(scene.stream, bytes, 2, NULL, release, NULL);
 }
 
+static int lower[4], lower_count;
+
 /* Closed behind whoever has it, and given to the next who asks, without giving way. */
 static void lose(int fd)
 {
-    int next[4], count = 0;
-
     ck_assert_int_eq(weft__host_close(fd), 0);
-    do {
-        ck_assert_int_lt(count, 4);
-        next[count] = weft_socket(AF_INET, SOCK_STREAM, 0);
-        ok(next[count]);
-    } while (next[count++] != fd);
+    for (lower_count = 0;; lower_count++) {
+        ck_assert_int_lt(lower_count, 4);
+        lower[lower_count] = weft_socket_nowait(AF_INET, SOCK_STREAM, 0);
+        ok(lower[lower_count]);
+        if (lower[lower_count] == fd)
+            break;
+    }
     scene.taken = fd;
-    while (--count > 0)
-        ok(weft_close(next[count - 1]));
+}
+
+static void close_lower(void)
+{
+    while (lower_count > 0)
+        ok(weft_close(lower[--lower_count]));
 }
 
 static void lose_meanwhile(weft_scope *scope)
@@ -774,6 +780,7 @@ static void lose_meanwhile(weft_scope *scope)
     lose(weft_stream_fd(scene.stream));
     while (!ended)
         ok(weft_yield());
+    close_lower();
     ck_assert_int_eq(weft_stream_close(scene.stream), -EBADF);
     scene.stream = NULL;
     ck_assert_int_eq(result, -EBADF);
@@ -796,6 +803,54 @@ static int lost_main(void *arg)
     }
     ck_assert_int_eq(released, 1);
     return 0;
+}
+
+static int64_t call_read_much(void)
+{
+    static char much[1 << 16];
+
+    return weft_stream_read(scene.quick, much, sizeof much, 0);
+}
+
+/* What comes for who has the number by then is not the stream's. */
+static int robbed_main(void *arg)
+{
+    static const struct act reader = {.call = call_read_much};
+    weft_scope scope;
+    weft_task task;
+    int peer;
+
+    (void)arg;
+    open_scene();
+    ok(weft_scope_open(&scope, NULL));
+    act = &reader;
+    task = begin_without_room(&scope);
+    lose(weft_stream_fd(scene.quick));
+    ck_assert_int_eq(weft_connect_nowait(scene.taken, (struct sockaddr *)&scene.address,
+                                         sizeof scene.address),
+                     -EINPROGRESS);
+    peer = weft_accept(scene.listener, NULL, NULL, 0);
+    ok(peer);
+    ck_assert_int_eq(weft_send_all(peer, "x", 1, NULL), 1);
+    ok(weft_join(task, NULL));
+    ck_assert_int_eq(result, -EBADF);
+    ck_assert_int_eq(weft_stream_close(scene.quick), -EBADF);
+    scene.quick = NULL;
+    close_lower();
+    ok(weft_close(peer));
+    ok(weft_scope_cancel(&scope));
+    ok(weft_scope_close(&scope));
+    close_scene();
+    return 0;
+}
+
+TEST(read_from_another_before_there_is_room)
+{
+    struct world world = {.plan = "calm net.latency=0",
+                          .task = robbed_main,
+                          .run = {.ring_entries = 1}};
+
+    ck_assert_int_eq(world_run(&world), 0);
 }
 
 TEST(anothers_before_there_is_room)
@@ -935,4 +990,5 @@ TEST_MAIN("sim/no_room", 30, room_comes, cancelled_before_there_is_room,
           closed_before_there_is_room, no_memory_for_a_request, no_place_for_a_watcher,
           dropped_before_there_is_room, process_closed_before_there_is_room,
           process_cancelled_before_there_is_room, anothers_before_there_is_room,
-          byte_that_is_put_into_a_pipe, looked_at_without_room)
+          read_from_another_before_there_is_room, byte_that_is_put_into_a_pipe,
+          looked_at_without_room)
