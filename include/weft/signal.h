@@ -12,6 +12,10 @@
  *
  * On the first reactor of a runtime, whose thread it is that called weft_run, or on a loop: -EXDEV
  * elsewhere (weft_call(0, ...) goes there). Every call may also answer -EPERM outside of a reactor.
+ *
+ * If the descriptor was closed by close(2), and weft saw that or has the number again, those who
+ * wait get -EBADF, weft_signals_close too, which then closes nothing; a handler is told no more
+ * until it is added again.
  */
 #ifndef WEFT_SIGNAL_H
 #define WEFT_SIGNAL_H
@@ -41,11 +45,13 @@ WEFT_API WEFT_NODISCARD int weft_signals_open(const int numbers[], size_t count,
 
 /*
  * Waits for the next of them; any number of tasks may. Returns its number, and *signal (NULL
- * allowed); -ECANCELED, and then none was taken, also when another task closes them; -EINVAL.
+ * allowed); -ECANCELED, and then none was taken, also when another task closes them; -EINVAL;
+ * -EBADF.
  */
 WEFT_API int weft_signals_wait(weft_signals *signals, struct weft_signal *signal) WEFT_SUSPENDS;
 
-/* Takes them no more; what came and was not waited for is dropped. NULL does nothing. 0. */
+/* Takes them no more; what came and was not waited for is dropped. NULL does nothing. 0;
+   -EALREADY another task closes them; -EBADF, and only they are gone. */
 WEFT_API int weft_signals_close(weft_signals *signals) WEFT_SUSPENDS;
 
 /* weft_signals_open, _wait and _close for one signal: what came before the call does not count. */

@@ -17,7 +17,9 @@
  * not told, though that it was cut may be; when its last user closes it, that is (DELETED_SELF).
  *
  * A watch belongs to the reactor it was opened on: -EXDEV elsewhere. Every call may answer -EPERM
- * outside of a reactor. One never closed is closed when the run ends.
+ * outside of a reactor. One never closed is closed when the run ends. If its descriptor was closed
+ * by close(2), and weft saw that or has the number again, every call answers -EBADF,
+ * weft_watch_close too, which then closes nothing and frees the watch.
  */
 #ifndef WEFT_WATCH_H
 #define WEFT_WATCH_H
@@ -91,13 +93,13 @@ WEFT_API int weft_watch_remove(weft_watch *watch, int number);
  * lost beyond is told, in its place, by OVERFLOW.
  *
  * Returns 0; -ECANCELED, and then nothing was taken, also when another task closes the watch;
- * -ESHUTDOWN; -EINVAL; -EIO the machine lost its power (weft/sim.h).
+ * -ESHUTDOWN; -EINVAL; -EBADF; -EIO the machine lost its power (weft/sim.h).
  */
 WEFT_API int weft_watch_next(weft_watch *watch, struct weft_watch_event *event,
                              int flags) WEFT_SUSPENDS;
 
 /* Ends the waiting of all others, and what was not taken is dropped. NULL does nothing. 0;
-   -EALREADY another task closes it. */
+   -EALREADY another task closes it; -EBADF, and only the watch is gone. */
 WEFT_API int weft_watch_close(weft_watch *watch) WEFT_SUSPENDS;
 
 WEFT_END_DECLS

@@ -10,6 +10,7 @@
 
 #include "io/accept.h"
 #include "io/stream.h"
+#include "io/watcher.h"
 #include "ring/host.h"
 #include "task/wait.h"
 
@@ -140,6 +141,7 @@ int weft__fd_adopt(struct weft__io *io, int fd)
         weft__fd_let_go(io, fd, record);
         if (record->stream)
             weft__stream_lose(record->stream);
+        weft__fd_end_claimed(io, fd, word);
     }
     record->flags = 0; /* another file */
     reset(io, fd, record);
@@ -293,6 +295,19 @@ void weft__fd_uses_cancel(struct weft__io *io, int fd)
     for (struct weft__fd_use *use = io->uses; use; use = use->next)
         if (use->fd == fd)
             weft__op_cancel(io->reactor, use->op);
+}
+
+void weft__fd_end_claimed(struct weft__io *io, int fd, uint64_t word)
+{
+    struct weft__fd_use *next;
+
+    for (struct weft__fd_use *use = io->uses; use; use = next) {
+        next = use->next;
+        if (use->fd != fd || use->claim != (uint32_t)(word >> 32) || !use->claimed)
+            continue;
+        if (!weft__watcher_end(io, use)) /* which may have freed it */
+            weft__op_cancel(io->reactor, use->op);
+    }
 }
 
 /* None of the calls waits for anything. */

@@ -62,6 +62,7 @@ struct weft__fd_use {
     int fd;
     uint32_t claim; /* of the record, as it was */
     bool given_up;  /* its end is on the way, and nobody waits for it but who closes */
+    bool claimed;   /* by who has the descriptor for himself: ends when the number is another's */
 };
 
 struct weft__fd {
@@ -178,7 +179,7 @@ static inline void weft__fd_use_begin(struct weft__io *io, struct weft__fd *reco
     op->id = 0;
     use->op = op;
     use->fd = fd;
-    use->given_up = false;
+    use->given_up = use->claimed = false;
     use->claim = weft__fd_claim(record);
     use->next = io->uses;
     use->link = &io->uses;
@@ -204,6 +205,17 @@ static inline void weft__fd_use_end(struct weft__io *io, struct weft__fd *record
 bool weft__fd_used(const struct weft__io *io, int fd, const struct weft__fd *record);
 /* Asks for the end of all that are in flight on `fd`. */
 void weft__fd_uses_cancel(struct weft__io *io, int fd);
+
+/* The word of a record, which who has the descriptor for himself keeps: it is his for as long as
+   the record has it. Not once the number was closed behind him, and weft has seen that, or has
+   given it to another. */
+static inline uint64_t weft__fd_word(const struct weft__io *io, int fd)
+{
+    /* relaxed: only who closes it, and who is given the number again, changes the word */
+    return atomic_load_explicit(&io->fds[fd].owner, memory_order_relaxed);
+}
+/* It is not: asks for the end of what he himself has in flight by it, of nobody else's. */
+void weft__fd_end_claimed(struct weft__io *io, int fd, uint64_t word);
 
 /* Of what kind the descriptor is, in the record's flags; asked once. */
 void weft__fd_ask_kind(int fd, struct weft__fd *record);

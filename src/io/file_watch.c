@@ -12,6 +12,7 @@
 #include <weft/poll.h>
 
 #include "base/memory.h"
+#include "io/lookout.h"
 #include "io/offload.h"
 #include "io/use.h"
 #include "ring/host.h"
@@ -46,12 +47,34 @@ int weft_watch_open(weft_watch **result)
         weft__free(watch);
         return fd;
     }
-    *watch = (struct weft_watch){.io = io, .fd = fd, .next = io->watches, .link = &io->watches};
+    *watch = (struct weft_watch){.io = io,
+                                 .fd = fd,
+                                 .owner = weft__fd_word(io, fd),
+                                 .next = io->watches,
+                                 .link = &io->watches};
     if (watch->next)
         watch->next->link = &watch->next;
     io->watches = watch;
     *result = watch;
     return 0;
+}
+
+/* False: its descriptor was closed behind it, and the number may be another's by now. */
+static bool is_open(const struct weft_watch *watch)
+{
+    return !watch->lost && weft__fd_word(watch->io, watch->fd) == watch->owner;
+}
+
+static int gone(void)
+{
+    return weft__misuse(-EBADF, "the watch's descriptor was closed, but not by weft_watch_close");
+}
+
+/* Of foreign code, if it has the number, no record tells: from here on that is not touched. */
+static int lose(struct weft_watch *watch)
+{
+    watch->lost = true;
+    return gone();
 }
 
 static void destroy(struct weft_watch *watch)
@@ -65,7 +88,8 @@ static void destroy(struct weft_watch *watch)
 void weft__file_watches_stop(struct weft__io *io)
 {
     while (io->watches) {
-        weft__host_close(io->watches->fd);
+        if (is_open(io->watches))
+            weft__host_close(io->watches->fd);
         destroy(io->watches);
     }
 }
@@ -101,6 +125,15 @@ static int end(struct weft_watch *watch, int result)
     return result;
 }
 
+/* Ends the poll; who waits for the lock then looks, too. */
+static int close_descriptor(struct weft_watch *watch)
+{
+    if (is_open(watch))
+        return weft_close(watch->fd) == -EBADF ? -EBADF : 0;
+    weft__fd_end_claimed(watch->io, watch->fd, watch->owner);
+    return gone();
+}
+
 int weft_watch_close(weft_watch *watch)
 {
     struct weft__wait wait = {.what = "close", .fd = -1};
@@ -118,12 +151,12 @@ int weft_watch_close(weft_watch *watch)
         return -EALREADY;
     weft__enter_release(self);
     watch->closing = true;
-    (void)weft_close(watch->fd); /* ends the poll; who waits for the lock then looks, too */
+    error = close_descriptor(watch);
     watch->closer = &wait;
     while (watch->users > 0)
         (void)weft__wait_for_wake(self, &wait, false);
     destroy(watch);
-    return 0;
+    return error;
 }
 
 /* -- what is watched --------------------------------------------------------------------------- */
@@ -155,7 +188,11 @@ static int add(struct weft_watch *watch, const char *path, uint32_t mask)
 
     if (watch->closing)
         return closed();
-    result = weft__use_enter(&use, watch->fd);
+    result = weft__enter(&use.self);
+    if (result == 0 && !watch->closing && !is_open(watch))
+        result = gone();
+    if (result == 0)
+        result = weft__use_open(&use, watch->fd);
     if (result < 0)
         return result;
     result = (int)weft__offload_run(use.self, "watch", watch->fd, add_there, &addition);
@@ -181,19 +218,33 @@ int weft_watch_remove(weft_watch *watch, int number)
 
     if (error < 0)
         return error;
-    return watch->closing ? -EINVAL : weft__host_watch_remove(watch->fd, number);
+    if (watch->closing)
+        return -EINVAL;
+    return is_open(watch) ? weft__host_watch_remove(watch->fd, number) : gone();
 }
 
 /* -- what happened ----------------------------------------------------------------------------- */
 
-static void tell(struct weft_watch *watch, struct weft_watch_event *event)
+/* The kernel's are. */
+static bool is_whole(const struct weft_watch *watch)
+{
+    const struct weft__watch_record *record =
+        (const struct weft__watch_record *)(watch->bytes + watch->at);
+    size_t size = watch->end - watch->at;
+
+    return size >= sizeof *record && size - sizeof *record >= record->room;
+}
+
+static int tell(struct weft_watch *watch, struct weft_watch_event *event)
 {
     const struct weft__watch_record *record =
         (const struct weft__watch_record *)(watch->bytes + watch->at);
 
+    if (!is_whole(watch))
+        return lose(watch);
     watch->at += (uint32_t)sizeof *record + record->room;
     if (!event)
-        return;
+        return 0;
     event->number = record->number;
     event->what = record->what;
     event->cookie = record->cookie;
@@ -201,6 +252,7 @@ static void tell(struct weft_watch *watch, struct weft_watch_event *event)
     if (record->room > 0) /* with its end */
         memcpy(event->name, record->name,
                record->room < sizeof event->name ? record->room : sizeof event->name);
+    return 0;
 }
 
 /* Nothing lies there: what has happened meanwhile. How many bytes; 0: nothing. */
@@ -213,6 +265,16 @@ static int read_more(struct weft_watch *watch)
     return (int)n;
 }
 
+/* The poll has ended by an error: called off, closed, or lost. */
+static int poll_ended(const struct weft_watch *watch, int error)
+{
+    if (error == -ECANCELED && weft_cause() != WEFT_CAUSE_NONE)
+        return error;
+    if (watch->closing)
+        return closed();
+    return is_open(watch) ? error : gone();
+}
+
 /* With the lock. */
 static int next(struct weft_watch *watch, struct weft_watch_event *event, int flags)
 {
@@ -221,17 +283,17 @@ static int next(struct weft_watch *watch, struct weft_watch_event *event, int fl
 
         if (watch->closing)
             return closed();
+        if (!is_open(watch))
+            return gone();
         if (watch->at == watch->end)
             came = read_more(watch);
         if (came < 0)
-            return came;
-        if (watch->at < watch->end) {
-            tell(watch, event);
-            return 0;
-        }
-        came = weft_poll(watch->fd, POLLIN | flags);
+            return came == -EBADF ? lose(watch) : came;
+        if (watch->at < watch->end)
+            return tell(watch, event);
+        came = weft__poll_claimed(watch->fd, POLLIN | flags, watch->owner);
         if (came < 0 && came != -EINTR && came != -ENOMEM)
-            return watch->closing && came != -ECANCELED ? closed() : came;
+            return poll_ended(watch, came);
         if (came == -ENOMEM) /* the kernel has none just now */
             (void)weft_yield();
     }

@@ -22,6 +22,8 @@ struct weft_watch {
     struct weft__io *io;
     struct weft_watch *next, **link; /* among the reactor's */
     int fd;
+    uint64_t owner; /* the word of its record, for as long as the descriptor is its own */
+    bool lost;      /* it is not, which nothing but a read has told */
     bool closing;
     uint32_t users;            /* tasks inside a call */
     struct weft__wait *closer; /* waits for them */

@@ -23,6 +23,11 @@ struct weft__lookout {
 int32_t weft__lookout_wait(struct weft__task *self, struct weft__lookout *lookout, int fd,
                            struct weft__fd *record, int events);
 
+/* weft_poll for who has the descriptor for himself, whose word it is: -EBADF, and nothing is asked
+   of it, once it is another's. Who loses it while he waits is told by -ECANCELED, if it is lost to
+   one of this reactor. */
+int weft__poll_claimed(int fd, int events, uint64_t word);
+
 /* Of a socket: has a direct call answer -EAGAIN rather than wait (splice.c). 0 or a negative errno.
  */
 int weft__dont_block(int fd, struct weft__fd *record);

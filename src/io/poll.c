@@ -57,7 +57,8 @@ int32_t weft__lookout_wait(struct weft__task *self, struct weft__lookout *lookou
     return result;
 }
 
-int weft_poll(int fd, int events)
+/* word: of who has it for himself; 0: whoever asks. */
+static int poll_as(int fd, int events, uint64_t word)
 {
     struct weft__lookout lookout;
     struct weft__fd_use use;
@@ -71,18 +72,31 @@ int weft_poll(int fd, int events)
     if (events & ~(EVENTS | WEFT_IDLE))
         return weft__misuse(-EINVAL, "events that the call does not know");
     io = weft__io_of(self->reactor);
+    if (word && weft__fd_word(io, fd) != word)
+        return -EBADF;
     lookout.other = NULL;
     lookout.no_errors = false;
     result = weft__fd_watch(io, fd, &record);
     if (result < 0)
         return result;
     weft__fd_use_begin(io, record, fd, &use, &lookout.operation.op);
+    use.claimed = word != 0;
     result = weft__lookout_wait(self, &lookout, fd, record, events);
     weft__fd_use_end(io, record, &use);
     weft__fd_watch_end(io, record);
     if (result == -EBADF)
         weft__fd_forget(io, record);
     return result;
+}
+
+int weft_poll(int fd, int events)
+{
+    return poll_as(fd, events, 0);
+}
+
+int weft__poll_claimed(int fd, int events, uint64_t word)
+{
+    return poll_as(fd, events, word);
 }
 
 int weft_poll_until(int fd, int events, int64_t deadline)

@@ -12,7 +12,8 @@
 #include <weft/runtime.h>
 
 #include "base/memory.h"
-#include "io/fd.h"
+#include "io/lookout.h"
+#include "io/watcher.h"
 #include "ring/host.h"
 #include "ring/host_signal.h"
 #include "task/task.h"
@@ -81,6 +82,18 @@ static void destroy(struct weft_signals *signals)
     weft__free(signals);
 }
 
+/* False: its descriptor was closed behind it, and the number may be another's by now. */
+static bool is_open(const struct weft_signals *signals)
+{
+    return signals->fd >= 0 && !signals->lost &&
+           weft__fd_word(signals->io, signals->fd) == signals->owner;
+}
+
+static int gone(void)
+{
+    return weft__misuse(-EBADF, "the signals' descriptor was closed, but not by weft");
+}
+
 static int take(struct weft_signals *signals, const sigset_t *set)
 {
     int fd = weft__host_signal_claim(set, signals->fd), error = 0;
@@ -94,7 +107,9 @@ static int take(struct weft_signals *signals, const sigset_t *set)
         return error;
     }
     signals->fd = fd;
+    signals->owner = weft__fd_word(signals->io, fd);
     signals->set = *set;
+    signals->lost = false;
     signals->taken = true;
     return 0;
 }
@@ -102,7 +117,7 @@ static int take(struct weft_signals *signals, const sigset_t *set)
 static void let_go(struct weft_signals *signals)
 {
     if (signals->taken)
-        weft__host_signal_release(&signals->set, signals->fd);
+        weft__host_signal_release(&signals->set, is_open(signals) ? signals->fd : -1);
     signals->taken = false;
 }
 
@@ -110,7 +125,8 @@ void weft__signals_stop(struct weft__io *io)
 {
     while (io->signals) {
         let_go(io->signals);
-        weft__host_close(io->signals->fd);
+        if (is_open(io->signals))
+            weft__host_close(io->signals->fd);
         destroy(io->signals);
     }
 }
@@ -146,6 +162,16 @@ int weft_signals_open(const int numbers[], size_t count, weft_signals **result)
     return error;
 }
 
+/* The poll has ended by an error: called off, closed, or lost. */
+static int poll_ended(struct weft__task *self, const struct weft_signals *signals, int error)
+{
+    if (error == -ECANCELED && weft_cause() != WEFT_CAUSE_NONE)
+        return error;
+    if (signals->closing)
+        return weft__task_pass_on(self, -ECANCELED);
+    return is_open(signals) ? error : gone();
+}
+
 /* One that has come, or the wait for it. */
 static int next(struct weft__task *self, struct weft_signals *signals, struct weft_signal *signal)
 {
@@ -156,15 +182,21 @@ static int next(struct weft__task *self, struct weft_signals *signals, struct we
 
         if (signals->closing)
             return weft__task_pass_on(self, -ECANCELED);
-        if (weft__host_signal_read(signals->fd, &record, 1) > 0) {
+        if (!is_open(signals))
+            return gone();
+        came = weft__host_signal_read(signals->fd, &record, 1);
+        if (came < 0) {
+            signals->lost = true;
+            return gone();
+        }
+        if (came > 0) {
             if (signal)
                 tell(signal, &record);
             return record.number;
         }
-        came = weft_poll(signals->fd, POLLIN);
+        came = weft__poll_claimed(signals->fd, POLLIN, signals->owner);
         if (came < 0 && came != -EINTR && came != -ENOMEM)
-            return signals->closing && came != -ECANCELED ? weft__task_pass_on(self, -ECANCELED)
-                                                          : came;
+            return poll_ended(self, signals, came);
         if (came == -ENOMEM) /* the kernel has none just now */
             (void)weft_yield();
     }
@@ -191,10 +223,20 @@ int weft_signals_wait(weft_signals *signals, struct weft_signal *signal)
     return result;
 }
 
+/* Ends the polls. */
+static int close_descriptor(struct weft_signals *signals)
+{
+    if (is_open(signals))
+        return weft_close(signals->fd) == -EBADF ? -EBADF : 0;
+    weft__fd_end_claimed(signals->io, signals->fd, signals->owner);
+    return gone();
+}
+
 int weft_signals_close(weft_signals *signals)
 {
     struct weft__wait wait = {.what = "close", .fd = -1};
     struct weft__task *self = weft__task_self();
+    int result;
 
     if (!self)
         return weft__outside();
@@ -207,12 +249,12 @@ int weft_signals_close(weft_signals *signals)
     weft__enter_release(self);
     signals->closing = true;
     let_go(signals);
-    (void)weft_close(signals->fd); /* ends the polls */
+    result = close_descriptor(signals);
     signals->closer = &wait;
     while (signals->users > 0)
         (void)weft__wait_for_wake(self, &wait, false);
     destroy(signals);
-    return 0;
+    return result;
 }
 
 int weft_signal_wait(int number, struct weft_signal *signal)
@@ -238,6 +280,14 @@ static struct weft_signals *find_handler(struct weft__io *io, int number)
     return signals;
 }
 
+/* Closed behind it: no more is told by that, and the next claim is read from another. */
+static void lose(struct weft_signals *signals)
+{
+    weft__fd_end_claimed(signals->io, signals->fd, signals->owner);
+    let_go(signals);
+    signals->fd = -1;
+}
+
 /* One at a time: the handler may remove itself, and then no more is for it. */
 static void readable(int fd, int events, void *arg)
 {
@@ -246,8 +296,10 @@ static void readable(int fd, int events, void *arg)
     struct weft_signal signal;
 
     (void)events;
-    for (int i = 0; i < BATCH && signals->taken; i++) {
-        if (weft__host_signal_read(fd, &record, 1) <= 0)
+    if (!is_open(signals)) /* it has been lost to another reactor */
+        weft__fd_end_claimed(signals->io, fd, signals->owner);
+    for (int i = 0; i < BATCH && signals->taken && is_open(signals); i++) {
+        if (weft__host_signal_read(signals->fd, &record, 1) <= 0)
             return;
         tell(&signal, &record);
         signals->fn(&signal, signals->arg);
@@ -272,11 +324,15 @@ int weft_add_signal_handler(int number, void (*fn)(const struct weft_signal *sig
         return -ENOMEM;
     signals->fn = fn;
     signals->arg = arg;
+    if (signals->fd >= 0 && !is_open(signals))
+        lose(signals);
     if (signals->taken)
         return 0;
     error = take(signals, &set);
     if (error == 0)
         error = weft_add_reader(signals->fd, readable, signals);
+    if (error == 0)
+        weft__watcher_claimed(signals->io, signals->fd);
     if (error < 0) {
         let_go(signals);
         if (signals->fd < 0)
@@ -295,7 +351,11 @@ int weft_remove_signal_handler(int number)
     signals = number > 0 ? find_handler(weft__io_of(weft__self), number) : NULL;
     if (!signals || !signals->taken)
         return 0;
-    (void)weft_remove_reader(signals->fd);
-    let_go(signals);
+    if (is_open(signals)) {
+        (void)weft_remove_reader(signals->fd);
+        let_go(signals);
+    } else {
+        lose(signals);
+    }
     return 1;
 }

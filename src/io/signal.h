@@ -20,7 +20,9 @@ struct weft_signals {
     struct weft_signals *next, **link; /* among the reactor's */
     sigset_t set;
     int fd;
-    int number; /* of a handler; 0: awaited */
+    uint64_t owner; /* the word of its record, for as long as the descriptor is its own */
+    int number;     /* of a handler; 0: awaited */
+    bool lost;      /* it is not, which nothing but a read has told */
     bool taken;
     bool closing;
     uint32_t users;            /* tasks inside weft_signals_wait */

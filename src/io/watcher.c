@@ -57,7 +57,8 @@ static void unlist(struct weft__watcher *watcher)
     struct weft__watched *watched = &watcher->io->watched[watcher->use.fd];
 
     watched->sides[watcher->side] = NULL;
-    if (!watched->sides[!watcher->side])
+    if (!watched->sides[!watcher->side] &&
+        weft__fd_claim(watcher->record) == watcher->use.claim) /* else it is another's */
         weft__fd_unwatched(watcher->record);
 }
 
@@ -282,14 +283,33 @@ void weft__watchers_close(struct weft__io *io, int fd)
         remove_both(io, (uint32_t)fd);
 }
 
-bool weft__watcher_uses(const struct weft__io *io, const struct weft__fd_use *use)
+static struct weft__watcher *watcher_of(const struct weft__io *io, const struct weft__fd_use *use)
 {
     for (int side = WEFT__READER; side <= WEFT__WRITER; side++) {
         struct weft__watcher **place = place_of(io, use->fd, side);
         if (place && *place && &(*place)->use == use)
-            return true;
+            return *place;
     }
-    return false;
+    return NULL;
+}
+
+bool weft__watcher_uses(const struct weft__io *io, const struct weft__fd_use *use)
+{
+    return watcher_of(io, use) != NULL;
+}
+
+void weft__watcher_claimed(struct weft__io *io, int fd)
+{
+    io->watched[fd].sides[WEFT__READER]->use.claimed = true;
+}
+
+bool weft__watcher_end(struct weft__io *io, const struct weft__fd_use *use)
+{
+    struct weft__watcher *watcher = watcher_of(io, use);
+
+    if (watcher)
+        remove_watcher(watcher);
+    return watcher != NULL;
 }
 
 void weft__watchers_stop(struct weft__io *io)

@@ -61,6 +61,10 @@ static inline bool weft__polled(int32_t result, int32_t wanted)
 void weft__watchers_close(struct weft__io *io, int fd);
 /* Is it the use of one that may be called yet? */
 bool weft__watcher_uses(const struct weft__io *io, const struct weft__fd_use *use);
+/* The reader of a descriptor's is that of who has it for himself: see weft__fd_end_claimed. */
+void weft__watcher_claimed(struct weft__io *io, int fd);
+/* Removes the one whose use this is; false: it is none's that may be called yet. */
+bool weft__watcher_end(struct weft__io *io, const struct weft__fd_use *use);
 /* The reactor stops. */
 void weft__watchers_stop(struct weft__io *io);
 

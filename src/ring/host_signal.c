@@ -96,20 +96,31 @@ int weft__host_signal_claim(const sigset_t *set, int fd)
     return error;
 }
 
+/* Drops those that wait for the claimant's thread. */
+static void drop(const sigset_t *set, int fd)
+{
+    static const struct timespec at_once;
+    struct weft__signal_record records[RECORDS];
+
+    while (fd >= 0 && weft__host_signal_read(fd, records, RECORDS) > 0)
+        ;
+    while (fd < 0 && (sigtimedwait(set, NULL, &at_once) > 0 || errno == EINTR))
+        ;
+}
+
 void weft__host_signal_release(const sigset_t *set, int fd)
 {
-    struct weft__signal_record records[RECORDS];
     sigset_t none;
 
-    while (weft__host_signal_read(fd, records, RECORDS) > 0)
-        ;
+    drop(set, fd);
     pthread_mutex_lock(&lock);
     for (int number = 1; number < SIGNALS; number++)
         if (sigismember(set, number) == 1)
             release_one(number);
     pthread_mutex_unlock(&lock);
     sigemptyset(&none);
-    (void)signalfd(fd, &none, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (fd >= 0) /* without one it would make one */
+        (void)signalfd(fd, &none, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
 int weft__host_signal_read(int fd, struct weft__signal_record *records, int count)
@@ -121,7 +132,9 @@ int weft__host_signal_read(int fd, struct weft__signal_record *records, int coun
     do
         size = read(fd, infos, (size_t)count * sizeof infos[0]);
     while (size < 0 && errno == EINTR);
-    count = size < 0 ? 0 : (int)((size_t)size / sizeof infos[0]);
+    if (size < 0)
+        return errno == EBADF ? -EBADF : 0;
+    count = (int)((size_t)size / sizeof infos[0]);
     for (int i = 0; i < count; i++)
         records[i] = (struct weft__signal_record){
             .number = (int)infos[i].ssi_signo,

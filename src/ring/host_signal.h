@@ -19,9 +19,11 @@ struct weft__signal_record {
 /* Claims those of the set. fd: that of a claim released before, or -1: a new one. The descriptor,
    readable once one has come; -EBUSY, -EMFILE, ... and nothing is claimed. */
 int weft__host_signal_claim(const sigset_t *set, int fd);
-/* Drops what has come. The descriptor stays open, and nothing will come. */
+/* Drops what has come. The descriptor stays open, and nothing will come. fd -1: there is none any
+   more. */
 void weft__host_signal_release(const sigset_t *set, int fd);
-/* Up to `count` of those that have come; 0: none has. Does not wait. */
+/* Up to `count` of those that have come; 0: none has; -EBADF the descriptor is not open. Does not
+   wait. */
 int weft__host_signal_read(int fd, struct weft__signal_record *records, int count);
 
 #endif

@@ -102,11 +102,15 @@ int weft__host_signal_claim(const sigset_t *set, int fd)
 
 void weft__host_signal_release(const sigset_t *set, int fd)
 {
-    struct signalfd *self = behind(weft__sim_here(), fd);
+    struct signalfd *self = weft__sim_here()->signalfds;
+    uint64_t bits = bits_of(set);
 
+    (void)fd; /* the one that has them, which may be closed, and waited for yet */
+    while (self && !(self->set & bits))
+        self = self->next;
     if (!self)
-        return; /* closed already */
-    self->set &= ~bits_of(set);
+        return;
+    self->set &= ~bits;
     self->count = 0;
 }
 
@@ -114,9 +118,12 @@ int weft__host_signal_read(int fd, struct weft__signal_record *records, int coun
 {
     struct weft__sim *sim = weft__sim_here();
     struct signalfd *self = behind(sim, fd);
-    uint32_t taken = self->count < (uint32_t)count ? self->count : (uint32_t)count;
+    uint32_t taken;
 
     weft__sim_charge(sim);
+    if (!self)
+        return -EBADF; /* closed behind weft */
+    taken = self->count < (uint32_t)count ? self->count : (uint32_t)count;
     if (taken == 0) /* there may be no memory for any yet */
         return 0;
     memcpy(records, self->come, taken * sizeof *records);
