@@ -30,9 +30,11 @@ foreach(source ${api_sources})
     target_link_libraries(${target} PRIVATE weft_test_sim)
     target_link_options(${target} PRIVATE ${plain_calls})
     weft_api_sim_test(api-sim/${name} ${target} calm "${skip_${name}}")
+    set(short "")
     foreach(seed RANGE 1 5)
         weft_api_sim_test(api-sim/${name}/rough-${seed} ${target} rough
-            "${skip_${name}};${rough_${name}}" ";WEFT_SIM_SEED=${seed}")
+            "${skip_${name}};${rough_${name}}" ";WEFT_SIM_SEED=${seed};TEST_SKIP_SHORT=${short}")
+        list(JOIN long_${name} "," short) # the first seed is enough of them
     endforeach()
 endforeach()
 

@@ -63,6 +63,7 @@ set(long_loop held_at_the_close)             # likewise
 set(long_stream_echo large_pieces small_pieces fixed_sizes_and_small_caps # megabytes
     without_multishot_receive without_buffer_rings)
 set(long_pipe bytes_in_order waiting)        # likewise
+set(long_sync_event a_hundred_thousand)
 set(long_errors_net connecting sending broadcasting given no_room handing too_late)
 set(long_errors_rest drained files strangers_file words)
 set(long_callback threadsafe thousands_ready_half_of_them_cancelled)

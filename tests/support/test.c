@@ -221,12 +221,8 @@ static void case_ends(void)
                   before.threads, threads);
 }
 
-/* Is it one of those that TEST_SKIP names, apart by commas? Where a case cannot run is said where
-   the variable is set. */
-static int to_be_skipped(const char *name)
+static int is_listed(const char *name, const char *list)
 {
-    const char *list = getenv("TEST_SKIP");
-
     for (size_t length = strlen(name); list && *list; list += strspn(list, ",")) {
         size_t word = strcspn(list, ",");
         if (word == length && strncmp(list, name, word) == 0)
@@ -234,6 +230,14 @@ static int to_be_skipped(const char *name)
         list += word;
     }
     return 0;
+}
+
+/* Is it one of those that TEST_SKIP names, apart by commas, or, unless WEFT_LONG is set,
+   TEST_SKIP_SHORT? Where a case cannot run is said where the variable is set. */
+static int to_be_skipped(const char *name)
+{
+    return is_listed(name, getenv("TEST_SKIP")) ||
+           (!test_long() && is_listed(name, getenv("TEST_SKIP_SHORT")));
 }
 
 static int forking_forbidden(void)
