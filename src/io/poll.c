@@ -28,10 +28,11 @@ static void completed(struct weft__op *op, int32_t result, uint32_t flags)
 static int32_t wait_once(struct weft__task *self, struct weft__lookout *lookout, int fd,
                          const struct weft__fd *record, int events, bool edges)
 {
-    struct weft__sqe *sqe = weft__operation_begin(self, &lookout->operation, "poll", fd);
+    int32_t error;
+    struct weft__sqe *sqe = weft__begin_once(self, &lookout->operation, "poll", fd, record, &error);
 
     if (!sqe)
-        return weft__operation_error(self);
+        return error;
     lookout->operation.op.complete = completed;
     if (events & WEFT_IDLE)
         weft__operation_idle(&lookout->operation);
@@ -85,7 +86,7 @@ static int poll_as(int fd, int events, uint64_t word)
     weft__fd_use_end(io, record, &use);
     weft__fd_watch_end(io, record);
     if (result == -EBADF)
-        weft__fd_forget(io, record);
+        weft__fd_forget_closed(io, fd, record);
     return result;
 }
 

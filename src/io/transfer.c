@@ -57,23 +57,6 @@ static void note_received(struct weft__fd *record, uint32_t asked, int flags, in
     WEFT__COUNT_BY(weft__self, bytes_received, result);
 }
 
-/* NULL: why not is *error. While there was no room the number may have become another's. */
-static inline __attribute__((always_inline)) struct weft__sqe *begin_once(
-    struct weft__task *self, struct weft__operation *operation, const char *what, int fd,
-    const struct weft__fd *record, int32_t *error)
-{
-    uint32_t claim = weft__fd_claim(record);
-    struct weft__sqe *sqe = weft__operation_begin(self, operation, what, fd);
-
-    if (!sqe) {
-        *error = weft__operation_error(self);
-    } else if (__builtin_expect(weft__fd_claim(record) != claim, 0)) {
-        *error = weft__leave_undone(self, operation, sqe, -EBADF);
-        sqe = NULL;
-    }
-    return sqe;
-}
-
 /* What cannot be waited for must be looked at, to learn why: it is no socket. */
 static __attribute__((noinline)) int32_t look(struct weft__task *self,
                                               struct weft__operation *operation, int fd,
@@ -96,7 +79,7 @@ static inline __attribute__((always_inline)) int32_t receive_once(struct weft__t
 {
     uint32_t asked = weft__size_once(size);
     int32_t result;
-    struct weft__sqe *sqe = begin_once(self, operation, "recv", fd, record, &result);
+    struct weft__sqe *sqe = weft__begin_once(self, operation, "recv", fd, record, &result);
     uint16_t hint;
 
     if (!sqe)
@@ -125,7 +108,7 @@ int32_t weft__read_once(struct weft__task *self, struct weft__operation *operati
                         struct weft__fd *record, void *buffer, size_t size, int flags)
 {
     int32_t error;
-    struct weft__sqe *sqe = begin_once(self, operation, "read", fd, record, &error);
+    struct weft__sqe *sqe = weft__begin_once(self, operation, "read", fd, record, &error);
 
     if (!sqe)
         return error;
@@ -153,7 +136,7 @@ static void end(struct weft__io *io, struct weft__fd *record, enum weft__side si
 {
     weft__fd_leave(io, record, side, op);
     if (__builtin_expect(result == -EBADF, 0))
-        weft__fd_forget(io, record);
+        weft__fd_forget_closed(io, (int)(record - io->fds), record);
 }
 
 /* MSG_WAITALL, and the exact forms. In pieces of our own, because the kernel's way of waiting for

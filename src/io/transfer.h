@@ -40,6 +40,23 @@ static inline uint32_t weft__size_once(size_t size)
     return size < WEFT__SIZE_MAX_ONCE ? (uint32_t)size : WEFT__SIZE_MAX_ONCE;
 }
 
+/* NULL: why not is *error. While there was no room the number may have become another's. */
+static inline __attribute__((always_inline)) struct weft__sqe *weft__begin_once(
+    struct weft__task *self, struct weft__operation *operation, const char *what, int fd,
+    const struct weft__fd *record, int32_t *error)
+{
+    uint32_t claim = weft__fd_claim(record);
+    struct weft__sqe *sqe = weft__operation_begin(self, operation, what, fd);
+
+    if (!sqe) {
+        *error = weft__operation_error(self);
+    } else if (__builtin_expect(weft__fd_claim(record) != claim, 0)) {
+        *error = weft__leave_undone(self, operation, sqe, -EBADF);
+        sqe = NULL;
+    }
+    return sqe;
+}
+
 /* Waits for the request, unless weft_close came between taking it and here: then it does nothing.
  */
 static inline __attribute__((always_inline)) int32_t weft__await(struct weft__task *self,
