@@ -229,6 +229,16 @@ static int splices_plain(void *arg)
     return 0;
 }
 
+/* Of what is read from the pipe: not one by one, which takes an emulator half a minute. */
+static char last_of_some(void)
+{
+    char bytes[sizeof filling];
+    ssize_t n = weft_read(plain.pipe[0], bytes, sizeof bytes);
+
+    ck_assert_int_gt(n, 0);
+    return bytes[n - 1];
+}
+
 enum end { READ, CANCELLED, CLOSED, ENDS };
 
 /* Somebody else fills the pipe when the byte has been taken: it waits until there is room again,
@@ -258,7 +268,7 @@ static int main_no_room(void *arg)
             if (end == CLOSED)
                 ok(weft_close(plain.pipe[1]));
             while (end != CLOSED && last == 0) /* which the others are */
-                ck_assert_int_eq(weft_read(plain.pipe[0], &last, 1), 1);
+                last = last_of_some();
             ok(weft_join(task, NULL));
         }
         ck_assert_int_eq(result, end == CLOSED ? -ECANCELED : 1);
