@@ -9,6 +9,8 @@
 #include <fcntl.h>
 
 #include "io/accept.h"
+#include "io/file_watch.h"
+#include "io/signal.h"
 #include "io/stream.h"
 #include "io/watcher.h"
 #include "ring/host.h"
@@ -181,11 +183,15 @@ int weft__fd_refuse_file(const struct weft__fd *record)
     return 0;
 }
 
-/* Of a file object, and open: reading what is open for writing is an -EBADF, too. */
-static bool is_of_a_file(const struct weft__io *io, const struct weft__fd *record)
+/* Of an object that has it for itself, and open: reading what is open for writing is an -EBADF,
+   too. */
+static bool is_of_an_object(const struct weft__io *io, const struct weft__fd *record)
 {
-    return record->flags & WEFT__FD_FILE &&
-           weft__host_fcntl((int)(record - io->fds), F_GETFD, 0) != -EBADF;
+    int fd = (int)(record - io->fds);
+
+    return (record->flags & WEFT__FD_FILE || weft__file_watches_have(io, fd) ||
+            weft__signals_have(io, fd)) &&
+           weft__host_fcntl(fd, F_GETFD, 0) != -EBADF;
 }
 
 void weft__fd_forget(struct weft__io *io, struct weft__fd *record)
@@ -193,7 +199,7 @@ void weft__fd_forget(struct weft__io *io, struct weft__fd *record)
     uint64_t word = atomic_load_explicit(&record->owner, memory_order_relaxed);
 
     if ((uint32_t)word == io->id && !record->sides[WEFT__READER] && !record->sides[WEFT__WRITER] &&
-        !record->uses && !is_of_a_file(io, record)) {
+        !record->uses && !is_of_an_object(io, record)) {
         weft__fd_let_go(io, (int)(record - io->fds), record);
         give_back(record, word);
     }

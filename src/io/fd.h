@@ -195,8 +195,9 @@ static inline void weft__fd_use_end(struct weft__io *io, struct weft__fd *record
     *use->link = use->next;
     if (use->next)
         use->next->link = use->link;
-    if (weft__fd_claim(record) == use->claim) /* else the record was reset meanwhile */
-        record->uses--;
+    if (__builtin_expect(weft__fd_claim(record) != use->claim, 0))
+        return; /* the record was reset meanwhile, and who closes it is another */
+    record->uses--;
     if (__builtin_expect(record->closer != NULL, 0))
         weft__fd_wake_closer(io, record);
 }
@@ -253,7 +254,7 @@ void weft__fd_note_passed(struct weft__io *io, int fd);
 
 /* Nothing may be in flight from here on. */
 void weft__fd_poison(struct weft__fd *record);
-/* Whoever uses the number next claims it: the kernel does not know it (of a file object's that is
+/* Whoever uses the number next claims it: the kernel does not know it (of an object's that is
    asked), or ... */
 void weft__fd_forget(struct weft__io *io, struct weft__fd *record);
 /* The same after an -EBADF that may have meant another descriptor: asks first. */

@@ -74,7 +74,17 @@ static int gone(void)
 static int lose(struct weft_watch *watch)
 {
     watch->lost = true;
+    weft__fd_end_claimed(watch->io, watch->fd, watch->owner);
     return gone();
+}
+
+bool weft__file_watches_have(const struct weft__io *io, int fd)
+{
+    const struct weft_watch *watch = io->watches;
+
+    while (watch && !(watch->fd == fd && is_open(watch)))
+        watch = watch->next;
+    return watch != NULL;
 }
 
 static void destroy(struct weft_watch *watch)

@@ -32,6 +32,8 @@ struct weft_watch {
     _Alignas(8) char bytes[WEFT__WATCH_BYTES];
 };
 
+/* Is it the descriptor of one of them? */
+bool weft__file_watches_have(const struct weft__io *io, int fd);
 /* Nothing is in flight any more: closes and frees them all. */
 void weft__file_watches_stop(struct weft__io *io);
 

@@ -94,6 +94,23 @@ static int gone(void)
     return weft__misuse(-EBADF, "the signals' descriptor was closed, but not by weft");
 }
 
+/* Of foreign code, if it has the number, no record tells: from here on that is not touched. */
+static int see_lost(struct weft_signals *signals)
+{
+    signals->lost = true;
+    weft__fd_end_claimed(signals->io, signals->fd, signals->owner);
+    return gone();
+}
+
+bool weft__signals_have(const struct weft__io *io, int fd)
+{
+    const struct weft_signals *signals = io->signals;
+
+    while (signals && !(signals->fd == fd && is_open(signals)))
+        signals = signals->next;
+    return signals != NULL;
+}
+
 static int take(struct weft_signals *signals, const sigset_t *set)
 {
     int fd = weft__host_signal_claim(set, signals->fd), error = 0;
@@ -185,10 +202,8 @@ static int next(struct weft__task *self, struct weft_signals *signals, struct we
         if (!is_open(signals))
             return gone();
         came = weft__host_signal_read(signals->fd, &record, 1);
-        if (came < 0) {
-            signals->lost = true;
-            return gone();
-        }
+        if (came < 0)
+            return see_lost(signals);
         if (came > 0) {
             if (signal)
                 tell(signal, &record);
@@ -310,7 +325,7 @@ int weft_add_signal_handler(int number, void (*fn)(const struct weft_signal *sig
                             void *arg)
 {
     int error = check_place();
-    struct weft_signals *signals;
+    struct weft_signals *signals, *made = NULL;
     sigset_t set;
 
     if (error < 0)
@@ -319,7 +334,7 @@ int weft_add_signal_handler(int number, void (*fn)(const struct weft_signal *sig
         return weft__misuse(-EINVAL, "no handler, or a signal that cannot be taken");
     signals = find_handler(weft__io_of(weft__self), number);
     if (!signals)
-        signals = create(weft__io_of(weft__self), number);
+        signals = made = create(weft__io_of(weft__self), number);
     if (!signals)
         return -ENOMEM;
     signals->fn = fn;
@@ -329,14 +344,18 @@ int weft_add_signal_handler(int number, void (*fn)(const struct weft_signal *sig
     if (signals->taken)
         return 0;
     error = take(signals, &set);
+    if (signals->fd >= 0 && (error == -EBADF || error == -EINVAL)) {
+        lose(signals); /* the descriptor that was kept was closed meanwhile */
+        error = take(signals, &set);
+    }
     if (error == 0)
         error = weft_add_reader(signals->fd, readable, signals);
     if (error == 0)
         weft__watcher_claimed(signals->io, signals->fd);
     if (error < 0) {
         let_go(signals);
-        if (signals->fd < 0)
-            destroy(signals);
+        if (made && made->fd < 0) /* else it may be its handler that adds it */
+            destroy(made);
     }
     return error;
 }

@@ -33,6 +33,8 @@ struct weft_signals {
 
 /* Not those of faults, SIGSYS, those that cannot be caught, and numbers that are none. */
 bool weft__signal_may_be_taken(int number);
+/* Is it the descriptor of some of them? */
+bool weft__signals_have(const struct weft__io *io, int fd);
 /* Nothing is in flight any more: closes and frees them all. */
 void weft__signals_stop(struct weft__io *io);
 

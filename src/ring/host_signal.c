@@ -102,9 +102,12 @@ static void drop(const sigset_t *set, int fd)
     static const struct timespec at_once;
     struct weft__signal_record records[RECORDS];
 
-    while (fd >= 0 && weft__host_signal_read(fd, records, RECORDS) > 0)
-        ;
-    while (fd < 0 && (sigtimedwait(set, NULL, &at_once) > 0 || errno == EINTR))
+    int count;
+
+    do
+        count = fd < 0 ? -EBADF : weft__host_signal_read(fd, records, RECORDS);
+    while (count > 0);
+    while (count < 0 && (sigtimedwait(set, NULL, &at_once) > 0 || errno == EINTR))
         ;
 }
 

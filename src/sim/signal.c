@@ -95,6 +95,8 @@ int weft__host_signal_claim(const sigset_t *set, int fd)
             return -EBUSY;
     if (fd < 0)
         fd = open_one(sim);
+    if (fd >= 0 && !behind(sim, fd))
+        return -EBADF; /* closed behind weft */
     if (fd >= 0)
         behind(sim, fd)->set = bits;
     return fd;

@@ -240,6 +240,31 @@ TEST(watch_whose_number_is_nobodys)
     run(main_watch_closed);
 }
 
+/* Who writes to it has made a mistake, and the watch is none the worse for it. */
+static int main_watch_written(void *arg)
+{
+    weft_watch *other;
+    int fd;
+
+    (void)arg;
+    watch_folder();
+    fd = watched_fd();
+    ok(weft_watch_open(&other));
+    ck_assert_int_lt(weft_write(fd, "x", 1), 0); /* the real one: -EBADF, for it is to be read */
+    file_put("new", "x");
+    same(weft_watch_next(watch, NULL, 0), 0);
+    same(weft_watch_close(watch), 0);
+    same(fcntl(fd, F_GETFD), -1);
+    same(weft_watch_close(other), 0);
+    same(weft_unlinkat(folder, "new", 0), 0);
+    return 0;
+}
+
+TEST(watch_that_is_written_to)
+{
+    run(main_watch_written);
+}
+
 /* -- signals ----------------------------------------------------------------------------------- */
 
 static void raise_here(int value)
@@ -341,11 +366,35 @@ static int main_signals_closed(void *arg)
         }
         same(results[0], SIGRTMIN);
         same(close(fd), 0);
+        if (!weft_sim_signal)
+            raise_here(1); /* which would end the process, if it were not dropped */
         if (waits)
             same(weft_signals_wait(signals, NULL), -EBADF);
         same(weft_signals_close(signals), -EBADF);
     }
     return 0;
+}
+
+/* Who sees it tells those who wait. */
+static int main_signals_seen(void *arg)
+{
+    int index = 0;
+
+    (void)arg;
+    take_signal();
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, waits_for_signal, &index, sizeof index, NULL));
+        same(close(polled()), 0);
+        same(weft_signals_wait(signals, NULL), -EBADF);
+    }
+    same(results[0], -EBADF);
+    same(weft_signals_close(signals), -EBADF);
+    return 0;
+}
+
+TEST(signals_seen_to_be_lost)
+{
+    run(main_signals_seen);
 }
 
 TEST(signals_whose_number_is_nobodys)
@@ -451,6 +500,27 @@ TEST(handler)
         run(main_handler);
 }
 
+/* The descriptor is kept while there is no handler. */
+static int main_kept(void *arg)
+{
+    int fd = add_handler();
+
+    (void)arg;
+    told = 0;
+    is_told(1);
+    same(weft_remove_signal_handler(SIGRTMIN), 1);
+    same(close(fd), 0);
+    ok(weft_add_signal_handler(SIGRTMIN, counts, NULL));
+    is_told(2);
+    same(weft_remove_signal_handler(SIGRTMIN), 1);
+    return 0;
+}
+
+TEST(handler_that_is_not_there)
+{
+    run(main_kept);
+}
+
 /* -- the end of the run ------------------------------------------------------------------------ */
 
 static int left[2];
@@ -480,5 +550,6 @@ TEST(left_open)
 }
 
 TEST_MAIN("claim_lost", 60, watch_that_nobody_waits_for, watch_that_tasks_wait_for,
-          watch_lost_to_foreign_code, watch_whose_number_is_nobodys, signals_that_nobody_waits_for,
-          signals_that_tasks_wait_for, signals_whose_number_is_nobodys, handler, left_open)
+          watch_lost_to_foreign_code, watch_whose_number_is_nobodys, watch_that_is_written_to,
+          signals_that_nobody_waits_for, signals_that_tasks_wait_for, signals_seen_to_be_lost,
+          signals_whose_number_is_nobodys, handler, handler_that_is_not_there, left_open)
