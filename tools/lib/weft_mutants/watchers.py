@@ -14,7 +14,8 @@ WATCHERS = {
     "src/io/close.c": "fd_forgotten net_cancel unit/io/fd net_edges sim/refusals",
     "src/io/endpoint.c": "endpoint sim/net_datagram sim/refusals sim/faults_net",
     "src/io/fd.c":
-        "fd_forgotten poll unit/io/fd net_edges net_cancel file_cancel unit/io/accept nowait",
+        "fd_forgotten poll unit/io/fd net_edges net_cancel file_cancel unit/io/accept nowait "
+        "claim_lost",
     "src/io/fd_verify.c": "@asan unit/io/fd api/misuse_io fd_forgotten",
     "src/io/file_advice.c": "file_advice",
     "src/io/file.c": "fd_forgotten file file_names file_cancel misuse_file",
