@@ -69,7 +69,10 @@ endforeach()
 target_link_options(sim.refusals PRIVATE ${refusable})
 target_link_options(sim.errors PRIVATE -Wl,--wrap=weft__host_setsockopt)
 target_link_options(sim.no_thread PRIVATE -Wl,--wrap=weft__host_thread_start)
-target_link_options(sim.no_room PRIVATE -Wl,--wrap=weft__ring_take_slow -Wl,--wrap=weft__host_splice)
+foreach(name no_room no_room_watch no_room_lost no_room_splice)
+    target_link_options(sim.${name} PRIVATE -Wl,--wrap=weft__ring_take_slow)
+endforeach()
+target_link_options(sim.no_room_splice PRIVATE -Wl,--wrap=weft__host_splice)
 
 # Start-up fails where these calls are made.
 set(start_calls weft__ring_open weft__bell_open weft__buffer_ring_open weft__host_thread_start

@@ -1,5 +1,5 @@
 /*
- * A call that finds no request to be had, or no memory to note one in: the ring's queue has a
+ * Each call that finds no request to be had, or no memory to note one in: the ring's queue has a
  * single place, which another task has taken, and the kernel takes nothing until told.
  *
  * Who waits for room so may be cancelled, or may find his descriptor closed when there is some at
@@ -7,152 +7,11 @@
  * the same, an end that is waited for and never comes, a close that gives up, and want of memory
  * that is told as anything else.
  */
-#include "simulate.h"
+#include "no_room.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <sys/wait.h>
-
-#include "base/memory.h"
-#include "reactor/reactor.h"
-#include "ring/host.h"
-
-static bool no_room;
-
-/* The linker leads the library's calls here; it asks when the queue is full. */
-struct weft__sqe *__real_weft__ring_take_slow(struct weft__ring *ring);
-struct weft__sqe *__wrap_weft__ring_take_slow(struct weft__ring *ring);
-struct weft__sqe *__wrap_weft__ring_take_slow(struct weft__ring *ring)
-{
-    return no_room ? NULL : __real_weft__ring_take_slow(ring);
-}
-
-static bool cannot_splice;  /* as if it stood before a byte that was sent out of band, */
-static int64_t splice_says; /* and this */
-
-int64_t __real_weft__host_splice(int fd_in, int fd_out, size_t size, unsigned flags);
-int64_t __wrap_weft__host_splice(int fd_in, int fd_out, size_t size, unsigned flags);
-int64_t __wrap_weft__host_splice(int fd_in, int fd_out, size_t size, unsigned flags)
-{
-    return cannot_splice ? splice_says : __real_weft__host_splice(fd_in, fd_out, size, flags);
-}
-
-/* What a call finds: a connection, one more for a stream, and a listener to connect to. */
-static struct scene {
-    int listener, here, there, fresh, quiet[2];
-    struct sockaddr_in address;
-    weft_stream *stream;
-    int peer;           /* of the stream */
-    weft_stream *quick; /* of which nothing is armed */
-    int quick_peer;
-    int taken;
-    int file, from, to; /* a file, and two folders */
-    int pipe[2];        /* with a byte in it */
-    int empty[2];       /* one without */
-    weft_file *object;  /* of the file, opened once more */
-} scene;
-
-static int connect_and_take(int *there)
-{
-    int here = weft_socket(AF_INET, SOCK_STREAM, 0);
-
-    ok(here);
-    ok(weft_connect(here, (struct sockaddr *)&scene.address, sizeof scene.address));
-    *there = weft_accept(scene.listener, NULL, NULL, 0);
-    ok(*there);
-    return here;
-}
-
-static int open_listener(void)
-{
-    int listener = weft_listen_tcp("127.0.0.1:0", NULL);
-
-    ok(listener);
-    scene.address.sin_family = AF_INET;
-    scene.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    scene.address.sin_port = htons((uint16_t)weft_local_port(listener));
-    return listener;
-}
-
-/* Back to where it comes from. */
-static int64_t call_stream_splice(void)
-{
-    return weft_stream_splice(scene.quick, scene.quick, 1, 0);
-}
-
-static int splices(void *arg)
-{
-    (void)arg;
-    return (int)call_stream_splice();
-}
-
-static void send_to_quick(void)
-{
-    ck_assert_int_eq(weft_send_all(scene.quick_peer, "x", 1, NULL), 1);
-}
-
-/* The armed receive ends when a splice begins to wait, and none is armed afterwards. */
-static void open_quick(void)
-{
-    int fd = connect_and_take(&scene.quick_peer);
-    char byte;
-
-    ok(weft_stream_open(fd, NULL, &scene.quick));
-    WEFT_SCOPE(s) {
-        ok(weft_spawn(&s, splices, NULL, 0, NULL));
-        ok(weft_sleep(1000000));
-        send_to_quick();
-    }
-    ck_assert_int_eq(weft_recv_exactly(scene.quick_peer, &byte, 1, NULL), 1);
-}
-
-static void open_scene(void)
-{
-    int fd;
-
-    memset(&scene, 0, sizeof scene);
-    scene.taken = -1;
-    scene.listener = open_listener();
-    scene.here = connect_and_take(&scene.there);
-    scene.quiet[0] = connect_and_take(&scene.quiet[1]);
-    fd = connect_and_take(&scene.peer);
-    ok(weft_stream_open(fd, NULL, &scene.stream));
-    open_quick();
-    ok(weft_close(scene.listener));
-    scene.listener = open_listener(); /* nothing is armed at it */
-    scene.fresh = weft_socket(AF_INET, SOCK_STREAM, 0);
-    ok(scene.fresh);
-    scene.file = weft_open("/tmp/a", O_RDWR | O_CREAT, 0600);
-    scene.from = weft_open("/tmp", O_RDONLY | O_DIRECTORY, 0);
-    scene.to = weft_open("/tmp", O_RDONLY | O_DIRECTORY, 0);
-    ok(scene.file);
-    ok(scene.from);
-    ok(scene.to);
-    ok(weft_pwrite(scene.file, "x", 1, 0));
-    ok(weft_pipe(scene.pipe, 0));
-    ok(weft_write(scene.pipe[1], "x", 1));
-    ok(weft_pipe(scene.empty, 0));
-    ok(weft_file_open("/tmp/a", O_RDONLY, 0, NULL, &scene.object));
-}
-
-/* What the call or the case has closed is closed already. */
-static void close_scene(void)
-{
-    int fds[] = {scene.listener, scene.here,     scene.there,    scene.fresh,
-                 scene.quiet[0], scene.quiet[1], scene.peer,     scene.taken,
-                 scene.file,     scene.from,     scene.to,       scene.pipe[0],
-                 scene.pipe[1],  scene.empty[0], scene.empty[1], scene.quick_peer};
-
-    if (scene.stream)
-        ok(weft_stream_close(scene.stream));
-    if (scene.quick)
-        ok(weft_stream_close(scene.quick));
-    ok(weft_file_close(scene.object));
-    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
-        (void)weft_close(fds[i]);
-}
 
 /* -- the calls ------------------------------------------------------------------------------------
  */
@@ -218,10 +77,10 @@ static int64_t call_read(void)
 
 static int64_t call_close(void)
 {
-    int result = weft_close(scene.here);
+    int error = weft_close(scene.here);
 
     scene.here = -1;
-    return result;
+    return error;
 }
 
 static int64_t call_fsync(void)
@@ -441,61 +300,10 @@ static const struct act {
 };
 enum { ACTS = sizeof acts / sizeof acts[0] };
 
-/* -- one attempt ---------------------------------------------------------------------------------
+/* -- each of them --------------------------------------------------------------------------------
  */
 
 static const struct act *act;
-static bool ended;
-static int64_t result;
-
-/* Takes the only place of the queue. */
-static int fill(void *arg)
-{
-    char byte;
-
-    (void)arg;
-    return (int)weft_recv(scene.quiet[0], &byte, 1, 0);
-}
-
-static int attempt(void *arg)
-{
-    (void)arg;
-    result = act->call();
-    ended = true;
-    return 0;
-}
-
-static int attempt_without_memory(void *arg)
-{
-    weft__self->ops.free = UINT32_MAX;
-    weft__alloc_fail_after(1 + act->allocations);
-    return attempt(arg);
-}
-
-static weft_task begin(weft_scope *scope, weft_task_fn fn)
-{
-    weft_task task;
-    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
-
-    ended = false;
-    result = 4711;
-    ok(weft_spawn(scope, fn, NULL, 0, &opt));
-    return task;
-}
-
-/* The call has found no room, and its task has given way. */
-static weft_task begin_without_room(weft_scope *scope)
-{
-    weft_task task;
-
-    ok(weft_spawn(scope, fill, NULL, 0, NULL));
-    task = begin(scope, attempt);
-    no_room = true;
-    ok(weft_yield());
-    ck_assert(!ended);
-    no_room = false;
-    return task;
-}
 
 static void end(weft_scope *scope, weft_task task, int64_t expected)
 {
@@ -503,9 +311,7 @@ static void end(weft_scope *scope, weft_task task, int64_t expected)
     ck_assert(ended);
     ck_assert_msg(result == expected, "call %d gave %lld and not %lld", (int)(act - acts),
                   (long long)result, (long long)expected);
-    ok(weft_scope_cancel(scope));
-    ok(weft_scope_close(scope));
-    close_scene();
+    close_all(scope);
 }
 
 static int each(void (*fn)(weft_scope *scope))
@@ -514,6 +320,7 @@ static int each(void (*fn)(weft_scope *scope))
         weft_scope scope;
         open_scene();
         ok(weft_scope_open(&scope, NULL));
+        call = act->call;
         fn(&scope);
     }
     return 0;
@@ -546,12 +353,8 @@ static void close_meanwhile(weft_scope *scope)
 
 static void lack_memory(weft_scope *scope)
 {
-    uint32_t free_slots = weft__self->ops.free;
-    weft_task task = begin(scope, attempt_without_memory);
+    weft_task task = begin_without_memory(scope, act->allocations);
 
-    ok(weft_yield());
-    weft__self->ops.free = free_slots;
-    weft__alloc_fail_after(0);
     ck_assert_int_eq(ended, act->without_memory != TRIES_AGAIN);
     if (!ended)
         act->help();
@@ -566,420 +369,8 @@ static void lack_memory(weft_scope *scope)
     }                                                                                              \
     TEST(name)                                                                                     \
     {                                                                                              \
-        struct world world = {.plan = "calm net.latency=0",                                        \
-                              .task = name##_main,                                                 \
-                              .run = {.ring_entries = 1}};                                         \
-        ck_assert_int_eq(world_run(&world), 0);                                                    \
+        run(name##_main);                                                                          \
     }
-
-/* -- watchers and processes ----------------------------------------------------------------------
- */
-
-static void never(int fd, int events, void *arg)
-{
-    (void)fd;
-    (void)events;
-    (void)arg;
-    ck_abort_msg("called though nothing came");
-}
-
-/* No memory for its place among what is ready, which it has before it is armed. */
-static int no_place_main(void *arg)
-{
-    struct weft__ready *ready = &weft__self->ready;
-    uint32_t reserved;
-    int fds[2];
-
-    (void)arg;
-    ok(weft_pipe(fds, 0));
-    reserved = ready->reserved;
-    ready->reserved = ready->mask + 1; /* the next needs more room */
-    weft__alloc_fail_after(3);
-    ck_assert_int_eq(weft_add_reader(fds[0], never, NULL), -ENOMEM);
-    weft__alloc_fail_after(0);
-    ready->reserved = reserved;
-    ck_assert_int_eq(weft_remove_reader(fds[0]), 0);
-    ok(weft_close(fds[0]));
-    return weft_close(fds[1]);
-}
-
-TEST(no_place_for_a_watcher)
-{
-    struct world world = {.plan = "calm", .task = no_place_main};
-
-    ck_assert_int_eq(world_run(&world), 0);
-}
-
-/* The second of them finds no room, and is to try again in a turn that never comes. */
-static int leaves_watchers(void *arg)
-{
-    int *fds = arg;
-
-    ok(weft_pipe(fds, 0));
-    ok(weft_pipe(fds + 2, 0));
-    no_room = true;
-    ok(weft_add_reader(fds[0], never, NULL));
-    ok(weft_add_reader(fds[2], never, NULL));
-    return 0;
-}
-
-static int loop_that_ends(void *arg)
-{
-    const struct weft_run_opt opt = {.size = sizeof opt, .ring_entries = 1};
-    weft_loop *loop;
-    int fds[4];
-
-    (void)arg;
-    ok(weft_loop_new(&loop, &opt));
-    ok(weft_loop_run(loop, leaves_watchers, fds, 0));
-    no_room = false;
-    ok(weft_loop_close(loop));
-    for (int i = 0; i < 4; i++)
-        weft__host_close(fds[i]);
-    return 0;
-}
-
-TEST(dropped_before_there_is_room)
-{
-    struct world world = {.plan = "calm"};
-
-    ck_assert_int_eq(world_run_fn(&world, loop_that_ends, NULL), 0);
-}
-
-static int sleeps(weft_sim_process *process, int argc, char **argv)
-{
-    (void)argc, (void)argv;
-    return weft_sim_process_sleep(process, INT64_MAX) < 0;
-}
-
-static bool started;
-
-/* Takes the only place of the queue, in every turn. */
-static int keeps_it_full(void *arg)
-{
-    (void)arg;
-    while (!started) {
-        ok(weft_add_reader(scene.quiet[0], never, NULL));
-        ok(weft_yield());
-        ck_assert_int_eq(weft_remove_reader(scene.quiet[0]), 1);
-    }
-    return 0;
-}
-
-/* Closed before its keeper could ask the kernel for its end. */
-static int process_main(void *arg)
-{
-    const char *const arguments[] = {"/bin/sleeps", NULL};
-    weft_process *process;
-
-    (void)arg;
-    open_scene();
-    ok(weft_sim_program("/bin/sleeps", sleeps));
-    started = false;
-    WEFT_SCOPE(s) {
-        ok(weft_spawn(&s, keeps_it_full, NULL, 0, NULL));
-        no_room = true;
-        ok(weft_create_subprocess_exec(arguments, NULL, &process));
-        no_room = false;
-        started = true;
-        ok(weft_process_close(process));
-        ck_assert_uint_eq(weft_sim_processes(), 0);
-    }
-    close_scene();
-    return 0;
-}
-
-/* And cancelled, when there is none so far: it is ended all the same. */
-static int cancelled_process_main(void *arg)
-{
-    const char *const arguments[] = {"/bin/sleeps", NULL};
-    weft_process *process;
-
-    (void)arg;
-    open_scene();
-    ok(weft_sim_program("/bin/sleeps", sleeps));
-    started = false;
-    WEFT_SCOPE(s) {
-        ok(weft_spawn(&s, keeps_it_full, NULL, 0, NULL));
-        WEFT_SCOPE(inner) {
-            no_room = true;
-            ok(weft_create_subprocess_exec(arguments, NULL, &process));
-            no_room = false;
-            started = true;
-            ok(weft_scope_cancel(&inner));
-            ok(weft_process_close(process));
-        }
-        ck_assert_uint_eq(weft_sim_processes(), 0);
-    }
-    close_scene();
-    return 0;
-}
-
-TEST(process_cancelled_before_there_is_room)
-{
-    struct world world = {.plan = "calm net.latency=0",
-                          .task = cancelled_process_main,
-                          .run = {.ring_entries = 1}};
-
-    ck_assert_int_eq(world_run(&world), 0);
-}
-
-TEST(process_closed_before_there_is_room)
-{
-    struct world world = {.plan = "calm net.latency=0",
-                          .task = process_main,
-                          .run = {.ring_entries = 1}};
-
-    ck_assert_int_eq(world_run(&world), 0);
-}
-
-/* -- a number that is another's by the time ------------------------------------------------------
- */
-
-static int released;
-
-static void release(void *arg)
-{
-    (void)arg;
-    released++;
-}
-
-static int64_t call_write_give(void)
-{
-    static const char bytes[] = "xy";
-
-    return weft_stream_write_give(scene.stream, bytes, 2, NULL, release, NULL);
-}
-
-static int lower[4], lower_count;
-
-/* Closed behind whoever has it, and given to the next who asks, without giving way. */
-static void lose(int fd)
-{
-    ck_assert_int_eq(weft__host_close(fd), 0);
-    for (lower_count = 0;; lower_count++) {
-        ck_assert_int_lt(lower_count, 4);
-        lower[lower_count] = weft_socket_nowait(AF_INET, SOCK_STREAM, 0);
-        ok(lower[lower_count]);
-        if (lower[lower_count] == fd)
-            break;
-    }
-    scene.taken = fd;
-}
-
-static void close_lower(void)
-{
-    while (lower_count > 0)
-        ok(weft_close(lower[--lower_count]));
-}
-
-static void lose_meanwhile(weft_scope *scope)
-{
-    weft_task task = begin_without_room(scope);
-
-    lose(weft_stream_fd(scene.stream));
-    while (!ended)
-        ok(weft_yield());
-    close_lower();
-    ck_assert_int_eq(weft_stream_close(scene.stream), -EBADF);
-    scene.stream = NULL;
-    ck_assert_int_eq(result, -EBADF);
-    ok(weft_join(task, NULL));
-    ok(weft_scope_cancel(scope));
-    ok(weft_scope_close(scope));
-    close_scene();
-}
-
-static int lost_main(void *arg)
-{
-    static const struct act givers[] = {{.call = call_write}, {.call = call_write_give}};
-
-    (void)arg;
-    for (act = givers; act < givers + 2; act++) {
-        weft_scope scope;
-        open_scene();
-        ok(weft_scope_open(&scope, NULL));
-        lose_meanwhile(&scope);
-    }
-    ck_assert_int_eq(released, 1);
-    return 0;
-}
-
-static int64_t call_read_much(void)
-{
-    static char much[1 << 16];
-
-    return weft_stream_read(scene.quick, much, sizeof much, 0);
-}
-
-/* What comes for who has the number by then is not the stream's. */
-static int robbed_main(void *arg)
-{
-    static const struct act reader = {.call = call_read_much};
-    weft_scope scope;
-    weft_task task;
-    int peer;
-
-    (void)arg;
-    open_scene();
-    ok(weft_scope_open(&scope, NULL));
-    act = &reader;
-    task = begin_without_room(&scope);
-    lose(weft_stream_fd(scene.quick));
-    ck_assert_int_eq(weft_connect_nowait(scene.taken, (struct sockaddr *)&scene.address,
-                                         sizeof scene.address),
-                     -EINPROGRESS);
-    peer = weft_accept(scene.listener, NULL, NULL, 0);
-    ok(peer);
-    ck_assert_int_eq(weft_send_all(peer, "x", 1, NULL), 1);
-    ok(weft_join(task, NULL));
-    ck_assert_int_eq(result, -EBADF);
-    ck_assert_int_eq(weft_stream_close(scene.quick), -EBADF);
-    scene.quick = NULL;
-    close_lower();
-    ok(weft_close(peer));
-    ok(weft_scope_cancel(&scope));
-    ok(weft_scope_close(&scope));
-    close_scene();
-    return 0;
-}
-
-TEST(read_from_another_before_there_is_room)
-{
-    struct world world = {.plan = "calm net.latency=0",
-                          .task = robbed_main,
-                          .run = {.ring_entries = 1}};
-
-    ck_assert_int_eq(world_run(&world), 0);
-}
-
-TEST(anothers_before_there_is_room)
-{
-    struct world world = {.plan = "calm net.latency=0",
-                          .task = lost_main,
-                          .run = {.ring_entries = 1, .zero_copy_min = 1}};
-
-    ck_assert_int_eq(world_run(&world), 0);
-}
-
-/* -- a byte that is moved by a receive and a write -------------------------------------------- */
-
-static int64_t call_byte(void)
-{
-    return weft_splice(scene.here, NULL, scene.empty[1], NULL, 1, SPLICE_F_NONBLOCK);
-}
-
-static void close_empty_writer(void)
-{
-    ok(weft_close(scene.empty[1]));
-    scene.empty[1] = -1;
-}
-
-enum way { ROOM_COMES, CANCELLED, CLOSED, NO_MEMORY, WAYS };
-
-static weft_task begin_byte(weft_scope *scope, enum way way)
-{
-    uint32_t free_slots = weft__self->ops.free;
-    weft_task task;
-
-    if (way != NO_MEMORY)
-        return begin_without_room(scope);
-    task = begin(scope, attempt_without_memory);
-    ok(weft_yield());
-    weft__self->ops.free = free_slots;
-    weft__alloc_fail_after(0);
-    return task;
-}
-
-/* It is not taken before there is a request that puts it into the pipe. */
-static void expect_byte(enum way way)
-{
-    char bytes[4] = "";
-
-    if (way == ROOM_COMES)
-        ck_assert_int_eq(weft_read(scene.empty[0], bytes, 2), 1);
-    ok(weft_recv(scene.here, bytes + strlen(bytes), 2, 0));
-    ck_assert_str_eq(bytes, "ab");
-}
-
-static int byte_main(void *arg)
-{
-    static const struct act taker = {.call = call_byte};
-    static const int64_t results[WAYS] = {1, -ECANCELED, -ECANCELED, -ENOMEM};
-
-    (void)arg;
-    for (enum way way = 0; way < WAYS; way++) {
-        weft_scope scope;
-        weft_task task;
-        open_scene();
-        ok(weft_scope_open(&scope, NULL));
-        ck_assert_int_eq(weft_send_all(scene.there, "ab", 2, NULL), 2);
-        ok(weft_poll(scene.here, POLLIN));
-        act = &taker;
-        cannot_splice = true;
-        splice_says = -EAGAIN;
-        task = begin_byte(&scope, way);
-        if (way == CANCELLED)
-            ok(weft_cancel(task));
-        if (way == CLOSED)
-            close_empty_writer();
-        ok(weft_join(task, NULL));
-        cannot_splice = false;
-        ck_assert_msg(result == results[way], "%d gave %lld", (int)way, (long long)result);
-        expect_byte(way);
-        ok(weft_scope_cancel(&scope));
-        ok(weft_scope_close(&scope));
-        close_scene();
-    }
-    return 0;
-}
-
-/* A stream that is looked at needs none: no other has the number by the time. */
-static int look_main(void *arg)
-{
-    static const struct act looker = {.call = call_stream_splice};
-    weft_scope scope;
-    char byte;
-
-    (void)arg;
-    open_scene();
-    ok(weft_scope_open(&scope, NULL));
-    send_to_quick();
-    ok(weft_sleep(1000000));
-    act = &looker;
-    cannot_splice = true;
-    splice_says = 0;
-    ok(weft_spawn(&scope, fill, NULL, 0, NULL));
-    (void)begin(&scope, attempt);
-    no_room = true;
-    ok(weft_yield());
-    no_room = cannot_splice = false;
-    ck_assert(ended);
-    ck_assert_int_eq(result, 1);
-    ck_assert_int_eq(weft_recv_exactly(scene.quick_peer, &byte, 1, NULL), 1);
-    ok(weft_scope_cancel(&scope));
-    ok(weft_scope_close(&scope));
-    close_scene();
-    return 0;
-}
-
-TEST(looked_at_without_room)
-{
-    struct world world = {.plan = "calm net.latency=0",
-                          .task = look_main,
-                          .run = {.ring_entries = 1}};
-
-    ck_assert_int_eq(world_run(&world), 0);
-}
-
-TEST(byte_that_is_put_into_a_pipe)
-{
-    struct world world = {.plan = "calm net.latency=0",
-                          .task = byte_main,
-                          .run = {.ring_entries = 1}};
-
-    ck_assert_int_eq(world_run(&world), 0);
-}
 
 CASE(room_comes, wait_for_room)
 CASE(cancelled_before_there_is_room, cancel_meanwhile)
@@ -987,8 +378,4 @@ CASE(closed_before_there_is_room, close_meanwhile)
 CASE(no_memory_for_a_request, lack_memory)
 
 TEST_MAIN("sim/no_room", 30, room_comes, cancelled_before_there_is_room,
-          closed_before_there_is_room, no_memory_for_a_request, no_place_for_a_watcher,
-          dropped_before_there_is_room, process_closed_before_there_is_room,
-          process_cancelled_before_there_is_room, anothers_before_there_is_room,
-          read_from_another_before_there_is_room, byte_that_is_put_into_a_pipe,
-          looked_at_without_room)
+          closed_before_there_is_room, no_memory_for_a_request)

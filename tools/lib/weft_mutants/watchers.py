@@ -50,7 +50,7 @@ WATCHERS = {
     "src/io/transfer.c": "fd_forgotten net_bad net_cancel net_edges misuse_io",
     "src/io/transport.c": "transport transport_server transport_edges sim/refusals sim/faults_net",
     "src/io/use.h": "fd_forgotten file_cancel file misuse_file sim/no_room",
-    "src/io/watcher.c": "fd_forgotten reader misuse_io sim/no_room sim/faults",
+    "src/io/watcher.c": "fd_forgotten reader misuse_io sim/no_room sim/no_room_watch sim/faults",
     "src/reactor/inbox.c": "model/explore/quick",
     "src/reactor/observe.c": "debug",
     "src/reactor/op.c": "unit/reactor/op",
