@@ -167,4 +167,5 @@ static const struct kind kinds[] = {
 
 AT_EACH_MOMENT(kinds, 1)
 
-TEST_MAIN("cancel_each_more", 60, before, in_flight, completed_and_not_seen, from_another_core)
+TEST_MAIN("cancel_each_more", 60, before, in_flight, completed_and_not_seen, from_another_core,
+          too_late, timed_out)

@@ -153,32 +153,7 @@ static void run_each(enum when when)
     drop_contexts();
 }
 
-THE_FOUR_MOMENTS
-
-/* And by a deadline around it, which may pass before it waits. */
-static int deadline_main(void *arg)
-{
-    (void)arg;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        weft_scope scope;
-        kinds[i].set_up();
-        is(weft_timeout(&scope, 2000000), 0);
-        is(kinds[i].wait(), -ECANCELED);
-        is(weft_cause(), WEFT_CAUSE_DEADLINE);
-        is(weft_scope_close(&scope), -ETIMEDOUT);
-        is(weft_scope_open(&scope, NULL), 0);
-        and_the_next(&scope, &kinds[i]);
-        kinds[i].finish();
-        is(weft_scope_close(&scope), 0);
-    }
-    return 0;
-}
-TEST(by_deadline)
-{
-    make_contexts();
-    is(weft_run(deadline_main, NULL, 0, NULL), 0);
-    drop_contexts();
-}
+THE_MOMENTS
 
 TEST_MAIN("tls cancel_each", 60, before, in_flight, completed_and_not_seen, from_another_core,
-          by_deadline)
+          too_late, timed_out)
