@@ -1,7 +1,7 @@
 /*
- * What the tests of calls that find no request to be had share: the ring's queue has a single place,
- * which another task has taken, and the kernel takes nothing until told. The linker leads the
- * library's call for more room to this file (extra.cmake).
+ * What the tests of calls that find no request to be had share: the ring's queue has a single
+ * place, which another task has taken, and the kernel takes nothing until told. The linker leads
+ * the library's call for more room to this file (extra.cmake).
  */
 #ifndef WEFT_TESTS_SIM_NO_ROOM_H
 #define WEFT_TESTS_SIM_NO_ROOM_H
@@ -216,8 +216,7 @@ static inline void close_all(weft_scope *scope)
 
 static inline void run(weft_task_fn task)
 {
-    struct world world = {
-        .plan = "calm net.latency=0", .task = task, .run = {.ring_entries = 1}};
+    struct world world = {.plan = "calm net.latency=0", .task = task, .run = {.ring_entries = 1}};
 
     ck_assert_int_eq(world_run(&world), 0);
 }
