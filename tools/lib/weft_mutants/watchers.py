@@ -24,7 +24,7 @@ WATCHERS = {
     "src/io/file_direct.c": FILE_OBJECT,
     "src/io/file_object.c": FILE_OBJECT + " fd_forgotten",
     "src/io/file_read.c": FILE_OBJECT,
-    "src/io/file_watch.c": "watch sim/watch",
+    "src/io/file_watch.c": "watch watch_wait sim/watch",
     "src/io/io.c": "reader sim/start",
     "src/io/message.c": "fd_forgotten message misuse_io sim/net_datagram",
     "src/io/nowait.c": "fd_forgotten nowait reader",
