@@ -42,8 +42,9 @@ WATCHERS = {
     "src/io/stream.c":
         "fd_forgotten stream_calls stream_end unit/io/stream_pool unit/io/stream_direct "
         "stream_busy stream_lost sim/refusals sim/faults",
-    "src/io/stream_give.c": "unit/io/stream_give stream_move stream_give stream_calls",
-    "src/io/stream_move.c": "stream_move sim/faults",
+    "src/io/stream_give.c":
+        "unit/io/stream_give stream_move stream_move_edges stream_give stream_calls",
+    "src/io/stream_move.c": "stream_move stream_move_edges sim/faults",
     "src/io/stream_queue.c": "stream_write stream_end sim/faults",
     "src/io/stream_read.c": "unit/io/stream_direct stream_calls",
     "src/io/stream_receive.c": "unit/io/stream_direct unit/io/stream_pool stream_calls stream_busy",
