@@ -206,7 +206,7 @@ static void run_table(const struct kind *all, int count, int object_kinds, enum 
     THE_MOMENTS
 
 /* The same, where a file's own run_each goes through its table. */
-#define THE_MOMENTS                                                                           \
+#define THE_MOMENTS                                                                                \
     TEST(before)                                                                                   \
     {                                                                                              \
         run_each(BEFORE);                                                                          \

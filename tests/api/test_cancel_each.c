@@ -583,5 +583,5 @@ static const struct kind kinds[] = {
 /* clang-format on */
 AT_EACH_MOMENT(kinds, 2)
 
-TEST_MAIN("cancel_each", 60, before, in_flight, completed_and_not_seen, from_another_core,
-          too_late, timed_out)
+TEST_MAIN("cancel_each", 60, before, in_flight, completed_and_not_seen, from_another_core, too_late,
+          timed_out)
