@@ -206,6 +206,14 @@ static int ask(weft_resolver *resolver, const char *host, int family,
     return error;
 }
 
+/* As every call that may suspend: also when all is at hand, as what is remembered is. */
+static int may_suspend(void)
+{
+    if (weft_current_task().generation == 0)
+        return -EPERM;
+    return weft_cancelled() ? weft_yield() : 0; /* which says why */
+}
+
 int weft_resolve(weft_resolver *resolver, const char *host, int family,
                  struct weft_name_address *list, uint32_t count_max)
 {
@@ -217,6 +225,9 @@ int weft_resolve(weft_resolver *resolver, const char *host, int family,
     if (!host || !*host || strlen(host) >= WEFT__NAME_SIZE || (count_max > 0 && !list) ||
         (family != AF_UNSPEC && family != AF_INET && family != AF_INET6))
         return -EINVAL;
+    error = may_suspend();
+    if (error < 0)
+        return error;
     known = find(resolver, host, family);
     return known ? give(known, list, count_max) : ask(resolver, host, family, list, count_max);
 }

@@ -4,9 +4,11 @@
  * Catches a retry that is not made or made without end, an answer taken for another's, a name that
  * is remembered too long, and a descriptor left behind by what was called off.
  */
+#include <ares.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <weft/names.h>
 #include <weft/weft.h>
@@ -21,13 +23,13 @@ enum { PORT = 5353, PACKET_MAX = 512, MANY = 14, TTL_S = 60 };
 
 /* -- the server -------------------------------------------------------------------------------- */
 
-enum behaviour { ANSWERS, SILENT, SECOND, LATE, WRONG_ID, CUT, NO_SUCH };
+enum behaviour { ANSWERS, SILENT, SECOND, LATE, WRONG_ID, CUT, GARBLED, FAILS, NO_SUCH };
 
 static const struct {
     const char *name;
     enum behaviour behaviour;
-} table[] = {{"good", ANSWERS}, {"silent", SILENT},  {"second", SECOND},
-             {"late", LATE},    {"wrong", WRONG_ID}, {"cut", CUT}};
+} table[] = {{"good", ANSWERS},   {"silent", SILENT}, {"second", SECOND},   {"late", LATE},
+             {"wrong", WRONG_ID}, {"cut", CUT},       {"garbled", GARBLED}, {"fails", FAILS}};
 
 static struct {
     int udp, tcp;
@@ -104,10 +106,11 @@ static int by_udp(void *arg)
         if ((error = weft_sleep(20 * MS)) < 0)
             return error;
     }
-    if (behaviour == NO_SUCH)
-        answer(&packet, 3, 0, 0);
+    if (behaviour == NO_SUCH || behaviour == FAILS)
+        answer(&packet, behaviour == FAILS ? 2 : 3, 0, 0);
     else
         answer(&packet, behaviour == CUT ? 0x200 : 0, behaviour == CUT ? 0 : 1, 1);
+    packet.size -= behaviour == GARBLED ? 3 : 0; /* its address ends in the middle */
     return reply(&packet);
 }
 
@@ -308,6 +311,93 @@ CASE(no_such_name)
     is(ask("nothing.test"), -ENOENT);
 }
 
+CASE(answer_that_makes_no_sense)
+{
+    is(ask("garbled.test"), -EBADMSG);
+    is(weft_cause(), WEFT_CAUSE_NONE);
+    is(ask("good.test"), 1);
+}
+
+/* c-ares 1.18 takes it as if nobody were there. */
+CASE(server_that_fails)
+{
+    int result = ask("fails.test");
+
+    ck_assert_msg(result == -EAGAIN || result == -ECONNREFUSED, "%d", result);
+    is(weft_cause(), WEFT_CAUSE_NONE);
+    is(ask("good.test"), 1);
+}
+
+CASE(nobody_there)
+{
+    struct weft_resolver_opt opt = {.size = sizeof opt, .servers = "127.0.0.1:5354", .tries = 1};
+    weft_resolver *other;
+
+    is(weft_resolver_open(&other, &opt), 0);
+    is(weft_resolve(other, "good.test", AF_INET, NULL, 0), -ECONNREFUSED);
+    is(weft_connect_name(other, "good.test", 80, NULL), -ECONNREFUSED);
+    is(weft_resolver_close(other), 0);
+}
+
+/* -- c-ares' memory: one allocation fails, the k-th from when that was set */
+static int refused;
+
+static bool is_refused(void)
+{
+    return refused > 0 && --refused == 0;
+}
+static void *takes(size_t size)
+{
+    return is_refused() ? NULL : malloc(size);
+}
+static void *resizes(void *old, size_t size)
+{
+    return is_refused() ? NULL : realloc(old, size);
+}
+static __attribute__((constructor)) void lend_memory(void)
+{
+    if (ares_library_init_mem(ARES_LIB_INIT_ALL, takes, free, resizes) != ARES_SUCCESS)
+        abort();
+}
+
+/* The first is refused, the second, and so on, until there are none so many. */
+CASE(no_memory_to_open)
+{
+    struct weft_resolver_opt opt = {.size = sizeof opt, .servers = "127.0.0.1:5353"};
+    weft_resolver *other;
+    int error, failed = 0;
+
+    for (int k = 1; k == 1 || refused == 0; k++) {
+        refused = k;
+        error = weft_resolver_open(&other, &opt);
+        if (error == 0)
+            is(weft_resolver_close(other), 0);
+        else
+            is(error, -ENOMEM);
+        failed += error < 0;
+    }
+    refused = 0;
+    ck_assert_int_gt(failed, 0);
+}
+
+/* What c-ares cannot do without is said; an answer that it had no room for is as one lost. */
+CASE(no_memory_to_ask)
+{
+    int result, failed = 0;
+
+    for (int k = 1; k == 1 || refused == 0; k++) {
+        is(weft_resolver_close(resolver), 0);
+        open_resolver(1);
+        refused = k;
+        result = ask("good.test");
+        ck_assert_msg(result == 1 || result == -ENOMEM || result == -ETIMEDOUT, "%d", result);
+        failed += result == -ENOMEM;
+    }
+    refused = 0;
+    ck_assert_int_gt(failed, 0);
+    is(ask("good.test"), 1);
+}
+
 /* As long as its server said, and no longer. */
 CASE(remembered)
 {
@@ -368,5 +458,6 @@ CASE(deadline)
 }
 
 TEST_MAIN("names on the network", 60, nobody_answers, answered_when_asked_again, answered_late,
-          answer_with_a_wrong_id, answer_that_was_cut, no_such_name, remembered,
+          answer_with_a_wrong_id, answer_that_was_cut, no_such_name, answer_that_makes_no_sense,
+          server_that_fails, nobody_there, no_memory_to_open, no_memory_to_ask, remembered,
           called_off_at_each_step, deadline)

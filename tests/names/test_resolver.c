@@ -114,6 +114,42 @@ TEST(nobody_answers)
     run(times_out, NULL, 0);
 }
 
+/* Called off before it begins: nobody is asked, and what is at hand is not told either. */
+static void called_off(enum weft_cause cause)
+{
+    static const char *const hosts[] = {"nobody.test", "127.0.0.1"};
+
+    for (int i = 0; i < 2; i++) {
+        is(weft_resolve(resolver, hosts[i], AF_INET, NULL, 0), -ECANCELED);
+        is(weft_cause(), cause);
+        is(weft_connect_name(resolver, hosts[i], 1, NULL), -ECANCELED);
+        is(weft_cause(), cause);
+    }
+}
+static int refused(void *arg)
+{
+    weft_scope scope;
+    char byte;
+
+    (void)arg;
+    begin();
+    open_resolver(INT64_C(10000000));
+    is(weft_scope_open(&scope, NULL), 0);
+    is(weft_scope_cancel(&scope), 1);
+    called_off(WEFT_CAUSE_CANCEL);
+    is(weft_scope_close(&scope), 0);
+    is(weft_timeout_at(&scope, 1), 0);
+    called_off(WEFT_CAUSE_DEADLINE);
+    is(weft_scope_close(&scope), -ETIMEDOUT);
+    is(weft_recv(silent, &byte, 1, MSG_DONTWAIT), -EAGAIN);
+    is(weft_resolver_close(resolver), 0);
+    return weft_close(silent);
+}
+TEST(called_off_before)
+{
+    run(refused, NULL, 0);
+}
+
 /* No task asks. */
 static int said;
 static void asks_in_a_callback(void *arg)
@@ -307,5 +343,5 @@ TEST(not_remembered)
 }
 
 TEST_MAIN("names", 60, remembered_for_a_second, remembered_for_an_hour, not_remembered,
-          cancelled_and_closed, cancelled_and_answered, nobody_answers, asked_by_no_task,
-          numbers_and_mistakes, options_of_any_age, another_reactors)
+          cancelled_and_closed, cancelled_and_answered, called_off_before, nobody_answers,
+          asked_by_no_task, numbers_and_mistakes, options_of_any_age, another_reactors)
