@@ -183,6 +183,12 @@ static void refused(struct weft__acceptor *acceptor, int32_t error)
     WEFT__COUNT(acceptor->io->reactor, accept_errors);
 }
 
+static void wake_closer(struct weft__acceptor *acceptor)
+{
+    if (acceptor->closer)
+        weft__wake_now(acceptor->io->reactor, acceptor->closer);
+}
+
 static void destroy(struct weft__acceptor *acceptor);
 static void watch(struct weft__acceptor *acceptor);
 
@@ -192,7 +198,7 @@ static void settle(struct weft__acceptor *acceptor)
     if (acceptor->stopping)
         destroy(acceptor);
     else if (acceptor->error < 0)
-        weft__fd_wake_closer(acceptor->io, acceptor->record);
+        wake_closer(acceptor);
     else if (acceptor->starved && acceptor->turns_away)
         watch(acceptor);
     else if (acceptor->failures >= FAILURES_AT_ONCE)
@@ -381,10 +387,10 @@ static void end_and_wait(struct weft__task *self, struct weft__acceptor *accepto
     end(acceptor);
     if (acceptor->taker)
         weft__wake_now(self->reactor, acceptor->taker);
-    acceptor->record->closer = &wait;
+    acceptor->closer = &wait;
     while (weft__op_in_flight(&acceptor->op) || acceptor->taker)
         weft__wait_for_wake(self, &wait, false);
-    acceptor->record->closer = NULL;
+    acceptor->closer = NULL;
 }
 
 void weft__acceptor_close(struct weft__task *self, struct weft__acceptor *acceptor)
@@ -421,14 +427,14 @@ static int find(struct weft__task *self, int fd, struct weft__acceptor **accepto
     return *acceptor ? 0 : -ENOMEM;
 }
 
-/* The listener's own error. The acceptor goes, unless weft_close is at it and will see to that. */
+/* The listener's own error. The acceptor goes, unless who closes it waits and will see to that. */
 static int give_up(struct weft__acceptor *acceptor)
 {
     struct weft__fd *record = acceptor->record;
     struct weft__io *io = acceptor->io;
     int error = acceptor->error;
 
-    if (weft__fd_closing(record))
+    if (acceptor->closer)
         return error;
     destroy(acceptor);
     if (error == -EBADF)
@@ -445,7 +451,7 @@ static int wait_once(struct weft__task *self, struct weft__acceptor *acceptor)
     acceptor->taker = &wait;
     error = weft__wait_for_wake(self, &wait, true);
     acceptor->taker = NULL;
-    weft__fd_wake_closer(acceptor->io, acceptor->record);
+    wake_closer(acceptor);
     return error;
 }
 

@@ -46,8 +46,9 @@ struct weft__acceptor {
     struct weft__fd *record;
     struct weft__acceptor *next; /* among the reactor's */
     struct weft__acceptor **link;
-    struct weft__wait *taker; /* weft_accept, waiting */
-    int *queue;               /* accepted, not taken: a circle of capacity mask + 1 */
+    struct weft__wait *taker;  /* weft_accept, waiting */
+    struct weft__wait *closer; /* waits for the end of what is armed, and of the taker */
+    int *queue;                /* accepted, not taken: a circle of capacity mask + 1 */
     uint32_t mask;
     uint32_t head;
     uint32_t tail;

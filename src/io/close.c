@@ -16,31 +16,38 @@
 #include "task/operation.h"
 #include "task/wait.h"
 
-/* Has who holds the side let go of it. Between two requests there is nothing to cancel: then the
-   holder sees for itself that the descriptor is closing, as soon as it runs. */
-static void end_side(struct weft__task *self, struct weft__fd *record, enum weft__side side, int fd)
+/* An acceptor has the reader's side. */
+static bool is_used(const struct weft__fd *record)
 {
-    struct weft__wait wait = {.what = "close", .fd = fd};
-
-    record->closer = &wait;
-    while (record->sides[side]) {
-        weft__op_cancel(self->reactor, record->sides[side]);
-        weft__wait_for_wake(self, &wait, false);
-    }
-    record->closer = NULL;
+    return record->sides[WEFT__READER] || record->sides[WEFT__WRITER] || record->uses;
 }
 
-/* The same for those who use it beside one another. */
-static void end_uses(struct weft__task *self, struct weft__fd *record, int fd)
+static void cancel_users(struct weft__io *io, int fd, const struct weft__fd *record)
 {
-    struct weft__wait wait = {.what = "close", .fd = fd};
+    for (int side = WEFT__READER; side <= WEFT__WRITER; side++)
+        if (record->sides[side])
+            weft__op_cancel(io->reactor, record->sides[side]);
+    weft__fd_uses_cancel(io, fd, record);
+}
 
-    record->closer = &wait;
-    while (record->uses) {
-        weft__fd_uses_cancel(weft__io_of(self->reactor), fd);
-        weft__wait_for_wake(self, &wait, false);
+/* Has all who hold a side, or use it beside one another, let go of it. Between two requests there
+   is nothing to cancel: then they see for themselves that the descriptor is closing, as soon as
+   they run. False: the number became another's meanwhile. */
+static bool end_users(struct weft__task *self, int fd, struct weft__fd *record)
+{
+    struct weft__io *io = weft__io_of(self->reactor);
+    struct weft__closer closer = {.wait = {.what = "close", .fd = fd}};
+    bool lost;
+
+    weft__fd_closer_begin(io, record, &closer);
+    if (record->acceptor)
+        weft__acceptor_close(self, record->acceptor);
+    while (!(lost = weft__fd_closer_lost(record, &closer)) && is_used(record)) {
+        cancel_users(io, fd, record);
+        weft__wait_for_wake(self, &closer.wait, false);
     }
-    record->closer = NULL;
+    weft__fd_closer_end(record, &closer);
+    return !lost;
 }
 
 int weft__close_request(struct weft__task *self, int fd)
@@ -66,13 +73,9 @@ static int close_record(struct weft__task *self, int fd, struct weft__fd *record
     uint64_t word = weft__fd_close_begin(record);
     int result;
 
-    weft__watchers_close(weft__io_of(self->reactor), fd);
-    if (record->acceptor)
-        weft__acceptor_close(self, record->acceptor);
-    end_side(self, record, WEFT__READER, fd);
-    end_side(self, record, WEFT__WRITER, fd);
-    if (record->uses)
-        end_uses(self, record, fd);
+    weft__watchers_close(io, fd);
+    if (__builtin_expect(is_used(record), 0) && !end_users(self, fd, record))
+        return weft__misuse(-EBADF, "the descriptor was closed meanwhile, but not by weft_close");
     if (__builtin_expect(io->gives != NULL, 0))
         weft__gives_outlive(io, fd, record);
     weft__fd_let_go(io, fd, record);

@@ -296,10 +296,12 @@ bool weft__fd_used(const struct weft__io *io, int fd, const struct weft__fd *rec
     return false;
 }
 
-void weft__fd_uses_cancel(struct weft__io *io, int fd)
+void weft__fd_uses_cancel(struct weft__io *io, int fd, const struct weft__fd *record)
 {
+    uint32_t claim = weft__fd_claim(record);
+
     for (struct weft__fd_use *use = io->uses; use; use = use->next)
-        if (use->fd == fd)
+        if (use->fd == fd && use->claim == claim)
             weft__op_cancel(io->reactor, use->op);
 }
 
@@ -376,6 +378,47 @@ void weft__fd_wake_closer(struct weft__io *io, struct weft__fd *record)
         weft__fd_close_later(io, record);
     else if (record->closer)
         weft__wake_now(io->reactor, record->closer);
+}
+
+void weft__fd_wake_closers_of_lost(struct weft__io *io, int fd)
+{
+    for (struct weft__closer *closer = io->closers; closer; closer = closer->next)
+        if (closer->wait.fd == fd)
+            weft__wake_now(io->reactor, &closer->wait);
+}
+
+void weft__fd_closer_begin(struct weft__io *io, struct weft__fd *record,
+                           struct weft__closer *closer)
+{
+    closer->claim = weft__fd_claim(record);
+    closer->next = io->closers;
+    closer->link = &io->closers;
+    if (closer->next)
+        closer->next->link = &closer->next;
+    io->closers = closer;
+    record->closer = &closer->wait;
+}
+
+void weft__fd_closer_end(struct weft__fd *record, struct weft__closer *closer)
+{
+    *closer->link = closer->next;
+    if (closer->next)
+        closer->next->link = closer->link;
+    if (!weft__fd_closer_lost(record, closer))
+        record->closer = NULL;
+}
+
+void weft__fd_leave_slow(struct weft__io *io, struct weft__fd *record, enum weft__side side,
+                         struct weft__op *op)
+{
+    uint64_t word = atomic_load_explicit(&record->owner, memory_order_relaxed);
+
+    if ((uint32_t)(word & ~WEFT__FD_CLOSING) != io->id || record->sides[side] != op) {
+        weft__fd_wake_closers_of_lost(io, (int)(record - io->fds));
+        return;
+    }
+    record->sides[side] = NULL;
+    weft__fd_wake_closer(io, record);
 }
 
 void weft__fd_note_passed(struct weft__io *io, int fd)

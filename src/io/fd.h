@@ -65,13 +65,22 @@ struct weft__fd_use {
     bool claimed;   /* by who has the descriptor for himself: ends when the number is another's */
 };
 
+/* A task that waits for those who have a descriptor to let go of it. The record leads to it; and
+   once the number is another's, and so the record, the list of its io layer does: those whom it
+   waits for end all the same. */
+struct weft__closer {
+    struct weft__wait wait; /* first; its fd says of which */
+    struct weft__closer *next, **link;
+    uint32_t claim; /* of the record, as it was */
+};
+
 struct weft__fd {
     _Atomic(uint64_t) owner;
     struct weft__op *sides[2];       /* who holds the side: an operation, an acceptor, a stream */
     struct weft__acceptor *acceptor; /* NULL unless connections are taken from it */
     struct weft_stream *stream;      /* NULL unless a stream owns it */
-    struct weft__wait *closer;       /* weft_close, waiting for the sides to be let go; or nobody,
-                                        who closes with the last use */
+    struct weft__wait *closer;       /* that of a weft__closer; or nobody, who closes with the last
+                                        use */
     uint32_t flags;
     uint32_t identity; /* debug builds: device and inode at the claim, mixed */
     int32_t trouble;   /* met by a receive that had bytes to report: for the next one */
@@ -146,15 +155,24 @@ static inline int weft__fd_enter(struct weft__io *io, int fd, enum weft__side si
 }
 
 void weft__fd_wake_closer(struct weft__io *io, struct weft__fd *record);
+/* The same by one that had a number which is another's by now. */
+void weft__fd_wake_closers_of_lost(struct weft__io *io, int fd);
+
+/* What is left of weft__fd_leave when it is being closed, or was reset. */
+void weft__fd_leave_slow(struct weft__io *io, struct weft__fd *record, enum weft__side side,
+                         struct weft__op *op);
 
 /* Lets go of a side. */
 static inline void weft__fd_leave(struct weft__io *io, struct weft__fd *record,
                                   enum weft__side side, struct weft__op *op)
 {
-    if (__builtin_expect(record->sides[side] == op, 1)) /* else the record was reset meanwhile */
+    /* relaxed: when it is ours, only we have written the rest of the line */
+    uint64_t owner = atomic_load_explicit(&record->owner, memory_order_relaxed);
+
+    if (__builtin_expect((uint32_t)owner == io->id && record->sides[side] == op, 1))
         record->sides[side] = NULL;
-    if (__builtin_expect(record->closer != NULL, 0))
-        weft__fd_wake_closer(io, record);
+    else
+        weft__fd_leave_slow(io, record, side, op);
 }
 
 /* What an earlier receive had met besides its bytes: it is said once. */
@@ -189,23 +207,39 @@ static inline void weft__fd_use_begin(struct weft__io *io, struct weft__fd *reco
     record->uses++;
 }
 
-static inline void weft__fd_use_end(struct weft__io *io, struct weft__fd *record,
+/* False: the number is another's by now, and so is the record. */
+static inline bool weft__fd_use_end(struct weft__io *io, struct weft__fd *record,
                                     struct weft__fd_use *use)
 {
     *use->link = use->next;
     if (use->next)
         use->next->link = use->link;
-    if (__builtin_expect(weft__fd_claim(record) != use->claim, 0))
-        return; /* the record was reset meanwhile, and who closes it is another */
+    if (__builtin_expect(weft__fd_claim(record) != use->claim, 0)) {
+        weft__fd_wake_closers_of_lost(io, use->fd);
+        return false;
+    }
     record->uses--;
     if (__builtin_expect(record->closer != NULL, 0))
         weft__fd_wake_closer(io, record);
+    return true;
 }
 
 /* Does anybody use it beside who has its sides? Not those whose use is given up. */
 bool weft__fd_used(const struct weft__io *io, int fd, const struct weft__fd *record);
-/* Asks for the end of all that are in flight on `fd`. */
-void weft__fd_uses_cancel(struct weft__io *io, int fd);
+/* Asks for the end of all that are in flight on `fd`, but not of those on a file that had the
+   number before. */
+void weft__fd_uses_cancel(struct weft__io *io, int fd, const struct weft__fd *record);
+
+/* Waits for those who have the descriptor begin, and end; .wait.what and .wait.fd are set. */
+void weft__fd_closer_begin(struct weft__io *io, struct weft__fd *record,
+                           struct weft__closer *closer);
+void weft__fd_closer_end(struct weft__fd *record, struct weft__closer *closer);
+/* Was the number closed behind it, and is another's by now? Then so is the record. */
+static inline bool weft__fd_closer_lost(const struct weft__fd *record,
+                                        const struct weft__closer *closer)
+{
+    return weft__fd_claim(record) != closer->claim;
+}
 
 /* The word of a record, which who has the descriptor for himself keeps: it is his for as long as
    the record has it. Not once the number was closed behind him, and weft has seen that, or has

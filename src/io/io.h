@@ -18,6 +18,7 @@ struct weft__acceptor;
 struct weft__arena;
 struct weft__block;
 struct weft__buffers;
+struct weft__closer;
 struct weft__fd;
 struct weft__fd_use;
 struct weft__give;
@@ -58,6 +59,7 @@ struct weft__io {
     size_t blocks_bytes;           /* in them */
     struct weft__arena *arena;     /* memory for files; NULL until the first is taken */
     struct weft__fd_use *uses;     /* of descriptors, by any number of requests at once: io/fd.h */
+    struct weft__closer *closers;  /* who wait for those who have a descriptor: io/fd.h */
     struct weft__watched *watched; /* by descriptor, readers and writers: io/watcher.c */
     uint32_t watched_count;        /* its length */
     struct weft__pool *pool;       /* NULL until the first call that has no request: io/offload.h */

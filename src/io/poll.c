@@ -83,8 +83,8 @@ static int poll_as(int fd, int events, uint64_t word)
     weft__fd_use_begin(io, record, fd, &use, &lookout.operation.op);
     use.claimed = word != 0;
     result = weft__lookout_wait(self, &lookout, fd, record, events);
-    weft__fd_use_end(io, record, &use);
-    weft__fd_watch_end(io, record);
+    if (weft__fd_use_end(io, record, &use))
+        weft__fd_watch_end(io, record);
     if (result == -EBADF)
         weft__fd_forget_closed(io, fd, record);
     return result;

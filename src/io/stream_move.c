@@ -135,7 +135,7 @@ static bool is_ending(const struct weft_stream *stream)
 
 /* What the stream's `closer` is while it is being detached. */
 struct halting {
-    struct weft__wait wait;    /* first: of who detaches it */
+    struct weft__closer self;  /* first: who detaches it; he waits for other users, too */
     struct weft__wait *closer; /* of who is to close it, and so calls that off; NULL: nobody */
 };
 
@@ -148,15 +148,14 @@ static void halt(struct weft__task *self, struct weft_stream *stream, struct hal
     stream->flushing = true; /* and every other call is refused */
     weft__stream_feed(stream);
     weft__stream_stand_nowhere(stream);
-    stream->closer = &halting->wait;
+    stream->closer = &halting->self.wait;
     weft__op_cancel(self->reactor, &stream->receive);
     if (stream->sending)
         weft__op_cancel(self->reactor, &stream->sending->op);
-    record->closer = &halting->wait; /* for those that use it beside us */
+    weft__fd_closer_begin(stream->io, record, &halting->self);
     while (is_ending(stream))
-        weft__wait_for_wake(self, &halting->wait, false);
-    if (weft__stream_owns(stream))
-        record->closer = NULL;
+        weft__wait_for_wake(self, &halting->self.wait, false);
+    weft__fd_closer_end(record, &halting->self);
     stream->closer = NULL;
 }
 
@@ -193,7 +192,7 @@ int weft__stream_call_off_detach(struct weft__task *self, struct weft_stream *st
     struct halting *halting = (struct halting *)stream->closer;
     struct weft__wait wait = {.what = "close", .fd = stream->fd};
 
-    _Static_assert(offsetof(struct halting, wait) == 0, "cast above");
+    _Static_assert(offsetof(struct halting, self.wait) == 0, "cast above");
     if (halting->closer)
         return -EALREADY;
     halting->closer = &wait;
@@ -223,7 +222,7 @@ int weft_stream_detach(weft_stream *stream)
         error = weft__stream_is_gone();
     if (error < 0)
         return error;
-    halting.wait = (struct weft__wait){.what = "detach", .fd = stream->fd};
+    halting.self.wait = (struct weft__wait){.what = "detach", .fd = stream->fd};
     halt(self, stream, &halting);
     record = weft__stream_record(stream);
     if (halting.closer)

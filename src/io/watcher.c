@@ -43,11 +43,11 @@ static void destroy(struct weft__watcher *watcher)
     struct weft__io *io = watcher->io;
     bool closing = weft__fd_closing(watcher->record); /* it may be another's with the end of this */
 
-    weft__fd_use_end(io, watcher->record, &watcher->use);
-    if (!closing)
+    if (weft__fd_use_end(io, watcher->record, &watcher->use) && !closing) {
         weft__fd_watch_end(io, watcher->record);
-    if (!closing && watcher->came == -EBADF)
-        weft__fd_forget(io, watcher->record);
+        if (watcher->came == -EBADF)
+            weft__fd_forget(io, watcher->record);
+    }
     weft__free(watcher);
 }
 

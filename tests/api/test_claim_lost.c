@@ -9,74 +9,13 @@
 #include <weft/sim.h>
 
 #include "support/file.h"
+#include "support/lost.h"
 #include "support/misuse.h"
 
-enum { PIPES = 64, WAITERS = 3, BYTES = 16, FILLING = 8, LOWER = 256 };
+enum { WAITERS = 3, FILLING = 8 };
 
 /* Where weft-sim is linked, and nowhere else. */
 extern __typeof__(weft_sim_signal) weft_sim_signal __attribute__((weak));
-
-/* -- whoever has the number now ---------------------------------------------------------------- */
-
-static int taken[PIPES][2], taken_count;
-
-/* Pipes until one of them has the number; there is something in each. */
-static int take(void *arg)
-{
-    int fd = *(int *)arg;
-
-    for (taken_count = 0; taken_count < PIPES; taken_count++) {
-        int *pipe = taken[taken_count];
-        ok(weft_pipe(pipe, 0));
-        same(weft_write_all(pipe[1], "0123456789abcdef", BYTES, NULL), BYTES);
-        if (pipe[0] == fd || pipe[1] == fd) {
-            taken_count++;
-            return 0;
-        }
-    }
-    ck_abort_msg("the number is not given out again");
-}
-
-/* They are as they were, and so is what is in them. */
-static int give_back(void *arg)
-{
-    (void)arg;
-    while (taken_count > 0) {
-        const int *pipe = taken[--taken_count];
-        char bytes[BYTES + 1] = "";
-        same(weft_poll_until(pipe[0], POLLIN, WEFT_NEVER), POLLIN);
-        same(weft_read_exactly(pipe[0], bytes, BYTES, NULL), BYTES);
-        ck_assert_str_eq(bytes, "0123456789abcdef");
-        same(weft_poll_until(pipe[0], POLLIN, 1), -ETIMEDOUT);
-        same(weft_close(pipe[0]), 0);
-        same(weft_close(pipe[1]), 0);
-    }
-    return 0;
-}
-
-/* Closes it behind us, and gives the number to somebody on that reactor: the reading end of a pipe,
-   where the kernel gives out the lowest, since what is lower is taken. */
-static void lose_to(int reactor, int fd)
-{
-    int lower[LOWER], count = 0;
-
-    do {
-        ck_assert_int_lt(count, LOWER);
-        lower[count] = dup(STDERR_FILENO);
-        ok(lower[count]);
-    } while (lower[count++] < fd);
-    same(close(fd), 0);
-    ok(weft_call(reactor, take, &fd, sizeof fd));
-    while (count > 0)
-        same(close(lower[--count]), 0);
-}
-
-static void back_from(int reactor)
-{
-    int nothing = 0;
-
-    ok(weft_call(reactor, give_back, &nothing, sizeof nothing));
-}
 
 static void run(weft_task_fn fn)
 {
@@ -152,12 +91,12 @@ static int main_watch(void *arg)
         same(weft_mkdirat(folder, where ? "a" : "b", 0700), 0);
         same(weft_mkdirat(folder, where ? "c" : "d", 0700), 0);
         same(weft_watch_next(watch, NULL, 0), 0);
-        lose_to(where, fd);
+        lost_to(where, fd);
         ck_misuse(weft_watch_next(watch, NULL, 0), -EBADF, "weft_watch_next", "was closed");
         same(weft_watch_add(watch, "/", WEFT_WATCH_ALL), -EBADF);
         same(weft_watch_remove(watch, 1), -EBADF);
         ck_misuse(weft_watch_close(watch), -EBADF, "weft_watch_close", "was closed");
-        back_from(where);
+        lost_back_from(where);
     }
     return 0;
 }
@@ -176,7 +115,7 @@ static int main_watch_waits(void *arg)
         WEFT_SCOPE(s) {
             for (int i = 0; i < WAITERS; i++)
                 ok(weft_spawn(&s, waits_for_event, &i, sizeof i, NULL));
-            lose_to(where, polled());
+            lost_to(where, polled());
             if (where == 1)
                 same(weft_watch_close(watch), -EBADF);
         }
@@ -184,7 +123,7 @@ static int main_watch_waits(void *arg)
             same(results[i], where == 1 ? -ECANCELED : -EBADF);
         if (where == 0)
             same(weft_watch_close(watch), -EBADF);
-        back_from(where);
+        lost_back_from(where);
     }
     return 0;
 }
@@ -206,7 +145,7 @@ static int main_watch_foreign(void *arg)
     do /* the numbers below */
         same(pipe(ends), 0);
     while (ends[0] < fd && ends[1] < fd);
-    same((int)write(ends[1], "0123456789abcdef", BYTES), BYTES);
+    same((int)write(ends[1], "0123456789abcdef", LOST_BYTES), LOST_BYTES);
     same(weft_watch_next(watch, NULL, 0), -EBADF);
     same(weft_watch_next(watch, NULL, 0), -EBADF);
     same(weft_watch_close(watch), -EBADF);
@@ -318,10 +257,10 @@ static int main_signals(void *arg)
             raise_here(0);
         }
         same(results[0], SIGRTMIN);
-        lose_to(where, fd);
+        lost_to(where, fd);
         ck_misuse(weft_signals_wait(signals, NULL), -EBADF, "weft_signals_wait", "was closed");
         close_signals();
-        back_from(where);
+        lost_back_from(where);
     }
     return 0;
 }
@@ -339,7 +278,7 @@ static int main_signals_waited(void *arg)
         WEFT_SCOPE(s) {
             for (int i = 0; i < WAITERS; i++)
                 ok(weft_spawn(&s, waits_for_signal, &i, sizeof i, NULL));
-            lose_to(where, polled());
+            lost_to(where, polled());
             if (where == 1)
                 close_signals();
         }
@@ -347,7 +286,7 @@ static int main_signals_waited(void *arg)
             same(results[i], where == 1 ? -ECANCELED : -EBADF);
         if (where == 0)
             close_signals();
-        back_from(where);
+        lost_back_from(where);
     }
     return 0;
 }
@@ -456,7 +395,7 @@ static int add_handler(void)
 /* Who has the number now is told by his own reader, if it is a reading end. */
 static void stranger_reads(int fd)
 {
-    bool reading = taken[taken_count - 1][0] == fd;
+    bool reading = lost_taken[lost_taken_count - 1][0] == fd;
 
     stranger_told = 0;
     ok(weft_add_reader(fd, tells_stranger, NULL));
@@ -478,7 +417,7 @@ static int main_handler(void *arg)
     told = 0;
     is_told(1);
     ok(weft_sleep(1000000)); /* it is polled for again */
-    lose_to(where, fd);
+    lost_to(where, fd);
     if (where == 0)
         stranger_reads(fd);
     else if (!weft_sim_signal)
@@ -490,7 +429,7 @@ static int main_handler(void *arg)
     ok(weft_add_signal_handler(SIGRTMIN, counts, NULL));
     is_told(2);
     same(weft_remove_signal_handler(SIGRTMIN), 1);
-    back_from(where);
+    lost_back_from(where);
     return 0;
 }
 
@@ -533,20 +472,20 @@ static int main_left(void *arg)
     watch_folder();
     left[0] = watched_fd();
     left[1] = add_handler();
-    lose_to(0, left[0]);
-    back_from(0);
-    lose_to(1, left[1]);
+    lost_to(0, left[0]);
+    lost_back_from(0);
+    lost_to(1, left[1]);
     if (weft_sim_signal)
-        back_from(1);
+        lost_back_from(1);
     return 0;
 }
 
 TEST(left_open)
 {
     run(main_left);
-    for (int i = 0; i < taken_count; i++)
+    for (int i = 0; i < lost_taken_count; i++)
         for (int side = 0; side < 2; side++)
-            same(close(taken[i][side]), 0);
+            same(close(lost_taken[i][side]), 0);
 }
 
 TEST_MAIN("claim_lost", 60, watch_that_nobody_waits_for, watch_that_tasks_wait_for,

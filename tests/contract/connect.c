@@ -337,7 +337,7 @@ const struct contract_check contract_connecting[] = {
      {ANSWER("the peer 0")}},
     {"close/under-a-receive",
      "With a receive in flight closing ends nothing, so it is cancelled first.",
-     "src/io/close.c, end_side",
+     "src/io/close.c, end_users",
      closing_under_a_receive,
      0,
      {ANSWER("the peer waits, then 0")}},

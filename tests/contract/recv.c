@@ -417,7 +417,7 @@ const struct contract_check contract_receiving[] = {
      {ANSWER("recv 0")}},
     {"recv/closed-under-it",
      "A receive outlives its descriptor, so it is cancelled before the descriptor is closed.",
-     "src/io/close.c, end_side",
+     "src/io/close.c, end_users",
      closed_under_it,
      0,
      {ANSWER("send 1, recv 1")}},

@@ -18,6 +18,8 @@ set(yield_cancel before_it_first_ran)     # spawned, and cancelled before it run
 set(yield_fairness spawning_spends_and_stays) # counts what runs between two calls
 set(yield_generator_edges cancelled_before_it_begins) # asked for, and cancelled before it runs
 set(yield_post_order own_posts_and_tasks_in_order) # posted, and not run yet
+set(yield_fd_lost
+    while_it_is_closed while_it_is_closed_under_many) # it is closed when it is looked at
 set(yield_scope_more
     no_herd_waits_for_room                # counts switches
     what_was_handed_over_counts)          # a task joins one that is spawned after it

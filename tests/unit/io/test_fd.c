@@ -281,6 +281,89 @@ TEST(closed_behind_a_sender)
     net_run(main_behind_a_sender);
 }
 
+/* Who ends on a file that had the number before tells nobody who has it now, on whichever reactor.
+ */
+TEST(another_closes_by_then)
+{
+    struct weft__closer closer = {.wait = {.what = "close"}};
+    struct weft__fiber fiber = {.wait = &closer.wait};
+    struct weft__fd_use use;
+    struct weft__fd *record;
+    struct weft__op op;
+    uint64_t word;
+
+    begin();
+    ck_assert_int_eq(weft__fd_enter(&a, 0, WEFT__READER, &op, &record), 0);
+    weft__fd_use_begin(&a, record, 0, &use, &op);
+    ck_assert_int_eq(weft__fd_adopt(&b, 0), 0);
+    record->sides[WEFT__READER] = &op; /* b's, as far as a may know */
+    record->uses = 1;
+    word = weft__fd_close_begin(record);
+    closer.wait.fiber = &fiber;
+    weft__fd_closer_begin(&b, record, &closer);
+    weft__fd_leave(&a, record, WEFT__READER, &op);
+    ck_assert(!weft__fd_use_end(&a, record, &use));
+    ck_assert_ptr_eq(fiber.wait, &closer.wait);
+    ck_assert_ptr_eq(record->sides[WEFT__READER], &op);
+    ck_assert_uint_eq(record->uses, 1);
+    ck_assert_ptr_eq(record->closer, &closer.wait);
+    weft__fd_closer_end(record, &closer);
+    ck_assert_ptr_null(record->closer);
+    ck_assert_ptr_null(b.closers);
+    weft__fd_close_end(record, word);
+    end();
+}
+
+static int receives(void *arg)
+{
+    char byte;
+
+    return (int)weft_recv(*(int *)arg, &byte, 1, 0);
+}
+
+static int closes(void *arg)
+{
+    return weft_close(*(int *)arg);
+}
+
+/* The number becomes another reactor's while it is closed: who waits for those who use it hears of
+   their end all the same. */
+static int main_elsewhere(void *arg)
+{
+    struct weft__io elsewhere = *weft__io_of(weft__self);
+    weft_task tasks[2];
+    struct weft_spawn_opt opt = {.size = sizeof opt};
+    int here, there, result;
+
+    (void)arg;
+    elsewhere.id = UINT32_C(0x7fffffff);
+    net_pair(&here, &there);
+    WEFT_SCOPE(s) {
+        opt.task = &tasks[0];
+        ok(weft_spawn(&s, receives, &here, sizeof here, &opt));
+        ok(weft_sleep(1000000));
+        opt.task = &tasks[1];
+        ok(weft_spawn(&s, closes, &here, sizeof here, &opt));
+        while (!weft__io_of(weft__self)->closers)
+            ok(weft_yield());
+        ck_assert_int_eq(dup2(STDERR_FILENO, here), here);
+        ck_assert_int_eq(weft__fd_adopt(&elsewhere, here), 0);
+        ck_assert_int_eq(weft_join(tasks[0], &result), 0);
+        ck_assert_int_eq(result, -ECANCELED);
+        ck_assert_int_eq(weft_join(tasks[1], &result), 0);
+        ck_assert_int_eq(result, -EBADF);
+    }
+    ck_assert_ptr_null(weft__io_of(weft__self)->closers);
+    ck_assert_int_eq(weft_close(here), -EXDEV); /* the next has it, and it is open */
+    weft__fd_close_end(elsewhere.fds + here, weft__fd_word(&elsewhere, here));
+    ok(close(here));
+    return weft_close(there);
+}
+
+TEST(closed_behind_who_closes)
+{
+    net_run(main_elsewhere);
+}
 /* One made after the other has the number after it, as a rule. */
 TEST(neighbours_are_told_apart)
 {
@@ -369,4 +452,5 @@ TEST(noted_when_passed)
 
 TEST_MAIN("fd", 10, first_use_owns, number_reused_before_the_close_returns, poisoned,
           used_by_its_own, beyond_the_table, closed_without_a_slot, closed_behind_our_back,
-          closed_under_a_use, closed_behind_a_sender, neighbours_are_told_apart, noted_when_passed)
+          closed_under_a_use, closed_behind_a_sender, another_closes_by_then,
+          closed_behind_who_closes, neighbours_are_told_apart, noted_when_passed)

@@ -11,11 +11,11 @@ WATCHERS = {
     "src/io/accept.c": "fd_forgotten net_accept unit/io/accept unit/io/accept_full",
     "src/io/block.c": FILE_OBJECT + " sim/faults",
     "src/io/buffers.c": "stream_calls unit/io/stream_pool stream_echo",
-    "src/io/close.c": "fd_forgotten net_cancel unit/io/fd net_edges sim/refusals",
+    "src/io/close.c": "fd_forgotten net_cancel unit/io/fd net_edges fd_lost sim/refusals",
     "src/io/endpoint.c": "endpoint sim/net_datagram sim/refusals sim/faults_net",
     "src/io/fd.c":
         "fd_forgotten poll unit/io/fd net_edges net_cancel file_cancel unit/io/accept nowait "
-        "claim_lost",
+        "claim_lost fd_lost",
     "src/io/fd_verify.c": "@asan unit/io/fd api/misuse_io fd_forgotten",
     "src/io/file_advice.c": "file_advice",
     "src/io/file.c": "fd_forgotten file file_names file_cancel misuse_file",
