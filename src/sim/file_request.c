@@ -334,10 +334,14 @@ static int status_of(struct weft__sim_request *request, struct statx *status)
 
 static int32_t perform_statx(struct weft__sim_request *request)
 {
+    uint32_t flags = request->sqe.op_flags;
     struct statx status;
     int error;
 
-    if (request->sqe.length & 0x80000000u) /* STATX__RESERVED */
+    if (request->sqe.length & 0x80000000u || /* STATX__RESERVED */
+        flags & ~(uint32_t)(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH |
+                            AT_STATX_SYNC_TYPE) ||
+        (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
         return -EINVAL;
     error = status_of(request, &status);
     if (error == 0 && request->nowhere)

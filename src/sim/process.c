@@ -99,19 +99,40 @@ int weft_sim_program(const char *path, weft_sim_main *main)
     return 0;
 }
 
-/* As execvp(3) looks for it. */
+/* What else stands there: a file of the disk is no program. */
+static int no_program(struct weft__sim *sim, const char *path)
+{
+    struct weft__sim_place at;
+    int error = weft__sim_place_of(sim, AT_FDCWD, path, WEFT__SIM_WHERE_FOLLOWED, &at);
+
+    if (error < 0)
+        return error;
+    if (!at.inode)
+        return -ENOENT;
+    return at.inode->kind == WEFT__SIM_REGULAR && at.inode->mode & 0111 ? -ENOEXEC : -EACCES;
+}
+
+static int look_at(struct weft__sim *sim, const char *path, weft_sim_main **main)
+{
+    const struct weft__sim_program *program = find_program(sim, path);
+
+    if (!program)
+        return no_program(sim, path);
+    *main = program->main;
+    return program->main ? 0 : -EACCES;
+}
+
+/* As execvp(3) looks for it: who may not be run is passed over, and told of in the end. */
 static int choose(struct weft__sim *sim, char *const *paths, weft_sim_main **main)
 {
     int error = -ENOENT;
 
-    for (; *paths; paths++) {
-        const struct weft__sim_program *program = find_program(sim, *paths);
-        if (program && program->main) {
-            *main = program->main;
-            return 0;
-        }
-        if (program)
-            error = -EACCES;
+    for (char *const *path = paths; *path; path++) {
+        int why = look_at(sim, *path, main);
+        if (why != -ENOENT && why != -ENOTDIR && why != -EACCES)
+            return why;
+        if (why == -EACCES || !paths[1])
+            error = why;
     }
     return error;
 }
