@@ -113,6 +113,11 @@ class Coverage(unittest.TestCase):
             self.assertIn(f"coverage.txt:{number}: excuses", said)
         self.assertEqual(said.count("there is no such line"), 3)
 
+    def test_a_build_named_from_here(self):
+        tree = self.tree(LISTED)
+        said, code = tree.ask("--build", os.path.relpath(tree.build))
+        self.assertEqual(code, 0, said)
+
     def test_the_numbers_alone(self):
         said, code = self.tree("").ask("--numbers")
         self.assertEqual(code, 0, said)
