@@ -7,7 +7,7 @@
 
 #include "support/misuse.h"
 #include "support/name.h"
-#include "support/net.h"
+#include "support/server.h"
 
 /* Answers each line with `arg`, a word; "hold" only after a while. */
 static inline int answer(weft_stream *stream, void *arg)
@@ -23,14 +23,6 @@ static inline int answer(weft_stream *stream, void *arg)
             break;
     }
     return n == -ENODATA ? 0 : (int)n;
-}
-
-static inline struct weft_server_counts counts_of(weft_server *server)
-{
-    struct weft_server_counts counts;
-
-    ck_assert_int_eq(weft_server_counts(server, &counts, sizeof counts), 0);
-    return counts;
 }
 
 static inline weft_stream *connect_to(int port)

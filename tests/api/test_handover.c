@@ -161,7 +161,7 @@ static void hand_over(struct restart *restart, weft_scope *scope)
     ok(weft_spawn(scope, successor, restart, 0, NULL));
     ok(weft_hand_over(restart->ends[0], fds, (uint32_t)count));
     ck_assert_int_eq(weft_server_retire(restart->old, weft_after_ms(60000), WEFT_NEVER), 0);
-    counts = counts_of(restart->old);
+    counts = server_counts(restart->old);
     ck_assert_uint_eq(counts.refused + counts.cut + counts.failed + counts.active, 0);
     ck_assert_int_eq(weft_server_listeners(restart->old, fds, MANY), -ENOTCONN);
     ok(weft_server_close(restart->old));
@@ -233,7 +233,7 @@ static int main_accepted(void *arg)
         ck_assert_int_eq(weft_server_retire(restart.old, weft_after_ms(60000), WEFT_NEVER), 0);
         ck_assert_int_eq(asked, MANY);
     }
-    ck_assert_uint_eq(counts_of(restart.old).refused, 0);
+    ck_assert_uint_eq(server_counts(restart.old).refused, 0);
     ck_assert_int_eq(answered(held), 0);
     ok(weft_stream_close(held));
     for (int i = 0; i < MANY; i++) {
@@ -295,11 +295,11 @@ static int main_refusing(void *arg)
             ok(weft_spawn(&s, one_more, &port, sizeof port, NULL));
             for (int i = 0; i < turns; i++)
                 ok(weft_yield());
-            counts = counts_of(server);
+            counts = server_counts(server);
             refused = counts.refused + counts.active - 1;
             ck_assert_int_eq(weft_server_retire(server, weft_after_ms(60000), WEFT_NEVER), 0);
-            ck_assert_uint_eq(counts_of(server).refused, refused);
-            served += counts_of(server).finished - 1;
+            ck_assert_uint_eq(server_counts(server).refused, refused);
+            served += server_counts(server).finished - 1;
         }
         ok(weft_stream_close(held));
         ok(weft_server_close(server));
@@ -368,7 +368,7 @@ static int main_first(void *arg)
         spoken = connect_to(weft_server_port(server));
         ask(spoken, "hello\n");
         (void)answered(spoken);
-        while (counts_of(server).active < 2)
+        while (server_counts(server).active < 2)
             ok(weft_sleep(1000000));
         WEFT_SCOPE(s) {
             ok(weft_spawn(&s, drain_it, &server, sizeof server, NULL));
@@ -377,7 +377,7 @@ static int main_first(void *arg)
             ck_assert_int_eq(answered(silent), 0);
             ck_assert_int_eq(weft_stream_read(silent, &byte, 1, 0), 0);
         }
-        ck_assert_uint_eq(counts_of(server).finished, 2);
+        ck_assert_uint_eq(server_counts(server).finished, 2);
         ok(weft_stream_close(silent));
         ok(weft_stream_close(spoken));
         ok(weft_server_close(server));

@@ -7,25 +7,7 @@
 #include <stdatomic.h>
 
 #include "support/name.h"
-#include "support/net.h"
-
-static struct weft_server_counts counts_of(weft_server *server)
-{
-    struct weft_server_counts counts;
-
-    ck_assert_int_eq(weft_server_counts(server, &counts, sizeof counts), 0);
-    return counts;
-}
-
-static weft_stream *connect_to(weft_server *server)
-{
-    char address[64];
-    weft_stream *stream;
-
-    snprintf(address, sizeof address, "127.0.0.1:%d", weft_server_port(server));
-    ck_assert_int_eq(weft_open_connection(address, NULL, &stream), 0);
-    return stream;
-}
+#include "support/server.h"
 
 static void say(weft_stream *stream, const char *text)
 {
@@ -48,13 +30,6 @@ static void hear_end(weft_stream *stream)
 
     ck_assert(n == 0 || n == -ECONNRESET);
     ok(weft_stream_close(stream));
-}
-
-/* Waits until so many are being served. */
-static void until_active(weft_server *server, uint64_t count)
-{
-    while (counts_of(server).active != count)
-        ok(weft_sleep(1000000));
 }
 
 /* Echoes lines; "fail" and "stop" end it; "hold" is told, and keeps it until it is cancelled;
@@ -100,20 +75,20 @@ static int main_serve(void *arg)
     ok(weft_start_server(&server, "127.0.0.1:0", echo, NULL, NULL));
     ck_assert_int_eq(weft_server_serving(server), 1);
     for (int i = 0; i < PEERS; i++)
-        peers[i] = connect_to(server);
+        peers[i] = server_connect(server);
     for (int i = 0; i < PEERS; i++) {
         say(peers[i], "hello\n");
         hear(peers[i], "hello\n");
     }
-    ck_assert_uint_eq(counts_of(server).active, PEERS);
+    ck_assert_uint_eq(server_counts(server).active, PEERS);
     say(peers[0], "fail\n");
     say(peers[1], "stop\n");
     hear_end(peers[0]);
     hear_end(peers[1]);
     ok(weft_stream_close(peers[2]));
-    until_active(server, PEERS - 3);
-    ck_assert_uint_eq(counts_of(server).failed, 1);
-    ck_assert_uint_eq(counts_of(server).finished, 2);
+    server_until_active(server, PEERS - 3);
+    ck_assert_uint_eq(server_counts(server).failed, 1);
+    ck_assert_uint_eq(server_counts(server).finished, 2);
     for (int i = 3; i < PEERS; i++) { /* the others have not noticed */
         say(peers[i], "still there\n");
         hear(peers[i], "still there\n");
@@ -135,7 +110,7 @@ static bool cuts_only(weft_server *server, uint64_t holding, uint64_t count, int
                       int64_t hard_ms)
 {
     int cut = weft_server_drain(server, weft_after_ms(soft_ms), weft_after_ms(hard_ms));
-    struct weft_server_counts counts = counts_of(server);
+    struct weft_server_counts counts = server_counts(server);
 
     ck_assert_int_ge(cut, (int)holding);
     ck_assert_uint_eq(counts.cut, (uint64_t)cut);
@@ -154,8 +129,8 @@ static int main_drain(void *arg)
     (void)arg;
     for (int holds = 0; holds < 2;) {
         ok(weft_start_server(&server, "127.0.0.1:0", echo, NULL, NULL));
-        weft_stream *idle = connect_to(server), *works = connect_to(server),
-                    *held = connect_to(server);
+        weft_stream *idle = server_connect(server), *works = server_connect(server),
+                    *held = server_connect(server);
         say(idle, "x\n");
         hear(idle, "x\n");
         if (!holds)
@@ -164,7 +139,7 @@ static int main_drain(void *arg)
         bool drained = cuts_only(server, (uint64_t)holds, 3, holds ? soft_ms : 50000, 60000);
         ck_assert_int_eq(weft_server_serving(server), 0);
         ck_assert_int_eq(weft_server_port(server), -ENOTCONN);
-        ck_assert_uint_eq(counts_of(server).active, 0);
+        ck_assert_uint_eq(server_counts(server).active, 0);
         if (!holds)
             hear(works, "work\n");
         hear_end(works);
@@ -205,17 +180,17 @@ static int main_drain_cut(void *arg)
     ok(weft_server_close(server));
 
     ok(weft_start_server(&server, "127.0.0.1:0", echo, NULL, NULL));
-    weft_stream *held = connect_to(server);
+    weft_stream *held = server_connect(server);
     begin(held, "hold\n");
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, drain_it, &server, sizeof server, &opt));
         ok(weft_sleep(5000000));
-        ck_assert_uint_eq(counts_of(server).active, 1);
+        ck_assert_uint_eq(server_counts(server).active, 1);
         ok(weft_cancel(task));
         ok(weft_join(task, NULL));
     }
-    ck_assert_uint_eq(counts_of(server).active, 0);
-    ck_assert_uint_eq(counts_of(server).cut, 1);
+    ck_assert_uint_eq(server_counts(server).active, 0);
+    ck_assert_uint_eq(server_counts(server).cut, 1);
     hear_end(held);
     ok(weft_server_close(server));
 
@@ -243,7 +218,7 @@ static int main_most(void *arg)
         opt.refuse = refuse;
         ok(weft_start_server(&server, "127.0.0.1:0", echo, NULL, &opt));
         for (int i = 0; i < 4; i++) {
-            peers[i] = connect_to(server);
+            peers[i] = server_connect(server);
             if (i < 2) {
                 say(peers[i], "in\n");
                 hear(peers[i], "in\n");
@@ -252,12 +227,12 @@ static int main_most(void *arg)
         if (refuse) {
             hear_end(peers[2]);
             hear_end(peers[3]);
-            while (counts_of(server).refused != 2)
+            while (server_counts(server).refused != 2)
                 ok(weft_sleep(1000000));
             say(peers[0], "stop\n");
             hear_end(peers[0]);
-            until_active(server, 1);
-            peers[2] = connect_to(server);
+            server_until_active(server, 1);
+            peers[2] = server_connect(server);
             say(peers[2], "in\n");
             hear(peers[2], "in\n");
             ok(weft_stream_close(peers[2]));
@@ -266,18 +241,18 @@ static int main_most(void *arg)
             say(peers[2], "later\n");
             for (int i = 0; i < 10; i++) {
                 ok(weft_sleep(1000000));
-                ck_assert_uint_le(counts_of(server).active, 2);
+                ck_assert_uint_le(server_counts(server).active, 2);
             }
             say(peers[0], "stop\n");
             hear_end(peers[0]);
             hear(peers[2], "later\n");
-            ck_assert_uint_le(counts_of(server).active, 2);
+            ck_assert_uint_le(server_counts(server).active, 2);
             /* the fourth still waits for room when the server drains: it is not kept by that */
             ck_assert_int_eq(weft_server_drain(server, weft_after_ms(60000), weft_after_ms(60000)),
                              0);
             for (int i = 1; i < 4; i++)
                 hear_end(peers[i]);
-            ck_assert_uint_eq(counts_of(server).finished, 3);
+            ck_assert_uint_eq(server_counts(server).finished, 3);
         }
         ok(weft_server_close(server));
     }
@@ -311,27 +286,27 @@ static int main_budget(void *arg)
 
     (void)arg;
     ok(weft_start_server(&server, "127.0.0.1:0", echo, NULL, &in_time));
-    weft_stream *quick = connect_to(server), *slow = connect_to(server);
+    weft_stream *quick = server_connect(server), *slow = server_connect(server);
     (void)weft_stream_write(quick, "stop\n", 5, NULL);
     hear_end(slow);
     hear_end(quick);
-    until_active(server, 0);
+    server_until_active(server, 0);
     /* the quick one has gone by itself, unless the machine was very slow */
-    ck_assert_uint_ge(counts_of(server).over_time, 1);
-    ck_assert_uint_eq(counts_of(server).over_time + counts_of(server).finished, 2);
+    ck_assert_uint_ge(server_counts(server).over_time, 1);
+    ck_assert_uint_eq(server_counts(server).over_time + server_counts(server).finished, 2);
     ok(weft_server_close(server));
 
     for (int writes = 0; writes < 2; writes++) {
         uint64_t received = 0;
         ok(weft_start_server(&server, "127.0.0.1:0", swallow, &writes, &in_bytes));
         if (!writes) { /* one that keeps to it, twice half of what is allowed */
-            weft_stream *good = connect_to(server);
+            weft_stream *good = server_connect(server);
             for (int i = 0; i < 2; i++)
                 ck_assert_int_eq(weft_stream_write(good, bytes, sizeof bytes, NULL), sizeof bytes);
             ok(weft_stream_shutdown(good));
             hear_end(good);
         }
-        weft_stream *greedy = connect_to(server);
+        weft_stream *greedy = server_connect(server);
         ssize_t n = 1;
         while (n > 0) {
             n = writes ? weft_stream_read(greedy, bytes, sizeof bytes, 0)
@@ -341,9 +316,9 @@ static int main_budget(void *arg)
         if (writes)
             ck_assert_uint_le(received, 101000);
         hear_end(greedy);
-        until_active(server, 0);
-        ck_assert_uint_eq(counts_of(server).over_bytes, 1);
-        ck_assert_uint_eq(counts_of(server).finished, !writes);
+        server_until_active(server, 0);
+        ck_assert_uint_eq(server_counts(server).over_bytes, 1);
+        ck_assert_uint_eq(server_counts(server).finished, !writes);
         ok(weft_server_close(server));
     }
     return 0;
@@ -366,7 +341,7 @@ static int main_scope(void *arg)
         weft_stream *idle = NULL;
         WEFT_SCOPE(s) {
             ok(weft_start_server(&server, "127.0.0.1:0", echo, NULL, NULL));
-            idle = connect_to(server);
+            idle = server_connect(server);
             say(idle, "x\n");
             hear(idle, "x\n");
             if (cancel)
@@ -376,13 +351,13 @@ static int main_scope(void *arg)
                                  0);
         }
         hear_end(idle);
-        ck_assert_uint_eq(cancel ? counts_of(server).cut : counts_of(server).finished, 1);
+        ck_assert_uint_eq(cancel ? server_counts(server).cut : server_counts(server).finished, 1);
         ck_assert_int_eq(weft_server_serving(server), 0);
         ok(weft_server_close(server));
     }
     /* forgotten, with a connection open: it ends with the run */
     ok(weft_start_server(&server, "127.0.0.1:0", echo, NULL, NULL));
-    weft_stream *left = connect_to(server);
+    weft_stream *left = server_connect(server);
     say(left, "x\n");
     hear(left, "x\n");
     return 0;
@@ -411,9 +386,9 @@ static int main_itself(void *arg)
 
     (void)arg;
     ok(weft_start_server(&server, "127.0.0.1:0", waits_for_itself, &server, NULL));
-    hear_end(connect_to(server));
-    until_active(server, 0);
-    ck_assert_uint_eq(counts_of(server).finished, 1);
+    hear_end(server_connect(server));
+    server_until_active(server, 0);
+    ck_assert_uint_eq(server_counts(server).finished, 1);
     return weft_server_close(server);
 }
 
@@ -446,11 +421,11 @@ static int main_everywhere(void *arg)
         bool ended = true;
         ok(weft_start_server(&server, "127.0.0.1:0", where, NULL, &opt));
         for (int i = 0; i < PEERS; i++) {
-            peers[i] = connect_to(server);
+            peers[i] = server_connect(server);
             say(peers[i], "x\n");
             hear(peers[i], "x\n");
         }
-        ck_assert_uint_eq(counts_of(server).active, PEERS);
+        ck_assert_uint_eq(server_counts(server).active, PEERS);
         ck_assert_uint_eq(atomic_load_explicit(&served_on, memory_order_relaxed), 3);
         if (end == 0) {
             for (int i = 0; i < 3; i++)

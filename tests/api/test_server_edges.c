@@ -4,42 +4,7 @@
  * connection counted in the wrong place, an error of a connect that leaves its descriptor open, and
  * an object that another thread can take apart.
  */
-#include "support/net.h"
-
-static struct weft_server_counts counts_of(weft_server *server)
-{
-    struct weft_server_counts counts;
-
-    ok(weft_server_counts(server, &counts, sizeof counts));
-    return counts;
-}
-
-static const char *address_of(weft_server *server)
-{
-    static char address[32];
-
-    snprintf(address, sizeof address, "127.0.0.1:%d", weft_server_port(server));
-    return address;
-}
-
-static int dial(weft_server *server)
-{
-    int fd = weft_connect_tcp(address_of(server), NULL);
-
-    ok(fd);
-    return fd;
-}
-
-static void hear_end(int fd)
-{
-    char bytes[256];
-    ssize_t n;
-
-    while ((n = weft_recv(fd, bytes, sizeof bytes, 0)) > 0)
-        continue;
-    ck_assert(n == 0 || n == -ECONNRESET);
-    ok(weft_close(fd));
-}
+#include "support/server.h"
 
 /* -- from where they may not be called -------------------------------------------------------- */
 
@@ -152,8 +117,8 @@ static int main_places(void *arg)
     ok(weft_endpoint_close(things.endpoint)); /* nothing has come of all that */
     ok(weft_transport_close(things.transport));
     ok(weft_stream_close(things.stream));
-    hear_end(fds[0]);
-    hear_end(fds[1]);
+    net_hear_end(fds[0]);
+    net_hear_end(fds[1]);
     return weft_server_close(things.server);
 }
 
@@ -191,7 +156,7 @@ static int main_options(void *arg)
     ok(weft_start_server(&server, "127.0.0.1:0", serve_nothing, NULL, &opt));
     ck_assert_int_eq(weft_server_counts(NULL, &counts, sizeof counts), -EINVAL);
     opt.listen = &full;
-    ck_assert_int_eq(weft_start_server(&server, address_of(server), serve_nothing, NULL, &opt),
+    ck_assert_int_eq(weft_start_server(&server, server_address(server), serve_nothing, NULL, &opt),
                      -EADDRINUSE);
     opt.listen = &sizeless;
     refused(&opt, "127.0.0.1:0");
@@ -204,12 +169,13 @@ static int main_options(void *arg)
 
     /* the connection is there when the stream, or the transport, is refused */
     bad.size = 1;
-    ck_assert_int_eq(weft_open_connection(address_of(server), &to, &stream), -EINVAL);
-    ck_assert_int_eq(weft_create_connection(address_of(server), &nothing, NULL, &to, NULL),
+    ck_assert_int_eq(weft_open_connection(server_address(server), &to, &stream), -EINVAL);
+    ck_assert_int_eq(weft_create_connection(server_address(server), &nothing, NULL, &to, NULL),
                      -EINVAL);
-    ck_assert_int_eq(weft_create_connection(address_of(server), &bad, NULL, NULL, NULL), -EINVAL);
+    ck_assert_int_eq(weft_create_connection(server_address(server), &bad, NULL, NULL, NULL),
+                     -EINVAL);
     to.size = 2;
-    ck_assert_int_eq(weft_open_connection(address_of(server), &to, &stream), -EINVAL);
+    ck_assert_int_eq(weft_open_connection(server_address(server), &to, &stream), -EINVAL);
     return weft_server_close(server);
 }
 
@@ -242,7 +208,7 @@ static int main_arguments(void *arg)
     ok(weft_transport_abort(transport));
     ck_assert_int_eq(weft_transport_is_closing(transport), 1);
     ck_assert_int_eq(weft_transport_write(transport, "x", 1), -EPIPE);
-    hear_end(fd);
+    net_hear_end(fd);
 
     ck_assert_int_eq(weft_create_datagram_endpoint(&endpoint, "127.0.0.1:0", NULL, &states, NULL,
                                                    NULL),
@@ -304,18 +270,18 @@ static int main_handlers(void *arg)
     (void)arg;
     ok(weft_start_server(&server, "127.0.0.1:0", in_some_way, &way, &opt));
     for (way = DRAINED_BY_ITSELF; way <= WRITES; way++) {
-        int fd = dial(server);
+        int fd = server_dial(server);
         if (way == WRITES) {
             ck_assert_int_eq(weft_recv(fd, &byte, 1, 0), 1);
             ok(weft_close(fd));
         } else {
-            hear_end(fd);
+            net_hear_end(fd);
         }
-        while (counts_of(server).failed <= (uint64_t)way)
+        while (server_counts(server).failed <= (uint64_t)way)
             ok(weft_sleep(1000000));
-        ck_assert_uint_eq(counts_of(server).failed, (uint64_t)way + 1);
+        ck_assert_uint_eq(server_counts(server).failed, (uint64_t)way + 1);
     }
-    ck_assert_uint_eq(counts_of(server).active, 0);
+    ck_assert_uint_eq(server_counts(server).active, 0);
     return weft_server_close(server);
 }
 
@@ -368,15 +334,15 @@ static int main_both(void *arg)
     (void)arg;
     ok(weft_create_server(&both.server, "127.0.0.1:0", &protocol, NULL, NULL));
     for (int i = 0; i < 2; i++) {
-        fds[i] = dial(both.server);
+        fds[i] = server_dial(both.server);
         while (both.made <= i)
             ok(weft_sleep(1000000));
     }
     ck_assert_int_eq(weft_server_drain(both.server, weft_after_ms(60000), weft_after_ms(60000)), 0);
     ck_assert_int_eq(both.told, 1);
     ck_assert_int_eq(both.lost, 2);
-    hear_end(fds[0]);
-    hear_end(fds[1]);
+    net_hear_end(fds[0]);
+    net_hear_end(fds[1]);
     return weft_server_close(both.server);
 }
 
@@ -394,13 +360,13 @@ static int main_scope(void *arg)
     (void)arg;
     WEFT_SCOPE(s) {
         ok(weft_create_server(&server, "127.0.0.1:0", &nothing, NULL, NULL));
-        fd = dial(server);
-        while (counts_of(server).active != 1)
+        fd = server_dial(server);
+        while (server_counts(server).active != 1)
             ok(weft_sleep(1000000));
         ck_assert_int_eq(weft_scope_drain(&s, weft_after_ms(60000), weft_after_ms(60000)), 0);
     }
-    ck_assert_uint_eq(counts_of(server).finished, 1);
-    hear_end(fd);
+    ck_assert_uint_eq(server_counts(server).finished, 1);
+    net_hear_end(fd);
     return weft_server_close(server);
 }
 

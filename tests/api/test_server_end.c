@@ -5,7 +5,7 @@
  * beyond its limits by a peer that does not read, and a stream that a handler closed being used, or
  * freed, once more.
  */
-#include "support/net.h"
+#include "support/server.h"
 
 /* -- waited for, drained and closed by several ------------------------------------------------- */
 
@@ -19,14 +19,6 @@ static int lingers(weft_stream *stream, void *arg)
     WEFT_SHIELD(WEFT_NEVER - 1)
         ok(weft_event_wait(&may_end));
     return weft_sleep(INT64_C(3600000000000));
-}
-
-static struct weft_server_counts counts_of(weft_server *server)
-{
-    struct weft_server_counts counts;
-
-    ok(weft_server_counts(server, &counts, sizeof counts));
-    return counts;
 }
 
 enum { WAITS, DRAINS, CLOSES, WAYS };
@@ -50,16 +42,6 @@ static int watch(void *arg)
         watcher->result = weft_server_close(watcher->server);
     watcher->done = true;
     return 0;
-}
-
-static weft_stream *connect_to(weft_server *server)
-{
-    char address[64];
-    weft_stream *stream;
-
-    snprintf(address, sizeof address, "127.0.0.1:%d", weft_server_port(server));
-    ck_assert_int_eq(weft_open_connection(address, NULL, &stream), 0);
-    return stream;
 }
 
 /* All are in their calls when the server ends: they are told of it, and it lives until they have
@@ -91,8 +73,8 @@ static int main_watched(void *arg)
 
         ok(weft_event_clear(&may_end));
         ok(weft_start_server(&server, "127.0.0.1:0", lingers, NULL, NULL));
-        weft_stream *peer = connect_to(server);
-        while (counts_of(server).active == 0)
+        weft_stream *peer = server_connect(server);
+        while (server_counts(server).active == 0)
             ok(weft_sleep(1000000));
         watch_all(watchers, COUNT, server, way);
         for (int i = 0; i < COUNT; i++) {
@@ -145,12 +127,12 @@ static int main_left(void *arg)
 
     (void)arg;
     ok(weft_start_server(&server, "127.0.0.1:0", leave_it, NULL, &opt));
-    weft_stream *peer = connect_to(server);
+    weft_stream *peer = server_connect(server);
     (void)weft_stream_write(peer, bytes, sizeof bytes, NULL);
     (void)weft_stream_shutdown(peer);
-    while (counts_of(server).finished + counts_of(server).over_bytes == 0)
+    while (server_counts(server).finished + server_counts(server).over_bytes == 0)
         ok(weft_sleep(1000000));
-    ck_assert_uint_eq(counts_of(server).over_bytes, 1);
+    ck_assert_uint_eq(server_counts(server).over_bytes, 1);
     ok(weft_stream_close(peer));
     return weft_server_close(server);
 }
@@ -193,10 +175,10 @@ static int main_unread(void *arg)
         weft_server *server;
         struct weft_server_counts counts;
         ok(weft_start_server(&server, "127.0.0.1:0", write_much, &limits[i], &limits[i]));
-        weft_stream *peer = connect_to(server);
+        weft_stream *peer = server_connect(server);
         do {
             ok(weft_sleep(10000000));
-            counts = counts_of(server);
+            counts = server_counts(server);
         } while (counts.finished + counts.over_time + counts.over_bytes == 0);
         ck_assert_uint_eq(counts.active, 0);
         if (i == 1)
@@ -306,10 +288,10 @@ static int main_early(void *arg)
         weft_server *server;
         ok(weft_start_server(&server, "127.0.0.1:0", close_early, &early, &opt));
         for (int j = 0; j < 2; j++)
-            expect_bye(connect_to(server), early.aborts);
-        while (counts_of(server).finished < 2)
+            expect_bye(server_connect(server), early.aborts);
+        while (server_counts(server).finished < 2)
             ok(weft_sleep(1000000));
-        ck_assert_uint_eq(counts_of(server).active, 0);
+        ck_assert_uint_eq(server_counts(server).active, 0);
         ok(weft_server_close(server));
     }
     return 0;
@@ -349,8 +331,8 @@ static int main_left_close(void *arg)
     (void)arg;
     WEFT_SCOPE(s) {
         ok(weft_start_server(&server, "127.0.0.1:0", leave_the_close, &s, NULL));
-        weft_stream *peer = connect_to(server);
-        while (counts_of(server).finished == 0)
+        weft_stream *peer = server_connect(server);
+        while (server_counts(server).finished == 0)
             ok(weft_sleep(1000000));
         ok(weft_server_close(server));
         ok(weft_stream_abort(peer)); /* and so the close has an end */

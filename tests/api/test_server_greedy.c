@@ -2,20 +2,12 @@
  * A server's limit of bytes, and a peer that reads nothing: what exceeds the limit is refused when
  * it is written, by each call that writes. Would hang where it is noticed only when it was sent.
  */
-#include "support/net.h"
+#include "support/server.h"
 
 enum { LIMIT = 100000, MUCH = 32 << 20 };
 
 static char much[MUCH];
 static ssize_t said; /* by the call that wrote too much */
-
-static struct weft_server_counts counts_of(weft_server *server)
-{
-    struct weft_server_counts counts;
-
-    ck_assert_int_eq(weft_server_counts(server, &counts, sizeof counts), 0);
-    return counts;
-}
 
 static void refused(weft_stream *stream, ssize_t result)
 {
@@ -166,11 +158,11 @@ static int main_greedy(void *arg)
         fd = connect_to(server);
         if (echoes(handlers[i])) /* half of it and a little */
             (void)weft_send_all(fd, much, LIMIT / 2 + 1000, NULL);
-        while (counts_of(server).over_bytes == 0)
+        while (server_counts(server).over_bytes == 0)
             ok(weft_sleep(1000000));
         if (!echoes(handlers[i]) || !net_is_rough()) /* there more may come than can be given */
             ck_assert_int_eq(said, -EDQUOT);
-        ck_assert_uint_eq(counts_of(server).active, 0);
+        ck_assert_uint_eq(server_counts(server).active, 0);
         if (fd >= 0)
             ok(weft_close(fd));
         ok(weft_server_close(server));

@@ -429,11 +429,11 @@ static int main_arguments(void *arg)
     ok(weft_create_unix_connection(own_name("@weft-test-transport"), &sink, &shared, NULL,
                                    &transport));
     ck_assert_int_eq(weft_transport_write(transport, "thrown away", 11), 11);
-    until_active(server, 1);
+    server_until_active(server, 1);
     ok(weft_transport_close(transport));
     until_lost(&shared, 2);
-    until_active(server, 0);
-    ck_assert_uint_eq(counts_of(server).finished, 1);
+    server_until_active(server, 0);
+    ck_assert_uint_eq(server_counts(server).finished, 1);
     return weft_server_close(server);
 }
 

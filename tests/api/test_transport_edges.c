@@ -5,17 +5,6 @@
  */
 #include "support/net.h"
 
-static void hear_end(int fd)
-{
-    char bytes[256];
-    ssize_t n;
-
-    while ((n = weft_recv(fd, bytes, sizeof bytes, 0)) > 0)
-        continue;
-    ck_assert(n == 0 || n == -ECONNRESET);
-    ok(weft_close(fd));
-}
-
 /* -- protocols that act when they are told ----------------------------------------------------- */
 
 enum act { CLOSES, ABORTS, PAUSES, STAYS };
@@ -105,7 +94,7 @@ static int main_acts(void *arg)
         until_lost(&actor);
         ck_assert_int_eq(actor.pieces, 1);
         ck_assert_int_eq(actor.error, what == CLOSES ? 0 : -ECONNABORTED);
-        hear_end(fd);
+        net_hear_end(fd);
     }
     for (enum act what = CLOSES; what <= STAYS; what++) {
         int fd = open_actor(&actor, what);
@@ -125,7 +114,7 @@ static int main_acts(void *arg)
         until_lost(&actor);
         ck_assert_int_eq(actor.pieces, 1);
         ck_assert_int_eq(actor.ends, what >= PAUSES);
-        hear_end(fd);
+        net_hear_end(fd);
     }
     return 0;
 }
@@ -203,7 +192,7 @@ static int main_full(void *arg)
     ok(weft_transport_abort(actor.transport));
     until_lost(&actor);
     ck_assert_int_eq(actor.error, -ECONNABORTED);
-    hear_end(fd);
+    net_hear_end(fd);
 
     actor = (struct actor){.act = STAYS};
     net_pair(&fd, &there);
@@ -211,7 +200,7 @@ static int main_full(void *arg)
     ck_assert_int_eq(weft_send_all(fd, "x", 1, NULL), 1);
     until_lost(&actor);
     ck_assert_int_eq(actor.error, -ENOBUFS);
-    hear_end(fd);
+    net_hear_end(fd);
     return 0;
 }
 

@@ -33,10 +33,10 @@ static int main_served(void *arg)
         memset(&shared, 0, sizeof shared);
         shared.keep = way == 2;
         ok(weft_create_server(&server, "127.0.0.1:0", way == 1 ? &echo : &polite, &shared, &most));
-        int a = dial(server), b = dial(server);
-        until_active(server, 2);
-        hear_end(dial(server));
-        while (counts_of(server).refused != 1)
+        int a = server_dial(server), b = server_dial(server);
+        server_until_active(server, 2);
+        hear_end(server_dial(server));
+        while (server_counts(server).refused != 1)
             ok(weft_sleep(1000000));
         ck_assert_int_eq(weft_send_all(a, "abc", 3, NULL), 3);
         ck_assert_int_eq(weft_recv_exactly(a, text, 3, NULL), 3);
@@ -72,24 +72,24 @@ static int main_tail(void *arg)
 
     (void)arg;
     ok(weft_create_server(&server, "127.0.0.1:0", &echo, &shared, NULL));
-    int first = dial(server), second = dial(server);
-    until_active(server, 2);
+    int first = server_dial(server), second = server_dial(server);
+    server_until_active(server, 2);
     ok(weft_close(second));
-    until_active(server, 1);
-    second = dial(server);
-    until_active(server, 2);
+    server_until_active(server, 1);
+    second = server_dial(server);
+    server_until_active(server, 2);
     ok(weft_close(first));
-    until_active(server, 1);
+    server_until_active(server, 1);
     ok(weft_server_close(server));
     ck_assert_int_eq(shared.lost, 3);
     hear_end(second);
 
     shared.lost = 0;
     ok(weft_create_server(&server, "127.0.0.1:0", &echo, &shared, &in_time));
-    first = dial(server);
-    ok(weft_close(dial(server)));
+    first = server_dial(server);
+    ok(weft_close(server_dial(server)));
     until_lost(&shared, 1);
-    second = dial(server);
+    second = server_dial(server);
     until_lost(&shared, 3);
     hear_end(first);
     hear_end(second);
@@ -113,29 +113,29 @@ static int main_budgets(void *arg)
     (void)arg;
     ok(weft_create_server(&server, "127.0.0.1:0", &echo, &shared, &in_time));
     for (int i = 0; i < 3; i++) {
-        fds[i] = dial(server);
+        fds[i] = server_dial(server);
         ok(weft_sleep(5000000));
     }
     ok(weft_close(fds[0]));
     hear_end(fds[1]);
     hear_end(fds[2]);
-    until_active(server, 0);
+    server_until_active(server, 0);
     /* the first has gone by itself, unless the machine was very slow */
-    ck_assert_uint_ge(counts_of(server).over_time, 2);
-    ck_assert_uint_eq(counts_of(server).over_time + counts_of(server).finished, 3);
+    ck_assert_uint_ge(server_counts(server).over_time, 2);
+    ck_assert_uint_eq(server_counts(server).over_time + server_counts(server).finished, 3);
     ck_assert_int_eq(shared.error, -ETIMEDOUT);
     ok(weft_server_close(server));
 
     ok(weft_create_server(&server, "127.0.0.1:0", &sink, &other, &in_bytes));
-    fds[0] = dial(server);
-    fds[1] = dial(server);
+    fds[0] = server_dial(server);
+    fds[1] = server_dial(server);
     ck_assert_int_eq(weft_send_all(fds[0], bytes, 1000, NULL), 1000);
     ck_assert_int_eq(weft_send_all(fds[1], bytes, 1001, NULL), 1001);
     hear_end(fds[1]);
     ok(weft_close(fds[0]));
-    until_active(server, 0);
-    ck_assert_uint_eq(counts_of(server).over_bytes, 1);
-    ck_assert_uint_eq(counts_of(server).finished, 1);
+    server_until_active(server, 0);
+    ck_assert_uint_eq(server_counts(server).over_bytes, 1);
+    ck_assert_uint_eq(server_counts(server).finished, 1);
     return weft_server_close(server);
 }
 
@@ -175,7 +175,7 @@ static int main_everywhere(void *arg)
     (void)arg;
     ok(weft_create_server(&server, "127.0.0.1:0", &there, NULL, &opt));
     for (int i = 0; i < PEERS; i++) {
-        fds[i] = dial(server);
+        fds[i] = server_dial(server);
         ck_assert_int_eq(weft_send_all(fds[i], &byte, 1, NULL), 1);
         ck_assert_int_eq(weft_recv_exactly(fds[i], &byte, 1, NULL), 1);
     }
@@ -244,7 +244,7 @@ static int main_cost(void *arg)
             before = live_bytes;
             tasks = (uint64_t)weft_all_tasks(NULL, 0);
         }
-        fds[i] = dial(server);
+        fds[i] = server_dial(server);
         ck_assert_int_eq(weft_send_all(fds[i], &byte, 1, NULL), 1);
         ck_assert_int_eq(weft_recv_exactly(fds[i], &byte, 1, NULL), 1);
     }
@@ -255,7 +255,7 @@ static int main_cost(void *arg)
     ck_assert_uint_le(cost, COST_MAX);
     for (int i = 0; i < MANY; i++)
         ok(weft_close(fds[i]));
-    until_active(server, 0);
+    server_until_active(server, 0);
     return weft_server_close(server);
 }
 

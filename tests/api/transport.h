@@ -5,7 +5,7 @@
 #ifndef WEFT_TESTS_API_TRANSPORT_H
 #define WEFT_TESTS_API_TRANSPORT_H
 
-#include "support/net.h"
+#include "support/server.h"
 
 enum { LOG = 4096 };
 
@@ -142,31 +142,6 @@ static inline void hear_end(int fd)
 
     ck_assert(n == 0 || n == -ECONNRESET);
     ok(weft_close(fd));
-}
-
-static inline struct weft_server_counts counts_of(weft_server *server)
-{
-    struct weft_server_counts counts;
-
-    ck_assert_int_eq(weft_server_counts(server, &counts, sizeof counts), 0);
-    return counts;
-}
-
-static inline void until_active(weft_server *server, uint64_t count)
-{
-    while (counts_of(server).active != count)
-        ok(weft_sleep(1000000));
-}
-
-static inline int dial(weft_server *server)
-{
-    char address[32];
-    int fd;
-
-    snprintf(address, sizeof address, "127.0.0.1:%d", weft_server_port(server));
-    fd = weft_connect_tcp(address, NULL);
-    ok(fd);
-    return fd;
 }
 
 #endif

@@ -10,15 +10,9 @@
 
 #include <netinet/in.h>
 
+#include "support/server.h"
+
 /* -- servers ----------------------------------------------------------------------------------- */
-
-static const char *address_of(const weft_server *server)
-{
-    static char address[40];
-
-    snprintf(address, sizeof address, "127.0.0.1:%d", weft_server_port(server));
-    return address;
-}
 
 /* Into the outbox as well. */
 static int answers(weft_stream *stream, void *arg)
@@ -35,7 +29,7 @@ static int ask(const weft_server *server)
 {
     char bytes[2];
     ssize_t n;
-    int fd = weft_connect_tcp(address_of(server), NULL);
+    int fd = weft_connect_tcp(server_address(server), NULL);
 
     if (fd < 0)
         return fd;
@@ -127,7 +121,7 @@ static int use_protocol(void)
     if (error < 0)
         return error;
     memset(&told, 0, sizeof told);
-    error = weft_create_connection(address_of(server), &client, NULL, NULL, &transport);
+    error = weft_create_connection(server_address(server), &client, NULL, NULL, &transport);
     while (error == 0 && !told.lost)
         ok(weft_sleep(1000000));
     if (error == 0 && told.received != 1)
@@ -479,7 +473,7 @@ static int one_fails(void *arg)
 
     (void)arg;
     ok(weft_start_server(&server, "127.0.0.1:0", answers, NULL, &opt));
-    snprintf(address, sizeof address, "%s", address_of(server));
+    snprintf(address, sizeof address, "%s", server_address(server));
     while (weft_server_serving(server) == 1) {
         int fd = weft_connect_tcp(address, NULL);
         if (fd >= 0)
@@ -521,7 +515,7 @@ static int one_is_served(void *arg)
 
     (void)arg;
     ok(weft_start_server(&server, "127.0.0.1:0", listens_on, &end, NULL));
-    fd = weft_connect_tcp(address_of(server), NULL);
+    fd = weft_connect_tcp(server_address(server), NULL);
     ok(fd);
     ck_assert_int_eq(weft_server_wait(server), -EINVAL);
     ck_assert_int_eq(end, -ECANCELED);

@@ -56,6 +56,18 @@ static inline void net_pair(int *here, int *there)
     ck_assert_int_eq(weft_close(listener), 0);
 }
 
+/* All that comes until the peer has closed, in order or not. */
+static inline void net_hear_end(int fd)
+{
+    char bytes[256];
+    ssize_t n;
+
+    while ((n = weft_recv(fd, bytes, sizeof bytes, 0)) > 0)
+        continue;
+    ck_assert(n == 0 || n == -ECONNRESET);
+    ok(weft_close(fd));
+}
+
 /* One end of a TCP connection that the other has reset, when that has come. */
 static inline int net_reset_one(void)
 {

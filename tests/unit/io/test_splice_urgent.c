@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "support/gift.h"
+#include "support/server.h"
 
 enum { MANY = 1 << 16, PIECES = 20, MOST_TURNS = 100 };
 
@@ -505,38 +506,25 @@ static int moves_to(weft_stream *stream, void *arg)
     return moves(NULL) < 0;
 }
 
-static struct weft_server_counts counts_of(const weft_server *server)
-{
-    struct weft_server_counts counts;
-
-    ok(weft_server_counts(server, &counts, sizeof counts));
-    return counts;
-}
-
 /* Ten bytes are allowed. The peer's end of a connection of its. */
 static int open_server(weft_connection_fn handler, weft_server **server)
 {
     struct weft_server_opt opt = {.size = sizeof opt, .connection_bytes = 10};
-    char address[64];
-    int fd;
 
     flow.moved = 0;
     ok(weft_start_server(server, "127.0.0.1:0", handler, NULL, &opt));
-    snprintf(address, sizeof address, "127.0.0.1:%d", weft_server_port(*server));
-    fd = weft_connect_tcp(address, NULL);
-    ok(fd);
-    return fd;
+    return server_dial(*server);
 }
 
 /* It has had ten bytes: the eleventh is one too many. */
 static void have_one_more(weft_server *server)
 {
-    ck_assert_uint_eq(counts_of(server).active, 1);
+    ck_assert_uint_eq(server_counts(server).active, 1);
     say(flow.in, "x", 0);
     ok(weft_shutdown(flow.in, SHUT_WR));
-    while (counts_of(server).active > 0)
+    while (server_counts(server).active > 0)
         ok(weft_sleep(1000000));
-    ck_assert_uint_eq(counts_of(server).over_bytes, 1);
+    ck_assert_uint_eq(server_counts(server).over_bytes, 1);
     ok(weft_server_close(server));
     ok(weft_close(flow.in));
     ok(weft_close(flow.out));
