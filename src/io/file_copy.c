@@ -87,7 +87,8 @@ static int64_t place_of(const struct end *end)
 
 /* On a worker. Of several pieces within one file the second would copy what the first has made,
    and an end that moves on would never come: so the whole is measured before. However little was
-   asked for, there are two where the file ends before. */
+   asked for, there are two where the file ends before. Parts that overlap are the kernel's to
+   refuse, as a whole: it may have more against them. */
 static int64_t copy_there(void *arg)
 {
     struct copy *copy = arg;
@@ -95,6 +96,8 @@ static int64_t copy_there(void *arg)
 
     if (!copy->measured) {
         int64_t size = weft__host_copy_size(copy->in.fd, in, copy->out.fd, out, copy->size);
+        if (size == -EINVAL)
+            return weft__host_copy_file_range(copy->in.fd, in, copy->out.fd, out, copy->size);
         if (size < 0)
             return size;
         copy->size = (size_t)size;

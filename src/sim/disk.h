@@ -227,6 +227,8 @@ struct weft__sim_inode *weft__sim_inode_behind(const struct weft__sim_file *file
 /* Whether its disk has lost power since it was opened. */
 bool weft__sim_file_is_dead(const struct weft__sim *sim, const struct weft__sim_file *file);
 bool weft__sim_file_is_path(const struct weft__sim_file *file); /* opened with O_PATH */
+/* Whether it was opened for that; what is no file of the disk says so itself. */
+bool weft__sim_file_may(const struct weft__sim_file *file, bool write);
 /* Whether a read there would find the end; below 0: at its position. */
 bool weft__sim_file_ends_at(const struct weft__sim_file *file, int64_t offset);
 int weft__sim_file_sync(struct weft__sim *sim, struct weft__sim_file *file, int error);

@@ -57,6 +57,13 @@ static bool may_write(const struct open_file *open)
     return !(open->flags & O_PATH) && (open->flags & O_ACCMODE) != O_RDONLY;
 }
 
+bool weft__sim_file_may(const struct weft__sim_file *file, bool write)
+{
+    if (!weft__sim_inode_behind(file))
+        return true;
+    return write ? may_write(open_of(file)) : may_read(open_of(file));
+}
+
 static bool is_dead(const struct weft__sim *sim, const struct open_file *open)
 {
     return open->life != sim->disk->life;
@@ -367,7 +374,7 @@ int32_t weft__sim_file_list(struct weft__sim *sim, struct weft__sim_file *file, 
 
     if (is_dead(sim, open))
         return -EIO;
-    if (!may_read(open))
+    if (open->flags & O_PATH)
         return -EBADF;
     if (open->inode->kind != WEFT__SIM_DIRECTORY)
         return -ENOTDIR;

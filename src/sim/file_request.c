@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "sim/inotify.h"
+#include "sim/pipe.h"
 #include "sim/ring_core.h"
 
 /* All that goes with O_PATH. */
@@ -514,10 +515,8 @@ int32_t weft__sim_perform_whole(struct weft__sim_request *request)
         return weft__sim_perform_xattr(request);
     if (sqe->opcode == WEFT__OP_FADVISE)
         return weft__sim_file_advise(file, sqe->length, sqe->op_flags);
-    if (!weft__sim_inode_behind(file)) {
-        bool pipe = strcmp(file->ops->kind, "pipe") == 0;
-        return pipe && sqe->opcode == WEFT__OP_FALLOCATE ? -ESPIPE : -EINVAL;
-    }
+    if (!weft__sim_inode_behind(file))
+        return sqe->opcode == WEFT__OP_FALLOCATE ? weft__sim_pipe_allocate(file) : -EINVAL;
     if (sqe->opcode == WEFT__OP_FSYNC)
         return weft__sim_file_sync(sim, file, 0);
     if (sqe->opcode == WEFT__OP_FTRUNCATE)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sim/disk.h"
 #include "sim/net_bytes.h"
 
 struct end;
@@ -178,6 +179,13 @@ int weft__sim_pipe_size(const struct weft__sim_file *file)
     return is_pipe(file) ? (int)pipe_of(file)->room : -EBADF;
 }
 
+int weft__sim_pipe_allocate(const struct weft__sim_file *file)
+{
+    if (!is_pipe(file))
+        return -ENODEV;
+    return file->ops == &writer ? -ESPIPE : -EBADF;
+}
+
 static int32_t take(struct weft__sim *sim, struct weft__sim_file *in, uint64_t offset, void *memory,
                     uint32_t length, bool copy)
 {
@@ -244,7 +252,8 @@ int32_t weft__sim_splice(struct weft__sim *sim, struct weft__sim_file *in, uint6
     void *memory;
     int32_t result;
 
-    if (in->ops == &writer || out->ops == &reader)
+    if (in->ops == &writer || out->ops == &reader || !weft__sim_file_may(in, false) ||
+        !weft__sim_file_may(out, true))
         return -EBADF;
     if ((!is_pipe(in) && !is_pipe(out)) || (copy && !(is_pipe(in) && is_pipe(out))) ||
         (is_pipe(in) && is_pipe(out) && pipe_of(in) == pipe_of(out)))

@@ -12,6 +12,9 @@ void weft__sim_pipe(struct weft__sim *sim, uint32_t flags, struct weft__sim_file
 /* How many bytes it has room for; -EBADF it is no pipe, as fcntl(F_GETPIPE_SZ) says. */
 int weft__sim_pipe_size(const struct weft__sim_file *file);
 
+/* Why fallocate(2) makes no room there; -ENODEV it is no pipe either. */
+int weft__sim_pipe_allocate(const struct weft__sim_file *file);
+
 /* splice(2): from or to a pipe, what can be moved now; UINT64_MAX as an offset: at the file's own
    position. With `copy` (tee) the bytes stay in the first pipe. -EAGAIN: not now. */
 int32_t weft__sim_splice(struct weft__sim *sim, struct weft__sim_file *in, uint64_t offset_in,
