@@ -5,7 +5,7 @@
 #ifndef WEFT_TESTS_API_STREAM_MOVE_H
 #define WEFT_TESTS_API_STREAM_MOVE_H
 
-#include "support/net.h"
+#include "support/stream.h"
 
 static inline void run_on_two(weft_task_fn fn)
 {
@@ -22,14 +22,6 @@ static inline void on(int reactor, weft_task_fn fn, void *arg)
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, fn, arg, 0, &opt));
     }
-}
-
-static inline weft_stream *stream_of(int fd)
-{
-    weft_stream *stream;
-
-    ok(weft_stream_open(fd, NULL, &stream));
-    return stream;
 }
 
 /* A stream with more given to it, from the buffers of another one, than goes at once. */

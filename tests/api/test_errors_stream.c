@@ -8,7 +8,7 @@
 #include <poll.h>
 
 #include "support/misuse.h"
-#include "support/net.h"
+#include "support/stream.h"
 
 #define same(a, b) ck_assert_int_eq((a), (b))
 
@@ -25,14 +25,6 @@ static void broken(ssize_t result)
 {
     if (result != -ECONNRESET)
         same(result, -EPIPE);
-}
-
-static weft_stream *stream_of(int fd)
-{
-    weft_stream *stream;
-
-    same(weft_stream_open(fd, NULL, &stream), 0);
-    return stream;
 }
 
 /* -- a reset ----------------------------------------------------------------------------------- */

@@ -4,23 +4,10 @@
  * a buffer reused while the kernel sends from it, a giver left waiting for ever, an error unsaid.
  */
 #include "support/misuse.h"
-#include "support/net.h"
-
-struct pair {
-    int fd; /* the peer's end */
-    weft_stream *stream;
-};
-
-static void open_pair(struct pair *pair)
-{
-    int there;
-
-    net_pair(&pair->fd, &there);
-    ck_assert_int_eq(weft_stream_open(there, NULL, &pair->stream), 0);
-}
+#include "support/stream.h"
 
 /* What the peer sends next, as a view of at least `size` bytes. */
-static const char *view(struct pair *pair, const char *text, size_t size)
+static const char *view(struct stream_pair *pair, const char *text, size_t size)
 {
     const void *data;
     size_t got = 0;
@@ -35,34 +22,19 @@ static const char *view(struct pair *pair, const char *text, size_t size)
     return data;
 }
 
-static void expect(int fd, const char *text, size_t size)
-{
-    char buffer[256];
-
-    ck_assert_uint_le(size, sizeof buffer);
-    ck_assert_int_eq(weft_recv_exactly(fd, buffer, size, NULL), (ssize_t)size);
-    ck_assert_mem_eq(buffer, text, size);
-}
-
-static void close_pair(struct pair *pair)
-{
-    ok(weft_stream_close(pair->stream));
-    ok(weft_close(pair->fd));
-}
-
 /* All of a view, parts of one, and what is written or ended afterwards: in that order. */
 static int main_order(void *arg)
 {
-    struct pair a;
+    struct stream_pair a;
     char byte;
 
     (void)arg;
-    open_pair(&a);
+    stream_pair_open(&a, NULL);
     for (int i = 0; i < 40; i++) { /* far enough for the ring to hold the file */
         view(&a, "whole", 5);
         ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 5), 5);
         ck_assert_int_eq(weft_stream_consume(a.stream, 0), -EINVAL); /* the view has ended */
-        expect(a.fd, "whole", 5);
+        net_hear(a.fd, "whole", 5);
     }
     view(&a, "abcdefgh", 8);
     ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 2), 2);
@@ -74,14 +46,14 @@ static int main_order(void *arg)
         ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 2), 2);
     }
     ck_assert_int_eq(weft_stream_write(a.stream, "IJ", 2, NULL), 2);
-    expect(a.fd, "abcdefghIJ", 10);
+    net_hear(a.fd, "abcdefghIJ", 10);
 
     view(&a, "last", 4);
     ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 4), 4);
     ok(weft_stream_shutdown(a.stream));
-    expect(a.fd, "last", 4);
+    net_hear(a.fd, "last", 4);
     ck_assert_int_eq(weft_recv(a.fd, &byte, 1, 0), 0);
-    close_pair(&a);
+    stream_pair_close(&a);
     return 0;
 }
 
@@ -93,23 +65,23 @@ TEST(in_order)
 /* As a proxy does: from one stream to the other, the first closed while the kernel still sends. */
 static int main_between(void *arg)
 {
-    struct pair a, b;
+    struct stream_pair a, b;
 
     (void)arg;
-    open_pair(&a);
-    open_pair(&b);
+    stream_pair_open(&a, NULL);
+    stream_pair_open(&b, NULL);
     for (int i = 0; i < 100; i++) {
         view(&a, "to the other", 12);
         ck_assert_int_eq(weft_stream_give(b.stream, a.stream, 6), 6);
         ck_assert_int_eq(weft_stream_read(a.stream, (char[6]){0}, 6, 0), 6);
-        expect(b.fd, "to the", 6);
+        net_hear(b.fd, "to the", 6);
     }
     view(&a, "farewell", 8);
     ck_assert_int_eq(weft_stream_give(b.stream, a.stream, 8), 8);
-    close_pair(&a);
+    stream_pair_close(&a);
     ok(weft_stream_drain(b.stream));
-    expect(b.fd, "farewell", 8);
-    close_pair(&b);
+    net_hear(b.fd, "farewell", 8);
+    stream_pair_close(&b);
     return 0;
 }
 
@@ -136,13 +108,13 @@ static int writes_much(void *arg)
 static int main_written(void *arg)
 {
     struct weft_spawn_opt handle = {.size = sizeof handle};
-    struct pair a, b;
+    struct stream_pair a, b;
     weft_task task;
 
     (void)arg;
     handle.task = &task;
-    open_pair(&a);
-    open_pair(&b);
+    stream_pair_open(&a, NULL);
+    stream_pair_open(&b, NULL);
     view(&a, "abc", 3);
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, writes_much, b.stream, 0, &handle));
@@ -155,7 +127,7 @@ static int main_written(void *arg)
     ok(weft_stream_consume(a.stream, 3)); /* it was still lent */
     ok(weft_stream_abort(b.stream));
     ok(weft_close(b.fd));
-    close_pair(&a);
+    stream_pair_close(&a);
     return 0;
 }
 
@@ -166,10 +138,10 @@ TEST(another_task_writes)
 
 static int main_arguments(void *arg)
 {
-    struct pair a;
+    struct stream_pair a;
 
     (void)arg;
-    open_pair(&a);
+    stream_pair_open(&a, NULL);
     ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 0), -EINVAL); /* nothing is lent */
     ck_assert_int_eq(weft_stream_give(NULL, a.stream, 0), -EINVAL);
     ck_assert_int_eq(weft_stream_give(a.stream, NULL, 0), -EINVAL);
@@ -180,7 +152,7 @@ static int main_arguments(void *arg)
     ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 0), 0);
     ck_assert_int_eq(weft_stream_consume(a.stream, 0), -EINVAL); /* of nothing, but it has ended */
     ck_assert_int_eq(weft_stream_read(a.stream, (char[3]){0}, 3, 0), 3);
-    close_pair(&a);
+    stream_pair_close(&a);
     return 0;
 }
 
@@ -193,7 +165,7 @@ TEST(arguments)
 
 struct giver {
     weft_stream *to;
-    struct pair *from;
+    struct stream_pair *from;
     ssize_t result;
     size_t given;
 };
@@ -223,7 +195,7 @@ static int give_for_ever(void *arg)
 
 static int feed(void *arg)
 {
-    struct pair *pair = arg;
+    struct stream_pair *pair = arg;
 
     while (weft_send_all(pair->fd, bulk, sizeof bulk, NULL) > 0)
         ;
@@ -231,8 +203,8 @@ static int feed(void *arg)
 }
 
 /* Runs until the giver waits; then `end` is called while it does. */
-static ssize_t stuck(struct pair *from, struct pair *to, void (*end)(struct pair *, struct pair *),
-                     bool cancel)
+static ssize_t stuck(struct stream_pair *from, struct stream_pair *to,
+                     void (*end)(struct stream_pair *, struct stream_pair *), bool cancel)
 {
     struct giver giver = {.to = to->stream, .from = from};
     weft_task task, feeder;
@@ -261,19 +233,19 @@ static ssize_t stuck(struct pair *from, struct pair *to, void (*end)(struct pair
     return giver.result;
 }
 
-static void close_target(struct pair *from, struct pair *to)
+static void close_target(struct stream_pair *from, struct stream_pair *to)
 {
     (void)from;
     ck_no_misuse(weft_stream_close(to->stream), 0); /* though another task waits to write */
 }
 
-static void abort_target(struct pair *from, struct pair *to)
+static void abort_target(struct stream_pair *from, struct stream_pair *to)
 {
     (void)from;
     ok(weft_stream_abort(to->stream));
 }
 
-static void close_source(struct pair *from, struct pair *to)
+static void close_source(struct stream_pair *from, struct stream_pair *to)
 {
     (void)to;
     ok(weft_stream_close(from->stream));
@@ -283,35 +255,35 @@ static void close_source(struct pair *from, struct pair *to)
    cancellation, ends that, and both ends are as good as before. */
 static int main_stuck_each(void *arg)
 {
-    struct pair a, b;
+    struct stream_pair a, b;
 
     (void)arg;
-    open_pair(&a);
-    open_pair(&b);
+    stream_pair_open(&a, NULL);
+    stream_pair_open(&b, NULL);
     ck_assert_int_eq(stuck(&a, &b, close_target, false), -ECANCELED);
     ok(weft_stream_close(a.stream));
     ok(weft_close(a.fd));
     ok(weft_close(b.fd));
 
-    open_pair(&a);
-    open_pair(&b);
+    stream_pair_open(&a, NULL);
+    stream_pair_open(&b, NULL);
     ck_assert_int_eq(stuck(&a, &b, abort_target, false), -ECANCELED);
     ok(weft_stream_close(a.stream));
     ok(weft_close(a.fd));
     ok(weft_close(b.fd));
 
-    open_pair(&a);
-    open_pair(&b);
+    stream_pair_open(&a, NULL);
+    stream_pair_open(&b, NULL);
     ck_assert_int_eq(stuck(&a, &b, close_source, false), -EBADF);
     ok(weft_stream_abort(b.stream));
     ok(weft_close(a.fd));
     ok(weft_close(b.fd));
 
-    open_pair(&a);
-    open_pair(&b);
+    stream_pair_open(&a, NULL);
+    stream_pair_open(&b, NULL);
     ck_assert_int_eq(stuck(&a, &b, NULL, true), -ECANCELED);
     ok(weft_stream_abort(b.stream));
-    close_pair(&a);
+    stream_pair_close(&a);
     ok(weft_close(b.fd));
     return 0;
 }
@@ -325,16 +297,16 @@ TEST(waits_for_the_one_before)
 
 static int main_close(void *arg)
 {
-    struct pair a;
+    struct stream_pair a;
     char byte;
 
     (void)arg;
     for (int i = 0; i < 20; i++) {
-        open_pair(&a);
+        stream_pair_open(&a, NULL);
         view(&a, "not lost", 8);
         ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 8), 8);
         ok(weft_stream_close(a.stream)); /* the request has not even been submitted */
-        expect(a.fd, "not lost", 8);
+        net_hear(a.fd, "not lost", 8);
         ck_assert_int_eq(weft_recv(a.fd, &byte, 1, 0), 0);
         ok(weft_close(a.fd));
     }
@@ -361,7 +333,7 @@ static int close_it(void *arg)
 
 /* Gives until the socket takes no more: something given stands, and nobody waits for it. What was
    sent is given before more is, so it is the giving that is clogged, and not the sending. */
-static void fill(struct pair *pair)
+static void fill(struct stream_pair *pair)
 {
     const void *data;
     size_t size, given = sizeof bulk;
@@ -389,7 +361,7 @@ static void fill(struct pair *pair)
    and meanwhile the stream is closed to others. Aborting waits for nothing. */
 static int main_clogged(void *arg)
 {
-    struct pair a, b;
+    struct stream_pair a, b;
     struct closer closer = {.result = 1};
     struct weft_spawn_opt handle = {.size = sizeof handle};
     weft_task task;
@@ -397,8 +369,8 @@ static int main_clogged(void *arg)
 
     (void)arg;
     handle.task = &task;
-    open_pair(&b);
-    open_pair(&a);
+    stream_pair_open(&b, NULL);
+    stream_pair_open(&a, NULL);
     fill(&a);
     closer.stream = a.stream;
     WEFT_SCOPE(s) {
@@ -416,11 +388,11 @@ static int main_clogged(void *arg)
     ck_assert_int_eq(closer.result, 0);
     ok(weft_close(a.fd));
 
-    open_pair(&a);
+    stream_pair_open(&a, NULL);
     fill(&a);
     ok(weft_stream_abort(a.stream));
     ok(weft_close(a.fd));
-    close_pair(&b);
+    stream_pair_close(&b);
     return 0;
 }
 
@@ -432,9 +404,9 @@ TEST(closing_a_clogged_one)
 /* A run that ends with something given in flight takes it back from the kernel first. */
 static int main_leaves(void *arg)
 {
-    struct pair a;
+    struct stream_pair a;
 
-    open_pair(&a);
+    stream_pair_open(&a, NULL);
     fill(&a);
     *(int *)arg = a.fd;
     return 0;
@@ -453,15 +425,15 @@ TEST(run_ends)
 /* What could not be sent is said by every later call of the writer's side; the view stays lent. */
 static int main_errors(void *arg)
 {
-    struct pair a, b;
+    struct stream_pair a, b;
     struct linger reset = {.l_onoff = 1};
     const char *data;
     size_t left = 17;
     ssize_t n = 0;
 
     (void)arg;
-    open_pair(&a);
-    open_pair(&b);
+    stream_pair_open(&a, NULL);
+    stream_pair_open(&b, NULL);
     ck_assert_int_eq(weft_setsockopt(b.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
     ok(weft_close(b.fd));
     data = view(&a, "nobody reads this", 17);
@@ -482,7 +454,7 @@ static int main_errors(void *arg)
     ck_assert_int_eq(*data, "nobody reads this"[17 - left]);
     ok(weft_stream_consume(a.stream, 0)); /* still lent */
     ok(weft_stream_close(b.stream));
-    close_pair(&a);
+    stream_pair_close(&a);
     return 0;
 }
 
@@ -495,24 +467,24 @@ TEST(errors)
 static int main_counts(void *arg)
 {
     enum { MESSAGES = 200 };
-    struct pair a;
+    struct stream_pair a;
     struct weft_stats before, after;
 
     (void)arg;
-    open_pair(&a);
+    stream_pair_open(&a, NULL);
     for (int i = 0; i < 2 * MESSAGES; i++) {
         if (i == MESSAGES)
             ok(weft_stats(&before, sizeof before));
         view(&a, "message", 7);
         ck_assert_int_eq(weft_stream_give(a.stream, a.stream, 7), 7);
-        expect(a.fd, "message", 7);
+        net_hear(a.fd, "message", 7);
     }
     ok(weft_stats(&after, sizeof after));
     /* of the peer: a send and a receive; of the stream: a send, where its receive stays armed */
     if (!net_is_rough())
         ck_assert_uint_le(after.sqes - before.sqes,
                           3 * MESSAGES + MESSAGES / 10 + (after.recv_rearms - before.recv_rearms));
-    close_pair(&a);
+    stream_pair_close(&a);
     return 0;
 }
 

@@ -7,41 +7,13 @@
 #include <sys/resource.h>
 
 #include "support/misuse.h"
-#include "support/net.h"
+#include "support/stream.h"
 
 #define OPT(...) (&(struct weft_spawn_opt){.size = sizeof(struct weft_spawn_opt), __VA_ARGS__})
 #define MS INT64_C(1000000)
 #define WRONG(call, words) ck_misuse(call, -EINVAL, "weft_stream_splice", words) /* in one line */
 
 enum { MUCH = 300001, PIECE = 1 << 18 };
-
-struct pair {
-    int fd; /* the peer's end */
-    weft_stream *stream;
-};
-
-static void open_pair(struct pair *pair)
-{
-    int there;
-
-    net_pair(&pair->fd, &there);
-    ck_assert_int_eq(weft_stream_open(there, NULL, &pair->stream), 0);
-}
-
-static void close_pair(struct pair *pair)
-{
-    ok(weft_stream_close(pair->stream));
-    ok(weft_close(pair->fd));
-}
-
-static void expect(int fd, const char *text, size_t size)
-{
-    char buffer[256];
-
-    ck_assert_uint_le(size, sizeof buffer);
-    ck_assert_int_eq(weft_recv_exactly(fd, buffer, size, NULL), (ssize_t)size);
-    ck_assert_mem_eq(buffer, text, size);
-}
 
 /* -- all of it --------------------------------------------------------------------------------- */
 
@@ -105,26 +77,26 @@ static int by_turns(weft_stream *to, weft_stream *from)
 
 static int main_all(void *arg)
 {
-    struct pair a, b;
+    struct stream_pair a, b;
 
     (void)arg;
-    open_pair(&a);
-    open_pair(&b);
+    stream_pair_open(&a, NULL);
+    stream_pair_open(&b, NULL);
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, feeds, &a.fd, 0, NULL));
         ok(weft_spawn(&s, checks, &b.fd, 0, NULL));
         ok(by_turns(b.stream, a.stream));
     }
-    close_pair(&a);
-    close_pair(&b);
+    stream_pair_close(&a);
+    stream_pair_close(&b);
 
-    open_pair(&a); /* and back to where it came from */
+    stream_pair_open(&a, NULL); /* and back to where it came from */
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, feeds, &a.fd, 0, NULL));
         ok(weft_spawn(&s, checks, &a.fd, 0, NULL));
         ok(by_turns(a.stream, a.stream));
     }
-    close_pair(&a);
+    stream_pair_close(&a);
     return 0;
 }
 
@@ -136,13 +108,13 @@ TEST(every_byte)
 /* What is held, and what was given, come before what is in the socket. */
 static int main_held(void *arg)
 {
-    struct pair a, b;
+    struct stream_pair a, b;
     const void *data;
     size_t size, got = 3;
 
     (void)arg;
-    open_pair(&a);
-    open_pair(&b);
+    stream_pair_open(&a, NULL);
+    stream_pair_open(&b, NULL);
     for (int i = 0; i < 30; i++) {
         ck_assert_int_eq(weft_send_all(a.fd, "abcdefgh", 8, NULL), 8);
         ck_assert_int_eq(weft_stream_peek(a.stream, &data, &size, 0), 1);
@@ -153,12 +125,12 @@ static int main_held(void *arg)
             ok(n);
             got += (size_t)n;
         }
-        expect(b.fd, "abcdefgh", 8);
+        net_hear(b.fd, "abcdefgh", 8);
     }
     ck_assert_int_eq(weft_stream_write(b.stream, "end", 3, NULL), 3);
-    expect(b.fd, "end", 3);
-    close_pair(&a);
-    close_pair(&b);
+    net_hear(b.fd, "end", 3);
+    stream_pair_close(&a);
+    stream_pair_close(&b);
     return 0;
 }
 
@@ -170,7 +142,7 @@ TEST(held_first)
 /* -- waits that are ended ---------------------------------------------------------------------- */
 
 struct mover {
-    struct pair *to, *from;
+    struct stream_pair *to, *from;
     ssize_t result;
     size_t moved;
 };
@@ -188,7 +160,8 @@ static int moves(void *arg)
 enum ending { CANCEL, CLOSE_SOURCE, CLOSE_TARGET, ABORT_TARGET, ENDINGS };
 
 /* Ends the wait, and one of the streams with it. */
-static void end_wait(enum ending ending, struct pair *from, struct pair *to, weft_task task)
+static void end_wait(enum ending ending, struct stream_pair *from, struct stream_pair *to,
+                     weft_task task)
 {
     if (ending == CANCEL)
         ok(weft_cancel(task));
@@ -229,11 +202,11 @@ static void wait_until(enum moment moment)
 static void end_without_bytes(enum moment moment)
 {
     for (enum ending ending = 0; ending < ENDINGS; ending++) {
-        struct pair a, b;
+        struct stream_pair a, b;
         struct mover mover = {.to = &b, .from = &a};
         weft_task task;
-        open_pair(&a);
-        open_pair(&b);
+        stream_pair_open(&a, NULL);
+        stream_pair_open(&b, NULL);
         WEFT_SCOPE(s) {
             ok(weft_spawn(&s, moves, &mover, 0, OPT(.task = &task)));
             wait_until(moment);
@@ -247,10 +220,10 @@ static void end_without_bytes(enum moment moment)
             ck_assert_int_eq(weft_send_all(a.fd, "there", 5, NULL), 5);
             ck_assert_int_eq(weft_stream_read_exactly(a.stream, (char[5]){0}, 5, NULL), 5);
             ck_assert_int_eq(weft_stream_write(b.stream, "here", 4, NULL), 4);
-            expect(b.fd, "here", 4);
+            net_hear(b.fd, "here", 4);
         }
-        close_pair(&a);
-        close_pair(&b);
+        stream_pair_close(&a);
+        stream_pair_close(&b);
     }
 }
 
@@ -299,24 +272,24 @@ static void wait_until_stuck(const struct mover *mover)
    the first byte is sent, so it goes through a pipe. */
 static void moves_afresh(void)
 {
-    struct pair a, b;
+    struct stream_pair a, b;
     struct mover mover = {.to = &b, .from = &a};
 
-    open_pair(&a);
-    open_pair(&b);
+    stream_pair_open(&a, NULL);
+    stream_pair_open(&b, NULL);
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, moves, &mover, 0, NULL));
         ok(weft_sleep(5 * MS));
         for (int i = 0; i < 5; i++) {
             ck_assert_int_eq(weft_send_all(a.fd, "afresh", 6, NULL), 6);
-            expect(b.fd, "afresh", 6);
+            net_hear(b.fd, "afresh", 6);
         }
         ok(weft_shutdown(a.fd, SHUT_WR));
     }
     ck_assert_int_eq(mover.result, 0);
     ck_assert_uint_eq(mover.moved, 30);
-    close_pair(&a);
-    close_pair(&b);
+    stream_pair_close(&a);
+    stream_pair_close(&b);
 }
 
 /* Nobody reads what is moved: bytes stay in the pipe, and what writes afterwards is told. */
@@ -324,11 +297,11 @@ static int main_nobody_reads(void *arg)
 {
     (void)arg;
     for (enum ending ending = 0; ending < ENDINGS; ending++) {
-        struct pair a, b;
+        struct stream_pair a, b;
         struct mover mover = {.to = &b, .from = &a};
         weft_task task, source;
-        open_pair(&a);
-        open_pair(&b);
+        stream_pair_open(&a, NULL);
+        stream_pair_open(&b, NULL);
         WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
             ok(weft_spawn(&s, pours, &a.fd, 0, OPT(.task = &source)));
             ok(weft_spawn(&s, moves, &mover, 0, OPT(.task = &task)));
@@ -373,12 +346,12 @@ static int main_turn(void *arg)
 {
     (void)arg;
     for (enum ending ending = 0; ending < ENDINGS; ending++) {
-        struct pair a, b;
+        struct stream_pair a, b;
         struct mover mover = {.to = &b, .from = &a};
         weft_task task;
         void *much;
-        open_pair(&a);
-        open_pair(&b);
+        stream_pair_open(&a, NULL);
+        stream_pair_open(&b, NULL);
         much = write_much(b.stream);
         WEFT_SCOPE(s) {
             ok(weft_spawn(&s, moves, &mover, 0, OPT(.task = &task)));
@@ -394,8 +367,8 @@ static int main_turn(void *arg)
             ck_assert_int_eq(weft_stream_read_exactly(a.stream, (char[5]){0}, 5, NULL), 5);
         ok(weft_stream_abort(b.stream));
         b.stream = NULL;
-        close_pair(&a);
-        close_pair(&b);
+        stream_pair_close(&a);
+        stream_pair_close(&b);
         free(much);
     }
     return 0;
@@ -417,12 +390,12 @@ static int splices_once(void *arg)
 /* A drain ends the wait for more. */
 static int main_drain(void *arg)
 {
-    struct pair a, b;
+    struct stream_pair a, b;
     struct mover second = {.to = &b, .from = &a};
 
     (void)arg;
-    open_pair(&a);
-    open_pair(&b);
+    stream_pair_open(&a, NULL);
+    stream_pair_open(&b, NULL);
     ck_assert_int_eq(weft_send_all(a.fd, "x", 1, NULL), 1);
     ck_assert_int_eq(weft_stream_splice(b.stream, a.stream, PIECE, WEFT_IDLE), 1);
     WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
@@ -431,8 +404,8 @@ static int main_drain(void *arg)
         ok(weft_scope_drain(&s, weft_after_ms(10000), weft_after_ms(20000)));
     }
     ck_assert_int_eq(second.result, -ESHUTDOWN);
-    close_pair(&a);
-    close_pair(&b);
+    stream_pair_close(&a);
+    stream_pair_close(&b);
     return 0;
 }
 
@@ -445,14 +418,14 @@ TEST(drained)
 
 static int main_errors(void *arg)
 {
-    struct pair a, b;
+    struct stream_pair a, b;
     int ends[2];
     weft_stream *pipe;
     ssize_t n;
 
     (void)arg;
-    open_pair(&a);
-    open_pair(&b);
+    stream_pair_open(&a, NULL);
+    stream_pair_open(&b, NULL);
     ok(weft_pipe(ends, 0));
     ok(weft_stream_open(ends[0], NULL, &pipe));
     WRONG(weft_stream_splice(b.stream, a.stream, 0, 0), "nothing to move");
@@ -476,7 +449,7 @@ static int main_errors(void *arg)
         for (int again = 0; again < 2; again++)
             ck_assert_int_eq(weft_stream_splice(b.stream, a.stream, PIECE, 0), -ECONNRESET);
         ok(weft_stream_close(a.stream));
-        open_pair(&a);
+        stream_pair_open(&a, NULL);
     }
 
     /* a target that has gone */
@@ -487,8 +460,8 @@ static int main_errors(void *arg)
             ck_assert_int_eq(weft_send_all(a.fd, "more", 4, NULL), 4);
         ck_assert_int_eq(n, -EPIPE);
     }
-    close_pair(&a);
-    close_pair(&b);
+    stream_pair_close(&a);
+    stream_pair_close(&b);
     return 0;
 }
 
@@ -500,12 +473,12 @@ TEST(errors)
 /* No descriptor is to be had for a pipe: nothing is taken, and it works as soon as there is one. */
 static int main_no_pipe(void *arg)
 {
-    struct pair a, b;
+    struct stream_pair a, b;
     struct rlimit limit, none;
 
     (void)arg;
-    open_pair(&a);
-    open_pair(&b);
+    stream_pair_open(&a, NULL);
+    stream_pair_open(&b, NULL);
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
     none = limit;
     none.rlim_cur = 3; /* taken by standard input, output and errors */
@@ -518,9 +491,9 @@ static int main_no_pipe(void *arg)
         ok(n);
         moved += (size_t)n;
     }
-    expect(b.fd, "later", 5);
-    close_pair(&a);
-    close_pair(&b);
+    net_hear(b.fd, "later", 5);
+    stream_pair_close(&a);
+    stream_pair_close(&b);
     return 0;
 }
 
@@ -530,7 +503,7 @@ TEST(no_pipe)
 }
 
 /* Not much is under way there while nobody reads. */
-static void narrow(const struct pair *pair)
+static void narrow(const struct stream_pair *pair)
 {
     struct weft_socket_opt opt = {.size = sizeof opt, .send_buffer_size = 16384};
 
@@ -541,14 +514,14 @@ static void narrow(const struct pair *pair)
 static int main_many(void *arg)
 {
     enum { MANY = 10 };
-    struct pair a[MANY], b[MANY];
+    struct stream_pair a[MANY], b[MANY];
     struct mover movers[MANY];
 
     (void)arg;
     WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
         for (int i = 0; i < MANY; i++) {
-            open_pair(&a[i]);
-            open_pair(&b[i]);
+            stream_pair_open(&a[i], NULL);
+            stream_pair_open(&b[i], NULL);
             narrow(&b[i]);
             movers[i] = (struct mover){.to = &b[i], .from = &a[i]};
             ok(weft_spawn(&s, feeds, &a[i].fd, 0, NULL));
@@ -560,8 +533,8 @@ static int main_many(void *arg)
     }
     for (int i = 0; i < MANY; i++) {
         ck_assert_uint_eq(movers[i].moved, MUCH);
-        close_pair(&a[i]);
-        close_pair(&b[i]);
+        stream_pair_close(&a[i]);
+        stream_pair_close(&b[i]);
     }
     return 0;
 }

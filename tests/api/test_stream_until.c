@@ -4,35 +4,15 @@
  * ends in an error, a limit that is one off, and a reader that waits for ever for bytes that
  * held_max keeps in the kernel.
  */
-#include "support/net.h"
+#include "support/stream.h"
 
-struct pair {
-    int fd;
-    weft_stream *stream;
-};
-
-static void open_pair(struct pair *pair, const struct weft_stream_opt *opt)
-{
-    int there;
-
-    net_pair(&pair->fd, &there);
-    ck_assert_int_eq(weft_stream_open(there, opt, &pair->stream), 0);
-}
-
-static void close_pair(struct pair *pair)
-{
-    ok(weft_stream_close(pair->stream));
-    if (pair->fd >= 0)
-        ok(weft_close(pair->fd));
-}
-
-static void end_peer(struct pair *pair)
+static void end_peer(struct stream_pair *pair)
 {
     ok(weft_close(pair->fd));
     pair->fd = -1;
 }
 
-static void put(struct pair *pair, const void *bytes, size_t size)
+static void put(struct stream_pair *pair, const void *bytes, size_t size)
 {
     ck_assert_int_eq(weft_send_all(pair->fd, bytes, size, NULL), (ssize_t)size);
 }
@@ -81,11 +61,11 @@ static const struct {
 /* Sent in three pieces, cut at every two places, with what belongs to the next message behind. */
 static int main_cuts(void *arg)
 {
-    struct pair pair;
+    struct stream_pair pair;
     char buffer[64], rest[8];
 
     (void)arg;
-    open_pair(&pair, NULL);
+    stream_pair_open(&pair, NULL);
     for (size_t c = 0; c < sizeof cut_cases / sizeof cut_cases[0]; c++) {
         size_t length = strlen(cut_cases[c].text), size = length + 4;
         char bytes[64];
@@ -105,7 +85,7 @@ static int main_cuts(void *arg)
                 }
             }
     }
-    close_pair(&pair);
+    stream_pair_close(&pair);
     return 0;
 }
 
@@ -129,8 +109,8 @@ static int main_buffers(void *arg)
     (void)arg;
     for (size_t before = BUFFER - length - 1; before <= BUFFER + 1; before++)
         for (int later = 0; later < 3; later++) {
-            struct pair pair;
-            open_pair(&pair, &opt);
+            struct stream_pair pair;
+            stream_pair_open(&pair, &opt);
             memset(bytes, '-', sizeof bytes);
             memset(bytes, 'x', before);
             memcpy(bytes + before, delimiter, length);
@@ -152,7 +132,7 @@ static int main_buffers(void *arg)
                 ck_assert_int_eq(weft_stream_read_exactly(pair.stream, got, 1, NULL), 1);
                 ck_assert_int_eq(got[0], '!');
             }
-            close_pair(&pair);
+            stream_pair_close(&pair);
         }
     return 0;
 }
@@ -171,7 +151,7 @@ TEST(across_buffers_without_a_pool)
 
 /* -- nothing is consumed --------------------------------------------------------------------- */
 
-static ssize_t line(struct pair *pair, char *buffer, size_t size)
+static ssize_t line(struct stream_pair *pair, char *buffer, size_t size)
 {
     return weft_stream_read_line(pair->stream, buffer, size, 0);
 }
@@ -179,18 +159,18 @@ static ssize_t line(struct pair *pair, char *buffer, size_t size)
 static int puts_later(void *arg)
 {
     ok(weft_sleep(1000000));
-    put(*(struct pair **)arg, "later\n", 6);
+    put(*(struct stream_pair **)arg, "later\n", 6);
     return 0;
 }
 
 static int main_limit(void *arg)
 {
-    struct pair pair, *pointer = &pair;
+    struct stream_pair pair, *pointer = &pair;
     char buffer[16];
     volatile size_t any = SIZE_MAX;
 
     (void)arg;
-    open_pair(&pair, NULL);
+    stream_pair_open(&pair, NULL);
     put(&pair, "12345678\n", 9);
     for (size_t size = 1; size <= 9; size++) {
         ck_assert_int_eq(line(&pair, buffer, size), -EMSGSIZE);
@@ -215,7 +195,7 @@ static int main_limit(void *arg)
         ok(weft_spawn(&s, puts_later, &pointer, sizeof pointer, NULL));
         ck_assert_int_eq(line(&pair, buffer, any), 6);
     }
-    close_pair(&pair);
+    stream_pair_close(&pair);
     return 0;
 }
 
@@ -226,11 +206,11 @@ TEST(limits)
 
 static int main_end(void *arg)
 {
-    struct pair pair;
+    struct stream_pair pair;
     char buffer[16];
 
     (void)arg;
-    open_pair(&pair, NULL);
+    stream_pair_open(&pair, NULL);
     ck_assert_int_eq(weft_stream_at_eof(pair.stream), 0);
     put(&pair, "one\ntwo", 7);
     end_peer(&pair);
@@ -244,11 +224,11 @@ static int main_end(void *arg)
     ck_assert_int_eq(weft_stream_at_eof(pair.stream), 1);
     ck_assert_int_eq(line(&pair, buffer, 16), -ENODATA);
     ck_assert_int_eq(weft_stream_read(pair.stream, buffer, 1, 0), 0);
-    close_pair(&pair);
+    stream_pair_close(&pair);
 
     /* an error, too, leaves what came before it */
     struct weft_socket_opt reset = {.size = sizeof reset, .reset_on_close = true};
-    open_pair(&pair, NULL);
+    stream_pair_open(&pair, NULL);
     put(&pair, "kept", 4);
     settle();
     ok(weft_socket_set(pair.fd, &reset));
@@ -258,7 +238,7 @@ static int main_end(void *arg)
     ck_assert_int_eq(weft_stream_read_exactly(pair.stream, buffer, 4, NULL), 4);
     ck_assert_mem_eq(buffer, "kept", 4);
     ck_assert_int_eq(line(&pair, buffer, 16), -ECONNRESET);
-    close_pair(&pair);
+    stream_pair_close(&pair);
     return 0;
 }
 
@@ -286,12 +266,12 @@ static int run_line(void *arg)
  */
 static int main_cancel(void *arg)
 {
-    struct pair pair;
+    struct stream_pair pair;
     struct reader reader = {.flags = 0};
     char buffer[16];
 
     (void)arg;
-    open_pair(&pair, NULL);
+    stream_pair_open(&pair, NULL);
     reader.stream = pair.stream;
     for (int part = 0; part < 3; part++) {
         weft_task task;
@@ -313,7 +293,7 @@ static int main_cancel(void *arg)
         ck_assert_int_eq(line(&pair, buffer, 16), 3);
         ck_assert_str_eq(buffer, "ab\n");
     }
-    close_pair(&pair);
+    stream_pair_close(&pair);
     return 0;
 }
 
@@ -339,12 +319,12 @@ static int send_late(void *arg)
 /* A drain ends a wait for the first byte, and none for the rest. */
 static int main_drain(void *arg)
 {
-    struct pair idle, busy;
+    struct stream_pair idle, busy;
     struct reader none = {.flags = WEFT_IDLE}, part = {.flags = WEFT_IDLE};
 
     (void)arg;
-    open_pair(&idle, NULL);
-    open_pair(&busy, NULL);
+    stream_pair_open(&idle, NULL);
+    stream_pair_open(&busy, NULL);
     none.stream = idle.stream;
     part.stream = busy.stream;
     put(&busy, "req", 3);
@@ -361,8 +341,8 @@ static int main_drain(void *arg)
     ck_assert_int_eq(none.result, -ESHUTDOWN);
     ck_assert_int_eq(part.result, 8);
     ck_assert_str_eq(part.buffer, "request\n");
-    close_pair(&idle);
-    close_pair(&busy);
+    stream_pair_close(&idle);
+    stream_pair_close(&busy);
     return 0;
 }
 
@@ -375,16 +355,16 @@ static int main_closed(void *arg)
 {
     (void)arg;
     for (int turns = 0; turns < 4; turns++) {
-        struct pair pair;
+        struct stream_pair pair;
         struct reader reader = {.flags = 0};
-        open_pair(&pair, NULL);
+        stream_pair_open(&pair, NULL);
         reader.stream = pair.stream;
         WEFT_SCOPE(s) {
             ok(weft_spawn(&s, run_line, &reader, 0, NULL));
             put(&pair, "part", 4);
             for (int i = 0; i < turns; i++)
                 ok(weft_sleep(100000));
-            close_pair(&pair);
+            stream_pair_close(&pair);
         }
         ck_assert_int_eq(reader.result, turns ? -ECANCELED : reader.result);
         ck_assert_int_lt(reader.result, 0);
@@ -430,8 +410,8 @@ static int main_far(void *arg)
 
     (void)arg;
     for (size_t piece = 1100; piece < 2 * FAR; piece *= 20) {
-        struct pair pair;
-        open_pair(&pair, &opt);
+        struct stream_pair pair;
+        stream_pair_open(&pair, &opt);
         struct flood f = {pair.fd, piece};
         WEFT_SCOPE(s) {
             ok(weft_spawn(&s, flood, &f, 0, NULL));
@@ -442,7 +422,7 @@ static int main_far(void *arg)
         }
         put(&pair, "again\n", 6);
         ck_assert_int_eq(line(&pair, buffer, 100), 6);
-        close_pair(&pair);
+        stream_pair_close(&pair);
     }
     free(buffer);
     return 0;
@@ -461,11 +441,11 @@ TEST(far_away_without_a_pool)
 
 static int main_arguments(void *arg)
 {
-    struct pair pair;
+    struct stream_pair pair;
     char buffer[8];
 
     (void)arg;
-    open_pair(&pair, NULL);
+    stream_pair_open(&pair, NULL);
     ck_assert_int_eq(weft_stream_read_until(NULL, "\n", 1, buffer, 8, 0), -EINVAL);
     ck_assert_int_eq(weft_stream_read_until(pair.stream, NULL, 1, buffer, 8, 0), -EINVAL);
     ck_assert_int_eq(weft_stream_read_until(pair.stream, "\n", 0, buffer, 8, 0), -EINVAL);
@@ -476,7 +456,7 @@ static int main_arguments(void *arg)
     ck_assert_int_eq(weft_stream_read_line(pair.stream, buffer, 0, 0), -EINVAL);
     ck_assert_int_eq(weft_stream_read_line(pair.stream, buffer, 1, 0), -EMSGSIZE);
     ck_assert_int_eq(weft_stream_at_eof(NULL), -EINVAL);
-    close_pair(&pair);
+    stream_pair_close(&pair);
     return 0;
 }
 

@@ -6,26 +6,7 @@
 #include <limits.h>
 
 #include "support/name.h"
-#include "support/net.h"
-
-struct pair {
-    int fd;
-    weft_stream *stream;
-};
-
-static void open_pair(struct pair *pair)
-{
-    int there;
-
-    net_pair(&pair->fd, &there);
-    ck_assert_int_eq(weft_stream_open(there, NULL, &pair->stream), 0);
-}
-
-static void close_pair(struct pair *pair)
-{
-    ok(weft_stream_close(pair->stream));
-    ok(weft_close(pair->fd));
-}
+#include "support/stream.h"
 
 static void expect(int fd, uint64_t seed, uint64_t from, size_t size)
 {
@@ -70,10 +51,10 @@ static int main_pieces(void *arg)
         {1023, 1, 1, 1024, 1, 0}, {0, 100000, 0, 600, 600, 7}, {300000, 0, 0, 0, 0, 0},
     };
     static unsigned char bytes[400000];
-    struct pair pair;
+    struct stream_pair pair;
 
     (void)arg;
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     for (size_t c = 0; c < sizeof sizes / sizeof sizes[0]; c++) {
         struct iovec vectors[6];
         size_t total = 0, done = 1;
@@ -97,7 +78,7 @@ static int main_pieces(void *arg)
     ck_assert_int_eq(weft_stream_writev(pair.stream, huge, IOV_MAX + 1, NULL), -EINVAL);
     ck_assert_int_eq(weft_stream_writev(pair.stream, huge, 2, NULL), -EINVAL);
     ck_assert_int_eq(weft_stream_writev(NULL, huge, 1, NULL), -EINVAL);
-    close_pair(&pair);
+    stream_pair_close(&pair);
     return 0;
 }
 
@@ -126,13 +107,13 @@ static int main_pieces_cancelled(void *arg)
 {
     enum { PART = 8 << 20 };
     unsigned char *bytes = malloc(4 * PART);
-    struct pair pair;
+    struct stream_pair pair;
     struct writer writer = {.result = 0};
     weft_task task;
     struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
 
     (void)arg;
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     net_fill(bytes, 4 * PART, 7, 0);
     writer.stream = pair.stream;
     for (int i = 0; i < 4; i++)
@@ -149,7 +130,7 @@ static int main_pieces_cancelled(void *arg)
     ck_assert_uint_gt(writer.done, 0);
     ck_assert_uint_lt(writer.done, 4 * PART);
     expect(pair.fd, 7, 0, writer.done);
-    close_pair(&pair);
+    stream_pair_close(&pair);
     free(bytes);
     return 0;
 }
@@ -167,12 +148,12 @@ static int main_order(void *arg)
 {
     enum { COUNT = 300, MANY = 4 << 20 };
     static unsigned char bytes[MANY];
-    struct pair pair;
+    struct stream_pair pair;
     size_t sent = 0;
     char byte;
 
     (void)arg;
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     net_fill(bytes, sizeof bytes, 3, 0);
     ck_assert_int_eq(weft_stream_write_pending(pair.stream), 0);
     for (int i = 0; i < COUNT; i++) {
@@ -198,7 +179,7 @@ static int main_order(void *arg)
     ck_assert_int_eq(weft_recv_exactly(pair.fd, words, 10, NULL), 10);
     ck_assert_mem_eq(words, "last words", 10);
     ck_assert_int_eq(weft_recv(pair.fd, &byte, 1, 0), 0);
-    close_pair(&pair);
+    stream_pair_close(&pair);
     return 0;
 }
 
@@ -212,11 +193,11 @@ TEST(without_waiting)
 static int main_close_pending(void *arg)
 {
     static char zeros[1 << 20];
-    struct pair pair;
+    struct stream_pair pair;
     char byte;
 
     (void)arg;
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     ck_assert_int_eq(weft_stream_write_nowait(pair.stream, "fare", 4), 4);
     ck_assert_int_eq(weft_stream_write_nowait(pair.stream, "well", 4), 4);
     ok(weft_stream_close(pair.stream));
@@ -227,7 +208,7 @@ static int main_close_pending(void *arg)
     ok(weft_close(pair.fd));
 
     for (int end = 0; end < 3; end++) {
-        open_pair(&pair);
+        stream_pair_open(&pair, NULL);
         for (int i = 0; i < 20; i++)
             ck_assert_int_eq(weft_stream_write_nowait(pair.stream, zeros, sizeof zeros),
                              sizeof zeros);
@@ -253,11 +234,11 @@ TEST(ended_with_bytes_pending)
 /* The peer is gone: told by the next call that writes, and by each one after it. */
 static int main_error(void *arg)
 {
-    struct pair pair;
+    struct stream_pair pair;
     ssize_t n = 0;
 
     (void)arg;
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     ok(weft_close(pair.fd));
     for (int i = 0; i < 100 && n >= 0; i++) {
         n = weft_stream_write_nowait(pair.stream, "into nothing", 12);
@@ -302,11 +283,11 @@ static int main_limits(void *arg)
 {
     enum { PIECE = 1 << 20, PIECES = 16, LOW = 2 << 20 };
     static unsigned char bytes[PIECE];
-    struct pair pair;
+    struct stream_pair pair;
     size_t total = 0;
 
     (void)arg;
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     ck_assert_int_eq(weft_stream_set_write_limits(pair.stream, 1, 2), -EINVAL);
     ck_assert_int_eq(weft_stream_set_write_limits(NULL, 1, 1), -EINVAL);
     ok(weft_stream_set_write_limits(pair.stream, 0, 0));
@@ -329,7 +310,7 @@ static int main_limits(void *arg)
         expect(pair.fd, 9, 0, total);
     }
     ck_assert_uint_le(slow.seen, LOW);
-    close_pair(&pair);
+    stream_pair_close(&pair);
     return 0;
 }
 
@@ -340,10 +321,10 @@ TEST(high_and_low)
 
 static int main_arguments(void *arg)
 {
-    struct pair pair;
+    struct stream_pair pair;
 
     (void)arg;
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     ck_assert_int_eq(weft_stream_write_nowait(NULL, "x", 1), -EINVAL);
     ck_assert_int_eq(weft_stream_write_nowait(pair.stream, NULL, 1), -EFAULT);
     ck_assert_int_eq(weft_stream_write_nowait(pair.stream, NULL, 0), 0);
@@ -351,7 +332,7 @@ static int main_arguments(void *arg)
     ck_assert_int_eq(weft_stream_write_nowait(pair.stream, "x", 1), 1);
     ck_assert_int_eq(weft_stream_write_nowait(pair.stream, "x", (size_t)1 << 30), -ENOBUFS);
     ck_assert_int_eq(weft_stream_write_pending(NULL), -EINVAL);
-    close_pair(&pair);
+    stream_pair_close(&pair);
     return 0;
 }
 
@@ -368,10 +349,10 @@ static int main_info(void *arg)
     struct weft_stream_info info;
     struct sockaddr_in *peer = (struct sockaddr_in *)&info.peer;
     struct sockaddr_in *local = (struct sockaddr_in *)&info.local;
-    struct pair pair;
+    struct stream_pair pair;
 
     (void)arg;
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     ok(weft_stream_get_extra_info(pair.stream, &info, sizeof info));
     ck_assert_int_eq(info.fd, weft_stream_fd(pair.stream));
     ck_assert_int_eq(info.kind, WEFT_STREAM_TCP);
@@ -387,7 +368,7 @@ static int main_info(void *arg)
     info.kind = 0;
     ok(weft_stream_get_extra_info(pair.stream, &info, sizeof info.fd)); /* an older program's */
     ck_assert_int_eq(info.kind, 0);
-    close_pair(&pair);
+    stream_pair_close(&pair);
 
     /* between Unix sockets: addresses without a name are two bytes */
     int listener = weft_listen_tcp(own_name("unix:@weft-test-stream-info"), NULL);

@@ -4,14 +4,7 @@
  * stream and the run end, here or on another reactor; bytes that are lost, or overtake others.
  */
 #include "support/gift.h"
-
-static weft_stream *stream_of(int fd)
-{
-    weft_stream *stream;
-
-    ok(weft_stream_open(fd, NULL, &stream));
-    return stream;
-}
+#include "support/stream.h"
 
 /* A stream, and its peer, which does not hold a large gift. */
 static weft_stream *narrow_stream(int *peer)

@@ -56,6 +56,16 @@ static inline void net_pair(int *here, int *there)
     ck_assert_int_eq(weft_close(listener), 0);
 }
 
+/* What comes next is this text. */
+static inline void net_hear(int fd, const char *text, size_t size)
+{
+    char bytes[256];
+
+    ck_assert_uint_le(size, sizeof bytes);
+    ck_assert_int_eq(weft_recv_exactly(fd, bytes, size, NULL), (ssize_t)size);
+    ck_assert_mem_eq(bytes, text, size);
+}
+
 /* All that comes until the peer has closed, in order or not. */
 static inline void net_hear_end(int fd)
 {

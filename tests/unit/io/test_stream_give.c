@@ -10,21 +10,9 @@
 #include "io/stream.h"
 #include "reactor/reactor.h"
 #include "support/gift.h"
+#include "support/stream.h"
 
-struct pair {
-    int fd;
-    weft_stream *stream;
-};
-
-static void open_pair(struct pair *pair)
-{
-    int there;
-
-    net_pair(&pair->fd, &there);
-    ck_assert_int_eq(weft_stream_open(there, NULL, &pair->stream), 0);
-}
-
-static size_t view(struct pair *pair, const char *text)
+static size_t view(struct stream_pair *pair, const char *text)
 {
     const void *data;
     size_t size;
@@ -34,24 +22,14 @@ static size_t view(struct pair *pair, const char *text)
     return size;
 }
 
-static void expect(struct pair *pair, const char *text)
+static void expect(struct stream_pair *pair, const char *text)
 {
-    char buffer[64];
-    size_t size = strlen(text);
-
-    ck_assert_int_eq(weft_recv_exactly(pair->fd, buffer, size, NULL), (ssize_t)size);
-    ck_assert_mem_eq(buffer, text, size);
-}
-
-static void close_pair(struct pair *pair)
-{
-    ok(weft_stream_close(pair->stream));
-    ok(weft_close(pair->fd));
+    net_hear(pair->fd, text, strlen(text));
 }
 
 /* Gives all of the view while no operation can be begun: no slot is free, there is no room for
    more, and no memory for that. */
-static void give_without_request(struct pair *pair, size_t size)
+static void give_without_request(struct stream_pair *pair, size_t size)
 {
     struct weft__ops *ops = &weft__self->ops;
     uint32_t free = ops->free, room = ops->room;
@@ -69,10 +47,10 @@ static void give_without_request(struct pair *pair, size_t size)
 
 static int main_no_request(void *arg)
 {
-    struct pair pair;
+    struct stream_pair pair;
 
     (void)arg;
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     give_without_request(&pair, view(&pair, "a little later"));
     expect(&pair, "a little later");
     ok(weft_stream_drain(pair.stream));
@@ -83,7 +61,7 @@ static int main_no_request(void *arg)
     expect(&pair, "before the end");
     ok(weft_close(pair.fd));
 
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     give_without_request(&pair, view(&pair, "never"));
     ok(weft_stream_abort(pair.stream)); /* nothing is in flight, and the buffer comes back */
     ck_assert_uint_eq(weft__buffers_held(weft__self), 0);
@@ -98,12 +76,12 @@ TEST(no_request_to_be_had)
 /* The kernel may send less than asked even so: the rest follows, from where it stopped. */
 static int main_short(void *arg)
 {
-    struct pair pair;
+    struct stream_pair pair;
     struct weft_stream *stream;
     size_t size;
 
     (void)arg;
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     stream = pair.stream;
     size = view(&pair, "0123456789");
     ck_assert_uint_eq(size, 10);
@@ -113,7 +91,7 @@ static int main_short(void *arg)
     stream->sending->op.complete(&stream->sending->op, 4, 0); /* as a completion of it would */
     ok(weft_stream_drain(stream));
     expect(&pair, "0123456789");
-    close_pair(&pair);
+    stream_pair_close(&pair);
     return 0;
 }
 
@@ -125,19 +103,19 @@ TEST(sent_in_part)
 /* Without a pool a stream fills one buffer again and again, but none that is still being sent. */
 static int main_plain(void *arg)
 {
-    struct pair pair;
+    struct stream_pair pair;
     const void *data;
     size_t size;
 
     (void)arg;
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     give_without_request(&pair, view(&pair, "what was given"));
     ck_assert_ptr_ne(pair.stream->filling, pair.stream->sending->given);
     ck_assert_int_eq(weft_send_all(pair.fd, "THE NEXT THING", 14, NULL), 14);
     ck_assert_int_eq(weft_stream_peek(pair.stream, &data, &size, 0), 1);
     ok(weft_stream_consume(pair.stream, 0));
     expect(&pair, "what was given");
-    close_pair(&pair);
+    stream_pair_close(&pair);
     return 0;
 }
 
@@ -149,13 +127,13 @@ TEST(given_without_a_pool)
 
 static int main_users(void *arg)
 {
-    struct pair pair;
+    struct stream_pair pair;
     struct weft__buffer *buffer;
     const void *data;
     size_t size;
 
     (void)arg;
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     size = view(&pair, "much in demand");
     buffer = pair.stream->head;
     ck_assert_uint_eq(buffer->users, 1);
@@ -177,7 +155,7 @@ static int main_users(void *arg)
     ck_assert_int_eq(weft_stream_read(pair.stream, (char[16]){0}, 16, 0), (ssize_t)size - 4);
     ck_assert_uint_eq(weft__buffers_held(weft__self), 0);
     expect(&pair, "much");
-    close_pair(&pair);
+    stream_pair_close(&pair);
     return 0;
 }
 
@@ -199,14 +177,14 @@ static int writes(void *arg)
 
 static int main_cancelled_between(void *arg)
 {
-    struct pair pair;
+    struct stream_pair pair;
     weft_task task;
     struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
     int result = 0;
     char byte;
 
     (void)arg;
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     WEFT_SCOPE(s) {
         ck_assert_int_eq(weft_stream_give(pair.stream, pair.stream, view(&pair, "given")), 5);
         ok(weft_spawn(&s, writes, pair.stream, 0, &opt));
@@ -219,7 +197,7 @@ static int main_cancelled_between(void *arg)
     ck_assert_int_eq(result, -ECANCELED);
     expect(&pair, "given");
     ck_assert_int_eq(weft_recv(pair.fd, &byte, 1, MSG_DONTWAIT), -EAGAIN);
-    close_pair(&pair);
+    stream_pair_close(&pair);
     return 0;
 }
 
@@ -237,10 +215,10 @@ static int main_many(void *arg)
     static struct weft__sending *sendings[SENDINGS];
     struct weft__io *io = weft__io_of(weft__self);
     size_t live, kept = 0;
-    struct pair pair;
+    struct stream_pair pair;
 
     (void)arg;
-    open_pair(&pair);
+    stream_pair_open(&pair, NULL);
     live = test_live_allocations();
     for (int i = 0; i < SENDINGS; i++) {
         ok(weft__stream_begin_sending(pair.stream));
@@ -257,7 +235,7 @@ static int main_many(void *arg)
     ck_assert_uint_eq(kept, io->sendings_count);
     ck_assert(0 < kept && kept < SENDINGS);
     ck_assert_uint_eq(test_live_allocations() - live, kept);
-    close_pair(&pair);
+    stream_pair_close(&pair);
     return 0;
 }
 
@@ -308,7 +286,7 @@ static int fresh_task(void *arg)
 /* Gives from the one to the other; its record is another's next. */
 static int giver(void *arg)
 {
-    struct pair *pairs = *(struct pair **)arg;
+    struct stream_pair *pairs = *(struct stream_pair **)arg;
 
     ck_assert_ptr_null(beside());
     ck_assert_int_eq(weft_stream_give(pairs[1].stream, pairs[0].stream, view(&pairs[0], "on")), 2);
@@ -323,17 +301,17 @@ static int giver(void *arg)
 
 static int main_beside(void *arg)
 {
-    struct pair pairs[2], *both = pairs;
+    struct stream_pair pairs[2], *both = pairs;
 
     (void)arg;
-    open_pair(&pairs[0]);
-    open_pair(&pairs[1]);
+    stream_pair_open(&pairs[0], NULL);
+    stream_pair_open(&pairs[1], NULL);
     WEFT_SCOPE(s, .max_tasks = 1) {
         ok(weft_spawn(&s, giver, &both, sizeof both, NULL));
         ok(weft_spawn(&s, fresh_task, NULL, 0, NULL)); /* once that has ended: on its stack */
     }
-    close_pair(&pairs[0]);
-    close_pair(&pairs[1]);
+    stream_pair_close(&pairs[0]);
+    stream_pair_close(&pairs[1]);
     return 0;
 }
 TEST(whom_a_task_gave_to_is_remembered)
