@@ -129,7 +129,7 @@ static int main_errors(void *arg)
 {
     struct shared shared = {.made = 0};
     int fd = weft_datagram_socket("127.0.0.1:0", NULL, NULL);
-    struct sockaddr_in nowhere = {.sin_family = AF_INET}; /* port 0 */
+    struct sockaddr_in nowhere = net_loopback(0);
     char address[32];
 
     (void)arg;
@@ -140,7 +140,6 @@ static int main_errors(void *arg)
     ck_assert_int_eq(weft_endpoint_sendto(endpoint, "x", 1, NULL, 0), 1);
     until(&shared.failed, 1);
     ck_assert_int_eq(shared.error, -ECONNREFUSED);
-    nowhere.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ck_assert_int_eq(weft_endpoint_sendto(endpoint, "x", 1, (struct sockaddr *)&nowhere,
                                           sizeof nowhere),
                      1);

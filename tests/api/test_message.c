@@ -8,22 +8,6 @@
 #include "support/name.h"
 #include "support/net.h"
 
-static struct sockaddr_in loopback(int port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-}
-
-static int udp_here(void)
-{
-    int fd = weft_datagram_socket("127.0.0.1:0", NULL, NULL);
-
-    ok(fd);
-    return fd;
-}
-
 /* -- UDP -------------------------------------------------------------------------------------- */
 
 static int main_udp(void *arg)
@@ -31,8 +15,8 @@ static int main_udp(void *arg)
     enum { MOST = 65507 };
     static unsigned char bytes[MOST + 1], got[MOST + 1];
     static const size_t sizes[] = {5, 0, 1, 1500, MOST};
-    int a = udp_here(), b = udp_here();
-    struct sockaddr_in to = loopback(weft_local_port(b)), from, none;
+    int a = net_udp(), b = net_udp();
+    struct sockaddr_in to = net_loopback(weft_local_port(b)), from, none;
     socklen_t length = sizeof from;
 
     (void)arg;
@@ -77,7 +61,7 @@ static int main_udp(void *arg)
     ck_assert_int_eq(weft_sendto(c, "mine", 4, 0, NULL, 0), 4);
     length = sizeof from;
     ck_assert_int_eq(weft_recvfrom(b, got, 100, 0, (struct sockaddr *)&from, &length), 4);
-    none = loopback(weft_local_port(c));
+    none = net_loopback(weft_local_port(c));
     ck_assert_int_eq(weft_sendto(a, "stranger", 8, 0, (struct sockaddr *)&none, sizeof none), 8);
     ck_assert_int_eq(weft_sendto(b, "answer", 6, 0, (struct sockaddr *)&from, length), 6);
     ck_assert_int_eq(weft_recv(c, got, 100, 0), 6);
@@ -95,7 +79,7 @@ TEST(udp)
 /* Told by the next call that nobody was there, once. */
 static int main_refused(void *arg)
 {
-    int a = udp_here(), b;
+    int a = net_udp(), b;
     char address[32], byte;
 
     (void)arg;
@@ -131,9 +115,9 @@ static int receive_one(void *arg)
 /* Cancelled, drained and closed while it waits; busy for a second one; nothing is lost by it. */
 static int main_waits(void *arg)
 {
-    struct call call = {.fd = udp_here()};
-    int a = udp_here();
-    struct sockaddr_in to = loopback(weft_local_port(call.fd));
+    struct call call = {.fd = net_udp()};
+    int a = net_udp();
+    struct sockaddr_in to = net_loopback(weft_local_port(call.fd));
     weft_task task;
     struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
     char bytes[16];
@@ -171,8 +155,8 @@ TEST(waiting_is_ended)
 /* From several places, and into several. */
 static int main_vectors(void *arg)
 {
-    int a = udp_here(), b = udp_here();
-    struct sockaddr_in to = loopback(weft_local_port(b)), from;
+    int a = net_udp(), b = net_udp();
+    struct sockaddr_in to = net_loopback(weft_local_port(b)), from;
     struct iovec out[3] = {{"ab", 2}, {NULL, 0}, {"cdefg", 5}};
     char first[3], second[10];
     struct iovec in[2] = {{first, 3}, {second, 10}};
@@ -381,10 +365,10 @@ TEST(descriptors_are_lost)
    datagram, and where it went. */
 static int main_beside(void *arg)
 {
-    int a = udp_here(), b = udp_here(), one = 1;
+    int a = net_udp(), b = net_udp(), one = 1;
     bool has = weft_setsockopt(b, SOL_SOCKET, SO_TIMESTAMP, &one, sizeof one) == 0 &&
                weft_setsockopt(b, IPPROTO_IP, IP_PKTINFO, &one, sizeof one) == 0;
-    struct sockaddr_in to = loopback(weft_local_port(b));
+    struct sockaddr_in to = net_loopback(weft_local_port(b));
     union {
         struct cmsghdr header;
         char bytes[512];
@@ -411,7 +395,7 @@ TEST(what_else_comes_beside)
 
 static int main_arguments(void *arg)
 {
-    int fd = udp_here(), one = 1;
+    int fd = net_udp(), one = 1;
     uint32_t none = 0, count = 1;
     struct msghdr message = {.msg_iovlen = 1}, none_at_all = {.msg_iovlen = 0};
     struct weft_socket_opt room = {.size = sizeof room, .receive_buffer_size = -1};

@@ -94,13 +94,12 @@ static int occupied(void *arg)
 /* The owner goes away within the second: the call succeeds. */
 static int main_in_use_for_a_moment(void *arg)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
+    struct sockaddr_in address = net_loopback(0);
     socklen_t length = sizeof address;
     int listener = -1, plain = socket(AF_INET, SOCK_STREAM, 0);
     char text[64];
 
     (void)arg;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ck_assert_int_eq(bind(plain, (struct sockaddr *)&address, sizeof address), 0);
     ck_assert_int_eq(listen(plain, 1), 0);
     getsockname(plain, (struct sockaddr *)&address, &length);

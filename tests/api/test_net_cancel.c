@@ -178,8 +178,7 @@ static int full_listener(struct sockaddr_in *address, int *fillers, int count)
     socklen_t length = sizeof *address;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    *address = (struct sockaddr_in){.sin_family = AF_INET};
-    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *address = net_loopback(0);
     ok(bind(listener, (struct sockaddr *)address, sizeof *address));
     ok(listen(listener, 0));
     getsockname(listener, (struct sockaddr *)address, &length);
@@ -451,12 +450,11 @@ static bool close_when_connected(struct dial *dial)
 /* The kernel has connected it, and its task has yet to hear of that. */
 static int main_close_connected(void *arg)
 {
-    struct dial dial = {.to = {.sin_family = AF_INET}};
+    struct dial dial = {.to = net_loopback(0)};
     int tries = 0;
     bool under_way;
 
     (void)arg;
-    dial.to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     do {
         under_way = close_when_connected(&dial);
         ck_assert_int_eq(dial.result, under_way ? -ECANCELED : 0);

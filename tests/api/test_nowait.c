@@ -18,22 +18,6 @@ static const char socket_[] = "weft_socket_nowait", connect_[] = "weft_connect_n
 static const char recvfrom_[] = "weft_recvfrom_nowait", sendto_[] = "weft_sendto_nowait";
 static const char close_[] = "weft_close_nowait";
 
-static struct sockaddr_in at(int port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-}
-
-static int udp(void)
-{
-    int fd = weft_datagram_socket("127.0.0.1:0", NULL, NULL);
-
-    ok(fd);
-    return fd;
-}
-
 /* -- in callbacks ------------------------------------------------------------------------------ */
 
 struct asker {
@@ -62,7 +46,7 @@ static void on_answer(int fd, int events, void *arg)
 static void asks(void *arg)
 {
     struct asker *asker = arg;
-    struct sockaddr_in to = at(asker->to);
+    struct sockaddr_in to = net_loopback(asker->to);
 
     asker->fd = weft_socket_nowait(AF_INET, SOCK_DGRAM, 0);
     ok(asker->fd);
@@ -78,7 +62,7 @@ static int main_callbacks(void *arg)
     struct sockaddr_in from;
     socklen_t length = sizeof from;
     char bytes[16];
-    int fd = udp();
+    int fd = net_udp();
 
     (void)arg;
     asker.to = weft_local_port(fd);
@@ -104,7 +88,7 @@ TEST(asks_and_is_told_in_callbacks)
 /* 0, or what became of it. */
 static int begins(int fd, int port)
 {
-    struct sockaddr_in to = at(port);
+    struct sockaddr_in to = net_loopback(port);
     int result = weft_connect_nowait(fd, (struct sockaddr *)&to, sizeof to);
     char byte;
 
@@ -163,7 +147,7 @@ static int main_closes(void *arg)
 {
     (void)arg;
     for (int way = 0; way < WAYS; way++) {
-        int fd = udp(), next;
+        int fd = net_udp(), next;
         same(weft_add_reader(fd, never, NULL), 0);
         if (way == BOTH)
             same(weft_add_writer(fd, never, NULL), 0);
@@ -174,11 +158,11 @@ static int main_closes(void *arg)
         same(weft_close_nowait(fd), 0);
         same(weft_close_nowait(fd), -EALREADY);
         same(weft_close(fd), -EALREADY);
-        ck_assert_int_ne((next = udp()), fd); /* the number is taken */
+        ck_assert_int_ne((next = net_udp()), fd); /* the number is taken */
         same(weft_close(next), 0);
         do { /* and then it is not */
             same(weft_sleep(MS), 0);
-            next = udp();
+            next = net_udp();
             same(weft_close(next), 0);
         } while (next != fd);
     }
@@ -193,7 +177,7 @@ TEST(closed_when_the_last_poll_has_ended)
 static int main_refused_before(void *arg)
 {
     int port, listener = net_listen(&port), fd = weft_socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in to = at(port);
+    struct sockaddr_in to = net_loopback(port);
     char byte;
 
     (void)arg;
@@ -232,8 +216,8 @@ static void hears(int fd, int events, void *arg)
 
 static int main_busy(void *arg)
 {
-    int fd = udp(), heard = 0;
-    struct sockaddr_in to = at(weft_local_port(fd));
+    int fd = net_udp(), heard = 0;
+    struct sockaddr_in to = net_loopback(weft_local_port(fd));
     char byte;
 
     (void)arg;
@@ -263,8 +247,9 @@ TEST(somebody_else_has_it)
 /* Who polls another descriptor is not in the way of this one. */
 static int main_polled(void *arg)
 {
-    int fd = udp(), other = udp(), watched = udp();
-    struct sockaddr_in to = at(weft_local_port(fd)), other_to = at(weft_local_port(other));
+    int fd = net_udp(), other = net_udp(), watched = net_udp();
+    struct sockaddr_in to = net_loopback(weft_local_port(fd)),
+                       other_to = net_loopback(weft_local_port(other));
 
     (void)arg;
     WEFT_SCOPE(s) {
@@ -291,7 +276,7 @@ static void take_again(int number)
 {
     int others[64], count = 0, fd;
 
-    while ((fd = udp()) != number) {
+    while ((fd = net_udp()) != number) {
         ck_assert_int_lt(count, 64);
         others[count++] = fd;
     }
@@ -307,7 +292,7 @@ static int polls_for_ever(void *arg)
 /* Who waits on it waits for the file that was closed: not for this one. */
 static int main_closed_behind(void *arg)
 {
-    int fd = udp();
+    int fd = net_udp();
 
     (void)arg;
     WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
@@ -401,10 +386,10 @@ TEST(a_file)
 
 static int main_wrong(void *arg)
 {
-    struct sockaddr_in to = at(9);
+    struct sockaddr_in to = net_loopback(9);
     struct sockaddr *from = (struct sockaddr *)&to;
     const struct sockaddr *address = from;
-    int fd = udp(), ends[2];
+    int fd = net_udp(), ends[2];
     char byte;
 
     (void)arg;
@@ -447,8 +432,8 @@ TEST(refused)
 /* No bytes take no memory. */
 static int main_nothing(void *arg)
 {
-    int fd = udp();
-    struct sockaddr_in to = at(weft_local_port(fd));
+    int fd = net_udp();
+    struct sockaddr_in to = net_loopback(weft_local_port(fd));
     ssize_t n;
 
     (void)arg;
@@ -468,7 +453,7 @@ TEST(nothing)
 
 static int elsewhere(void *arg)
 {
-    struct sockaddr_in to = at(9);
+    struct sockaddr_in to = net_loopback(9);
     const struct sockaddr *address = (struct sockaddr *)&to;
     int fd = *(int *)arg;
     char byte;
@@ -482,7 +467,7 @@ static int elsewhere(void *arg)
 
 static int main_elsewhere(void *arg)
 {
-    int fd = udp();
+    int fd = net_udp();
     char byte;
 
     (void)arg;

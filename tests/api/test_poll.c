@@ -114,23 +114,6 @@ TEST(several_beside_a_reader)
     net_run(main_several);
 }
 
-/* Sends until nothing more goes, also after what was under way has arrived. */
-static void fill(int fd)
-{
-    static char bytes[1 << 16];
-    bool more = true;
-
-    while (more) {
-        ssize_t n;
-
-        more = false;
-        while ((n = weft_send(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
-            more = true;
-        same(n, -EAGAIN);
-        ok(weft_sleep(net_is_rough() ? 2000 * MS : 10 * MS));
-    }
-}
-
 /* What the peer has ended says nothing of room to write: a poll for that goes on waiting, where the
    kernel would complete it at once, and again and again. */
 static int main_half(void *arg)
@@ -141,7 +124,7 @@ static int main_half(void *arg)
 
     (void)arg;
     net_pair(&here, &there);
-    fill(here);
+    net_fill_up(here);
     ok(weft_shutdown(there, SHUT_WR));
     same(weft_poll(here, POLLRDHUP), POLLRDHUP);
     writer.fd = here;
@@ -159,7 +142,7 @@ static int main_half(void *arg)
     WEFT_SCOPE(s) {
         weft_task task;
 
-        fill(here);
+        net_fill_up(here);
         writer.result = 0;
         ok(weft_spawn(&s, polls, &writer, 0, OPT(.task = &task)));
         ok(weft_sleep(5 * MS));
@@ -243,7 +226,7 @@ TEST(drained)
 
 static int main_refused(void *arg)
 {
-    struct sockaddr_in nowhere = {.sin_family = AF_INET, .sin_port = htons(1)};
+    struct sockaddr_in nowhere = net_loopback(1);
     int fds[2], port, fd, here, there;
     struct weft_scope_opt soon = {
         .size = sizeof soon,
@@ -261,7 +244,6 @@ static int main_refused(void *arg)
     ck_misuse(weft_poll(-1, POLLIN), -EBADF, "weft_poll", "negative");
 
     fd = weft_socket(AF_INET, SOCK_STREAM, 0);
-    nowhere.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ck_assert_int_lt(weft_connect(fd, (struct sockaddr *)&nowhere, sizeof nowhere), 0);
     same(weft_poll(fd, POLLOUT), -ENOTCONN);
     ok(weft_close(fd));

@@ -198,23 +198,6 @@ static void on_writer(int fd, int events, void *arg)
     (void)weft_event_set(&seen->event);
 }
 
-/* Sends until nothing more goes, also after what was under way has arrived. */
-static void fill(int fd)
-{
-    static char bytes[1 << 16];
-    bool more = true;
-
-    while (more) {
-        ssize_t n;
-
-        more = false;
-        while ((n = weft_send(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
-            more = true;
-        same(n, -EAGAIN);
-        ok(weft_sleep(net_is_rough() ? 2000 * MS : 10 * MS));
-    }
-}
-
 /* One descriptor read and written by callbacks, polled by a task; a writer hears of room, and not
    of what the peer has ended. */
 static int main_both(void *arg)
@@ -235,7 +218,7 @@ static int main_both(void *arg)
     wait_for_total(&reader, 3);
     same(weft_remove_reader(here), 1);
 
-    fill(here);
+    net_fill_up(here);
     ok(weft_shutdown(there, SHUT_WR));
     same(weft_poll(here, POLLIN | POLLRDHUP) & POLLRDHUP, POLLRDHUP);
     writer.calls = 0;
@@ -249,7 +232,7 @@ static int main_both(void *arg)
     ck_assert_int_ne(writer.events & POLLOUT, 0);
     same(weft_remove_writer(here), 0);
 
-    fill(here);
+    net_fill_up(here);
     same(weft_add_writer(here, on_writer, &writer), 0);
     ok(weft_sleep(5 * MS)); /* closed while it listens for changes */
     ok(weft_close(here));

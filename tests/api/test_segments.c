@@ -12,14 +12,6 @@
 enum { SEGMENT = 100, MANY = 70, LAST = 37, ALL = MANY * SEGMENT + LAST };
 enum { PASSES_PIDFD = 76 }; /* Linux 6.5 */
 
-static struct sockaddr_in loopback(int port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-}
-
 static int udp_here(const struct weft_socket_opt *opt)
 {
     int fd = weft_datagram_socket("127.0.0.1:0", NULL, opt);
@@ -72,7 +64,7 @@ static int main_send(void *arg)
 {
     static unsigned char bytes[ALL];
     int here = udp_here(NULL), there = udp_here(NULL), one = 1;
-    struct sockaddr_in to = loopback(weft_local_port(there));
+    struct sockaddr_in to = net_loopback(weft_local_port(there));
     size_t done = 0;
 
     (void)arg;
@@ -152,7 +144,7 @@ static int main_join(void *arg)
     const struct weft_socket_opt join = {.size = sizeof join, .join_datagrams = true};
     struct weft_socket_opt back = {.size = sizeof back};
     int here = udp_here(NULL), there = udp_here(&join), seen[MANY + 1] = {0}, messages = 0, one = 1;
-    struct sockaddr_in to = loopback(weft_local_port(there)), from = {.sin_family = 0};
+    struct sockaddr_in to = net_loopback(weft_local_port(there)), from = {.sin_family = 0};
     socklen_t length = sizeof from;
     uint32_t segment = 0;
 
@@ -220,7 +212,7 @@ static int main_wrong(void *arg)
     char byte;
 
     (void)arg;
-    to = loopback(weft_local_port(here));
+    to = net_loopback(weft_local_port(here));
     ck_misuse(weft_send_segments(here, "", 1, 0, 0, 0, &done), -EINVAL, "weft_send_segments", "");
     ck_assert_uint_eq(done, 0);
     ck_misuse(weft_send_segments(here, 0, 1, 1, NULL, 0, 0), -EFAULT, "weft_send_segments", "");

@@ -141,8 +141,7 @@ static int operations_main(void *arg)
     is(weft_close(there), 0);
     WEFT_SCOPE(t) {
         weft_case cases[] = {weft_case_event(&event), weft_case_accept(listener, 0)};
-        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        struct sockaddr_in address = net_loopback(port);
         here = weft_socket(AF_INET, SOCK_STREAM, 0);
         is(weft_connect(here, (struct sockaddr *)&address, sizeof address), 0);
         is(weft_select(cases, 2, 0), 1);

@@ -18,11 +18,9 @@ enum {
    bytes that come to a window that has shrunk are sent again only after a while. */
 static inline void gift_pair(int *here, int *there, int sent, int received)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
     int port, listener = net_listen(&port);
+    struct sockaddr_in address = net_loopback(port);
 
-    address.sin_port = htons((uint16_t)port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ok(weft_setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &received, sizeof received));
     *here = weft_socket(AF_INET, SOCK_STREAM, 0);
     ok(*here);

@@ -29,6 +29,13 @@ static inline void net_run(weft_task_fn fn)
     ck_assert_int_eq(weft_run(fn, NULL, 0, NULL), 0);
 }
 
+static inline struct sockaddr_in net_loopback(int port)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)port),
+                                .sin_addr = {htonl(INADDR_LOOPBACK)}};
+}
+
 /* A listener on a port of 127.0.0.1 that the kernel chose. */
 static inline int net_listen(int *port)
 {
@@ -43,17 +50,24 @@ static inline int net_listen(int *port)
 /* Both ends of a TCP connection, in weft. */
 static inline void net_pair(int *here, int *there)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
     int port, listener = net_listen(&port);
+    struct sockaddr_in address = net_loopback(port);
 
-    address.sin_port = htons((uint16_t)port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     *here = weft_socket(AF_INET, SOCK_STREAM, 0);
     ok(*here);
     ck_assert_int_eq(weft_connect(*here, (struct sockaddr *)&address, sizeof address), 0);
     *there = weft_accept(listener, NULL, NULL, 0);
     ok(*there);
     ck_assert_int_eq(weft_close(listener), 0);
+}
+
+/* For datagrams, on a port that the kernel chose. */
+static inline int net_udp(void)
+{
+    int fd = weft_datagram_socket("127.0.0.1:0", NULL, NULL);
+
+    ok(fd);
+    return fd;
 }
 
 /* What comes next is this text. */
@@ -95,10 +109,9 @@ static inline int net_reset_one(void)
 /* A blocking socket connected to 127.0.0.1:port. */
 static inline int net_plain_connect(int port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in address = net_loopback(port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ok(fd);
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     return fd;
@@ -137,6 +150,23 @@ static inline bool net_is_rough(void)
     const char *plan = getenv("WEFT_SIM_PLAN");
 
     return plan && strncmp(plan, "calm", 4) != 0;
+}
+
+/* Sends until nothing more goes, also after what was under way has arrived. */
+static inline void net_fill_up(int fd)
+{
+    static char bytes[1 << 16];
+    bool more = true;
+
+    while (more) {
+        ssize_t n;
+
+        more = false;
+        while ((n = weft_send(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+            more = true;
+        ck_assert_int_eq(n, -EAGAIN);
+        ok(weft_sleep(INT64_C(1000000) * (net_is_rough() ? 2000 : 10)));
+    }
 }
 
 /* Repeatable noise: byte i of the stream with this seed. */

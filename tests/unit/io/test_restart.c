@@ -139,11 +139,10 @@ struct client {
 
 static void one(struct client *client)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)client->port)};
+    struct sockaddr_in address = net_loopback(client->port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     char line[4] = "";
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
         client->refused++;
     else if (send(fd, "hello\n", 6, MSG_NOSIGNAL) != 6 || recv(fd, line, 4, MSG_WAITALL) != 4)
@@ -202,11 +201,10 @@ static void own_network(void)
 
 static int listener_on(int *port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
+    struct sockaddr_in address = net_loopback(0);
     socklen_t length = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ok(bind(fd, (struct sockaddr *)&address, length));
     ok(listen(fd, 512));
     ok(getsockname(fd, (struct sockaddr *)&address, &length));
