@@ -2,29 +2,10 @@
  * The cancellation table of the design, row by row, and weft_cancel, weft_uncancel, weft_cancelled,
  * weft_cause: requests counted, sticky, downwards, never eaten.
  */
-#include "support/test.h"
+#include "scope.h"
 
-#include <errno.h>
-#include <string.h>
-#include <weft/weft.h>
+static int dropped;
 
-#define OPT(...) (&(struct weft_spawn_opt){.size = sizeof(struct weft_spawn_opt), __VA_ARGS__})
-
-static int run(weft_task_fn fn)
-{
-    return weft_run(fn, NULL, 0, NULL);
-}
-
-static int count, dropped;
-
-static int sleeper(void *arg)
-{
-    int result = weft_sleep_until(WEFT_NEVER);
-
-    (void)arg;
-    count++;
-    return result;
-}
 static void drop(void *arg)
 {
     ck_assert_int_eq(*(int *)arg, 17);

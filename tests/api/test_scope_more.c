@@ -2,26 +2,7 @@
  * weft/scope.h, what is easily lost: room in a full scope for several who wait, what is handed to
  * who was cancelled, whose failure an implicit close reports, and what the edge of a shield says.
  */
-#include "support/test.h"
-
-#include <errno.h>
-#include <weft/weft.h>
-
-static int run(weft_task_fn fn)
-{
-    return weft_run(fn, NULL, 0, NULL);
-}
-
-static int count;
-
-static int give_back(void *arg)
-{
-    return *(int *)arg;
-}
-static void spawn_value(weft_scope *scope, weft_task_fn fn, int value)
-{
-    ck_assert_int_eq(weft_spawn(scope, fn, &value, sizeof value, NULL), 0);
-}
+#include "scope.h"
 
 static int take_five(void *arg)
 {
@@ -234,14 +215,6 @@ TEST(drained_children_have_not_failed)
 }
 
 /* Left early with a scope open inside that has no end of its own: both are closed by then. */
-static int sleeper(void *arg)
-{
-    int result = weft_sleep_until(WEFT_NEVER);
-
-    (void)arg;
-    count++;
-    return result;
-}
 static int leave_with_one_open(void)
 {
     weft_scope inner; /* lives longer than s */
