@@ -37,13 +37,18 @@ static inline weft_process *start(const char *const arguments[], const struct we
     return process;
 }
 
+static inline void expect(weft_stream *stream, const char *text)
+{
+    char bytes[128] = "";
+
+    ck_assert_uint_lt(strlen(text), sizeof bytes);
+    same(weft_stream_read_exactly(stream, bytes, strlen(text), NULL), (int)strlen(text));
+    ck_assert_str_eq(bytes, text);
+}
+
 static inline void expect_line(weft_process *process, const char *line)
 {
-    char text[64] = "";
-
-    same(weft_stream_read_exactly(weft_process_stdout(process), text, strlen(line), NULL),
-         (int)strlen(line));
-    ck_assert_str_eq(text, line);
+    expect(weft_process_stdout(process), line);
 }
 
 #endif

@@ -416,14 +416,6 @@ TEST(many)
 /* -- terminals -----------------------------------------------------------------------------------
  */
 
-static void expect(weft_stream *stream, const char *text)
-{
-    char bytes[128] = "";
-
-    same(weft_stream_read_exactly(stream, bytes, strlen(text), NULL), (int)strlen(text));
-    ck_assert_str_eq(bytes, text);
-}
-
 static int main_terminal(void *arg)
 {
     weft_process *process = NULL;

@@ -422,14 +422,6 @@ TEST(groups_and_sessions)
     run(main_places);
 }
 
-static void expect(weft_stream *stream, const char *text)
-{
-    char bytes[128] = "";
-
-    same(weft_stream_read_exactly(stream, bytes, strlen(text), NULL), (int)strlen(text));
-    ck_assert_str_eq(bytes, text);
-}
-
 static weft_process *on_terminal(const char *what, const char *shows)
 {
     weft_process *process = start(CHILD_ARGS(what), OPT(.pty = true, .rows = 50));
