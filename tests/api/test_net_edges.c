@@ -8,15 +8,6 @@
 #include "support/misuse.h"
 #include "support/net.h"
 
-static int option_of(int fd, int level, int option)
-{
-    int value = -1;
-    socklen_t length = sizeof value;
-
-    ok(weft_getsockopt(fd, level, option, &value, &length));
-    return value;
-}
-
 static bool lingers(int fd)
 {
     struct linger linger = {.l_onoff = 0};
@@ -44,18 +35,18 @@ static int main_options(void *arg)
     without = weft_connect_tcp(address, NULL);
     ok(with);
     ok(without);
-    ck_assert_int_ne(option_of(with, SOL_SOCKET, SO_KEEPALIVE), 0);
-    ck_assert_int_eq(option_of(without, SOL_SOCKET, SO_KEEPALIVE), 0);
-    ck_assert_int_eq(option_of(with, IPPROTO_TCP, TCP_NODELAY), 0);
-    ck_assert_int_ne(option_of(without, IPPROTO_TCP, TCP_NODELAY), 0);
-    ck_assert_int_eq(option_of(with, IPPROTO_TCP, TCP_USER_TIMEOUT), 7000);
-    ck_assert_int_eq(option_of(without, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
-    ck_assert_int_eq(option_of(with, SOL_SOCKET, SO_RCVBUF), 60000); /* Linux doubles it */
-    ck_assert_int_eq(option_of(with, SOL_SOCKET, SO_SNDBUF), 40000);
+    ck_assert_int_ne(net_option(with, SOL_SOCKET, SO_KEEPALIVE), 0);
+    ck_assert_int_eq(net_option(without, SOL_SOCKET, SO_KEEPALIVE), 0);
+    ck_assert_int_eq(net_option(with, IPPROTO_TCP, TCP_NODELAY), 0);
+    ck_assert_int_ne(net_option(without, IPPROTO_TCP, TCP_NODELAY), 0);
+    ck_assert_int_eq(net_option(with, IPPROTO_TCP, TCP_USER_TIMEOUT), 7000);
+    ck_assert_int_eq(net_option(without, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+    ck_assert_int_eq(net_option(with, SOL_SOCKET, SO_RCVBUF), 60000); /* Linux doubles it */
+    ck_assert_int_eq(net_option(with, SOL_SOCKET, SO_SNDBUF), 40000);
     ck_assert(lingers(with) && !lingers(without));
     local = weft_socket(AF_UNIX, SOCK_STREAM, 0); /* has none of TCP's */
     ok(weft_socket_set(local, &all));
-    ck_assert_int_ne(option_of(local, SOL_SOCKET, SO_KEEPALIVE), 0);
+    ck_assert_int_ne(net_option(local, SOL_SOCKET, SO_KEEPALIVE), 0);
     ok(weft_close(local));
     ok(weft_close(with));
     ok(weft_close(without));

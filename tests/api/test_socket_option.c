@@ -24,15 +24,6 @@ static const struct weft_socket_opt most = {.size = sizeof most,
                                             .keepalive_interval_s = 12,
                                             .keepalive_count = 13};
 
-static int option_of(int fd, int level, int option)
-{
-    int value = -1;
-    socklen_t length = sizeof value;
-
-    ok(weft_getsockopt(fd, level, option, &value, &length));
-    return value;
-}
-
 static struct weft_socket_opt all_of(int fd)
 {
     struct weft_socket_opt opt = {.size = sizeof opt};
@@ -47,18 +38,18 @@ static struct weft_socket_opt all_of(int fd)
 /* Asked for one by one, so that setting and reading back cannot be wrong in the same way. */
 static void check_arrived(int fd)
 {
-    ck_assert_int_eq(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 0);
-    ck_assert_int_eq(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
-    ck_assert_int_eq(option_of(fd, SOL_SOCKET, SO_RCVBUF), 60000);
-    ck_assert_int_eq(option_of(fd, SOL_SOCKET, SO_SNDBUF), 40000);
-    ck_assert_int_eq(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 7000);
-    ck_assert_int_eq(option_of(fd, SOL_SOCKET, SO_REUSEADDR), 1);
-    ck_assert_int_eq(option_of(fd, SOL_SOCKET, SO_REUSEPORT), 1);
-    ck_assert_int_eq(option_of(fd, IPPROTO_IP, IP_TOS), 0xb8);
-    ck_assert_int_eq(option_of(fd, SOL_SOCKET, SO_PRIORITY), 3);
-    ck_assert_int_eq(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 11);
-    ck_assert_int_eq(option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL), 12);
-    ck_assert_int_eq(option_of(fd, IPPROTO_TCP, TCP_KEEPCNT), 13);
+    ck_assert_int_eq(net_option(fd, IPPROTO_TCP, TCP_NODELAY), 0);
+    ck_assert_int_eq(net_option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+    ck_assert_int_eq(net_option(fd, SOL_SOCKET, SO_RCVBUF), 60000);
+    ck_assert_int_eq(net_option(fd, SOL_SOCKET, SO_SNDBUF), 40000);
+    ck_assert_int_eq(net_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 7000);
+    ck_assert_int_eq(net_option(fd, SOL_SOCKET, SO_REUSEADDR), 1);
+    ck_assert_int_eq(net_option(fd, SOL_SOCKET, SO_REUSEPORT), 1);
+    ck_assert_int_eq(net_option(fd, IPPROTO_IP, IP_TOS), 0xb8);
+    ck_assert_int_eq(net_option(fd, SOL_SOCKET, SO_PRIORITY), 3);
+    ck_assert_int_eq(net_option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 11);
+    ck_assert_int_eq(net_option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 12);
+    ck_assert_int_eq(net_option(fd, IPPROTO_TCP, TCP_KEEPCNT), 13);
 }
 
 static void check_read_back(const struct weft_socket_opt *got)
@@ -95,7 +86,7 @@ static int main_each(void *arg)
         after = all_of(fd);
         ck_assert_mem_eq(&before, &after, sizeof before);
         ok(weft_socket_set(fd, NULL)); /* but for this one, which a zero turns off */
-        ck_assert_int_eq(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+        ck_assert_int_eq(net_option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
         ck_assert(!all_of(fd).nagle);
         ok(weft_close(fd));
     }
@@ -114,8 +105,8 @@ static int main_v6(void *arg)
     (void)arg;
     ok(fd);
     ok(weft_socket_set(fd, &only));
-    ck_assert_int_eq(option_of(fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
-    ck_assert_int_eq(option_of(fd, IPPROTO_IPV6, IPV6_TCLASS), 0x28);
+    ck_assert_int_eq(net_option(fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
+    ck_assert_int_eq(net_option(fd, IPPROTO_IPV6, IPV6_TCLASS), 0x28);
     ck_assert(all_of(fd).v6_only);
     return weft_close(fd);
 }

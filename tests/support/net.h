@@ -70,6 +70,15 @@ static inline int net_udp(void)
     return fd;
 }
 
+static inline int net_option(int fd, int level, int option)
+{
+    int value = -1;
+    socklen_t length = sizeof value;
+
+    ok(weft_getsockopt(fd, level, option, &value, &length));
+    return value;
+}
+
 /* What comes next is this text. */
 static inline void net_hear(int fd, const char *text, size_t size)
 {
