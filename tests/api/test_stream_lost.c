@@ -8,61 +8,11 @@
 #include <fcntl.h>
 #include <poll.h>
 
-#include "support/net.h"
+#include "support/lost.h"
+#include "support/server.h"
+#include "support/stream.h"
 
-enum { PIPES = 64, MUCH = 8 << 20, WRITES = 20 };
-
-/* -- whoever has the number now ---------------------------------------------------------------- */
-
-static int taken[PIPES][2], taken_count;
-
-/* Pipes until one of them has the number. */
-static int take(void *arg)
-{
-    int fd = *(int *)arg;
-
-    for (taken_count = 0; taken_count < PIPES; taken_count++) {
-        int *pipe = taken[taken_count];
-        ok(weft_pipe(pipe, 0));
-        if (pipe[0] == fd || pipe[1] == fd) {
-            taken_count++;
-            return 0;
-        }
-    }
-    ck_abort_msg("the number is not given out again");
-}
-
-/* They are as they were, and nothing is in them. */
-static int give_back(void *arg)
-{
-    char byte;
-
-    (void)arg;
-    while (taken_count > 0) {
-        const int *pipe = taken[--taken_count];
-        ok(weft_write_all(pipe[1], "x", 1, NULL));
-        ck_assert_int_eq(weft_read_exactly(pipe[0], &byte, 1, NULL), 1);
-        ck_assert_int_eq(byte, 'x');
-        ck_assert_int_eq(weft_poll_until(pipe[0], POLLIN, 1), -ETIMEDOUT);
-        ck_assert_int_eq(weft_close(pipe[0]), 0);
-        ck_assert_int_eq(weft_close(pipe[1]), 0);
-    }
-    return 0;
-}
-
-/* Closes it behind the stream, and gives the number to somebody on that reactor. */
-static void lose_to(int reactor, int fd)
-{
-    ck_assert_int_eq(close(fd), 0);
-    ok(weft_call(reactor, take, &fd, sizeof fd));
-}
-
-static void back_from(int reactor)
-{
-    int nothing = 0;
-
-    ok(weft_call(reactor, give_back, &nothing, sizeof nothing));
-}
+enum { MUCH = 8 << 20, WRITES = 20 };
 
 static void run(weft_task_fn fn, int where)
 {
@@ -70,14 +20,6 @@ static void run(weft_task_fn fn, int where)
                               &(struct weft_run_opt){.size = sizeof(struct weft_run_opt),
                                                      .reactors = 2}),
                      0);
-}
-
-static weft_stream *stream_of(int fd)
-{
-    weft_stream *stream;
-
-    ck_assert_int_eq(weft_stream_open(fd, NULL, &stream), 0);
-    return stream;
 }
 
 /* -- streams ----------------------------------------------------------------------------------- */
@@ -105,7 +47,7 @@ static int main_closed(void *arg)
         stream = stream_of(here);
         for (int i = 0; i < WRITES; i++) /* after some the ring holds the file */
             ck_assert_int_eq(weft_stream_write(stream, "a", 1, NULL), 1);
-        lose_to(where, here);
+        lost_to(where, here);
         if (where == 0) {
             char byte;
             ck_assert_int_eq(weft_stream_read(stream, &byte, 1, 0), -EBADF);
@@ -116,7 +58,7 @@ static int main_closed(void *arg)
         ck_assert_int_eq(weft_stream_shutdown(stream), -EBADF);
         ck_assert_int_eq(weft_stream_detach(stream), -EBADF);
         ck_assert_int_eq(aborts ? weft_stream_abort(stream) : weft_stream_close(stream), -EBADF);
-        back_from(where);
+        lost_back_from(where);
         peer_is_told(there);
         ck_assert_int_eq(weft_close(there), 0);
     }
@@ -138,10 +80,10 @@ static int main_alone(void *arg)
     net_pair(&here, &there);
     stream = stream_of(here);
     ok(weft_sleep(1000000)); /* the kernel has it by then */
-    lose_to(where, here);
+    lost_to(where, here);
     peer_is_told(there);
     ck_assert_int_eq(weft_stream_close(stream), -EBADF);
-    back_from(where);
+    lost_back_from(where);
     return weft_close(there);
 }
 
@@ -188,7 +130,7 @@ static int main_used(void *arg)
         ok(weft_spawn(&s, writes, &writer, 0, NULL)); /* more than the peer's system takes */
         for (int i = 0; i < 10; i++)
             ok(weft_sleep(1000000));
-        lose_to(where, here);
+        lost_to(where, here);
         if (where == 1)
             ck_assert_int_eq(weft_stream_close(reader.stream), -EBADF);
     }
@@ -196,7 +138,7 @@ static int main_used(void *arg)
     ck_assert_int_eq(writer.result, where == 1 ? -ECANCELED : -EBADF);
     if (where == 0)
         ck_assert_int_eq(weft_stream_close(reader.stream), -EBADF);
-    back_from(where);
+    lost_back_from(where);
     peer_is_told(there);
     free(bytes);
     return weft_close(there);
@@ -225,11 +167,11 @@ static int main_waiting(void *arg)
         ok(weft_spawn(&s, writes, &writer, 0, NULL));
         for (int i = 0; i < 10; i++)
             ok(weft_sleep(1000000));
-        lose_to(where, ends[1]);
+        lost_to(where, ends[1]);
     }
     ck_assert_int_eq(writer.result, -EBADF);
     ck_assert_int_eq(weft_stream_close(writer.stream), -EBADF);
-    back_from(where);
+    lost_back_from(where);
     ck_assert_int_eq(weft_read_exactly(ends[0], writer.bytes, MUCH, &done), -ENODATA);
     ck_assert_uint_eq(done, size);
     free(writer.bytes);
@@ -245,10 +187,10 @@ TEST(under_one_who_waits_to_write)
    what is lower is taken but for one, which the other end gets. No call here gives way. */
 static void lose_to_writing_end(int fd, int next[2])
 {
-    int lower[PIPES], count = 0;
+    int lower[LOST_LOWER], count = 0;
 
     do {
-        ck_assert_int_lt(count, PIPES);
+        ck_assert_int_lt(count, LOST_LOWER);
         lower[count] = dup(STDERR_FILENO);
         ok(lower[count]);
     } while (lower[count++] < fd);
@@ -302,11 +244,10 @@ static int main_closing(void *arg)
         while (user.result == 1 && weft_tasks_each(is_closing, NULL) != 1)
             ok(weft_yield());
         ck_assert_int_eq(user.result, 1);
-        ck_assert_int_eq(close(here), 0);
-        ok(take(&here)); /* and no call here gives way */
+        lost_to(-1, here);
     }
     ck_assert_int_eq(user.result, -EBADF);
-    ok(give_back(NULL));
+    lost_back_from(-1);
     peer_is_told(there);
     return weft_close(there);
 }
@@ -495,7 +436,7 @@ static void lose_under_a_splice(int where, bool target)
         while (weft_tasks_each(polls, &from) != 1)
             ok(weft_yield());
         ok(weft_sleep(1000000)); /* the kernel has it by then */
-        lose_to(where, target ? to : from);
+        lost_to(where, target ? to : from);
         if (where == 1)
             ok(weft_send_all(from_peer, "abcd", 4, NULL));
     }
@@ -504,7 +445,7 @@ static void lose_under_a_splice(int where, bool target)
         ck_assert_int_eq(weft_stream_read_exactly(splice.from, (char[4]){0}, 4, NULL), 4);
     ck_assert_int_eq(weft_stream_close(splice.to), target ? -EBADF : 0);
     ck_assert_int_eq(weft_stream_close(splice.from), target ? 0 : -EBADF);
-    back_from(where);
+    lost_back_from(where);
     ok(weft_close(from_peer));
     ok(weft_close(to_peer));
 }
@@ -524,54 +465,21 @@ TEST(while_a_splice_waits)
         run(main_splice_waits, where);
 }
 
-/* Its number is an end of a pipe there, since what is lower is taken; of the real kernel's, the
-   reading one. */
-static void lose_to_lower_end(int where, int fd)
-{
-    int lower[PIPES], count = 0;
-
-    do {
-        ck_assert_int_lt(count, PIPES);
-        lower[count] = dup(STDERR_FILENO);
-        ok(lower[count]);
-    } while (lower[count++] < fd);
-    lose_to(where, fd);
-    while (count > 0)
-        ck_assert_int_eq(close(lower[--count]), 0);
-    ck_assert_int_eq(taken_count, 1);
-}
-
-static int puts_byte(void *arg)
-{
-    (void)arg;
-    return (int)weft_write(taken[0][1], "y", 1);
-}
-
-static int takes_byte(void *arg)
-{
-    char byte;
-
-    (void)arg;
-    return (int)weft_read(taken[0][0], &byte, 1);
-}
-
 /* Before the call: it takes nothing out of what has the number now. */
 static int main_splice_after(void *arg)
 {
-    int where = *(int *)arg, nothing = 0, to, to_peer, from, from_peer;
+    int where = *(int *)arg, to, to_peer, from, from_peer;
     struct splice splice;
 
     net_pair(&to, &to_peer);
     net_pair(&from, &from_peer);
     splice = (struct splice){.to = stream_of(to), .from = stream_of(from)};
     ok(weft_sleep(1000000)); /* the kernel has its receive by then */
-    lose_to_lower_end(where, from);
-    ck_assert_int_eq(weft_call(where, puts_byte, &nothing, sizeof nothing), 1);
+    lost_to(where, from);
     ck_assert_int_eq(splices(&splice), 0);
     ck_assert_int_eq(splice.result, -EBADF);
-    ck_assert_int_eq(weft_call(where, takes_byte, &nothing, sizeof nothing), 1);
     ck_assert_int_eq(weft_stream_close(splice.from), -EBADF);
-    back_from(where);
+    lost_back_from(where);
     ok(weft_stream_close(splice.to));
     ok(weft_close(from_peer));
     return weft_close(to_peer);
@@ -590,8 +498,8 @@ static int main_left(void *arg)
 
     net_pair(&here, &there);
     (void)stream_of(here);
-    lose_to(where, here);
-    back_from(where);
+    lost_to(where, here);
+    lost_back_from(where);
     return weft_close(there);
 }
 
@@ -645,14 +553,14 @@ static int main_transport(void *arg)
     net_pair(&here, &there);
     ok(weft_transport_open(here, &protocol, NULL, NULL, NULL));
     until(&told.made);
-    lose_to(where, here);
+    lost_to(where, here);
     if (where == 1) { /* nobody has seen that here */
         ok(weft_transport_write_eof(told.transport));
         ok(weft_transport_abort(told.transport));
     }
     until(&told.lost);
     ck_assert_int_eq(told.error, where == 1 ? -ECONNABORTED : -EBADF);
-    back_from(where);
+    lost_back_from(where);
     peer_is_told(there);
     ck_assert_int_eq(told.lost, 1);
     return weft_close(there);
@@ -668,23 +576,19 @@ TEST(transport)
 static int main_server(void *arg)
 {
     int where = *(int *)arg;
-    struct weft_server_counts counts;
     weft_server *server;
     weft_stream *peer;
-    char address[64];
 
     memset(&told, 0, sizeof told);
     ok(weft_create_server(&server, "127.0.0.1:0", &protocol, NULL, NULL));
-    snprintf(address, sizeof address, "127.0.0.1:%d", weft_server_port(server));
-    ok(weft_open_connection(address, NULL, &peer));
+    peer = server_connect(server);
     until(&told.made);
-    lose_to(where, told.fd);
+    lost_to(where, told.fd);
     ok(weft_server_drain(server, weft_after_ns(1000000), weft_after_ns(1000000)));
     ck_assert_int_eq(told.lost, 1);
-    ok(weft_server_counts(server, &counts, sizeof counts));
-    ck_assert_uint_eq(counts.active, 0);
+    ck_assert_uint_eq(server_counts(server).active, 0);
     ok(weft_server_close(server));
-    back_from(where);
+    lost_back_from(where);
     return weft_stream_close(peer);
 }
 
