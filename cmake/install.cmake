@@ -1,4 +1,4 @@
-# cmake --install: headers, the libraries, weft.pc and the CMake package.
+# cmake --install: headers, the libraries, a pkg-config file for each and the CMake package.
 include(CMakePackageConfigHelpers)
 
 install(DIRECTORY include/weft DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
@@ -25,3 +25,18 @@ install(FILES ${PROJECT_BINARY_DIR}/weft-config.cmake ${PROJECT_BINARY_DIR}/weft
 file(RELATIVE_PATH weft_pc_up ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(cmake/weft.pc.in ${PROJECT_BINARY_DIR}/weft.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/weft.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+function(weft_pc_beside weft_pc_name weft_pc_description weft_pc_requires)
+    configure_file(cmake/weft-beside.pc.in ${PROJECT_BINARY_DIR}/${weft_pc_name}.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/${weft_pc_name}.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endfunction()
+
+if(weft_cares)
+    weft_pc_beside(weft-names "Names of hosts for weft" "weft, libcares")
+else()
+    weft_pc_beside(weft-names "Names of hosts for weft" "weft")
+endif()
+if(TARGET weft_tls)
+    weft_pc_beside(weft-tls "TLS over weft's streams" "weft, openssl")
+endif()

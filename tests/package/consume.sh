@@ -10,6 +10,11 @@ here=$source/tests/package
 prefix=$work/prefix
 programs=(c_weft c_static cc_weft cc_static)
 cc=${CC:-gcc} cxx=${CXX:-g++}
+beside=(names) # the libraries beside the core
+if [ -f "$build/src/tls/libweft-tls.a" ]; then # where there is OpenSSL
+    beside+=(tls)
+fi
+programs+=("${beside[@]/#/c_}")
 
 expect_output() {
     local said
@@ -31,6 +36,10 @@ install_it() {
     done
     for file in libweft.so libweft.a pkgconfig/weft.pc cmake/weft/weft-config.cmake; do
         [ -n "$(find "$prefix" -path "*/$file")" ] || { echo "not installed: $file" >&2; exit 1; }
+    done
+    for file in "${beside[@]}"; do
+        [ -n "$(find "$prefix" -path "*/pkgconfig/weft-$file.pc")" ] ||
+            { echo "not installed: weft-$file.pc" >&2; exit 1; }
     done
     if [ -f "$build/man/made" ]; then # where there is scdoc
         for file in man7/weft.7 man3/weft_spawn.3 man3/weft_spawn_nowait.3; do
@@ -67,6 +76,24 @@ with_cmake() {
     fi
 }
 
+# beside_with_pkg_config LIBRARY: with libweft.so, and as a program that is static as a whole where all
+# that it is made of is there as archives.
+beside_with_pkg_config() {
+    local flags needed archive
+    flags=$(pkg-config --cflags --libs "weft-$1")
+    # shellcheck disable=SC2086  # words of flags
+    "$cc" -std=c11 -Wall -Wextra -pedantic -Werror "$here/$1.c" -o "$out/c_$1" $flags
+    expect_output env LD_LIBRARY_PATH="$libdir" "$out/c_$1"
+    flags=$(pkg-config --static --cflags --libs "weft-$1")
+    for needed in $flags; do
+        archive=$(LIBRARY_PATH=$libdir "$cc" -print-file-name="lib${needed#-l}.a")
+        [[ $needed != -l* || -f $archive ]] || { echo "$1: no static $needed"; return; }
+    done
+    # shellcheck disable=SC2086
+    "$cc" -std=c11 -static "$here/$1.c" -o "$out/c_$1_static" $flags
+    expect_output "$out/c_$1_static"
+}
+
 with_pkg_config() {
     local out=$work/pkg_config libdir shared fixed
     mkdir -p "$out"
@@ -91,6 +118,9 @@ with_pkg_config() {
     expect_output env LD_LIBRARY_PATH="$libdir" "$out/cc_debug"
     expect_output "$out/c_static"
     expect_output "$out/cc_static"
+    for library in "${beside[@]}"; do
+        beside_with_pkg_config "$library"
+    done
     [ "$(pkg-config --modversion weft)" = "$(sed -n 's/^#define WEFT_VERSION_STRING "\(.*\)"/\1/p' \
         "$prefix/include/weft/version.h")" ]
 }

@@ -1,4 +1,5 @@
-# The four programs of a consumer, from weft::weft and weft::static, wherever those came from.
+# The programs of a consumer, wherever its libraries came from: four from weft::weft and weft::static,
+# and one from each library beside them that there is.
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 foreach(language c cc)
     foreach(library weft static)
@@ -9,4 +10,12 @@ foreach(language c cc)
         target_compile_options(${name} PRIVATE -Wall -Wextra -pedantic -Werror)
         target_link_libraries(${name} PRIVATE weft::${library})
     endforeach()
+endforeach()
+foreach(library tls names)
+    if(TARGET weft::${library})
+        add_executable(c_${library} ${CMAKE_CURRENT_LIST_DIR}/${library}.c)
+        set_target_properties(c_${library} PROPERTIES C_STANDARD 11 C_EXTENSIONS OFF)
+        target_compile_options(c_${library} PRIVATE -Wall -Wextra -pedantic -Werror)
+        target_link_libraries(c_${library} PRIVATE weft::${library})
+    endif()
 endforeach()

@@ -6,11 +6,11 @@ import re
 from . import header, markup, prose
 
 LIBRARIES = {
-    "names": ("libweft-names", "-lweft-names -lweft", "weft::names"),
-    "tls": ("libweft-tls", "-lweft-tls -lweft", "weft::tls"),
-    "sim": ("libweft-sim", "-lweft-sim", "weft::sim, in place of weft::weft"),
+    "names": ("libweft-names", "pkg-config weft-names", "weft::names"),
+    "tls": ("libweft-tls", "pkg-config weft-tls", "weft::tls"),
+    "sim": ("libweft-sim", "-lweft-sim -pthread", "weft::sim, in place of weft::weft"),
 }
-CORE = ("libweft", "-lweft", "weft::weft")
+CORE = ("libweft", "-lweft; pkg-config weft", "weft::weft")
 NOT_THEIRS = ("weft", "call_sites")  # headers that declare nothing of their own
 EVERY_CALL = re.compile(r"Errors\b.*:$|"
                         r".*\b(?:may also answer|Errors of every call|They may answer)\b")
