@@ -1,6 +1,7 @@
 """What peers may do to the example servers, and what a machine that is short of something may: the
 one concerned gets a clear answer or an end, the others notice nothing, memory stays bounded.
 usage: test_bad_peers.py ECHO KV PROXY LOGTASK RESTART WHATSUP [TLS_SERVE]"""
+import contextlib
 import os
 import random
 import resource
@@ -19,6 +20,7 @@ from outside import end, free_port
 PATIENCE_S = 60
 PROGRAMS = []
 RSS_MAX_KB = 96 * 1024
+SPARE_KB = 1024  # for some stacks where each is opened alone, for none where many are at once
 SANITIZED = bool(os.environ.get("WEFT_SANITIZE"))  # then memory is the sanitizer's
 
 
@@ -54,6 +56,7 @@ def reset(s):
 class Bad:
     """The cases; `question` and `answer` are one exchange with the server in order."""
     question = answer = b""
+    peers = 200  # more than a server has stacks for without asking for memory
     malformed = staticmethod(random.Random.randbytes)
 
     def setUp(self):
@@ -200,19 +203,44 @@ class Bad:
 
     @unittest.skipIf(SANITIZED, "a sanitizer ends without memory")
     def test_no_memory(self):
-        """No more address space: who cannot be served is closed, the others are."""
-        process = self.processes[-1]
-        with open(f"/proc/{process.pid}/statm", encoding="ascii") as statm:
-            size = int(statm.read().split()[0]) * resource.getpagesize()
-        before = resource.prlimit(process.pid, resource.RLIMIT_AS)
-        resource.prlimit(process.pid, resource.RLIMIT_AS, (size, before[1]))
-        peers = self.connect_many(100)
-        time.sleep(0.2)
-        self.exchange(self.other)
+        """Who finds none is closed without a word, the others are answered; and so are all of them
+        afterwards."""
+        with self.limited_memory():
+            peers = self.connect_many(self.peers)
+            served = sum(self.is_answered(s) for s in peers)
+            self.exchange(self.other)
+            self.assert_small()
+            for s in peers:
+                s.close()
+        self.assertGreater(served, 0)
+        self.assertLess(served, self.peers, "it was not short of memory")
+        peers = [self.connect() for _ in range(self.peers)]
+        for s in peers:
+            self.exchange(s)
         for s in peers:
             s.close()
-        resource.prlimit(process.pid, resource.RLIMIT_AS, before)
-        self.exchange_anew()
+
+    def is_answered(self, s):
+        """Whole, or not at all."""
+        try:
+            got = self.receive(s, len(self.answer))
+        except ConnectionError:
+            return False
+        self.assertIn(got, (b"", self.answer))
+        return got == self.answer
+
+    @contextlib.contextmanager
+    def limited_memory(self, limit=resource.RLIMIT_DATA):
+        """A little more than what it has now. For stacks address space is no limit: it is reserved
+        from the beginning, and counts as data only once it is opened."""
+        pid = self.processes[-1].pid
+        name = "VmData" if limit == resource.RLIMIT_DATA else "VmSize"
+        with open(f"/proc/{pid}/status", encoding="ascii") as status:
+            used = next(int(line.split()[1]) for line in status if line.startswith(name))
+        before = resource.prlimit(pid, limit)
+        resource.prlimit(pid, limit, ((used + SPARE_KB) * 1024, before[1]))
+        yield
+        resource.prlimit(pid, limit, before)
 
 
 class Echo(Bad, unittest.TestCase):
@@ -235,6 +263,7 @@ class Logtask(Bad, unittest.TestCase):
 
 class Whatsup(Bad, unittest.TestCase):
     question = answer = b"hello there\n"
+    peers = 90  # it takes a hundred at most, and others wait their turn
     malformed = staticmethod(lambda rng, size: rng.randbytes(size).replace(b"?", b"!"))
 
     def start(self):
@@ -343,6 +372,7 @@ class Tls(Bad, unittest.TestCase):
     answer = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n" \
         b"TLSv1.3, protocol '', name '', client ''\n"
     patience_ms = 120000
+    peers = 100
 
     def start(self):
         if len(PROGRAMS) < 7:
@@ -385,28 +415,62 @@ class Tls(Bad, unittest.TestCase):
             self.ask(s)
         self.exchange(None)
 
-    def shortened(self, limit, value, count):
+    def test_no_descriptors(self):
         """With peers who came and went no further, those who were there before are answered."""
         pid = self.processes[-1].pid
-        before = resource.prlimit(pid, limit)
-        resource.prlimit(pid, limit, (value, before[1]))
-        peers = self.connect_many(count)
+        _, hard = before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = max(int(fd) for fd in os.listdir(f"/proc/{pid}/fd"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 8, hard))
+        peers = self.connect_many(40)
         time.sleep(0.2)
         self.ask(self.early.pop())
         for s in peers:
             s.close()
-        resource.prlimit(pid, limit, before)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
         self.exchange(None)
 
-    def test_no_descriptors(self):
-        used = max(int(fd) for fd in os.listdir(f"/proc/{self.processes[-1].pid}/fd"))
-        self.shortened(resource.RLIMIT_NOFILE, used + 8, 40)
+    def short_of(self, limit):
+        """Who finds none is closed, the others are answered; and so are all of them afterwards."""
+        with self.limited_memory(limit):
+            peers = list(filter(None, (self.secured_or_refused() for _ in range(self.peers))))
+            served = sum(self.is_answered(s) for s in peers)
+            self.assert_small()
+            for s in peers:
+                s.close()
+        self.assertGreater(served, 0)
+        self.assertLess(served, self.peers, "it was not short of memory")
+        peers = [self.secured(self.connect()) for _ in range(self.peers)]
+        for s in peers:
+            self.ask(s)
+            s.close()
 
     @unittest.skipIf(SANITIZED, "a sanitizer ends without memory")
     def test_no_memory(self):
-        with open(f"/proc/{self.processes[-1].pid}/statm", encoding="ascii") as statm:
-            size = int(statm.read().split()[0]) * resource.getpagesize()
-        self.shortened(resource.RLIMIT_AS, size, 100)
+        """For stacks."""
+        self.short_of(resource.RLIMIT_DATA)
+
+    @unittest.skipIf(SANITIZED, "a sanitizer ends without memory")
+    def test_no_memory_for_tls(self):
+        self.short_of(resource.RLIMIT_AS)
+
+    def secured_or_refused(self):
+        """None: refused."""
+        s = self.connect()
+        try:
+            return self.secured(s)
+        except (ConnectionError, ssl.SSLError):
+            s.close()
+            return None
+
+    def is_answered(self, s):
+        """Whole, or with less than all and no proper end."""
+        try:
+            s.sendall(self.question)
+            got = receive_all(s)
+        except (ConnectionError, ssl.SSLError):
+            return False
+        self.assertIn(got, (b"", self.answer))
+        return got == self.answer
 
     def test_pipelined(self):
         """One answer, and the rest is none's."""
