@@ -508,6 +508,7 @@ int weft_accept(int fd, struct sockaddr *address, socklen_t *length, int flags)
             break;
         WEFT__COUNT(self->reactor, accept_errors);
     }
+    weft__fd_note_connected(&weft__io_of(self->reactor)->fds[connection]);
     weft__reactor_spend(self->reactor);
     return connection;
 }

@@ -261,6 +261,12 @@ static inline bool weft__fd_is(int fd, struct weft__fd *record, uint32_t kind)
     return record->flags & kind;
 }
 
+/* A socket that something can come from: to whoever connected it so, that need not be asked. */
+static inline void weft__fd_note_connected(struct weft__fd *record)
+{
+    record->flags |= WEFT__FD_KNOWN | WEFT__FD_SOCKET;
+}
+
 static inline bool weft__fd_closing(const struct weft__fd *record)
 {
     return atomic_load_explicit(&record->owner, memory_order_relaxed) & WEFT__FD_CLOSING;

@@ -142,6 +142,8 @@ static int connect_once(struct weft__task *self, int fd, struct weft__fd *record
         weft__fd_poison(record);
     if (error == -EBADF)
         weft__fd_forget(io, record);
+    if (error == 0)
+        weft__fd_note_connected(record);
     return error;
 }
 

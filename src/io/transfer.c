@@ -39,10 +39,12 @@ int32_t weft__leave_undone(struct weft__task *self, struct weft__operation *oper
 /* -- receiving ------------------------------------------------------------------------------ */
 
 /* Looking first is wasted when nothing is there, as after a receive that emptied the socket: then
-   the kernel is told to wait before it looks. Where a wait is not wanted it must look. */
+   the kernel is told to wait before it looks. Where a wait is not wanted it must look; and at what
+   may be no socket, or one that listens: there it would wait for what is not to be received. */
 static uint16_t receive_hint(const struct weft__fd *record, int flags)
 {
-    bool look = record->flags & WEFT__FD_EXPECT || flags & (MSG_DONTWAIT | MSG_OOB);
+    bool look = (record->flags & (WEFT__FD_EXPECT | WEFT__FD_SOCKET)) != WEFT__FD_SOCKET ||
+                flags & (MSG_DONTWAIT | MSG_OOB);
 
     return look ? 0 : WEFT__RECV_POLL_FIRST;
 }
@@ -54,6 +56,7 @@ static void note_received(struct weft__fd *record, uint32_t asked, int flags, in
         completion_flags & WEFT__CQE_SOCK_NONEMPTY || (uint32_t)result == asked || flags & MSG_PEEK;
 
     record->flags = (record->flags & ~WEFT__FD_EXPECT) | (more ? WEFT__FD_EXPECT : 0);
+    weft__fd_note_connected(record);
     WEFT__COUNT_BY(weft__self, bytes_received, result);
 }
 

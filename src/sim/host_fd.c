@@ -133,8 +133,11 @@ int weft__host_setsockopt(int fd, int level, int option, const void *value, sock
 
     if (!file)
         return -EBADF;
-    return file->ops->setsockopt ? file->ops->setsockopt(sim, file, level, option, value, length)
-                                 : missing(file);
+    if (!file->ops->setsockopt)
+        return missing(file);
+    if (!value && length >= sizeof(int))
+        return -EFAULT;
+    return file->ops->setsockopt(sim, file, level, option, value, length);
 }
 
 static int is_ready(int fd, uint32_t events)
@@ -162,8 +165,11 @@ int weft__host_getsockopt(int fd, int level, int option, void *value, socklen_t 
 
     if (!file)
         return -EBADF;
-    return file->ops->getsockopt ? file->ops->getsockopt(sim, file, level, option, value, length)
-                                 : missing(file);
+    if (!file->ops->getsockopt)
+        return missing(file);
+    if (!value || !length)
+        return -EFAULT;
+    return file->ops->getsockopt(sim, file, level, option, value, length);
 }
 
 static int access_of(const struct weft__sim_file *file)

@@ -13,6 +13,8 @@ set(skip_errors_rest
     children_ignored                # its children are no real ones
     special_files closed_directory  # there are none in a simulated world
     loop_without_descriptors)       # nor loops of another kind
+set(skip_errors_socket
+    unix_names_on_a_disk) # where those of sockets are, and nothing else
 set(skip_net_edges all_of_a_message) # needs a pair of sockets for datagrams
 set(skip_loop
     in_an_epoll_loop)    # there is none in a simulated world
