@@ -191,10 +191,8 @@ void weft__stream_lose(struct weft_stream *stream)
         return;
     stream->error = stream->write_error = -EBADF;
     stream->giving = true;
-    if (stream->moving) {
-        weft__stream_wake_closer(stream); /* the record, begun anew, does not */
+    if (stream->moving)
         return;
-    }
     weft__stream_stand_by(stream);
     weft__op_cancel(stream->io->reactor, &stream->receive);
     if (stream->direct)
