@@ -23,7 +23,7 @@ enum {
     LARGE = 1 << 14,    /* so much in one buffer, and it is spliced from then on */
     SMALL = 1 << 13,    /* so little, */
     SMALL_IN_A_ROW = 8, /* so often, and it is not */
-    CONNECT_NS = 1000000000
+    CONNECT_S = 10      /* a first segment that is lost is sent again after 1, 3 and 7 seconds */
 };
 
 static struct {
@@ -106,7 +106,8 @@ static int one_way(void *arg)
 static int connect_to_target(void)
 {
     weft_scope limit;
-    const struct weft_scope_opt opt = {.size = sizeof opt, .deadline = weft_after_ns(CONNECT_NS)};
+    const struct weft_scope_opt opt = {.size = sizeof opt,
+                                       .deadline = weft_after_ms(CONNECT_S * 1000)};
     int fd, error = weft_scope_open(&limit, &opt);
 
     if (error < 0)
