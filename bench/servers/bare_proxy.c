@@ -27,7 +27,7 @@
 #include "common.h"
 
 enum { WAYS = 8192, BUFFERS = 512, BUFFER_SIZE = 4096, GROUP = 1, BATCH = 64, NONE = -1 };
-enum kind { RECEIVED, SENT, ACCEPTED, OF_NO_INTEREST };
+enum kind { RECEIVED, SENT, ACCEPTED };
 
 #define MATCH_LIMIT_NS 50000000u /* how long waiting for more than one may be wrong */
 
@@ -104,13 +104,22 @@ static void send_head(int index)
     proxy.sends_queued++;
 }
 
+static int put_in_slot(int slot, int fd)
+{
+    struct io_uring_files_update update = {.offset = (unsigned)slot,
+                                           .fds = (uint64_t)(uintptr_t)&fd};
+
+    if (syscall(__NR_io_uring_register, proxy.ring.fd, IORING_REGISTER_FILES_UPDATE, &update, 1) <
+        0)
+        return -errno;
+    return 0;
+}
+
+/* At once: a request to close would be submitted with the next ones, when the slot may have
+   another file already, and close that. */
 static void close_slot(int slot)
 {
-    struct io_uring_sqe *sqe = bare_ring_request(&proxy.ring);
-
-    io_uring_prep_close(sqe, 0);
-    sqe->file_index = (unsigned)slot + 1;
-    finish(sqe, OF_NO_INTEREST, slot);
+    put_in_slot(slot, NONE);
     close(proxy.ways[slot].fd);
 }
 
@@ -211,12 +220,10 @@ static void sent(int index, int result)
 
 static void take(int slot, int fd)
 {
-    struct io_uring_files_update update = {.offset = (unsigned)slot,
-                                           .fds = (uint64_t)(uintptr_t)&fd};
+    int error = put_in_slot(slot, fd);
 
-    if (syscall(__NR_io_uring_register, proxy.ring.fd, IORING_REGISTER_FILES_UPDATE, &update, 1) <
-        0)
-        die("a file of the ring", -errno);
+    if (error < 0)
+        die("a file of the ring", error);
     proxy.ways[slot] = (struct way){.fd = fd, .head = NONE, .tail = NONE};
     arm(slot);
 }
@@ -261,8 +268,6 @@ static void handle(const struct io_uring_cqe *cqe)
         break;
     case ACCEPTED:
         accepted(cqe);
-        break;
-    case OF_NO_INTEREST:
         break;
     }
 }
