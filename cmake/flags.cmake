@@ -57,12 +57,11 @@ elseif(NOT WEFT_COVERAGE)
 endif()
 
 target_compile_options(weft_library_flags INTERFACE -fvisibility=hidden -fno-plt)
-foreach(flag -fstack-clash-protection)
-    check_c_compiler_flag(${flag} weft_has_stack_clash)
-    if(weft_has_stack_clash)
-        target_compile_options(weft_library_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:${flag}>)
-    endif()
-endforeach()
+check_c_compiler_flag(-fstack-clash-protection weft_has_stack_clash)
+if(weft_has_stack_clash)
+    target_compile_options(weft_library_flags INTERFACE
+        $<$<COMPILE_LANGUAGE:C>:-fstack-clash-protection>)
+endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
     set(weft_arch x86_64)
     target_compile_options(weft_library_flags INTERFACE -fcf-protection=branch)
@@ -72,5 +71,20 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
 else()
     message(FATAL_ERROR "weft has a context switch for x86_64 and aarch64, not for ${CMAKE_SYSTEM_PROCESSOR}")
 endif()
+
+# What puts its functions on our stacks is to meet their guards, however large its frames (decision 112):
+# the flag for a consumer's compiler, which need not be ours.
+if(weft_arch STREQUAL "aarch64")
+    set(weft_clang_min 18)
+else()
+    set(weft_clang_min 11)
+endif()
+set(weft_consumer_flags "")
+foreach(language C CXX)
+    set(version $<${language}_COMPILER_VERSION>)
+    list(APPEND weft_consumer_flags
+        $<$<AND:$<COMPILE_LANG_AND_ID:${language},GNU>,$<VERSION_GREATER_EQUAL:${version},8>>:-fstack-clash-protection>
+        $<$<AND:$<COMPILE_LANG_AND_ID:${language},Clang>,$<VERSION_GREATER_EQUAL:${version},${weft_clang_min}>>:-fstack-clash-protection>)
+endforeach()
 
 set(weft_link_hardening -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)

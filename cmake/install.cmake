@@ -23,6 +23,10 @@ install(FILES ${PROJECT_BINARY_DIR}/weft-config.cmake ${PROJECT_BINARY_DIR}/weft
 
 # From the folder of weft.pc up to the prefix, however deep this system's library folder is.
 file(RELATIVE_PATH weft_pc_up ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+set(weft_pc_flags "")
+if(weft_has_stack_clash) # as the compiler says that is likely to be the consumer's, too
+    set(weft_pc_flags " -fstack-clash-protection")
+endif()
 configure_file(cmake/weft.pc.in ${PROJECT_BINARY_DIR}/weft.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/weft.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

@@ -23,6 +23,14 @@ expect_output() {
     echo "${*: -1}: $said"
 }
 
+# A frame that is larger than stack and guard meets the guard, where compilers have the flag for it.
+expect_overflow() {
+    local said
+    grep -q fstack-clash-protection "$(find "$prefix" -name weft.pc)" || return 0
+    said=$("$@" 2>&1) && { echo "$*: no stack overflow" >&2; exit 1; }
+    [[ $said == *'stack overflow in task "large"'* ]] || { echo "$*: said '$said'" >&2; exit 1; }
+}
+
 # What must be in the installed tree, and nothing that names the place it was built in.
 install_it() {
     local file
@@ -65,6 +73,7 @@ with_cmake() {
     for program in "${programs[@]}"; do
         expect_output "$out/bin/$program"
     done
+    expect_overflow "$out/bin/c_overflow"
     # The static programs are to need no libweft.so, and the others are to need it.
     readelf -d "$out/bin/c_weft" | grep -q libweft.so.0
     ! readelf -d "$out/bin/c_static" | grep -q libweft
@@ -112,6 +121,9 @@ with_pkg_config() {
         "$cc" -std=c11 -static "$here/main.c" -o "$out/c_static" $fixed
         "$cxx" -std=c++17 -static "$here/main.cc" -o "$out/cc_static" $fixed
     }
+    # shellcheck disable=SC2086
+    "$cc" -std=c11 "$here/overflow.c" -o "$out/c_overflow" $shared
+    expect_overflow env LD_LIBRARY_PATH="$libdir" "$out/c_overflow"
     expect_output env LD_LIBRARY_PATH="$libdir" "$out/c_shared"
     expect_output env LD_LIBRARY_PATH="$libdir" "$out/cc_shared"
     expect_output env LD_LIBRARY_PATH="$libdir" "$out/c_debug"
@@ -127,7 +139,7 @@ with_pkg_config() {
 
 case $kind in
     install) install_it ;;
-    find_package | add_subdirectory) with_cmake "" all && with_cmake Debug "${programs[@]}" ;;
+    find_package | add_subdirectory) with_cmake "" all && with_cmake Debug "${programs[@]}" c_overflow ;;
     pkg_config) with_pkg_config ;;
     clean) rm -rf "$work" ;;
     *) echo "unknown: $kind" >&2; exit 2 ;;

@@ -1,6 +1,6 @@
 /*
- * A program of somebody else's that uses weft::tls: a context is made and ended, which needs OpenSSL
- * to be linked.
+ * A program of somebody else's that uses weft::tls: a context is made and ended, which needs
+ * OpenSSL to be linked.
  */
 #include <stdio.h>
 #include <weft/tls.h>
