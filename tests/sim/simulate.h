@@ -18,9 +18,9 @@
 
 #define ok(expression) ck_assert_int_ge((expression), 0)
 
-/* Each says itself in what worlds it runs, and the environment's plan is for programs that do not;
-   its seed is taken, to repeat one of many. */
-__attribute__((constructor)) static void forget_plan(void)
+/* Each test says in what worlds it runs; the environment's plan is for programs that do not. Its
+   seed is taken, to repeat one of many. */
+static __attribute__((constructor)) void forget_plan(void)
 {
     unsetenv("WEFT_SIM_PLAN");
 }
