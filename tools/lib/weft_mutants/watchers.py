@@ -52,6 +52,7 @@ WATCHERS = {
     "src/io/transport.c": "transport transport_server transport_edges sim/refusals sim/faults_net",
     "src/io/use.h": "fd_forgotten file_cancel file misuse_file sim/no_room",
     "src/io/watcher.c": "fd_forgotten reader misuse_io sim/no_room sim/no_room_watch sim/faults",
+    "src/names/connect.c": "names-sim/connect names/connect",
     "src/reactor/inbox.c": "model/explore/quick",
     "src/reactor/observe.c": "debug",
     "src/reactor/op.c": "unit/reactor/op",
