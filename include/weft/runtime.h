@@ -70,6 +70,7 @@ struct weft_run_opt {
        needed, once in a process, for some milliseconds. WEFT_ZERO_COPY_MEASURE: the same, measured
        before the run begins. WEFT_ZERO_COPY_NEVER: all is copied. */
     uint32_t zero_copy_min;
+    size_t main_stack_size; /* of the main task's stack, as weft_spawn_opt.stack_size; 0: 64 KiB */
 };
 
 #define WEFT_ZERO_COPY_NEVER UINT32_MAX
@@ -84,7 +85,8 @@ struct weft_run_opt {
  * as for weft_spawn. Any number of runtimes per process, one reactor per thread.
  *
  * Returns main's result; -ETIMEDOUT when tasks still held at the hard deadline (on_leftover named
- * them; their memory is leaked rather than freed under the kernel); -EINVAL, -E2BIG, -ENOMEM;
+ * them; their memory is leaked rather than freed under the kernel); -EINVAL, -ENOMEM; -E2BIG
+ * arg_size or main_stack_size too large;
  * -EDEADLK from inside a task; -ENOTSUP in a child of fork; -EMFILE or -ENFILE no descriptors left
  * for the rings and bells; -EAGAIN a thread could not be started, or no more memory may be locked;
  * -ENOSYS, -EPERM or -ENOMEM io_uring cannot be had: opt->error_text has the cause (kernel age,

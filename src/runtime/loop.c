@@ -82,6 +82,8 @@ static int check_new(weft_loop **loop, const struct weft_run_opt *opt)
         return weft__misuse(-EINVAL, "no place for the loop");
     if (opt->reactors > 1)
         return weft__misuse(-EINVAL, "a loop is one reactor");
+    if (opt->main_stack_size > WEFT__STACK_SIZE_3)
+        return weft__misuse(-E2BIG, "a stack larger than there are");
     if (weft__host_forked())
         return -ENOTSUP;
     if (weft__self)
@@ -185,7 +187,9 @@ static struct errand *errand_new(struct weft_loop *loop, weft_task_fn fn, const 
 
 static int run_errand(struct weft_loop *loop, struct errand *errand)
 {
-    struct weft_spawn_opt opt = {.size = sizeof opt, .name = "main"};
+    struct weft_spawn_opt opt = {.size = sizeof opt,
+                                 .name = "main",
+                                 .stack_size = loop->runtime->opt.main_stack_size};
     int result = weft_spawn_nowait(weft_root(), errand_main, errand, 0, &opt);
 
     if (result < 0) {

@@ -72,7 +72,9 @@ static int main_task(void *arg)
 static int run_opened(struct weft__runtime *runtime)
 {
     struct weft__member *leader = weft__leader_of(runtime);
-    struct weft_spawn_opt main_opt = {.size = sizeof main_opt, .name = "main"};
+    struct weft_spawn_opt main_opt = {.size = sizeof main_opt,
+                                      .name = "main",
+                                      .stack_size = runtime->opt.main_stack_size};
     int error = weft__members_start(runtime);
 
     if (error == 0) {
@@ -137,6 +139,8 @@ static int check_arguments(weft_task_fn fn, const void *arg, size_t arg_size,
         return weft__misuse(-EINVAL, "no function, or no argument of that size");
     if (arg_size > WEFT_ARG_SIZE_MAX)
         return weft__misuse(-E2BIG, "an argument of more than WEFT_ARG_SIZE_MAX bytes");
+    if (opt->main_stack_size > WEFT__STACK_SIZE_3)
+        return weft__misuse(-E2BIG, "a stack larger than there are");
     if (weft__host_forked())
         return -ENOTSUP;
     if (weft__self)

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,48 @@ TEST(arguments)
     ck_assert_uint_eq(weft_reactors(), 0);
     ck_assert_int_eq(weft_call(0, nothing, NULL, 0), -EPERM);
     ck_assert_int_eq(weft_features(bytes, sizeof bytes), -EPERM);
+}
+
+/* -- the main task's stack -------------------------------------------------------------------- */
+
+static int remaining(void *arg)
+{
+    (void)arg;
+    return (int)weft_stack_remaining();
+}
+/* Of `size` bytes: some are used, and a part of a page is left out to spread them in the cache. */
+static void a_stack_of(int size, int left)
+{
+    ck_assert_int_le(left, size);
+    ck_assert_int_gt(left, size - 8192);
+}
+TEST(main_stack_sizes)
+{
+    static const struct {
+        size_t asked;
+        int size;
+    } of[] = {{0, 64 << 10},      {1, 16 << 10},       {16 << 10, 16 << 10},
+              {65537, 256 << 10}, {100000, 256 << 10}, {(256 << 10) + 1, 1 << 20},
+              {1 << 20, 1 << 20}};
+    struct weft_run_opt older = {.size = offsetof(struct weft_run_opt, main_stack_size),
+                                 .main_stack_size = 1 << 20};
+    weft_loop *loop = NULL;
+
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        struct weft_run_opt opt = {.size = sizeof opt, .main_stack_size = of[i].asked};
+
+        a_stack_of(of[i].size, weft_run(remaining, NULL, 0, &opt));
+        ck_assert_int_eq(weft_loop_new(&loop, &opt), 0);
+        a_stack_of(of[i].size, weft_loop_run(loop, remaining, NULL, 0));
+        a_stack_of(of[i].size, weft_loop_run(loop, remaining, NULL, 0));
+        ck_assert_int_eq(weft_loop_close(loop), 0);
+    }
+    a_stack_of(64 << 10, weft_run(remaining, NULL, 0, &older)); /* it knows of no such field */
+    loop = NULL;
+    ck_assert_int_eq(weft_run(remaining, NULL, 0, RUN_OPT(.main_stack_size = (1 << 20) + 1)),
+                     -E2BIG);
+    ck_assert_int_eq(weft_loop_new(&loop, RUN_OPT(.main_stack_size = SIZE_MAX)), -E2BIG);
+    ck_assert_ptr_null(loop);
 }
 
 static int features_main(void *arg)
@@ -602,7 +645,7 @@ TEST(stack_overflow_names_the_task)
     ck_assert_msg(strstr(text, "stack of 262144 bytes") != NULL, "the report was: %s", text);
 }
 
-TEST_MAIN("api.runtime", 60, arguments, features, two_runtimes_on_two_threads,
+TEST_MAIN("api.runtime", 60, arguments, main_stack_sizes, features, two_runtimes_on_two_threads,
           calls_between_reactors, all_cpus, leftovers_are_named_and_cancelled,
           a_hard_stop_ignores_shields, tasks_that_hold, stop_drains_first, sigterm_stops_all,
           sigpipe_is_ignored, fork_in_a_task, allocator, io_uring_forbidden,
