@@ -31,11 +31,11 @@ static void print_address(const struct weft_name_address *one)
 
 static void look_up(weft_resolver *resolver, const char *name)
 {
-    struct weft_name_address list[16];
-    int n = weft_resolve(resolver, name, AF_UNSPEC, list, 16);
+    struct weft_name_address list[32];
+    int n = weft_resolve(resolver, name, AF_UNSPEC, list, 32);
 
     printf("%s:", name);
-    for (int i = 0; i < n && i < 16; i++)
+    for (int i = 0; i < n && i < 32; i++)
         print_address(&list[i]);
     puts(n < 0 ? strerror(-n) : "");
     failed |= n < 0;

@@ -1,11 +1,14 @@
 """weft::names against servers of names on loopback ports: one of our own, which is silent, cuts its
-answers and talks nonsense where it is told to, and dnsmasq where there is one.
+answers and talks nonsense where it is told to; and dnsmasq where there is one, which answers, cuts,
+refuses, is stopped, and asks that other for what it does not know.
 
 usage: test_names.py LOOKUP      (docs/examples/lookup.c, linked with weft::names)
 """
+import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -17,7 +20,7 @@ import unittest
 
 LOOKUP = ""
 PATIENCE_S = 60
-A, AAAA = 1, 28
+A, TXT, AAAA = 1, 16, 28
 
 # What the server knows: name -> {type: [address]}; and how it behaves about it.
 KNOWN = {
@@ -30,6 +33,7 @@ KNOWN = {
 }
 SILENT, CUT, WRONG_ID = "silent.test", "long.test", "wrong.test"
 GARBAGE, FAILS = "bad.test", "no.test"
+OTHER, TEXT = "other.test", "text.test"  # answers another question; and with another type
 
 
 def question(packet):
@@ -51,6 +55,11 @@ def answer(packet, by_tcp, seen):
         return identity + b"\xff" * 7
     if name == FAILS:
         return identity + struct.pack(">HHHHH", 0x8182, 1, 0, 0, 0) + asked
+    if name == OTHER:
+        name, asked = "www.test", asked.replace(b"\5other", b"\5third")
+    if name == TEXT:
+        record = b"\xc0\x0c" + struct.pack(">HHIH", TXT, 1, 300, 5) + b"\4text"
+        return identity + struct.pack(">HHHHH", 0x8180, 1, 1, 0, 0) + asked + record
     if name == WRONG_ID:
         identity, name = bytes([identity[0] ^ 255, identity[1]]), "www.test"
     if name not in KNOWN:
@@ -97,7 +106,7 @@ class Server:
                 peer, _ = self.tcp.accept()
             except socket.timeout:
                 continue
-            with peer:
+            with peer, contextlib.suppress(OSError, struct.error):  # it leaves without a word
                 peer.settimeout(5)
                 size = peer.recv(2, socket.MSG_WAITALL)
                 packet = peer.recv(struct.unpack(">H", size)[0], socket.MSG_WAITALL)
@@ -187,6 +196,14 @@ class Names(unittest.TestCase):
         done = look_up("-s", self.at, "-t", "100", "wrong.test")
         self.assertEqual(done.stdout, "wrong.test:Connection timed out\n")
 
+    def test_another_question(self):
+        done = look_up("-s", self.at, "-t", "100", "other.test")
+        self.assertEqual(done.stdout, "other.test:Connection timed out\n")
+
+    def test_another_type(self):
+        done = look_up("-s", self.at, "-t", "100", "text.test")
+        self.assertEqual(done.stdout, "text.test:No such file or directory\n")
+
     def test_nonsense(self):
         done = look_up("-s", self.at, "-t", "100", "bad.test", "four.test")
         self.assertRegex(done.stdout,
@@ -247,30 +264,142 @@ class Names(unittest.TestCase):
         self.connect_past(v4, v6)
         self.connect_past(v6, v4)
 
-    @unittest.skipUnless(shutil.which("dnsmasq"), "there is no dnsmasq")
-    def test_dnsmasq(self):
+
+def ask_plainly(port, name):
+    """Asks for addresses once, without weft; what comes within a moment, or nothing."""
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    query = struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", A, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(0.2)
+        try:
+            asking.connect(("127.0.0.1", port))
+            asking.send(query)
+            return asking.recv(4096)
+        except OSError:
+            return b""
+
+
+MANY = 60  # addresses: 960 bytes, and what goes into a datagram of 512 is 30 of them
+LISTED = 32  # of those, by the library
+
+
+@unittest.skipUnless(shutil.which("dnsmasq"), "there is no dnsmasq")
+class Dnsmasq(unittest.TestCase):
+    """dnsmasq knows .example by itself, and asks the server of our own about .test."""
+
+    def setUp(self):
+        self.upstream = Server()
+        self.addCleanup(self.upstream.close)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        os.chmod(folder.name, 0o755)
+        self.folder = pathlib.Path(folder.name)
+        hosts = self.folder / "hosts"
+        hosts.write_text("192.0.2.7 mail.example\n2001:db8::7 mail.example\n" +
+                         "".join(f"192.0.2.{100 + i} many.example\n" for i in range(MANY)))
+        hosts.chmod(0o644)
+        self.silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(self.silent.close)
+        self.silent.bind(("127.0.0.1", 0))
+        self.start()
+        self.ask_plainly("mail.example")
+
+    def start(self):
         with socket.create_server(("127.0.0.1", 0)) as one:
-            port = one.getsockname()[1]
-        with tempfile.TemporaryDirectory() as folder:
-            hosts = pathlib.Path(folder) / "hosts"
-            hosts.write_text("192.0.2.7 mail.example\n2001:db8::7 mail.example\n")
-            hosts.chmod(0o644)
-            os.chmod(folder, 0o755)
-            with subprocess.Popen(
-                    ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv",
-                     "--no-hosts", f"--addn-hosts={hosts}", f"--port={port}", "--bind-interfaces",
-                     "--listen-address=127.0.0.1", "--local=/example/", "--local-ttl=60",
-                     f"--pid-file={folder}/pid", "--user=", "--group="]) as server:
-                try:
-                    until = time.monotonic() + PATIENCE_S
-                    done = look_up("-s", f"127.0.0.1:{port}", "-t", "200", "mail.example")
-                    while done.returncode != 0 and time.monotonic() < until:
-                        done = look_up("-s", f"127.0.0.1:{port}", "-t", "200", "mail.example")
-                    none = look_up("-s", f"127.0.0.1:{port}", "none.example")
-                finally:
-                    server.terminate()
-        self.assertEqual(set(done.stdout.split()[1:]), {"192.0.2.7", "2001:db8::7"})
-        self.assertEqual(none.stdout, "none.example:No such file or directory\n")
+            self.port = one.getsockname()[1]
+        self.server = subprocess.Popen(
+            ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv",
+             "--no-hosts", f"--addn-hosts={self.folder}/hosts", f"--port={self.port}",
+             "--bind-interfaces", "--listen-address=127.0.0.1", "--local=/example/",
+             "--local-ttl=60", "--edns-packet-max=512", "--cname=alias.example,mail.example",
+             "--txt-record=text.example,text", f"--server=/test/127.0.0.1#{self.upstream.port}",
+             f"--server=/silent/127.0.0.1#{self.silent.getsockname()[1]}",
+             f"--pid-file={self.folder}/pid", "--user=", "--group="])
+        self.addCleanup(self.end, self.server)
+
+    def ask_plainly(self, name):
+        """What dnsmasq says, whenever it does; where it had to go, from another port."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            said = ask_plainly(self.port, name)
+            if said:
+                return said
+            self.assertLess(time.monotonic(), until, "dnsmasq does not answer")
+            if self.server.poll() is not None:
+                self.start()
+
+    def end(self, server):
+        server.kill()
+        server.wait()
+
+    def look_up(self, *names):
+        return look_up("-s", f"127.0.0.1:{self.port}", *names).stdout
+
+    def look_up_in_vain(self, name):
+        done = look_up("-s", f"127.0.0.1:{self.port}", "-t", "100", name)
+        self.assertEqual(done.stdout, f"{name}:Connection timed out\n")
+
+    def asked(self, name):
+        return [(kind, way) for asked, kind, way in self.upstream.seen if asked == name]
+
+    def test_addresses(self):
+        mail, alias = self.look_up("mail.example", "alias.example").splitlines()
+        self.assertEqual(set(mail.split()[1:]), {"192.0.2.7", "2001:db8::7"})
+        self.assertEqual(set(alias.split()[1:]), {"192.0.2.7", "2001:db8::7"})
+
+    def test_no_such_name(self):
+        self.assertEqual(self.look_up("none.example"), "none.example:No such file or directory\n")
+
+    def test_no_address(self):
+        """The name is there, and has a text only."""
+        self.assertEqual(self.look_up("text.example"), "text.example:No such file or directory\n")
+
+    def test_cut_answer_comes_by_tcp(self):
+        cut = self.ask_plainly("many.example")
+        self.assertLessEqual(len(cut), 512)
+        self.assertTrue(cut[2] & 2, "it is not marked as cut")
+        addresses = self.look_up("many.example").split()[1:]
+        self.assertEqual(len(set(addresses)), LISTED)
+        self.assertLessEqual(set(addresses), {f"192.0.2.{100 + i}" for i in range(MANY)})
+
+    def test_cut_by_the_next_server(self):
+        """dnsmasq asks that by TCP when it is asked so itself, and only then."""
+        self.assertEqual(set(self.look_up("long.test").split()[1:]), set(KNOWN["long.test"][A]))
+        self.assertIn((A, "udp"), self.asked("long.test"))
+        self.assertIn((A, "tcp"), self.asked("long.test"))
+
+    def test_no_answer_of_the_next_server(self):
+        self.look_up_in_vain("deaf.silent")
+        self.silent.settimeout(PATIENCE_S)
+        self.assertEqual(question(self.silent.recv(512))[0], "deaf.silent")
+
+    def test_no_answer(self):
+        """dnsmasq is stopped, and answers again when it goes on."""
+        self.server.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.server.pid, os.WSTOPPED)
+        try:
+            self.look_up_in_vain("mail.example")
+        finally:
+            self.server.send_signal(signal.SIGCONT)
+        self.assertIn("192.0.2.7", self.look_up("mail.example"))
+
+    def test_wrong_answers(self):
+        """Of the next server: dnsmasq drops them, and so nothing comes."""
+        for name in (WRONG_ID, OTHER, GARBAGE):
+            self.look_up_in_vain(name)
+            until = time.monotonic() + PATIENCE_S
+            while (A, "udp") not in self.asked(name):
+                self.assertLess(time.monotonic(), until, "it was not asked")
+
+    def test_answer_of_another_type(self):
+        self.assertEqual(self.look_up("text.test"), "text.test:No such file or directory\n")
+
+    def test_fails(self):
+        """The next server cannot say; and who is to be asked nobody knows, which dnsmasq refuses."""
+        for name, code in (("no.test", 2), ("somewhere.invalid", 5)):
+            self.assertEqual(self.ask_plainly(name)[3] & 15, code)
+            self.assertRegex(self.look_up(name),
+                             f"^{name}:(Resource temporarily unavailable|Connection refused)\n$")
 
 
 if __name__ == "__main__":
