@@ -146,8 +146,27 @@ static void unix_release(struct weft__sim *sim, struct weft__sim_file *file)
         room_in_queue(net);
 }
 
+/* Drops what is under way to one of them. False: there is nothing more. Whoever was held by that
+   alone is gone then, perhaps this one: a socket may be on its way to itself. */
+static bool drop_under_way(struct weft__sim_net *net)
+{
+    struct weft__net_local *local = net->locals;
+    struct weft__net_marks marks;
+
+    while (local && !local->marks.first)
+        local = local->next;
+    if (!local)
+        return false;
+    marks = local->marks;
+    local->marks.first = local->marks.last = NULL;
+    weft__net_marks_free(net->sim, &marks);
+    return true;
+}
+
 void weft__net_unix_close_all(struct weft__sim_net *net)
 {
+    while (drop_under_way(net))
+        ;
     while (net->locals)
         local_free(net->locals, 0);
 }

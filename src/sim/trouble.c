@@ -40,9 +40,19 @@ static void count_one(struct weft__sim *sim, uint8_t opcode, const struct weft__
         plan->rules[i].seen += matches(&plan->rules[i], opcode, file);
 }
 
+/* A close holds no file: it finds what has the number, and counts when it is tried, since
+   afterwards nothing has. */
+static const struct weft__sim_file *made_on(const struct weft__sim_request *request)
+{
+    return request->sqe.opcode == WEFT__OP_CLOSE
+               ? weft__sim_fd_file(request->ring->sim, request->sqe.fd)
+               : request->file;
+}
+
 void weft__sim_count_result(struct weft__sim_request *request)
 {
-    count_one(request->ring->sim, request->sqe.opcode, request->file);
+    if (request->sqe.opcode != WEFT__OP_CLOSE)
+        count_one(request->ring->sim, request->sqe.opcode, request->file);
 }
 
 static void break_object(struct weft__sim_request *request)
@@ -93,9 +103,11 @@ int32_t weft__sim_draw_trouble(struct weft__sim_request *request, uint32_t *limi
 {
     struct weft__sim *sim = request->ring->sim;
     struct weft__sim_rule *rule =
-        sim->plan.rule_count ? rule_due(sim, request->sqe.opcode, request->file) : NULL;
+        sim->plan.rule_count ? rule_due(sim, request->sqe.opcode, made_on(request)) : NULL;
     int32_t error = 0;
 
+    if (request->sqe.opcode == WEFT__OP_CLOSE)
+        count_one(sim, WEFT__OP_CLOSE, made_on(request));
     if (sim->disk->off && without_power(request) < 0)
         return without_power(request);
     if (rule) {
@@ -123,6 +135,8 @@ int32_t weft__sim_draw_trouble(struct weft__sim_request *request, uint32_t *limi
             *postponed = true;
             return 0;
         default:
+            if (rule->outcome == -EAGAIN) /* no result yet, where there is something to wait for */
+                weft__sim_count_result(request);
             return fails_with(request, rule->outcome);
         }
     }
