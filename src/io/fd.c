@@ -284,6 +284,11 @@ void weft__fd_watch_end(struct weft__io *io, struct weft__fd *record)
         weft__fd_forget(io, record);
 }
 
+int weft__fd_why_not(const struct weft__fd *record, uint64_t word)
+{
+    return weft__fd_claim(record) == (uint32_t)(word >> 32) ? -ECANCELED : -EBADF;
+}
+
 bool weft__fd_used(const struct weft__io *io, int fd, const struct weft__fd *record)
 {
     uint64_t word = atomic_load_explicit(&record->owner, memory_order_relaxed);

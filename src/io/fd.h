@@ -190,6 +190,20 @@ static inline uint32_t weft__fd_claim(const struct weft__fd *record)
     return (uint32_t)(atomic_load_explicit(&record->owner, memory_order_relaxed) >> 32);
 }
 
+/* The word of a record that is ours, to be compared later: by then it may be closing, or another's.
+ */
+static inline uint64_t weft__fd_word_of(const struct weft__fd *record)
+{
+    return atomic_load_explicit(&record->owner, memory_order_relaxed) & ~WEFT__FD_CLOSING;
+}
+static inline bool weft__fd_is_still(const struct weft__fd *record, uint64_t word)
+{
+    /* relaxed: when it is, only we have written the rest of the line */
+    return atomic_load_explicit(&record->owner, memory_order_relaxed) == word;
+}
+/* It is not: -ECANCELED, it is being closed; -EBADF, it was closed behind us, and is another's. */
+int weft__fd_why_not(const struct weft__fd *record, uint64_t word);
+
 /* The record is found: the use of it begins, with an operation that is idle so far. */
 static inline void weft__fd_use_begin(struct weft__io *io, struct weft__fd *record, int fd,
                                       struct weft__fd_use *use, struct weft__op *op)

@@ -255,20 +255,20 @@ static int with_both(struct weft__use *use, struct weft__use *other, const char 
                      request_of_two *fill, int dirfd, const char *path, int new_dirfd,
                      const char *new_path, uint32_t flags)
 {
-    struct weft__sqe *sqe = weft__operation_begin(use->self, &use->operation, what, dirfd);
-    bool closing = other->record && weft__fd_closing(other->record);
+    struct weft__sqe *sqe;
+    int error = weft__use_begin_once(use, dirfd, what, &sqe);
     int32_t result;
 
-    if (!sqe)
-        return weft__operation_error(use->self);
-    if (closing)
-        weft__request_nop(sqe);
-    else
-        fill(sqe, dirfd, path, new_dirfd, new_path, flags);
+    if (error < 0)
+        return error;
+    if (other->record && !weft__fd_is_still(other->record, other->operation.word))
+        return weft__leave_undone(use->self, &use->operation, sqe,
+                                  weft__fd_why_not(other->record, other->operation.word));
+    fill(sqe, dirfd, path, new_dirfd, new_path, flags);
     result = weft__use_wait(use, sqe);
-    if (result < 0 && other->record && weft__fd_closing(other->record))
-        return -ECANCELED;
-    return closing ? weft__task_pass_on(use->self, -ECANCELED) : result;
+    if (result < 0 && other->record)
+        return weft__error_of_gone(other->record, other->operation.word, result);
+    return result;
 }
 
 static int at_two(const char *what, request_of_two *fill, int dirfd, const char *path,

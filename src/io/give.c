@@ -137,15 +137,14 @@ static void begin(struct weft__give *give, struct weft__fd *record, int fd)
 static int32_t send_uncopied(struct weft__task *self, struct weft__give *give,
                              const struct weft__given *given, const void *memory, size_t size)
 {
-    uint32_t claim = weft__fd_claim(given->record);
-    struct weft__sqe *sqe = weft__operation_begin(self, &give->operation, given->what, given->fd);
     struct weft__op *side = *given->side;
+    struct weft__sqe *sqe;
     int32_t result;
 
+    give->operation.word = given->word;
+    sqe = weft__begin_once(self, &give->operation, given->what, given->fd, given->record, &result);
     if (!sqe)
-        return weft__operation_error(self);
-    if (weft__fd_claim(given->record) != claim)
-        return weft__leave_undone(self, &give->operation, sqe, -EBADF);
+        return result;
     begin(give, given->record, given->fd);
     *given->side = &give->operation.op;
     weft__request_send_zc(sqe, given->fd, memory, weft__size_once(size),
@@ -212,7 +211,9 @@ int weft__give_send(struct weft__task *self, const struct weft__given *given,
         gift->sent = (size_t)result;
         return 0;
     }
-    return !weft__fd_closing(given->record) && wants_a_copy(given->record, result) ? 0 : result;
+    return weft__fd_is_still(given->record, given->word) && wants_a_copy(given->record, result)
+               ? 0
+               : result;
 }
 
 /* -- the calls ----------------------------------------------------------------------------------
@@ -257,10 +258,10 @@ static ssize_t send_given(int fd, struct weft__gift *gift)
     if (result < 0)
         return result;
     io = weft__io_of(self->reactor);
-    result = weft__fd_enter(io, fd, WEFT__WRITER, &operation.op, &record);
+    result = weft__hold_side(io, fd, WEFT__WRITER, &operation, &record);
     if (result < 0)
         return result;
-    given = (struct weft__given){"send", fd, record, &record->sides[WEFT__WRITER]};
+    given = (struct weft__given){"send", fd, record, operation.word, &record->sides[WEFT__WRITER]};
     result = weft__give_send(self, &given, gift);
     if (result == 0)
         result =

@@ -47,6 +47,7 @@ struct weft__given {
     const char *what; /* the call does, for who looks */
     int fd;
     struct weft__fd *record;
+    uint64_t word;          /* of it, when the call began */
     struct weft__op **side; /* where who closes looks for what writes; the request's meanwhile */
 };
 

@@ -15,11 +15,13 @@ struct weft__lookout {
     int32_t wanted;               /* POLL*, with those that always count */
     int32_t came;                 /* of them; 0: none so far */
     const struct weft__fd *other; /* when it is closed the wait ends, too; NULL: there is none */
+    uint64_t other_word;          /* as the operation's: of that */
     bool no_errors; /* POLLERR alone ends no wait: messages of errors may lie there for
                        good, and no call but the user's takes them */
 };
 
-/* events: POLL* and WEFT_IDLE. Those that hold, one of them asked for at least; or an error. */
+/* The operation's word is set. events: POLL* and WEFT_IDLE. Those that hold, one of them asked for
+ * at least; or an error. */
 int32_t weft__lookout_wait(struct weft__task *self, struct weft__lookout *lookout, int fd,
                            struct weft__fd *record, int events);
 

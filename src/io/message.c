@@ -71,11 +71,11 @@ static void take_all_rights(struct weft__io *io, struct msghdr *message)
 static int32_t send_request(struct weft__task *self, struct weft__operation *operation, int fd,
                             const struct weft__fd *record, const struct msghdr *message, int flags)
 {
-    struct weft__sqe *sqe = weft__operation_begin(self, operation, "sendmsg", fd);
     int32_t result;
+    struct weft__sqe *sqe = weft__begin_once(self, operation, "sendmsg", fd, record, &result);
 
     if (!sqe)
-        return weft__operation_error(self);
+        return result;
     weft__request_sendmsg(sqe, fd, message, (uint32_t)flags | MSG_NOSIGNAL);
     result = weft__await(self, operation, sqe, record);
     if (result > 0)
@@ -86,7 +86,7 @@ static int32_t send_request(struct weft__task *self, struct weft__operation *ope
 static int32_t send_message(struct weft__task *self, struct weft__operation *operation, int fd,
                             struct weft__fd *record, const struct msghdr *message, int flags)
 {
-    struct weft__packet_wait wait = {self, &operation->op, record, fd, message->msg_namelen > 0, 0};
+    struct weft__packet_wait wait = {self, operation, record, fd, message->msg_namelen > 0, 0};
     int32_t result;
 
     if (!weft__fd_sends_packets(fd, record))
@@ -101,11 +101,11 @@ static int32_t send_message(struct weft__task *self, struct weft__operation *ope
 static int32_t receive_message(struct weft__task *self, struct weft__operation *operation, int fd,
                                const struct weft__fd *record, struct msghdr *message, int flags)
 {
-    struct weft__sqe *sqe = weft__operation_begin(self, operation, "recvmsg", fd);
     int32_t result;
+    struct weft__sqe *sqe = weft__begin_once(self, operation, "recvmsg", fd, record, &result);
 
     if (!sqe)
-        return weft__operation_error(self);
+        return result;
     if (flags & WEFT_IDLE)
         weft__operation_idle(operation);
     weft__request_recvmsg(sqe, fd, message, (uint32_t)(flags & ~WEFT_IDLE) | MSG_CMSG_CLOEXEC);
@@ -175,7 +175,7 @@ ssize_t weft_sendmsg(int fd, const struct msghdr *message, int flags)
     if (result < 0)
         return result;
     io = weft__io_of(self->reactor);
-    result = weft__fd_enter(io, fd, WEFT__WRITER, &operation.op, &record);
+    result = weft__hold_side(io, fd, WEFT__WRITER, &operation, &record);
     if (result < 0)
         return result;
     if (message->msg_controllen)
@@ -222,7 +222,7 @@ ssize_t weft_recvmsg(int fd, struct msghdr *message, int flags)
     if (result < 0)
         return result;
     io = weft__io_of(self->reactor);
-    result = weft__fd_enter(io, fd, WEFT__READER, &operation.op, &record);
+    result = weft__hold_side(io, fd, WEFT__READER, &operation, &record);
     if (result < 0)
         return result;
     result = next_message(self, &operation, fd, record, message, flags);

@@ -32,13 +32,13 @@ bool weft__fd_ask_packets(int fd, struct weft__fd *record)
 static int poll_for_room(const struct weft__packet_wait *wait)
 {
     struct weft__op **side = &wait->record->sides[WEFT__WRITER];
-    struct weft__lookout lookout = {.other = NULL};
+    struct weft__lookout lookout = {.operation = {.word = wait->operation->word}};
     int32_t result;
 
     *side = &lookout.operation.op;
     result = weft__lookout_wait(wait->self, &lookout, wait->fd, wait->record, POLLOUT);
-    if (*side == &lookout.operation.op) /* else the record was reset meanwhile */
-        *side = wait->op;
+    if (weft__fd_claim(wait->record) == wait->operation->word >> 32) /* else it is another's */
+        *side = &wait->operation->op;
     return result < 0 ? result : 0;
 }
 
@@ -55,25 +55,14 @@ static int sleep_a_while(struct weft__packet_wait *wait)
     return error == -ETIME ? 0 : error;
 }
 
-/* Is the descriptor gone? By weft_close; or behind its back, and the number given out again: then
-   the record has been reset. */
-static bool is_gone(const struct weft__packet_wait *wait)
-{
-    if (!weft__fd_closing(wait->record) && wait->record->sides[WEFT__WRITER] == wait->op)
-        return false;
-    wait->self->cause = WEFT_CAUSE_NONE;
-    return true;
-}
-
 int weft__packet_wait(struct weft__packet_wait *wait)
 {
     int error = weft__admit_again(wait->self, false);
 
-    if (error == 0 && is_gone(wait))
-        return -ECANCELED;
+    if (error == 0 && !weft__fd_is_still(wait->record, wait->operation->word))
+        error =
+            weft__task_pass_on(wait->self, weft__fd_why_not(wait->record, wait->operation->word));
     if (error == 0)
         error = wait->addressed ? sleep_a_while(wait) : poll_for_room(wait);
-    if (error == 0)
-        error = weft__admit_again(wait->self, false);
-    return error == 0 && is_gone(wait) ? -ECANCELED : error;
+    return error == 0 ? weft__admit_again(wait->self, false) : error;
 }

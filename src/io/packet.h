@@ -25,14 +25,14 @@ static inline bool weft__fd_sends_packets(int fd, struct weft__fd *record)
 
 struct weft__packet_wait {
     struct weft__task *self;
-    struct weft__op *op; /* who holds the writer's side */
+    struct weft__operation *operation; /* which holds the writer's side */
     struct weft__fd *record;
     int fd;
     bool addressed;   /* to one of many peers, whose room nobody can poll for */
     int64_t pause_ns; /* 0 at first */
 };
 
-/* After an -EAGAIN: until it is worth another try. 0; -ECANCELED, -ENOMEM. */
+/* After an -EAGAIN: until it is worth another try. 0; -ECANCELED, -ENOMEM, -EBADF. */
 int weft__packet_wait(struct weft__packet_wait *wait);
 
 #endif

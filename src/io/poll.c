@@ -33,12 +33,13 @@ static int32_t wait_once(struct weft__task *self, struct weft__lookout *lookout,
 
     if (!sqe)
         return error;
+    if (lookout->other && !weft__fd_is_still(lookout->other, lookout->other_word))
+        return weft__leave_undone(self, &lookout->operation, sqe,
+                                  weft__fd_why_not(lookout->other, lookout->other_word));
     lookout->operation.op.complete = completed;
     if (events & WEFT_IDLE)
         weft__operation_idle(&lookout->operation);
     weft__request_poll(sqe, fd, (uint32_t)(events & EVENTS), edges);
-    if (lookout->other && weft__fd_closing(lookout->other))
-        return weft__await(self, &lookout->operation, sqe, lookout->other);
     return weft__await(self, &lookout->operation, sqe, record);
 }
 
@@ -80,6 +81,7 @@ static int poll_as(int fd, int events, uint64_t word)
     result = weft__fd_watch(io, fd, &record);
     if (result < 0)
         return result;
+    lookout.operation.word = weft__fd_word_of(record);
     weft__fd_use_begin(io, record, fd, &use, &lookout.operation.op);
     use.claimed = word != 0;
     result = weft__lookout_wait(self, &lookout, fd, record, events);

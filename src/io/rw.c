@@ -54,11 +54,12 @@ static inline __attribute__((always_inline)) int32_t move_once(const struct move
                                                                const struct iovec *vectors,
                                                                int count, bool of_file)
 {
-    struct weft__sqe *sqe =
-        weft__operation_begin(mover->self, mover->operation, mover->what, mover->fd);
+    int32_t error;
+    struct weft__sqe *sqe = weft__begin_once(mover->self, mover->operation, mover->what, mover->fd,
+                                             mover->record, &error);
 
     if (!sqe)
-        return weft__operation_error(mover->self);
+        return error;
     fill(sqe, mover, vectors, count);
     if (of_file)
         weft__file_mark(weft__io_of(mover->self->reactor), mover->record, sqe);
@@ -124,7 +125,7 @@ static int32_t ends_with(const struct mover *mover, int32_t n)
 {
     if (n > 0)
         return 0;
-    if (n == -EINTR && !mover->self->visible && !weft__fd_closing(mover->record))
+    if (n == -EINTR && !mover->self->visible)
         return 0; /* by a signal of the kernel's own: nothing was moved */
     if (n < 0)
         return n;
@@ -140,8 +141,6 @@ static ssize_t move_all(struct mover *mover, const struct iovec *vectors, int co
         int32_t n, end;
         if (__builtin_expect(mover->self->visible && *done > 0, 0))
             return weft__task_refuse(mover->self);
-        if (weft__fd_closing(mover->record))
-            return weft__task_pass_on(mover->self, -ECANCELED);
         n = move(mover, window, window_of(&rest, window), mover->claim != 0);
         end = ends_with(mover, n);
         if (end < 0)
@@ -188,7 +187,7 @@ static inline __attribute__((always_inline)) ssize_t here(int fd, const char *wh
     if (__builtin_expect(result < 0, 0))
         return result;
     io = weft__io_of(mover.self->reactor);
-    result = weft__fd_enter(io, fd, side, &operation.op, &mover.record);
+    result = weft__hold_side(io, fd, side, &operation, &mover.record);
     if (__builtin_expect(result < 0, 0))
         return result;
     if (__builtin_expect(mover.record->trouble != 0 && !writes, 0)) {
@@ -200,7 +199,7 @@ static inline __attribute__((always_inline)) ssize_t here(int fd, const char *wh
     }
     weft__fd_leave(io, mover.record, side, &operation.op);
     if (__builtin_expect(result == -EBADF, 0))
-        weft__fd_forget(io, mover.record);
+        weft__fd_forget_closed(io, fd, mover.record);
     return result;
 }
 

@@ -9,6 +9,7 @@
 #include "io/address.h"
 #include "io/fd.h"
 #include "io/socket.h"
+#include "io/transfer.h"
 #include "ring/host.h"
 #include "task/operation.h"
 #include "task/wait.h"
@@ -120,28 +121,25 @@ static int connect_once(struct weft__task *self, int fd, struct weft__fd *record
                         const struct sockaddr *address, socklen_t length)
 {
     struct weft__io *io = weft__io_of(self->reactor);
-    struct weft__operation operation = {.op = {.id = 0}};
+    struct weft__operation operation = {.word = weft__fd_word_of(record)};
     struct weft__sqe *sqe;
-    int error = 0;
+    int32_t error;
 
     record->sides[WEFT__WRITER] = &operation.op;
-    sqe = weft__operation_begin(self, &operation, "connect", fd);
+    sqe = weft__begin_once(self, &operation, "connect", fd, record, &error);
     if (!sqe) {
         weft__fd_leave(io, record, WEFT__WRITER, &operation.op);
-        return weft__operation_error(self);
+        return error;
     }
-    if (weft__fd_closing(record))
-        weft__request_nop(sqe);
-    else
-        weft__request_connect(sqe, fd, address, length);
-    error = weft__operation_wait(self, &operation, sqe);
-    if (weft__fd_closing(record))
-        error = error < 0 ? -ECANCELED : weft__task_pass_on(self, -ECANCELED);
+    weft__request_connect(sqe, fd, address, length);
+    error = weft__await(self, &operation, sqe, record);
+    if (error == 0 && !weft__fd_is_still(record, operation.word))
+        error = weft__task_pass_on(self, weft__fd_why_not(record, operation.word));
     weft__fd_leave(io, record, WEFT__WRITER, &operation.op);
-    if (error < 0 && !nothing_happened(error) && !weft__fd_closing(record))
+    if (error < 0 && !nothing_happened(error) && weft__fd_is_still(record, operation.word))
         weft__fd_poison(record);
     if (error == -EBADF)
-        weft__fd_forget(io, record);
+        weft__fd_forget_closed(io, fd, record);
     if (error == 0)
         weft__fd_note_connected(record);
     return error;

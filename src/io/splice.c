@@ -21,6 +21,7 @@ struct end {
     bool beside;    /* others: at an offset; else it holds its side */
     bool no_errors; /* to be waited for: see io/lookout.h */
     struct weft__fd *record;
+    uint64_t word; /* of it, when the call began */
     struct weft__fd_use use;
 };
 
@@ -63,14 +64,15 @@ static void let_go(struct ends *ends, struct end *end)
 static int take_hold(struct ends *ends, struct end *end)
 {
     struct weft__op *op = &ends->lookout.operation.op;
-    int error;
+    int error = end->beside ? weft__fd_find(ends->io, end->fd, &end->record)
+                            : weft__fd_enter(ends->io, end->fd, end->side, op, &end->record);
 
-    if (!end->beside)
-        return weft__fd_enter(ends->io, end->fd, end->side, op, &end->record);
-    error = weft__fd_find(ends->io, end->fd, &end->record);
-    if (error == 0)
+    if (error < 0)
+        return error;
+    end->word = weft__fd_word_of(end->record);
+    if (end->beside)
         weft__fd_use_begin(ends->io, end->record, end->fd, &end->use, op);
-    return error;
+    return 0;
 }
 
 static int begin(struct ends *ends, int fd_in, bool in_beside, int fd_out, bool out_beside)
@@ -101,32 +103,42 @@ static ssize_t finish(struct ends *ends, ssize_t result)
     return result;
 }
 
-static bool closing(const struct ends *ends)
+/* Is one of the two being closed, or another's by now? Then why nothing more is moved; else 0. */
+static int why_over(const struct ends *ends)
 {
-    return weft__fd_closing(ends->in.record) || weft__fd_closing(ends->out.record);
+    const struct end *end =
+        weft__fd_is_still(ends->out.record, ends->out.word) ? &ends->in : &ends->out;
+
+    return weft__fd_is_still(end->record, end->word) ? 0 : weft__fd_why_not(end->record, end->word);
 }
 
 /* Whichever of the two was closed meanwhile: the request's own words for that are several. */
-static int32_t or_closing(const struct ends *ends, int32_t result)
+static int32_t or_over(const struct ends *ends, int32_t result)
 {
-    return result < 0 && closing(ends) ? -ECANCELED : result;
+    if (result >= 0)
+        return result;
+    result = weft__error_of_gone(ends->in.record, ends->in.word, result);
+    return weft__error_of_gone(ends->out.record, ends->out.word, result);
 }
 
 /* -- moving ------------------------------------------------------------------------------------ */
 
 static int wait_for(struct ends *ends, struct end *end, int events)
 {
+    const struct end *other = end == &ends->in ? &ends->out : &ends->in;
     int32_t result = weft__admit_again(ends->self, false);
 
     if (result < 0)
         return result;
-    if (closing(ends))
-        return weft__task_pass_on(ends->self, -ECANCELED);
-    ends->lookout.other = end == &ends->in ? ends->out.record : ends->in.record;
+    ends->lookout.operation.word = end->word;
+    ends->lookout.other = other->record;
+    ends->lookout.other_word = other->word;
     ends->lookout.no_errors = end->no_errors;
     result = weft__lookout_wait(ends->self, &ends->lookout, end->fd, end->record, events);
     end->no_errors |= result == POLLERR; /* one is told by the next try; what stays is none */
-    return result < 0 ? or_closing(ends, result) : 0;
+    if (result < 0)
+        return or_over(ends, result);
+    return weft__task_pass_on(ends->self, why_over(ends)); /* nothing is asked of another's */
 }
 
 /* Which of the two was not ready is not told. */
@@ -137,13 +149,22 @@ static int wait_for_both(struct ends *ends)
     return error < 0 ? error : wait_for(ends, &ends->out, POLLOUT);
 }
 
-/* Either may have been closed before there was a request to be had. */
+/* The request, to be filled. NULL: why not is *error; either may be over before there is room. */
+static struct weft__sqe *begin_request(struct ends *ends, const char *what, int fd, int32_t *error)
+{
+    struct weft__operation *operation = &ends->lookout.operation;
+    struct weft__sqe *sqe = weft__operation_begin(ends->self, operation, what, fd);
+
+    *error = sqe ? why_over(ends) : weft__operation_error(ends->self);
+    if (!sqe || *error == 0)
+        return sqe;
+    *error = weft__leave_undone(ends->self, operation, sqe, *error);
+    return NULL;
+}
+
 static int32_t await(struct ends *ends, struct weft__sqe *sqe)
 {
-    const struct weft__fd *record =
-        weft__fd_closing(ends->out.record) ? ends->out.record : ends->in.record;
-
-    return or_closing(ends, weft__await(ends->self, &ends->lookout.operation, sqe, record));
+    return or_over(ends, weft__operation_wait(ends->self, &ends->lookout.operation, sqe));
 }
 
 static bool is_stream(int fd)
@@ -157,23 +178,24 @@ static bool is_stream(int fd)
 
 /* From a socket into a pipe that has room: a byte, by a receive. The kernel's splice reads up to a
    byte that was sent out of band and never beyond it, whatever comes behind; a receive of one byte
-   goes beyond it. It is taken when there is a request that puts it into the pipe, and from then on
-   no cancellation comes between. 1; 0 at the end; -EAGAIN there is nothing. */
+   goes beyond it. It is taken when there is a request that puts it into the pipe, and room there,
+   and from then on no cancellation comes between. 1; 0 at the end; -EAGAIN there is nothing, or no
+   room. */
 static ssize_t move_byte(struct ends *ends)
 {
-    struct weft__operation *operation = &ends->lookout.operation;
+    int32_t result = weft__admit_again(ends->self, false);
     struct weft__sqe *sqe;
+    ssize_t n = -EAGAIN;
     char byte;
-    ssize_t n = weft__admit_again(ends->self, false);
-    int32_t result;
 
-    if (n < 0)
-        return n;
-    sqe = weft__operation_begin(ends->self, operation, "splice", ends->out.fd);
+    if (result < 0)
+        return result;
+    sqe = begin_request(ends, "splice", ends->out.fd, &result);
     if (!sqe)
-        return weft__operation_error(ends->self);
-    weft__operation_hold(operation);
-    if (!closing(ends))
+        return result;
+    weft__operation_hold(&ends->lookout.operation);
+    /* others write to the pipe, too, and it may be full since this had to wait for the request */
+    if (weft__host_is_writable(ends->out.fd))
         n = weft__host_recvfrom(ends->in.fd, &byte, 1, MSG_DONTWAIT, NULL, NULL);
     if (n > 0)
         weft__request_write(sqe, ends->out.fd, &byte, 1, WEFT__OFFSET_CURRENT);
@@ -214,11 +236,11 @@ static ssize_t move_directly(struct ends *ends, size_t size, unsigned flags, boo
 static int32_t ask(struct ends *ends, uint64_t offset_in, uint64_t offset_out, size_t size,
                    unsigned flags)
 {
-    struct weft__sqe *sqe;
+    int32_t error;
+    struct weft__sqe *sqe = begin_request(ends, "splice", ends->in.fd, &error);
 
-    sqe = weft__operation_begin(ends->self, &ends->lookout.operation, "splice", ends->in.fd);
     if (!sqe)
-        return weft__operation_error(ends->self);
+        return error;
     weft__request_splice(sqe, ends->in.fd, offset_in, ends->out.fd, offset_out,
                          weft__size_once(size), flags | SPLICE_F_NONBLOCK);
     return await(ends, sqe);
@@ -321,6 +343,10 @@ ssize_t weft_tee(int fd_in, int fd_out, size_t size, unsigned flags)
 /* What the pipe holds goes on to where it is sent; *sent grows. */
 static int empty_pipe(struct ends *ends, int pipe_out, size_t size, size_t *sent)
 {
+    int over = why_over(ends);
+
+    if (over < 0)
+        return weft__task_pass_on(ends->self, over);
     while (size > 0) {
         int64_t n =
             weft__host_splice(pipe_out, ends->out.fd, size, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
@@ -340,15 +366,13 @@ static int empty_pipe(struct ends *ends, int pipe_out, size_t size, size_t *sent
 static int32_t fill_pipe(struct ends *ends, int pipe_in, off_t offset, size_t size)
 {
     struct weft__sqe *sqe;
-    int error = weft__admit_again(ends->self, false);
+    int32_t error = weft__admit_again(ends->self, false);
 
     if (error < 0)
         return error;
-    if (closing(ends))
-        return weft__task_pass_on(ends->self, -ECANCELED);
-    sqe = weft__operation_begin(ends->self, &ends->lookout.operation, "sendfile", ends->in.fd);
+    sqe = begin_request(ends, "sendfile", ends->in.fd, &error);
     if (!sqe)
-        return weft__operation_error(ends->self);
+        return error;
     weft__request_splice(sqe, ends->in.fd, (uint64_t)offset, pipe_in, WEFT__OFFSET_CURRENT,
                          weft__size_once(size), SPLICE_F_NONBLOCK);
     return await(ends, sqe);

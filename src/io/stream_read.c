@@ -85,16 +85,15 @@ static __attribute__((noinline)) ssize_t read_direct(struct weft__task *self,
                                                      struct weft_stream *stream, void *buffer,
                                                      size_t size, int flags)
 {
-    struct weft__operation operation = {.op = {.id = 0}};
+    struct weft__fd *record = weft__stream_record(stream);
+    struct weft__operation operation = {.word = weft__fd_word_of(record)};
     int32_t result;
 
     stream->direct = &operation.op;
     if (stream->plain)
-        result = weft__read_once(self, &operation, stream->fd, weft__stream_record(stream), buffer,
-                                 size, flags);
+        result = weft__read_once(self, &operation, stream->fd, record, buffer, size, flags);
     else
-        result = weft__receive_once(self, &operation, stream->fd, weft__stream_record(stream),
-                                    buffer, size, flags);
+        result = weft__receive_once(self, &operation, stream->fd, record, buffer, size, flags);
     if (result == -EIO && stream->hangs_up)
         result = 0;
     stream->direct = NULL;

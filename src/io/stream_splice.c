@@ -100,13 +100,17 @@ static bool lost(const struct move *move)
 static int wait_for(struct move *move, struct weft_stream *stream, int events)
 {
     struct weft_stream *other = stream == move->from ? move->to : move->from;
+    struct weft__fd *record = weft__stream_record(stream);
     int32_t result = weft__admit_again(move->self, (events & WEFT_IDLE) != 0);
 
     if (result < 0)
         return result;
+    if (lost(move))
+        return weft__task_pass_on(move->self, -EBADF);
+    move->lookout.operation.word = weft__fd_word_of(record);
     move->lookout.other = weft__stream_record(other);
-    result = weft__lookout_wait(move->self, &move->lookout, stream->fd, weft__stream_record(stream),
-                                events);
+    move->lookout.other_word = weft__fd_word_of(move->lookout.other);
+    result = weft__lookout_wait(move->self, &move->lookout, stream->fd, record, events);
     if (closing(move))
         return result == -ECANCELED ? result : weft__task_pass_on(move->self, -ECANCELED);
     if (lost(move))

@@ -135,7 +135,8 @@ ssize_t weft_stream_write(weft_stream *stream, const void *buffer, size_t size, 
 static ssize_t send_given(struct weft__task *self, struct weft_stream *stream,
                           struct weft__operation *operation, struct weft__gift *gift)
 {
-    const struct weft__given given = {"write", stream->fd, weft__stream_record(stream),
+    struct weft__fd *record = weft__stream_record(stream);
+    const struct weft__given given = {"write", stream->fd, record, weft__fd_word_of(record),
                                       &stream->writer};
     const char *memory = gift->memory;
     size_t more = 0;

@@ -36,6 +36,15 @@ int32_t weft__leave_undone(struct weft__task *self, struct weft__operation *oper
     return weft__task_pass_on(self, error);
 }
 
+/* What was in flight when weft_close came is told that, whatever the kernel says. Of one that was
+   lost since, it may say that a signal came. */
+int32_t weft__error_of_gone(const struct weft__fd *record, uint64_t word, int32_t error)
+{
+    if (weft__fd_is_still(record, word))
+        return error;
+    return weft__fd_why_not(record, word) == -ECANCELED || error == -EINTR ? -ECANCELED : error;
+}
+
 /* -- receiving ------------------------------------------------------------------------------ */
 
 /* Looking first is wasted when nothing is there, as after a receive that emptied the socket: then
@@ -57,7 +66,6 @@ static void note_received(struct weft__fd *record, uint32_t asked, int flags, in
 
     record->flags = (record->flags & ~WEFT__FD_EXPECT) | (more ? WEFT__FD_EXPECT : 0);
     weft__fd_note_connected(record);
-    WEFT__COUNT_BY(weft__self, bytes_received, result);
 }
 
 /* What cannot be waited for must be looked at, to learn why: it is no socket. */
@@ -70,7 +78,8 @@ static __attribute__((noinline)) int32_t look(struct weft__task *self,
 
     if (error < 0)
         return error;
-    record->flags |= WEFT__FD_EXPECT;
+    if (weft__fd_is_still(record, operation->word))
+        record->flags |= WEFT__FD_EXPECT;
     return weft__receive_once(self, operation, fd, record, buffer, size, flags);
 }
 
@@ -84,6 +93,7 @@ static inline __attribute__((always_inline)) int32_t receive_once(struct weft__t
     int32_t result;
     struct weft__sqe *sqe = weft__begin_once(self, operation, "recv", fd, record, &result);
     uint16_t hint;
+    bool still; /* else nothing is noted of who has the number by then */
 
     if (!sqe)
         return result;
@@ -92,11 +102,15 @@ static inline __attribute__((always_inline)) int32_t receive_once(struct weft__t
     hint = receive_hint(record, flags);
     weft__request_recv(sqe, fd, buffer, asked, (uint32_t)(flags & RECV_FLAGS), hint);
     result = weft__await(self, operation, sqe, record);
+    still = weft__fd_is_still(record, operation->word);
     if (__builtin_expect(result > 0, 1)) {
-        note_received(record, asked, flags, result, operation->flags);
+        if (__builtin_expect(still, 1))
+            note_received(record, asked, flags, result, operation->flags);
+        WEFT__COUNT_BY(self->reactor, bytes_received, result);
         return result;
     }
-    record->flags &= ~WEFT__FD_EXPECT;
+    if (still)
+        record->flags &= ~WEFT__FD_EXPECT;
     return result == -EAGAIN && hint ? look(self, operation, fd, record, buffer, size, flags)
                                      : result;
 }
@@ -153,8 +167,6 @@ static ssize_t receive_all(struct weft__task *self, struct weft__operation *oper
         int32_t n;
         if (__builtin_expect(self->visible && *done > 0, 0))
             return weft__task_refuse(self);
-        if (weft__fd_closing(record))
-            return weft__task_pass_on(self, -ECANCELED);
         n = weft__receive_once(self, operation, fd, record, buffer + *done, size - *done, flags);
         if (n <= 0)
             return n;
@@ -187,7 +199,8 @@ static __attribute__((noinline)) ssize_t receive_waitall(struct weft__task *self
     result = receive_all(self, operation, fd, record, buffer, size, flags & ~MSG_WAITALL, &done);
     if (done == 0)
         return result;
-    if (result < 0 && result != -ECANCELED && result != -ESHUTDOWN)
+    if (result < 0 && result != -ECANCELED && result != -ESHUTDOWN &&
+        weft__fd_is_still(record, operation->word))
         record->trouble = (int32_t)result;
     return (ssize_t)done;
 }
@@ -209,7 +222,7 @@ ssize_t weft_recv(int fd, void *buffer, size_t size, int flags)
     if (__builtin_expect(result < 0, 0))
         return result;
     io = weft__io_of(self->reactor);
-    result = weft__fd_enter(io, fd, WEFT__READER, &operation.op, &record);
+    result = weft__hold_side(io, fd, WEFT__READER, &operation, &record);
     if (__builtin_expect(result < 0, 0))
         return result;
     if (__builtin_expect(record->trouble != 0, 0))
@@ -246,7 +259,7 @@ ssize_t weft_recv_exactly(int fd, void *buffer, size_t size, size_t *done)
     if (result < 0)
         return result;
     io = weft__io_of(self->reactor);
-    result = weft__fd_enter(io, fd, WEFT__READER, &operation.op, &record);
+    result = weft__hold_side(io, fd, WEFT__READER, &operation, &record);
     if (result < 0)
         return result;
     if (record->trouble != 0 && size > 0)
@@ -266,7 +279,7 @@ ssize_t weft_recv_exactly(int fd, void *buffer, size_t size, size_t *done)
 int32_t weft__send_packet(struct weft__task *self, struct weft__operation *operation, int fd,
                           struct weft__fd *record, const void *buffer, size_t size, int flags)
 {
-    struct weft__packet_wait wait = {self, &operation->op, record, fd, false, 0};
+    struct weft__packet_wait wait = {self, operation, record, fd, false, 0};
     int asked = (flags & ~MSG_WAITALL) | MSG_DONTWAIT;
     int32_t result;
 
@@ -299,7 +312,7 @@ ssize_t weft_send(int fd, const void *buffer, size_t size, int flags)
     if (__builtin_expect(result < 0, 0))
         return result;
     io = weft__io_of(self->reactor);
-    result = weft__fd_enter(io, fd, WEFT__WRITER, &operation.op, &record);
+    result = weft__hold_side(io, fd, WEFT__WRITER, &operation, &record);
     if (__builtin_expect(result < 0, 0))
         return result;
     result = weft__send_once(self, &operation, fd, record, buffer, size, flags);
@@ -331,7 +344,7 @@ ssize_t weft_send_all(int fd, const void *buffer, size_t size, size_t *done)
     if (__builtin_expect(result < 0, 0))
         return result;
     io = weft__io_of(self->reactor);
-    result = weft__fd_enter(io, fd, WEFT__WRITER, &operation.op, &record);
+    result = weft__hold_side(io, fd, WEFT__WRITER, &operation, &record);
     if (__builtin_expect(result < 0, 0))
         return result;
     result = weft__send_pieces(self, &operation, fd, record, buffer, size, &sent);

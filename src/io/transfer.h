@@ -30,6 +30,9 @@ int32_t weft__read_once(struct weft__task *self, struct weft__operation *operati
 /* A request that was taken and has lost its sense: it does nothing, and is waited for. `error`. */
 int32_t weft__leave_undone(struct weft__task *self, struct weft__operation *operation,
                            struct weft__sqe *sqe, int error);
+/* What is said of an error of a request that was in flight, if the descriptor is closing, or is
+   another's by now. */
+int32_t weft__error_of_gone(const struct weft__fd *record, uint64_t word, int32_t error);
 
 /* -- inlined, as all is between a public call and the switch: see weft__fiber_switch_away ------ */
 
@@ -40,36 +43,47 @@ static inline uint32_t weft__size_once(size_t size)
     return size < WEFT__SIZE_MAX_ONCE ? (uint32_t)size : WEFT__SIZE_MAX_ONCE;
 }
 
-/* NULL: why not is *error. While there was no room the number may have become another's. */
+/* Finds the record and takes one side of it for a call: what weft__begin_once looks at from the
+   first request to the last. 0; -EBADF, -EXDEV, -EBUSY. */
+static inline __attribute__((always_inline)) int weft__hold_side(struct weft__io *io, int fd,
+                                                                 enum weft__side side,
+                                                                 struct weft__operation *operation,
+                                                                 struct weft__fd **record)
+{
+    int error = weft__fd_enter(io, fd, side, &operation->op, record);
+
+    if (__builtin_expect(error == 0, 1))
+        operation->word = weft__fd_word_of(*record);
+    return error;
+}
+
+/* NULL: why not is *error. While there was no room, or since the call's last request, weft_close
+   may have come, or the number may have become another's. */
 static inline __attribute__((always_inline)) struct weft__sqe *weft__begin_once(
     struct weft__task *self, struct weft__operation *operation, const char *what, int fd,
     const struct weft__fd *record, int32_t *error)
 {
-    uint32_t claim = weft__fd_claim(record);
     struct weft__sqe *sqe = weft__operation_begin(self, operation, what, fd);
 
     if (!sqe) {
         *error = weft__operation_error(self);
-    } else if (__builtin_expect(weft__fd_claim(record) != claim, 0)) {
-        *error = weft__leave_undone(self, operation, sqe, -EBADF);
+    } else if (__builtin_expect(!weft__fd_is_still(record, operation->word), 0)) {
+        *error =
+            weft__leave_undone(self, operation, sqe, weft__fd_why_not(record, operation->word));
         sqe = NULL;
     }
     return sqe;
 }
 
-/* Waits for the request, unless weft_close came between taking it and here: then it does nothing.
- */
+/* Waits for the request. */
 static inline __attribute__((always_inline)) int32_t weft__await(struct weft__task *self,
                                                                  struct weft__operation *operation,
                                                                  struct weft__sqe *sqe,
                                                                  const struct weft__fd *record)
 {
-    int32_t result;
+    int32_t result = weft__operation_wait(self, operation, sqe);
 
-    if (__builtin_expect(weft__fd_closing(record), 0))
-        return weft__leave_undone(self, operation, sqe, -ECANCELED);
-    result = weft__operation_wait(self, operation, sqe);
-    return result < 0 && weft__fd_closing(record) ? -ECANCELED : result;
+    return result < 0 ? weft__error_of_gone(record, operation->word, result) : result;
 }
 
 /* One request. */
@@ -77,11 +91,11 @@ static inline __attribute__((always_inline)) int32_t weft__send_request(
     struct weft__task *self, struct weft__operation *operation, int fd,
     const struct weft__fd *record, const void *buffer, size_t size, int flags)
 {
-    struct weft__sqe *sqe = weft__operation_begin(self, operation, "send", fd);
     int32_t result;
+    struct weft__sqe *sqe = weft__begin_once(self, operation, "send", fd, record, &result);
 
     if (!sqe)
-        return weft__operation_error(self);
+        return result;
     weft__request_send(sqe, fd, buffer, weft__size_once(size), (uint32_t)flags | MSG_NOSIGNAL);
     result = weft__await(self, operation, sqe, record);
     if (result > 0)
@@ -113,8 +127,6 @@ static inline __attribute__((always_inline)) ssize_t weft__send_pieces(
         int32_t n;
         if (__builtin_expect(self->visible, 0))
             return weft__task_refuse(self);
-        if (weft__fd_closing(record))
-            return weft__task_pass_on(self, -ECANCELED);
         n = weft__send_once(self, operation, fd, record, buffer + *done, size - *done, MSG_WAITALL);
         if (n < 0)
             return n;

@@ -39,6 +39,7 @@ static inline __attribute__((always_inline)) int weft__use_open(struct weft__use
     if (__builtin_expect(error < 0, 0))
         return error;
     weft__fd_use_begin(io, use->record, fd, &use->of, &use->operation.op);
+    use->operation.word = weft__fd_word_of(use->record);
     return 0;
 }
 
@@ -49,8 +50,7 @@ static inline __attribute__((always_inline)) void weft__use_close(struct weft__u
 
     if (!use->record)
         return;
-    weft__fd_use_end(io, use->record, &use->of);
-    if (__builtin_expect(result == -EBADF, 0))
+    if (weft__fd_use_end(io, use->record, &use->of) && __builtin_expect(result == -EBADF, 0))
         weft__fd_forget(io, use->record);
 }
 
@@ -68,18 +68,28 @@ static inline __attribute__((always_inline)) int weft__use_enter(struct weft__us
     return __builtin_expect(error < 0, 0) ? error : weft__use_open(use, fd);
 }
 
+static inline __attribute__((always_inline)) int weft__use_begin_once(struct weft__use *use, int fd,
+                                                                      const char *what,
+                                                                      struct weft__sqe **sqe)
+{
+    int32_t error;
+
+    if (use->record)
+        *sqe = weft__begin_once(use->self, &use->operation, what, fd, use->record, &error);
+    else if (!(*sqe = weft__operation_begin(use->self, &use->operation, what, fd)))
+        error = weft__operation_error(use->self);
+    return __builtin_expect(*sqe != NULL, 1) ? 0 : error;
+}
+
 /* The request, to be filled; the use ends where none is to be had. */
 static inline __attribute__((always_inline)) int weft__use_request(struct weft__use *use, int fd,
                                                                    const char *what,
                                                                    struct weft__sqe **sqe)
 {
-    int error;
+    int error = weft__use_begin_once(use, fd, what, sqe);
 
-    *sqe = weft__operation_begin(use->self, &use->operation, what, fd);
-    if (__builtin_expect(*sqe != NULL, 1))
-        return 0;
-    error = weft__operation_error(use->self);
-    weft__use_close(use, error);
+    if (__builtin_expect(error < 0, 0))
+        weft__use_close(use, error);
     return error;
 }
 

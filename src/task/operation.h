@@ -24,6 +24,7 @@ struct weft__operation {
     struct weft__wait wait;
     int32_t result;
     uint32_t flags; /* of the completion */
+    uint64_t word;  /* the io layer's: whose the descriptor was when the call began */
 };
 
 void weft__operation_completed(struct weft__op *op, int32_t result, uint32_t flags);

@@ -19,7 +19,9 @@ set(yield_fairness spawning_spends_and_stays) # counts what runs between two cal
 set(yield_generator_edges cancelled_before_it_begins) # asked for, and cancelled before it runs
 set(yield_post_order own_posts_and_tasks_in_order) # posted, and not run yet
 set(yield_fd_lost
-    while_it_is_closed while_it_is_closed_under_many) # it is closed when it is looked at
+    while_it_is_closed while_it_is_closed_under_many
+    while_it_is_closed_under_a_sender     # it is closed when it is looked at
+    between_a_wait_and_a_direct_call)     # it has ended when it is looked at
 set(yield_scope_more
     no_herd_waits_for_room                # counts switches
     what_was_handed_over_counts)          # a task joins one that is spawned after it
@@ -73,6 +75,7 @@ set(inbox_task.inside news_are_told_once) # counts messages
 # The ready queue has no order. What these look at is the order.
 set(order_generator_edges cancelled_before_it_begins)
 set(order_callback in_the_order_asked)
+set(order_fd_lost between_a_wait_and_a_direct_call) # it runs before who looks
 set(order_future awaited_by_many callbacks)
 set(order_gather values_win_over_a_cancellation) # which of two begins first
 set(order_loop stop_ends_after_what_is_ready)

@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "reactor/reactor.h"
+#include "ring/host.h"
 #include "simulate.h"
 
 static bool no_room;
@@ -205,6 +206,28 @@ static inline weft_task begin_without_memory(weft_scope *scope, uint64_t allocat
     weft__self->ops.free = free_slots;
     weft__alloc_fail_after(0);
     return task;
+}
+
+static int lower[4], lower_count;
+
+/* Closed behind whoever has it, and given to the next who asks, without giving way. */
+static inline void lose(int fd)
+{
+    ck_assert_int_eq(weft__host_close(fd), 0);
+    for (lower_count = 0;; lower_count++) {
+        ck_assert_int_lt(lower_count, 4);
+        lower[lower_count] = weft_socket_nowait(AF_INET, SOCK_STREAM, 0);
+        ok(lower[lower_count]);
+        if (lower[lower_count] == fd)
+            break;
+    }
+    scene.taken = fd;
+}
+
+static inline void close_lower(void)
+{
+    while (lower_count > 0)
+        ok(weft_close(lower[--lower_count]));
 }
 
 static inline void close_all(weft_scope *scope)

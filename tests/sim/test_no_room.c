@@ -270,33 +270,34 @@ static const struct act {
     int64_t cancelled;
     int64_t without_memory;
     uint64_t allocations; /* before it asks for a request */
+    int *fd; /* may be closed behind it, and given to another; NULL: see no_room_lost */
 } acts[] = {
-    {call_recv, send_there, close_here, 1, -ECANCELED, -ENOMEM, 0},
-    {call_recv_all, send_there, close_here, 2, -ECANCELED, -ENOMEM, 0},
-    {call_send, nothing, close_here, 1, -ECANCELED, -ENOMEM, 0},
-    {call_send_all, nothing, close_here, 2, -ECANCELED, -ENOMEM, 0},
-    {call_recvmsg, send_there, close_here, 1, -ECANCELED, -ENOMEM, 0},
-    {call_sendmsg, nothing, close_here, 1, -ECANCELED, -ENOMEM, 0},
-    {call_connect, nothing, close_fresh, 0, -ECANCELED, -ENOMEM, 0},
-    {call_accept, connect_fresh, close_listener, 0, -ECANCELED, TRIES_AGAIN, 2},
-    {call_write, nothing, close_stream, 2, -ECANCELED, -ENOMEM, 0},
-    {call_read, send_to_stream, close_stream, 1, -ECANCELED, TRIES_AGAIN, 0},
-    {call_fsync, nothing, close_file, 0, -ECANCELED, -ENOMEM, 0},
-    {call_pwrite, nothing, close_file, 1, -ECANCELED, -ENOMEM, 0},
-    {call_file_read, nothing, close_object, 1, -ECANCELED, -ENOMEM, 2},
-    {call_rename, nothing, close_to, 0, -ECANCELED, -ENOMEM, 0},
-    {call_rename_of_nothing, nothing, close_to, -ENOENT, -ECANCELED, -ENOMEM, 0},
-    {call_poll, send_there, close_here, POLLIN, -ECANCELED, -ENOMEM, 0},
-    {call_splice, nothing, close_file, 1, -ECANCELED, -ENOMEM, 0},
-    {call_splice_later, fill_empty, close_empty, 1, -ECANCELED, -ENOMEM, 0},
-    {call_splice_later, fill_empty, close_pipe, 1, -ECANCELED, -ENOMEM, 0},
-    {call_sendfile, nothing, close_pipe, 1, -ECANCELED, -ENOMEM, 0},
-    {call_sendfile, nothing, close_file, 1, -ECANCELED, -ENOMEM, 0},
-    {call_stream_splice, send_to_quick, close_quick, 1, -ECANCELED, -ENOMEM, 0},
-    {call_watch, send_there, close_here, POLLIN, -ECANCELED, TRIES_AGAIN, 2},
-    {call_futex, nothing, NULL, -EAGAIN, -ECANCELED, -ENOMEM, 0},
-    {call_waitid, nothing, NULL, -ECHILD, -ECANCELED, -ENOMEM, 0},
-    {call_close, nothing, NULL, 0, 0, 0, 0},
+    {call_recv, send_there, close_here, 1, -ECANCELED, -ENOMEM, 0, &scene.here},
+    {call_recv_all, send_there, close_here, 2, -ECANCELED, -ENOMEM, 0, &scene.here},
+    {call_send, nothing, close_here, 1, -ECANCELED, -ENOMEM, 0, &scene.here},
+    {call_send_all, nothing, close_here, 2, -ECANCELED, -ENOMEM, 0, &scene.here},
+    {call_recvmsg, send_there, close_here, 1, -ECANCELED, -ENOMEM, 0, &scene.here},
+    {call_sendmsg, nothing, close_here, 1, -ECANCELED, -ENOMEM, 0, &scene.here},
+    {call_connect, nothing, close_fresh, 0, -ECANCELED, -ENOMEM, 0, &scene.fresh},
+    {call_accept, connect_fresh, close_listener, 0, -ECANCELED, TRIES_AGAIN, 2, NULL},
+    {call_write, nothing, close_stream, 2, -ECANCELED, -ENOMEM, 0, NULL},
+    {call_read, send_to_stream, close_stream, 1, -ECANCELED, TRIES_AGAIN, 0, NULL},
+    {call_fsync, nothing, close_file, 0, -ECANCELED, -ENOMEM, 0, &scene.file},
+    {call_pwrite, nothing, close_file, 1, -ECANCELED, -ENOMEM, 0, &scene.file},
+    {call_file_read, nothing, close_object, 1, -ECANCELED, -ENOMEM, 2, NULL},
+    {call_rename, nothing, close_to, 0, -ECANCELED, -ENOMEM, 0, &scene.to},
+    {call_rename_of_nothing, nothing, close_to, -ENOENT, -ECANCELED, -ENOMEM, 0, &scene.from},
+    {call_poll, send_there, close_here, POLLIN, -ECANCELED, -ENOMEM, 0, &scene.here},
+    {call_splice, nothing, close_file, 1, -ECANCELED, -ENOMEM, 0, &scene.file},
+    {call_splice_later, fill_empty, close_empty, 1, -ECANCELED, -ENOMEM, 0, &scene.empty[0]},
+    {call_splice_later, fill_empty, close_pipe, 1, -ECANCELED, -ENOMEM, 0, &scene.pipe[1]},
+    {call_sendfile, nothing, close_pipe, 1, -ECANCELED, -ENOMEM, 0, &scene.pipe[1]},
+    {call_sendfile, nothing, close_file, 1, -ECANCELED, -ENOMEM, 0, &scene.file},
+    {call_stream_splice, send_to_quick, close_quick, 1, -ECANCELED, -ENOMEM, 0, NULL},
+    {call_watch, send_there, close_here, POLLIN, -ECANCELED, TRIES_AGAIN, 2, NULL},
+    {call_futex, nothing, NULL, -EAGAIN, -ECANCELED, -ENOMEM, 0, NULL},
+    {call_waitid, nothing, NULL, -ECHILD, -ECANCELED, -ENOMEM, 0, NULL},
+    {call_close, nothing, NULL, 0, 0, 0, 0, NULL},
 };
 enum { ACTS = sizeof acts / sizeof acts[0] };
 
@@ -351,6 +352,24 @@ static void close_meanwhile(weft_scope *scope)
     end(scope, task, act->close ? -ECANCELED : act->result);
 }
 
+/* Nothing is asked of who has the number then. */
+static void lose_meanwhile(weft_scope *scope)
+{
+    weft_task task;
+
+    if (!act->fd) {
+        close_all(scope);
+        return;
+    }
+    task = begin_without_room(scope);
+    lose(*act->fd);
+    *act->fd = -1;
+    while (!ended)
+        ok(weft_yield());
+    close_lower();
+    end(scope, task, -EBADF);
+}
+
 static void lack_memory(weft_scope *scope)
 {
     weft_task task = begin_without_memory(scope, act->allocations);
@@ -375,7 +394,8 @@ static void lack_memory(weft_scope *scope)
 CASE(room_comes, wait_for_room)
 CASE(cancelled_before_there_is_room, cancel_meanwhile)
 CASE(closed_before_there_is_room, close_meanwhile)
+CASE(lost_before_there_is_room, lose_meanwhile)
 CASE(no_memory_for_a_request, lack_memory)
 
 TEST_MAIN("sim/no_room", 30, room_comes, cancelled_before_there_is_room,
-          closed_before_there_is_room, no_memory_for_a_request)
+          closed_before_there_is_room, lost_before_there_is_room, no_memory_for_a_request)

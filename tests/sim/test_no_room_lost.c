@@ -4,8 +4,6 @@
  */
 #include "no_room.h"
 
-#include "ring/host.h"
-
 static int released;
 
 static void release(void *arg)
@@ -24,28 +22,6 @@ static int64_t call_write_give(void)
     static const char bytes[] = "xy";
 
     return weft_stream_write_give(scene.stream, bytes, 2, NULL, release, NULL);
-}
-
-static int lower[4], lower_count;
-
-/* Closed behind whoever has it, and given to the next who asks, without giving way. */
-static void lose(int fd)
-{
-    ck_assert_int_eq(weft__host_close(fd), 0);
-    for (lower_count = 0;; lower_count++) {
-        ck_assert_int_lt(lower_count, 4);
-        lower[lower_count] = weft_socket_nowait(AF_INET, SOCK_STREAM, 0);
-        ok(lower[lower_count]);
-        if (lower[lower_count] == fd)
-            break;
-    }
-    scene.taken = fd;
-}
-
-static void close_lower(void)
-{
-    while (lower_count > 0)
-        ok(weft_close(lower[--lower_count]));
 }
 
 static void lose_meanwhile(weft_scope *scope)

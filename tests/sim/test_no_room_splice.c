@@ -5,6 +5,7 @@
  */
 #include "no_room.h"
 
+#include <limits.h>
 #include <poll.h>
 
 #include "ring/host.h"
@@ -30,7 +31,7 @@ static void close_empty_writer(void)
     scene.empty[1] = -1;
 }
 
-enum way { ROOM_COMES, CANCELLED, CLOSED, NO_MEMORY, WAYS };
+enum way { ROOM_COMES, CANCELLED, CLOSED, NO_MEMORY, LOST_FROM, LOST_TO, FULL, WAYS };
 
 /* It is not taken before there is a request that puts it into the pipe. */
 static void expect_byte(enum way way)
@@ -43,9 +44,20 @@ static void expect_byte(enum way way)
     ck_assert_str_eq(bytes, "ab");
 }
 
+/* It has just as much room as a pipe must have that is to be written to. */
+static void fill_but_last(int fd)
+{
+    static char much[1 << 20];
+    int size = weft__host_fcntl(fd, F_GETPIPE_SZ, 0);
+
+    ck_assert_int_le(size, sizeof much);
+    ck_assert_int_eq(weft_write_all(fd, much, (size_t)size - PIPE_BUF, NULL), size - PIPE_BUF);
+}
+
 static int byte_main(void *arg)
 {
-    static const int64_t results[WAYS] = {1, -ECANCELED, -ECANCELED, -ENOMEM};
+    static const int64_t results[WAYS] = {1,      -ECANCELED, -ECANCELED, -ENOMEM,
+                                          -EBADF, -EBADF,     -EAGAIN};
 
     (void)arg;
     for (enum way way = 0; way < WAYS; way++) {
@@ -55,6 +67,8 @@ static int byte_main(void *arg)
         ok(weft_scope_open(&scope, NULL));
         ck_assert_int_eq(weft_send_all(scene.there, "ab", 2, NULL), 2);
         ok(weft_poll(scene.here, POLLIN));
+        if (way == FULL)
+            fill_but_last(scene.empty[1]);
         call = call_byte;
         cannot_splice = true;
         splice_says = -EAGAIN;
@@ -63,10 +77,18 @@ static int byte_main(void *arg)
             ok(weft_cancel(task));
         if (way == CLOSED)
             close_empty_writer();
+        if (way == LOST_FROM)
+            lose(scene.here);
+        if (way == LOST_TO)
+            lose(scene.empty[1]);
+        if (way == FULL) /* somebody else takes of that */
+            ck_assert_int_eq(__real_weft__host_splice(scene.pipe[0], scene.empty[1], 1, 0), 1);
         ok(weft_join(task, NULL));
         cannot_splice = false;
         ck_assert_msg(result == results[way], "%d gave %lld", (int)way, (long long)result);
-        expect_byte(way);
+        if (way != LOST_FROM)
+            expect_byte(way);
+        close_lower();
         close_all(&scope);
     }
     return 0;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "io/fd.h"
+#include "io/transfer.h"
 #include "reactor/reactor.h"
 #include "support/net.h"
 
@@ -269,7 +269,7 @@ static int main_behind_a_sender(void *arg)
         while (taken < before) /* there is room now */
             taken += weft_recv(to[0], bytes, sizeof bytes, 0) == DATAGRAM_SIZE;
     }
-    ck_assert_int_eq(sender.result, -ECANCELED);
+    ck_assert_int_eq(sender.result, -EBADF);
     ck_assert_int_eq(weft_send(sender.fd, "x", 1, 0), 1);
     ck_assert_int_eq(weft_recv(to[1], bytes, sizeof bytes, 0), 1);
     ok(weft_close(sender.fd));
@@ -311,6 +311,31 @@ TEST(another_closes_by_then)
     ck_assert_ptr_null(record->closer);
     ck_assert_ptr_null(b.closers);
     weft__fd_close_end(record, word);
+    end();
+}
+
+/* What was in flight is told of the close, and not of a signal when the number is another's. */
+TEST(errors_of_what_is_gone)
+{
+    struct weft__fd *record;
+    uint64_t word, closing;
+
+    begin();
+    ck_assert_int_eq(weft__fd_find(&a, 0, &record), 0);
+    word = weft__fd_word_of(record);
+    ck_assert_int_eq(weft__error_of_gone(record, word, -EINTR), -EINTR);
+    ck_assert_int_eq(weft__error_of_gone(record, word, -ENOMEM), -ENOMEM);
+    closing = weft__fd_close_begin(record);
+    ck_assert_int_eq(weft__fd_why_not(record, word), -ECANCELED);
+    ck_assert_int_eq(weft__error_of_gone(record, word, -EINTR), -ECANCELED);
+    ck_assert_int_eq(weft__error_of_gone(record, word, -ENOMEM), -ECANCELED);
+    ck_assert_uint_eq(weft__fd_word_of(record), word);
+    weft__fd_close_end(record, closing);
+    ck_assert_int_eq(weft__fd_adopt(&b, 0), 0);
+    ck_assert_int_eq(weft__fd_why_not(record, word), -EBADF);
+    ck_assert_int_eq(weft__error_of_gone(record, word, -EINTR), -ECANCELED);
+    ck_assert_int_eq(weft__error_of_gone(record, word, -ECANCELED), -ECANCELED);
+    ck_assert_int_eq(weft__error_of_gone(record, word, -ENOMEM), -ENOMEM);
     end();
 }
 
@@ -453,4 +478,5 @@ TEST(noted_when_passed)
 TEST_MAIN("fd", 10, first_use_owns, number_reused_before_the_close_returns, poisoned,
           used_by_its_own, beyond_the_table, closed_without_a_slot, closed_behind_our_back,
           closed_under_a_use, closed_behind_a_sender, another_closes_by_then,
-          closed_behind_who_closes, neighbours_are_told_apart, noted_when_passed)
+          errors_of_what_is_gone, closed_behind_who_closes, neighbours_are_told_apart,
+          noted_when_passed)
