@@ -195,8 +195,9 @@ static int unix_listen(struct weft__sim *sim, struct weft__sim_file *file, int b
     return 0;
 }
 
-/* Who listens at that name; a negative errno through *error. */
-static struct weft__net_local *listener_at(struct weft__sim_net *net,
+/* Who listens at that name for sockets of the type; a negative errno through *error. Of another
+   type it may be, whether it listens or not. */
+static struct weft__net_local *listener_at(struct weft__sim_net *net, int type,
                                            const struct weft__net_local_name *name, int *error)
 {
     struct weft__net_path *path = weft__net_path_find(net, name);
@@ -207,6 +208,8 @@ static struct weft__net_local *listener_at(struct weft__sim_net *net,
         *error = -ENOENT;
     else if (path && weft__net_local_is_file(name) && !(path->mode & MAY_WRITE))
         *error = -EACCES;
+    else if (owner && owner->options.type != type)
+        *error = -EPROTOTYPE;
     else if (owner && owner->state == WEFT__NET_LISTENING && !(owner->shut & WEFT__NET_SHUT_READ))
         *error = owner->queued > owner->backlog ? -EAGAIN : 0;
     return *error < 0 ? NULL : owner;
@@ -269,9 +272,7 @@ static int connect_local(struct weft__net_local *local, const struct sockaddr *a
         return error;
     if (is_datagrams(local))
         return aim(local, &name);
-    listener = listener_at(local->net, &name, &error);
-    if (listener && listener->options.type != local->options.type)
-        return -EPROTOTYPE;
+    listener = listener_at(local->net, local->options.type, &name, &error);
     if (!listener && error != -EAGAIN)
         return error;
     if (local->state != WEFT__NET_CLOSED)
@@ -307,7 +308,7 @@ int weft__sim_net_probe(struct weft__sim *sim, const struct sockaddr *address, s
     local_free(local, 0);
     if (error == -ECONNREFUSED || error == -ENOENT)
         return 0;
-    return error == 0 || error == -EAGAIN ? 1 : error;
+    return error == 0 || error == -EAGAIN || error == -EPROTOTYPE ? 1 : error;
 }
 
 static struct weft__sim_file *file_new(struct weft__net_local *local);

@@ -245,6 +245,11 @@ static void socket_files(struct contract *c)
     contract_say_result(c, "somebody",
                         weft__host_connect_probe((struct sockaddr *)&address, sizeof address));
     contract_say_result(c, "unlink", weft__host_unlink(address.sun_path));
+    fd = contract_keep(c, weft__host_socket(AF_UNIX, SOCK_DGRAM, 0));
+    weft__host_bind(fd, (struct sockaddr *)&address, sizeof address);
+    contract_say_result(c, "of another kind",
+                        weft__host_connect_probe((struct sockaddr *)&address, sizeof address));
+    weft__host_unlink(address.sun_path);
 }
 
 static int32_t option_of(int fd, int option)
@@ -379,10 +384,11 @@ const struct contract_check contract_connecting[] = {
      {ANSWER("bind 0, without -EADDRINUSE")}},
     {"connect/socket-files",
      "A socket file that nobody listens on can be told and removed.",
-     "src/io/listen.c, remove_stale",
+     "src/io/bind.c, remove_stale",
      socket_files,
      0,
-     {ANSWER("none -ENOENT, bind 0, there 1, mode 0, nobody 0, somebody 1, unlink 0")}},
+     {ANSWER("none -ENOENT, bind 0, there 1, mode 0, nobody 0, somebody 1, unlink 0, "
+             "of another kind 1")}},
     {"connect/what-a-socket-is",
      "A socket tells its type and its protocol.",
      "src/io/socket.c, is_tcp",
