@@ -1,12 +1,14 @@
 /*
  * The real ring through its boundary: requests go out in order and none is lost, whatever queue is
- * full. Would catch a wrong tail, a lost completion, a deadline that fires early.
+ * full. Would catch a wrong tail, a lost completion, a deadline that fires early, and workers of
+ * the kernel's without a bound.
  */
 #include "support/test.h"
 
 #include "ring/host.h"
 #include "ring/request.h"
 #include "ring/ring.h"
+#include "ring/uring.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -335,8 +337,21 @@ TEST(pending_tells_of_what_waits)
     weft__ring_close(&ring);
 }
 
+/* What the kernel's own threads for a ring may be at most: of those that files wait for, and of the
+   others. Nothing of it shows until a disk hangs. */
+TEST(workers_are_bounded)
+{
+    unsigned most[2] = {0, 0}; /* changes nothing, and tells */
+
+    open_ring(8, 0);
+    ck_assert_int_eq(io_uring_register_iowq_max_workers(&weft__uring_of(&ring)->uring, most), 0);
+    ck_assert_uint_eq(most[0], 8);
+    ck_assert_uint_eq(most[1], 64);
+    weft__ring_close(&ring);
+}
+
 TEST_MAIN("ring", 20, batches_of_nops_come_back_in_order, an_idle_enter_makes_no_call,
           a_full_queue_submits_itself, a_bad_request_stops_nothing, overflow_loses_nothing,
           overflow_refuses_more_work, a_deadline_is_never_early, a_signal_is_no_error,
           cancel_finds_the_one_it_names, a_shared_user_data_hits_one_of_two,
-          pending_tells_of_what_waits)
+          pending_tells_of_what_waits, workers_are_bounded)
