@@ -21,15 +21,23 @@ WEFT_BEGIN_DECLS
 /*
  * A socket for datagrams, bound to `local` and connected to `remote`, each as weft_listen_tcp takes
  * addresses, or NULL for neither (at least one is given). Of Unix sockets, too: "unix:/path",
- * "unix:@name". A port of 0 asks for any: weft_local_port. Closed by weft_close.
- * Returns the descriptor; -EINVAL, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -ECONNREFUSED (nobody has
- * the Unix name), -EMFILE, -ENFILE, -ENAMETOOLONG.
+ * "unix:@name". A port of 0 asks for any: weft_local_port. Closed by weft_close, which leaves the
+ * file of a path; where this fails there is none left. A path is bound as weft_bind does it.
+ * Returns the descriptor; -EINVAL, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -ENOENT, -ENOTDIR,
+ * -ECONNREFUSED (nobody has the Unix name), -EMFILE, -ENFILE, -ENAMETOOLONG.
  */
 WEFT_API int weft_datagram_socket(const char *local, const char *remote,
                                   const struct weft_socket_opt *opt) WEFT_SUSPENDS;
 
-/* bind(2) and listen(2). They do not suspend. */
-WEFT_API int weft_bind(int fd, const struct sockaddr *address, socklen_t length);
+/*
+ * bind(2). Where `address` is the path of a Unix socket a thread makes the call, since its file
+ * waits for the disk that it is to be on, and the task waits for that: a cancellation meanwhile
+ * does not interrupt it, and its result is told. Any other address is bound at once.
+ * Returns 0; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -ENOENT, -ENOTDIR, -EINVAL it is bound already,
+ * ...
+ */
+WEFT_API int weft_bind(int fd, const struct sockaddr *address, socklen_t length) WEFT_SUSPENDS;
+/* listen(2). Does not suspend. */
 WEFT_API int weft_listen(int fd, int backlog);
 /* getsockname(2), getpeername(2). They do not suspend. */
 WEFT_API int weft_getsockname(int fd, struct sockaddr *address, socklen_t *length);

@@ -70,7 +70,9 @@ struct weft_listen_opt {
  * Opens a listening stream socket on `address`: "127.0.0.1:7000", "[::1]:7000", ":7000" (every
  * IPv4 and IPv6 address), "unix:/path" or "unix:@abstract". Numeric addresses only. A stale Unix
  * socket file, to which nobody listens, is replaced. Retries -EADDRINUSE for up to a second,
- * because the kernel tears rings down late. Closed by weft_close.
+ * because the kernel tears rings down late. A path is bound as weft_bind does it, by a thread that
+ * no cancellation interrupts; the descriptor is returned then. Closed by weft_close, which leaves
+ * the file of a path; where this fails there is none left.
  *
  * turn_away keeps one descriptor in reserve, until the listener is closed: out of descriptors it is
  * given up for a moment, in which a connection that waits is accepted and closed, so that its peer
@@ -78,7 +80,7 @@ struct weft_listen_opt {
  * -EBUSY.
  *
  * Returns the descriptor; -EINVAL not such an address; -EADDRINUSE, -EACCES (privileged port),
- * -EADDRNOTAVAIL, -EMFILE, -ENFILE, -ENAMETOOLONG; what weft_socket_set says.
+ * -EADDRNOTAVAIL, -ENOENT, -ENOTDIR, -EMFILE, -ENFILE, -ENAMETOOLONG; what weft_socket_set says.
  */
 WEFT_API int weft_listen_tcp(const char *address, const struct weft_listen_opt *opt) WEFT_SUSPENDS;
 

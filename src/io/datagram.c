@@ -5,17 +5,11 @@
 
 #include "base/option.h"
 #include "io/address.h"
+#include "io/bind.h"
 #include "io/fd.h"
 #include "io/socket.h"
 #include "ring/host.h"
 #include "task/task.h"
-
-int weft_bind(int fd, const struct sockaddr *address, socklen_t length)
-{
-    if (!address)
-        return weft__misuse(-EFAULT, "no address");
-    return weft__task_self() ? weft__host_bind(fd, address, length) : weft__outside();
-}
 
 int weft_listen(int fd, int backlog)
 {
@@ -60,14 +54,21 @@ static int parse(struct pair *pair, const char *local, const char *remote)
     return local && remote && pair->local.any.sa_family != pair->remote.any.sa_family ? -EINVAL : 0;
 }
 
-static int set_up(int fd, const struct pair *pair, const struct weft_socket_opt *opt)
+static int set_up(struct weft__task *self, int fd, const struct pair *pair,
+                  const struct weft_socket_opt *opt)
 {
+    const struct weft__binding binding = {.fd = fd,
+                                          .length = pair->local.length,
+                                          .address = &pair->local.any};
     int error = weft__socket_set(fd, opt);
 
     if (error == 0 && pair->bound)
-        error = weft__host_bind(fd, &pair->local.any, pair->local.length);
-    if (error == 0 && pair->connected)
-        error = weft_connect(fd, &pair->remote.any, pair->remote.length);
+        error = weft__bind(self, &binding);
+    if (error < 0 || !pair->connected)
+        return error;
+    error = weft_connect(fd, &pair->remote.any, pair->remote.length);
+    if (error < 0 && pair->bound)
+        weft__bind_undo(self, &binding);
     return error;
 }
 
@@ -75,7 +76,7 @@ int weft_datagram_socket(const char *local, const char *remote, const struct wef
 {
     struct weft_socket_opt own;
     struct weft__task *self;
-    struct pair pair;
+    struct pair pair = {.bound = false};
     int fd, error = weft__enter(&self);
 
     if (error == 0)
@@ -89,7 +90,7 @@ int weft_datagram_socket(const char *local, const char *remote, const struct wef
                            SOCK_DGRAM, 0);
     if (fd < 0)
         return fd;
-    error = set_up(fd, &pair, &own);
+    error = set_up(self, fd, &pair, &own);
     if (error == 0)
         return fd;
     weft_close(fd);

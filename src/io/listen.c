@@ -6,6 +6,7 @@
 #include "base/option.h"
 #include "io/accept.h"
 #include "io/address.h"
+#include "io/bind.h"
 #include "io/fd.h"
 #include "io/socket.h"
 #include "ring/host.h"
@@ -15,32 +16,19 @@ enum { BACKLOG_DEFAULT = 4096 };
 #define BIND_RETRY_NS INT64_C(1000000000)
 #define BIND_PAUSE_NS INT64_C(10000000)
 
-/* A socket file that nobody listens on is the leaving of a process that died. Anything else stays.
- */
-static bool remove_stale(const struct weft__address *address)
-{
-    const char *path = address->local.sun_path;
-
-    return address->any.sa_family == AF_UNIX && path[0] != '\0' &&
-           weft__host_is_socket_file(path) == 1 &&
-           weft__host_connect_probe(&address->any, address->length) == 0 &&
-           weft__host_unlink(path) == 0;
-}
-
 /* The kernel tears down the ring of a process that died, and with it the listener, a little late:
    an address in use may be free in a moment. A Unix listener that answers is alive. */
-static int bind_patiently(int fd, const struct weft__address *address)
+static int bind_patiently(struct weft__task *self, struct weft__binding *binding)
 {
     int64_t give_up_ns = weft__host_now() + BIND_RETRY_NS;
-    int error = weft__host_bind(fd, &address->any, address->length);
+    int error = weft__bind(self, binding);
 
-    if (error == -EADDRINUSE && remove_stale(address))
-        error = weft__host_bind(fd, &address->any, address->length);
+    binding->replace = false; /* who is alive is asked once */
     while (error == -EADDRINUSE && weft__host_now() < give_up_ns) {
         error = weft_sleep(BIND_PAUSE_NS);
         if (error < 0)
             return error;
-        error = weft__host_bind(fd, &address->any, address->length);
+        error = weft__bind(self, binding);
     }
     return error;
 }
@@ -69,17 +57,32 @@ static int set_options(struct weft__io *io, int fd, const struct weft__address *
     return error;
 }
 
-static int prepare(struct weft__io *io, int fd, const struct weft__address *address,
+static int start_listening(struct weft__io *io, int fd, const struct weft_listen_opt *opt)
+{
+    int error = weft__host_listen(fd, opt->backlog > 0 ? opt->backlog : BACKLOG_DEFAULT);
+
+    return error == 0 && opt->turn_away ? weft__acceptor_with_reserve(io, fd) : error;
+}
+
+static int prepare(struct weft__task *self, int fd, const struct weft__address *address,
                    const struct weft_listen_opt *opt)
 {
+    struct weft__io *io = weft__io_of(self->reactor);
+    struct weft__binding binding = {.fd = fd,
+                                    .length = address->length,
+                                    .address = &address->any,
+                                    .mode = opt->mode,
+                                    .replace = true};
     int error = set_options(io, fd, address, opt);
 
     if (error == 0)
-        error = bind_patiently(fd, address);
-    if (error == 0 && opt->mode && address->any.sa_family == AF_UNIX && address->local.sun_path[0])
-        error = weft__host_chmod(address->local.sun_path, opt->mode);
-    return error < 0 ? error
-                     : weft__host_listen(fd, opt->backlog > 0 ? opt->backlog : BACKLOG_DEFAULT);
+        error = bind_patiently(self, &binding);
+    if (error < 0)
+        return error;
+    error = start_listening(io, fd, opt);
+    if (error < 0)
+        weft__bind_undo(self, &binding);
+    return error;
 }
 
 static int open_socket(struct weft__io *io, struct weft__address *address)
@@ -113,9 +116,7 @@ int weft_listen_tcp(const char *text, const struct weft_listen_opt *opt)
     fd = open_socket(weft__io_of(self->reactor), &address);
     if (fd < 0)
         return fd;
-    error = prepare(weft__io_of(self->reactor), fd, &address, &own);
-    if (error == 0 && own.turn_away)
-        error = weft__acceptor_with_reserve(weft__io_of(self->reactor), fd);
+    error = prepare(self, fd, &address, &own);
     if (error == 0)
         return fd;
     weft_close(fd);

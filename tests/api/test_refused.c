@@ -126,6 +126,7 @@ static void connecting(void)
 {
     struct sockaddr *to = (struct sockaddr *)&the_address;
 
+    REFUSED(weft_bind(fresh[0], to, the_length));
     REFUSED(weft_listen_tcp("127.0.0.1:0", NULL));
     REFUSED(weft_connect(fresh[0], to, the_length));
     REFUSED(weft_connect_until(fresh[0], to, the_length, WEFT_NEVER));

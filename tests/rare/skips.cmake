@@ -13,6 +13,7 @@ set(yield_await_edges cycles_that_come_later # waits for it when it is looked at
     one_of_several_waits_for_us)          # likewise
 set(yield_errors_rest tasks)              # the task that is one too many has ended when it is counted
 set(yield_batch one_batch one_batch_among_many) # all that came at once is read in one turn
+set(yield_bind no_path)                   # somebody else runs meanwhile
 set(yield_callback in_the_order_asked)    # asked for, and not called yet when looked at
 set(yield_cancel before_it_first_ran)     # spawned, and cancelled before it runs
 set(yield_fairness spawning_spends_and_stays) # counts what runs between two calls

@@ -46,9 +46,6 @@
          (fd, command, argument), EACCES)                                                          \
     CALL(chmod, weft__host_chmod, true, (const char *path, uint32_t mode), (path, mode), EPERM)    \
     CALL(shutdown, weft__host_shutdown, true, (int fd, int how), (fd, how), ENOTCONN)              \
-    CALL(thread, weft__host_thread_start, true,                                                    \
-         (struct weft__thread * *thread, void *(*fn)(void *), void *arg, const char *name),        \
-         (thread, fn, arg, name), EAGAIN)                                                          \
     CALL(ring, weft__ring_open, true,                                                              \
          (struct weft__ring * ring, const struct weft__ring_opt *opt), (ring, opt), EPERM)         \
     CALL(bell, weft__bell_open, true,                                                              \
@@ -74,7 +71,15 @@
          ENOMEM)
 
 #define NUMBER(name, ...) CALL_##name,
-enum call { CALLS(NUMBER) CALL_socket, CALL_COUNT, ALLOCATION = CALL_COUNT, RESERVATION, KINDS };
+enum call {
+    CALLS(NUMBER) CALL_socket,
+    CALL_thread,
+    CALL_worker,
+    CALL_COUNT,
+    ALLOCATION = CALL_COUNT,
+    RESERVATION,
+    KINDS
+};
 
 #define ENTRY(name, function, told, parameters, arguments, error) {#name, told, -(error)},
 static const struct {
@@ -82,6 +87,8 @@ static const struct {
     bool told;
     int error;
 } calls[KINDS] = {CALLS(ENTRY){"socket", true, -EMFILE},
+                  {"thread", true, -EAGAIN},
+                  {"worker", false, -EAGAIN},
                   {"allocation", false, -ENOMEM},
                   {"reservation", false, -ENOMEM}};
 
@@ -109,6 +116,20 @@ int __wrap_weft__host_socket(int domain, int type, int protocol)
                                 : __real_weft__host_socket(domain, type, protocol);
 }
 
+/* Threads of reactors, and those of pools, which can do without. */
+int __real_weft__host_thread_start(struct weft__thread **thread, void *(*fn)(void *), void *arg,
+                                   const char *name);
+int __wrap_weft__host_thread_start(struct weft__thread **thread, void *(*fn)(void *), void *arg,
+                                   const char *name);
+int __wrap_weft__host_thread_start(struct weft__thread **thread, void *(*fn)(void *), void *arg,
+                                   const char *name)
+{
+    enum call call = strcmp(name, "weft-io") == 0 ? CALL_worker : CALL_thread;
+
+    return refuses(call) ? calls[call].error
+                         : __real_weft__host_thread_start(thread, fn, arg, name);
+}
+
 #define WRAPPER(name, function, told, parameters, arguments, error)                                \
     int __real_##function parameters;                                                              \
     int __wrap_##function parameters;                                                              \
@@ -132,6 +153,8 @@ static int listen_and_close(const char *address, const struct weft_listen_opt *o
 {
     int fd = weft_listen_tcp(address, opt);
 
+    if (strncmp(address, "unix:", 5) == 0) /* there is a file if there was a socket */
+        ck_assert_int_eq(weft__host_unlink(address + 5), fd < 0 ? -ENOENT : 0);
     return fd < 0 ? fd : weft_close(fd);
 }
 

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <weft/weft.h>
 
 #include "support/frozen.h"
@@ -36,8 +37,8 @@ static void close_files(void)
         close(files[i]);
 }
 
-/* The kernel's workers of the rings of this process; stuck: those that wait for the disk by now. */
-static int workers(bool stuck)
+/* The threads of this process whose names begin so; stuck: those that wait for the disk by now. */
+static int threads(const char *name, bool stuck)
 {
     DIR *threads = opendir("/proc/self/task");
     const struct dirent *entry;
@@ -46,20 +47,27 @@ static int workers(bool stuck)
     ck_assert_ptr_nonnull(threads);
     while ((entry = readdir(threads))) {
         char path[300], text[256] = "";
-        const char *state;
+        const char *begin;
         int fd;
         snprintf(path, sizeof path, "/proc/self/task/%s/stat", entry->d_name);
         fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
             continue;
-        if (read(fd, text, sizeof text - 1) > 0 && strstr(text, "(iou-wrk-")) {
-            state = strrchr(text, ')');
+        begin = read(fd, text, sizeof text - 1) > 0 ? strchr(text, '(') : NULL;
+        if (begin && strncmp(begin + 1, name, strlen(name)) == 0) {
+            const char *state = strrchr(text, ')');
             count += !stuck || (state && state[2] == 'D');
         }
         close(fd);
     }
     closedir(threads);
     return count;
+}
+
+/* The kernel's workers of the rings. */
+static int workers(bool stuck)
+{
+    return threads("iou-wrk-", stuck);
 }
 
 /* Waits until so many writes have reached the disk: they are past being taken back. */
@@ -171,6 +179,168 @@ TEST(a_cancel_changes_nothing)
     close_files();
 }
 
+/* -- addresses ---------------------------------------------------------------------------------
+ */
+
+/* Sockets bound to paths: their files wait for the disk, in a thread of the reactor's pool. */
+static char address[64]; /* "unix:/path" */
+static const char *const path = address + 5;
+
+static int nobody_comes(weft_stream *stream, void *arg)
+{
+    (void)stream;
+    (void)arg;
+    return -EIO;
+}
+static const struct weft_protocol protocol = {.size = sizeof protocol};
+static const struct weft_datagram_protocol datagrams = {.size = sizeof datagrams};
+
+static int binds(void)
+{
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    int fd = weft_socket(AF_UNIX, SOCK_STREAM, 0);
+
+    ck_assert_int_ge(fd, 0);
+    strcpy(local.sun_path, path);
+    ck_assert_int_eq(weft_bind(fd, (struct sockaddr *)&local, sizeof local), 0);
+    return weft_close(fd);
+}
+static int listens(void)
+{
+    const struct weft_listen_opt opt = {.size = sizeof opt, .mode = 0600};
+    int fd = weft_listen_tcp(address, &opt);
+
+    ck_assert_int_ge(fd, 0);
+    return weft_close(fd);
+}
+static int receives(void)
+{
+    int fd = weft_datagram_socket(address, NULL, NULL);
+
+    ck_assert_int_ge(fd, 0);
+    return weft_close(fd);
+}
+static int serves(void)
+{
+    weft_server *server;
+
+    ck_assert_int_eq(weft_start_unix_server(&server, path, nobody_comes, NULL, NULL), 0);
+    return weft_server_close(server);
+}
+static int serves_a_protocol(void)
+{
+    weft_server *server;
+
+    ck_assert_int_eq(weft_create_unix_server(&server, path, &protocol, NULL, NULL), 0);
+    return weft_server_close(server);
+}
+static int is_an_endpoint(void)
+{
+    weft_endpoint *endpoint;
+
+    ck_assert_int_eq(weft_create_datagram_endpoint(&endpoint, address, NULL, &datagrams, NULL,
+                                                   NULL),
+                     0);
+    return weft_endpoint_close(endpoint);
+}
+
+static const struct way {
+    int (*call)(void);
+    bool stale; /* there is a file of a socket that nobody has any more */
+} ways[] = {{binds, false},  {listens, false},           {listens, true},        {receives, false},
+            {serves, false}, {serves_a_protocol, false}, {is_an_endpoint, false}};
+
+static bool bound; /* the call has returned */
+
+static int calls(void *arg)
+{
+    int result = (*(const struct way *const *)arg)->call();
+
+    bound = true;
+    return result;
+}
+
+static int main_bound(void *arg)
+{
+    weft_task task;
+    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+
+    bound = false;
+    WEFT_SCOPE(s) {
+        ck_assert_int_eq(weft_spawn(&s, calls, arg, sizeof(const struct way *), &opt), 0);
+        while (threads("weft-io", true) == 0)
+            ck_assert_int_eq(weft_sleep(1000000), 0);
+        WEFT_SCOPE(t)
+            talk(&t);
+        ck_assert(!bound);
+        frozen_thaw();
+        ck_assert_int_eq(weft_join(task, NULL), 0);
+    }
+    ck_assert(bound);
+    return 0;
+}
+
+TEST(bound_to_a_path)
+{
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        const struct way *way = &ways[i];
+        struct stat status;
+        snprintf(address, sizeof address, "unix:%s/socket", frozen.where);
+        if (way->stale)
+            ck_assert_int_eq(mknod(path, S_IFSOCK | 0600, 0), 0);
+        frozen_freeze();
+        ck_assert_int_eq(weft_run(main_bound, &way, sizeof way, NULL), 0);
+        ck_assert_int_eq(lstat(path, &status), 0);
+        ck_assert(S_ISSOCK(status.st_mode));
+        ck_assert_int_eq(unlink(path), 0);
+    }
+}
+
+static weft_scope its_scope;
+
+static int listens_in_time(void *arg)
+{
+    int fd;
+
+    (void)arg;
+    ck_assert_int_eq(weft_scope_open(&its_scope, NULL), 0);
+    fd = weft_listen_tcp(address, NULL);
+    bound = true;
+    ck_assert_int_eq(weft_sleep(INT64_MAX / 2), -ECANCELED);
+    ck_assert_int_eq(weft_scope_close(&its_scope), -ETIMEDOUT);
+    ck_assert_int_ge(fd, 0); /* it was bound all the same, and is whose who asked */
+    return weft_close(fd);
+}
+
+/* The deadline passes while the disk hangs: the thread is waited for. */
+static int main_late(void *arg)
+{
+    weft_task task;
+    struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+
+    (void)arg;
+    bound = false;
+    WEFT_SCOPE(s) {
+        ck_assert_int_eq(weft_spawn(&s, listens_in_time, NULL, 0, &opt), 0);
+        while (threads("weft-io", true) == 0)
+            ck_assert_int_eq(weft_sleep(1000000), 0);
+        ck_assert_int_eq(weft_scope_reschedule(&its_scope, 1), 0);
+        ck_assert_int_eq(weft_await_until(task, NULL, weft_now() + SPAN_NS), -ETIMEDOUT);
+        ck_assert(!bound);
+        frozen_thaw();
+        ck_assert_int_eq(weft_join(task, NULL), 0);
+    }
+    return 0;
+}
+
+TEST(a_deadline_waits_for_a_bind)
+{
+    snprintf(address, sizeof address, "unix:%s/late", frozen.where);
+    frozen_freeze();
+    ck_assert_int_eq(weft_run(main_late, NULL, 0, NULL), 0);
+    ck_assert_int_eq(unlink(path), 0);
+}
+
 /* -- the end -----------------------------------------------------------------------------------
  */
 
@@ -259,6 +429,7 @@ TEST(a_run_that_ends_names_it)
 int main(void)
 {
     const TTest *const cases[] = {stalls_what_writes_to_it_alone, a_cancel_changes_nothing,
+                                  bound_to_a_path, a_deadline_waits_for_a_bind,
                                   a_run_that_ends_names_it};
     int result;
 

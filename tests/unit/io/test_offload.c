@@ -7,6 +7,8 @@
  */
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <weft/weft.h>
 
@@ -79,6 +81,34 @@ static int sleeps(void)
     return weft_futex_wait(&word, 2, 0) == -EAGAIN ? 0 : -EIO;
 }
 
+/* -- addresses that are paths -- */
+
+static char text[80]; /* "unix:/path" */
+
+static int binds(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int local = weft_socket(AF_UNIX, SOCK_STREAM, 0), error;
+
+    ok(local);
+    strcpy(address.sun_path, text + 5);
+    error = weft_bind(local, (struct sockaddr *)&address, sizeof address);
+    same(weft_close(local), 0);
+    return error;
+}
+static int listens(void)
+{
+    int listener = weft_listen_tcp(text, NULL);
+
+    return listener < 0 ? listener : weft_close(listener);
+}
+static int receives(void)
+{
+    int local = weft_datagram_socket(text, NULL, NULL);
+
+    return local < 0 ? local : weft_close(local);
+}
+
 /* Where a request is there for it, by docs/concepts/offload.md, which check_offload reads. */
 static const struct row {
     const char *name, *request;
@@ -88,6 +118,9 @@ static const struct row {
     {"weft_getdents64", "none", lists, 0},
     {"weft_copy_file_range", "none", copies, 0},
     {"weft_watch_add", "none", watches, 0},
+    {"weft_bind", "none", binds, 0},
+    {"weft_listen_tcp", "none", listens, 0},
+    {"weft_datagram_socket", "none", receives, 0},
     {"weft_create_subprocess_exec", "from 6.7", executes, WEFT__FEATURE_FUTEX},
     {"weft_sync_file_range", "below 4 GiB", syncs_much, 0},
     {"weft_fadvise", "below 4 GiB", advises_much, 0},
@@ -113,6 +146,7 @@ static int main_row(void *arg)
     if (the_row->call == executes) /* not while a debugger looks on */
         by_ring &= weft__host_child_may_begin();
     fd = file_new("file");
+    snprintf(text, sizeof text, "unix:%s/socket", folder_path);
     ck_assert(!threads_there());
     if (the_row->call() < 0)
         ck_abort_msg("%s failed", the_row->name);
@@ -176,6 +210,18 @@ static void parts(void)
     same(weft_close(ends[1]), 0);
 }
 
+/* Nor has binding what is no path. */
+static void names_of_sockets(void)
+{
+    static const char *const names[] = {"127.0.0.1:0", "[::1]:0", "unix:@weft-offload"};
+
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, i < 2 ? "%s" : "%s-%d", names[i], (int)getpid());
+        ok(listens());
+        ok(receives());
+    }
+}
+
 static int main_by_ring(void *arg)
 {
     weft_file *file;
@@ -186,6 +232,7 @@ static int main_by_ring(void *arg)
     fd = file_new("file");
     names();
     parts();
+    names_of_sockets();
     same(weft_file_from_fd(fd, NULL, &file), 0);
     same(weft_file_read(file, &byte, 1), 1);
     same(weft_file_close(file), 0);

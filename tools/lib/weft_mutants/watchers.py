@@ -9,6 +9,7 @@ FILE_OBJECT = (
 WATCHERS = {
     "src/coro/stack.c": "unit/coro/stack",
     "src/io/accept.c": "fd_forgotten net_accept unit/io/accept unit/io/accept_full",
+    "src/io/bind.c": "bind sim/refusals net_bad unit/io/offload",
     "src/io/block.c": FILE_OBJECT + " sim/faults",
     "src/io/buffers.c": "stream_calls unit/io/stream_pool stream_echo",
     "src/io/close.c": "fd_forgotten net_cancel unit/io/fd net_edges fd_lost sim/refusals",
