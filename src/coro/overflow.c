@@ -18,6 +18,7 @@
 enum {
     SIGNAL_STACK_MIN = 64 << 10, /* a hook or an older handler may want some */
     LINE_MAX_BYTES = 512,
+    LEAP_MAX = 8 << 20, /* of a frame: more than a thread's whole stack no program's function has */
 };
 
 static const int signals[] = {SIGSEGV, SIGBUS};
@@ -81,6 +82,8 @@ static void write_report(const struct weft__overflow_report *report)
     put_number(&line, report->stack_size, 10);
     put(&line, " bytes, fault at ");
     put_number(&line, (uintptr_t)report->fault, 16);
+    if (report->leapt)
+        put(&line, ", below its guard: not compiled with -fstack-clash-protection");
     line.text[line.length++] = '\n';
     for (size_t done = 0; done < line.length;) {
         ssize_t n = write(STDERR_FILENO, line.text + done, line.length - done);
@@ -116,12 +119,31 @@ static void pass_on(int signal_number, siginfo_t *info, void *frame)
     }
 }
 
+/* Does it lie below the stack that is in use, but not in its guard? */
+static bool leapt_guard(const struct weft__overflow_watch *w, const void *fault,
+                        struct weft__overflow_report *report)
+{
+    uintptr_t below;
+
+    if (!w->running || !w->running(w->arg, &report->slot))
+        return false;
+    below = (uintptr_t)weft__stack_low(w->pool, report->slot) - (uintptr_t)fault;
+    report->leapt = below > w->pool->guard_size && below <= LEAP_MAX; /* above: wraps round */
+    return report->leapt;
+}
+
+static bool met_guard(const struct weft__overflow_watch *w, const void *fault,
+                      struct weft__overflow_report *report)
+{
+    bool in_guard;
+
+    return weft__stack_slot_of(w->pool, fault, &report->slot, &in_guard) && in_guard;
+}
+
 static bool find_overflow(const void *fault, struct weft__overflow_report *report)
 {
     for (struct weft__overflow_watch *w = watched; w; w = w->next) {
-        bool in_guard;
-
-        if (!weft__stack_slot_of(w->pool, fault, &report->slot, &in_guard) || !in_guard)
+        if (!leapt_guard(w, fault, report) && !met_guard(w, fault, report))
             continue;
         report->fault = fault;
         report->stack_size = weft__stack_size(w->pool, report->slot);

@@ -6,6 +6,10 @@
  * fatal hook is called, and the process dies of the signal at the faulting instruction, so that a
  * core shows the culprit. Every other fault goes to the handler that was there before.
  *
+ * A frame larger than the guard leaps it, where the compiler puts no probes into it, and lands on
+ * another's stack as a rule, where nothing faults. Where it does fault, in another's guard or where
+ * no stack has been opened, that is an overflow of the stack above, if that one runs.
+ *
  * Install and remove: any thread, counted, under a lock. Thread begin and end, watch and unwatch:
  * the thread that runs the pool's stacks. What always holds: the handler itself calls only what a
  * signal handler may, and reads only the calling thread's own list of watched pools.
@@ -32,6 +36,7 @@ struct weft__overflow_report {
     size_t stack_size;
     uint32_t slot;
     const void *fault; /* the address touched */
+    bool leapt;        /* that is below the guard */
 };
 
 /*
@@ -44,6 +49,8 @@ typedef void weft__overflow_describe(void *arg, struct weft__overflow_report *re
 struct weft__overflow_watch {
     const struct weft__stack_pool *pool;
     weft__overflow_describe *describe; /* or NULL */
+    /* Whose stack is in use: false if nobody's. As describe, in a signal handler. Or NULL. */
+    bool (*running)(void *arg, uint32_t *slot);
     void *arg;
     struct weft__overflow_watch *next;
 };

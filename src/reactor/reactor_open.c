@@ -14,6 +14,16 @@ enum {
     BUDGET = 256,
 };
 
+static bool running(void *arg, uint32_t *slot)
+{
+    const struct weft__reactor *reactor = arg;
+
+    if (!reactor->current)
+        return false;
+    *slot = reactor->current->slot;
+    return true;
+}
+
 static int open_stacks(struct weft__reactor *reactor, const struct weft__reactor_opt *opt)
 {
     struct weft__stack_pool_opt stacks = {.count_max[1] = opt->tasks_max};
@@ -28,6 +38,7 @@ static int open_stacks(struct weft__reactor *reactor, const struct weft__reactor
     }
     reactor->overflow_watch = (struct weft__overflow_watch){.pool = &reactor->stacks,
                                                             .describe = opt->describe,
+                                                            .running = running,
                                                             .arg = reactor};
     weft__overflow_watch(&reactor->overflow_watch);
     return 0;

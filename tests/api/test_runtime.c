@@ -615,38 +615,63 @@ static int overflow_main(void *arg)
     ck_assert_int_eq(weft_create_task(overflow_task, NULL, 0, &opt), 0);
     return weft_sleep(1000000);
 }
-TEST(stack_overflow_names_the_task)
+/* What a child says that runs fn, and dies of SIGSEGV. */
+static void overflows(weft_task_fn fn, char text[4096])
 {
-    char text[4096] = "", function[32];
     size_t size = 0;
     int fds[2], status;
     ssize_t n;
     pid_t pid;
 
-    snprintf(function, sizeof function, "0x%lx,", (unsigned long)(uintptr_t)overflow_task);
+    memset(text, 0, 4096);
     ck_assert_int_eq(pipe(fds), 0);
     pid = fork();
     if (pid == 0) {
         dup2(fds[1], 2);
         close(fds[0]);
         close(fds[1]);
-        weft_run(overflow_main, NULL, 0, NULL);
+        weft_run(fn, NULL, 0, NULL);
         _exit(0);
     }
     close(fds[1]);
-    while (size < sizeof text - 1 && (n = read(fds[0], text + size, sizeof text - 1 - size)) > 0)
+    while (size < 4095 && (n = read(fds[0], text + size, 4095 - size)) > 0)
         size += (size_t)n;
     close(fds[0]);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV, "status %x: %s", status,
                   text);
+}
+TEST(stack_overflow_names_the_task)
+{
+    char text[4096], function[32];
+
+    snprintf(function, sizeof function, "0x%lx,", (unsigned long)(uintptr_t)overflow_task);
+    overflows(overflow_main, text);
     ck_assert_msg(strstr(text, "\"deep-recursion\"") != NULL, "the report was: %s", text);
     ck_assert_msg(strstr(text, function) != NULL, "no %s in: %s", function, text);
     ck_assert_msg(strstr(text, "stack of 262144 bytes") != NULL, "the report was: %s", text);
+}
+
+/* What a function does that has `char block[200000]` and writes to it, compiled without probes: it
+   leaps the guard of the lowest stack, which main's is. */
+static int leap(void *arg)
+{
+    (void)arg;
+    *(volatile char *)((uintptr_t)__builtin_frame_address(0) - 200000) = 1;
+    return 0;
+}
+TEST(a_frame_that_leaps_the_guard_names_the_task)
+{
+    char text[4096];
+
+    overflows(leap, text);
+    ck_assert_msg(strstr(text, "weft: stack overflow in task \"main\"") == text, "it said: %s",
+                  text);
+    ck_assert_msg(strstr(text, "below its guard") != NULL, "it said: %s", text);
 }
 
 TEST_MAIN("api.runtime", 60, arguments, main_stack_sizes, features, two_runtimes_on_two_threads,
           calls_between_reactors, all_cpus, leftovers_are_named_and_cancelled,
           a_hard_stop_ignores_shields, tasks_that_hold, stop_drains_first, sigterm_stops_all,
           sigpipe_is_ignored, fork_in_a_task, allocator, io_uring_forbidden,
-          stack_overflow_names_the_task)
+          stack_overflow_names_the_task, a_frame_that_leaps_the_guard_names_the_task)

@@ -242,6 +242,76 @@ TEST(an_overflow_nobody_describes_is_reported_all_the_same)
     ck_assert_ptr_nonnull(strstr(death.text, "stack of 65536 bytes"));
 }
 
+/* The stack in use is the one taken first, the others lie above it. */
+static bool uses_stack(void *arg, uint32_t *slot)
+{
+    (void)arg;
+    *slot = stack.slot;
+    return true;
+}
+
+static bool uses_none(void *arg, uint32_t *slot)
+{
+    (void)arg, (void)slot;
+    return false;
+}
+
+static struct weft__overflow_watch leap_watch;
+static ptrdiff_t leap; /* bytes below the stack */
+
+/* A write to where there is nothing: below the first stack of a size are those of the size before
+   it that were never opened. */
+static void leap_from_first(void)
+{
+    struct weft__stack lowest;
+
+    begin();
+    if (weft__stack_take(&pool, 256 << 10, &lowest) < 0)
+        leave(97);
+    stack = lowest;
+    watch.running = leap_watch.running;
+    *(volatile char *)(stack.low - leap) = 1;
+}
+
+TEST(a_leap_over_the_guard_is_reported)
+{
+    static const ptrdiff_t leaps[] = {1, 4096, 70000, 1 << 20, 8 << 20};
+
+    leap_watch.running = uses_stack;
+    for (int i = 0; i < 5; i++) {
+        leap = leaps[i];
+        struct death death = run_child(leap_from_first);
+        check_report(&death, 256 << 10);
+        ck_assert_int_eq(strstr(death.text, "below its guard") != NULL, leap >= 70000);
+    }
+    leap = (8 << 20) + 1; /* too far to be a frame's */
+    ck_assert_str_eq(run_child(leap_from_first).text, "");
+    leap = 70000;
+    leap_watch.running = uses_none;
+    ck_assert_str_eq(run_child(leap_from_first).text, "");
+    ck_assert_int_eq(run_child(leap_from_first).signal, SIGSEGV);
+}
+
+static void leap_into_another_guard(void)
+{
+    struct weft__stack below;
+
+    begin();
+    if (weft__stack_take(&pool, 0, &below) < 0 || weft__stack_take(&pool, 0, &stack) < 0 ||
+        below.low > stack.low)
+        leave(97);
+    watch.running = uses_stack;
+    *(volatile char *)(below.low - 1) = 1;
+}
+
+TEST(a_leap_into_anothers_guard_names_who_leapt)
+{
+    struct death death = run_child(leap_into_another_guard);
+
+    check_report(&death, 64 << 10);
+    ck_assert_ptr_nonnull(strstr(death.text, "below its guard"));
+}
+
 static void describe_badly(void *arg, struct weft__overflow_report *report)
 {
     static char name[2000];
@@ -617,7 +687,8 @@ TEST(an_overflow_beside_one_that_ended_names_its_task)
 TEST_MAIN("coro/overflow", 30, an_overflow_names_its_task,
           an_overflow_names_its_task_on_an_older_kernel,
           an_overflow_in_another_thread_names_its_task,
-          an_overflow_nobody_describes_is_reported_all_the_same,
+          an_overflow_nobody_describes_is_reported_all_the_same, a_leap_over_the_guard_is_reported,
+          a_leap_into_anothers_guard_names_who_leapt,
           a_name_too_long_or_with_control_characters_stays_one_line,
           the_fatal_hook_is_called_after_the_line, another_fault_kills_without_a_report,
           a_signal_that_was_sent_kills_without_a_report,
