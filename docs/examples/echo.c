@@ -1,4 +1,4 @@
-/* echo ADDRESS:PORT|unix:PATH [REACTORS [MS]]: sends back what it receives, until SIGTERM. */
+/* echo [ADDRESS:PORT|unix:PATH [REACTORS [MS]]]: sends back what it receives, until SIGTERM. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +34,6 @@ int main(int argc, char **argv)
     struct weft_run_opt opt = {.size = sizeof opt, .stop_on_sigterm = true};
     opt.reactors = argc > 2 && strncmp(argv[1], "unix:", 5) != 0 ? (uint32_t)atoi(argv[2]) : 1;
     patience_ms = argc > 3 ? (uint32_t)atoi(argv[3]) : patience_ms;
-    int result = weft_run(server, argv[1], 0, &opt);
+    int result = weft_run(server, argc > 1 ? argv[1] : (char[]){"127.0.0.1:7000"}, 0, &opt);
     return result < 0 && fprintf(stderr, "echo: %s\n", strerror(-result)) > 0;
 }

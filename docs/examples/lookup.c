@@ -65,6 +65,12 @@ static int work(void *arg)
     return error < 0 ? error : weft_resolver_close(resolver);
 }
 
+static int usage(void)
+{
+    fprintf(stderr, "usage: lookup [-s SERVERS] [-t MILLISECONDS] [-c PORT] NAME...\n");
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
     struct weft_run_opt run = {.size = sizeof run, .reactors = 1};
@@ -78,8 +84,10 @@ int main(int argc, char **argv)
         else if (option == 'c')
             port = atoi(optarg);
         else
-            return 2;
+            return usage();
     }
+    if (optind == argc)
+        return usage();
     options.tries = 2;
     names = argv + optind;
     int result = weft_run(work, NULL, 0, &run);

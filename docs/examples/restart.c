@@ -122,8 +122,10 @@ int main(int argc, char **argv)
     struct weft_run_opt opt = {.size = sizeof opt, .stop_on_sigterm = true};
     int result;
 
-    if (argc != 3)
+    if (argc != 3) {
+        fprintf(stderr, "usage: restart ADDRESS:PORT SOCKET\n");
         return 2;
+    }
     snprintf(address, sizeof address, "%s", argv[1]);
     snprintf(meeting + path_at, sizeof meeting - path_at, "%s", argv[2]);
     result = weft_run(serve, NULL, 0, &opt);

@@ -172,17 +172,27 @@ static int shell(void *arg)
     return interrupted ? 130 : failed > 0;
 }
 
+static int usage(void)
+{
+    fprintf(stderr, "usage: shell [-j N] [-t SECONDS], and commands on standard input\n");
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
     struct plan plan = {.at_once = 4};
-    int result;
+    int option, result;
 
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "-j") == 0)
-            plan.at_once = (uint32_t)atoi(argv[i + 1]);
-        else if (strcmp(argv[i], "-t") == 0)
-            plan.seconds = atoi(argv[i + 1]);
+    while ((option = getopt(argc, argv, "j:t:")) != -1) {
+        if (option == 'j')
+            plan.at_once = (uint32_t)atoi(optarg);
+        else if (option == 't')
+            plan.seconds = atoi(optarg);
+        else
+            return usage();
     }
+    if (optind < argc)
+        return usage();
     result = weft_run(shell, &plan, 0, NULL);
     if (result < 0)
         fprintf(stderr, "shell: %s\n", strerror(-result));

@@ -34,7 +34,12 @@ static int server(void *address)
 int main(int argc, char **argv)
 {
     struct weft_run_opt opt = {.size = sizeof opt, .stop_on_sigterm = true, .dump_signal = SIGUSR1};
-    int result = argc > 1 ? weft_run(server, argv[1], 0, &opt) : -1;
+
+    if (argc != 2) {
+        fprintf(stderr, "usage: whatsup ADDRESS:PORT\n");
+        return 2;
+    }
+    int result = weft_run(server, argv[1], 0, &opt);
     if (result < 0)
         fprintf(stderr, "whatsup: %s\n", strerror(-result));
     return result < 0;

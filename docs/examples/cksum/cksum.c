@@ -172,6 +172,12 @@ static int print_results(void)
     return failed;
 }
 
+static int usage(void)
+{
+    fprintf(stderr, "usage: cksum [-s] [-q] FILE...\n");
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
     char why[512] = "";
@@ -184,13 +190,13 @@ int main(int argc, char **argv)
 
     job.quiet = !isatty(STDERR_FILENO);
     while ((option = getopt(argc, argv, "sq")) != -1) {
-        if (option == '?') {
-            fprintf(stderr, "usage: cksum [-s] [-q] FILE...\n");
-            return 2;
-        }
+        if (option == '?')
+            return usage();
         job.serial |= option == 's';
         job.quiet |= option == 'q';
     }
+    if (optind == argc)
+        return usage();
     job.count = argc - optind;
     job.files = calloc((size_t)job.count + 1, sizeof *job.files);
     if (!job.files)

@@ -93,7 +93,7 @@ class Cksum(unittest.TestCase):
 
     def test_usage(self):
         self.assertEqual(run(PROGRAM, "-x").returncode, 2)
-        self.assertEqual(run(PROGRAM).returncode, 0)
+        self.assertEqual(run(PROGRAM).returncode, 2)
 
 
 if __name__ == "__main__":

@@ -196,6 +196,12 @@ static int serve(void *arg)
     return fd == -ESHUTDOWN || fd == -ECANCELED ? 0 : fd;
 }
 
+static int usage(void)
+{
+    fprintf(stderr, "usage: proxy [-n CONNECTIONS] [-i SECONDS] LISTEN TARGET\n");
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
     char why[512] = "";
@@ -211,12 +217,10 @@ int main(int argc, char **argv)
         else if (option == 'i')
             proxy.idle_ns = (int64_t)(atof(optarg) * 1e9);
         else
-            return 2;
+            return usage();
     }
-    if (argc - optind != 2 || proxy.connections_max == 0 || proxy.idle_ns <= 0) {
-        fprintf(stderr, "usage: proxy [-n CONNECTIONS] [-i SECONDS] LISTEN TARGET\n");
-        return 2;
-    }
+    if (argc - optind != 2 || proxy.connections_max == 0 || proxy.idle_ns <= 0)
+        return usage();
     proxy.listen = argv[optind];
     proxy.target = argv[optind + 1];
     result = weft_run(serve, NULL, 0, &opt);

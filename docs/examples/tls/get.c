@@ -1,6 +1,6 @@
 /*
- * get [-a CA] [-c CERTIFICATE] [-p ALPN] [-t TIMES] [-w MS] ADDRESS:PORT NAME: asks NAME, which is
- * at that address, for its page over TLS, and prints the first line of the answer and what was
+ * tls_get [-a CA] [-c CERTIFICATE] [-p ALPN] [-t TIMES] [-w MS] ADDRESS:PORT NAME: asks NAME, which
+ * is at that address, for its page over TLS, and prints the first line of the answer and what was
  * agreed on. -a: by what authority it is verified, the system's when not said. -t: so often, one
  * after another. -w: how long to agree on all that, 10000 when not said.
  */
@@ -70,6 +70,14 @@ static int get(void *arg)
     return error;
 }
 
+static int usage(void)
+{
+    fprintf(
+        stderr,
+        "usage: tls_get [-a CA] [-c CERTIFICATE] [-p ALPN] [-t TIMES] [-w MS] ADDRESS:PORT NAME\n");
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
     char reason[200] = "";
@@ -90,10 +98,10 @@ int main(int argc, char **argv)
         else if (letter == 'w')
             patience_ms = atoi(optarg);
         else
-            return 2;
+            return usage();
     }
     if (argc - optind != 2)
-        return 2;
+        return usage();
     address = argv[optind];
     name = argv[optind + 1];
     error = weft_tls_client_context(&context, &opt);

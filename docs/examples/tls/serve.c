@@ -1,5 +1,5 @@
 /*
- * serve [-c CA] [-p ALPN] [-n NAME=CERTIFICATE]... [-w MS] ADDRESS:PORT CERTIFICATE: answers
+ * tls_serve [-c CA] [-p ALPN] [-n NAME=CERTIFICATE]... [-w MS] ADDRESS:PORT CERTIFICATE: answers
  * requests of HTTP over TLS with what was agreed on, until SIGTERM. CERTIFICATE: a file with
  * certificate and key. -n: another, for those who ask for NAME. -c: only to clients with a
  * certificate of this authority's. -w: how long to agree on all that, 10000 when not said; who has
@@ -91,6 +91,13 @@ static int add_name(char *text, struct weft_tls_context_opt opt)
     return error;
 }
 
+static int usage(void)
+{
+    fprintf(stderr, "usage: tls_serve [-c CA] [-p ALPN] [-n NAME=CERTIFICATE]... [-w MS] "
+                    "ADDRESS:PORT CERTIFICATE\n");
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
     char reason[200] = "", *names[16];
@@ -109,10 +116,10 @@ int main(int argc, char **argv)
         else if (letter == 'n' && count < 16)
             names[count++] = optarg;
         else
-            return 2;
+            return usage();
     }
     if (argc - optind != 2)
-        return 2;
+        return usage();
     address = argv[optind];
     opt.certificate_file = argv[optind + 1];
     opt.clients = opt.ca_file ? WEFT_TLS_CLIENTS_CERTIFIED : WEFT_TLS_CLIENTS_UNASKED;
