@@ -10,8 +10,9 @@
  *
  * Where c-ares was found when this was built, it asks the servers of resolv.conf(5), on sockets and
  * timers of the reactor's, after a look into hosts(5); search domains, retries, and the repetition
- * over TCP of an answer that was cut are c-ares's. Else getaddrinfo(3) is called by another thread
- * (weft/executor.h): then .servers is refused, and nothing is remembered. weft_resolver_kind tells.
+ * over TCP of an answer that was cut are c-ares's. Else getaddrinfo(3) is called by a thread of the
+ * runtime's executor (weft_to_thread): then .servers is refused, and nothing is remembered.
+ * weft_resolver_kind tells.
  *
  * A resolver belongs to the reactor that opened it: from another one -EXDEV. Answers are remembered
  * as long as their servers said, for all who ask the same resolver.
@@ -61,7 +62,7 @@ WEFT_API const char *weft_resolver_kind(void);
  * AF_UNSPEC, AF_INET or AF_INET6. The first count_max go to list[] (NULL allowed when that is 0).
  *
  * A caller that is cancelled gives the question up, and its answer is remembered all the same; with
- * getaddrinfo it waits for the call that runs.
+ * getaddrinfo it waits for a call that runs, has its answer, and meets the cancellation next.
  *
  * Returns how many there are, at least 1; -ENOENT there is no such name, or none of that family;
  * -ETIMEDOUT no server answered (weft_cause() is NONE); -ECONNREFUSED none was there; -EAGAIN a

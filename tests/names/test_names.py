@@ -395,7 +395,7 @@ class Dnsmasq(unittest.TestCase):
         self.assertEqual(self.look_up("text.test"), "text.test:No such file or directory\n")
 
     def test_fails(self):
-        """The next server cannot say; and who is to be asked nobody knows, which dnsmasq refuses."""
+        """The next server cannot say; and dnsmasq refuses what it has no server for."""
         for name, code in (("no.test", 2), ("somewhere.invalid", 5)):
             self.assertEqual(self.ask_plainly(name)[3] & 15, code)
             self.assertRegex(self.look_up(name),
