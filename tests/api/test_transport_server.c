@@ -229,7 +229,7 @@ static void counting_free(void *memory, void *context)
    few pay for what all share. */
 static int main_cost(void *arg)
 {
-    enum { FEW = 300, MANY = 1300, COST_MAX = 640 };
+    enum { FEW = 300, MANY = 1300, COST_MAX = 320 };
     static int fds[MANY];
     struct shared shared = {.log = ""};
     size_t before = 0, cost;
