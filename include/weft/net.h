@@ -29,14 +29,15 @@ WEFT_BEGIN_DECLS
  * its error is the call's, and *refused (NULL allowed, told only then) its name as Linux writes it,
  * a constant.
  *
- * A linger of more than no time is not among them: the close would wait for the peer inside the
- * kernel, and the reactor with it.
+ * SO_LINGER with more than 0 seconds is not among them: the close would wait for the peer inside
+ * the kernel, and the reactor with it. To wait for the peer, weft_shutdown, and receive until the
+ * end.
  */
 struct weft_socket_opt {
     size_t size;               /* sizeof(struct weft_socket_opt) */
     bool nagle;                /* leave Nagle's algorithm on (default: TCP_NODELAY) */
     bool keepalive;            /* SO_KEEPALIVE */
-    bool reset_on_close;       /* SO_LINGER with 0 seconds */
+    bool reset_on_close;       /* SO_LINGER with 0 seconds; more is not offered, see above */
     int receive_buffer_size;   /* SO_RCVBUF, bytes; Linux shows twice as many */
     int send_buffer_size;      /* SO_SNDBUF, the same */
     uint32_t user_timeout_ms;  /* TCP_USER_TIMEOUT */

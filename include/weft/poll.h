@@ -30,7 +30,12 @@
 WEFT_BEGIN_DECLS
 
 /*
- * poll(2) of one descriptor: suspends until one of `events` holds: any of POLLIN, POLLPRI, POLLOUT
+ * poll(2) of one descriptor, and so without its arguments: a descriptor and its events stand where
+ * the array and its length do, and the result is the events, not how many are ready. Who waits for
+ * several has a task for each, or weft_select (weft/select_io.h); a limit of time is a deadline, as
+ * everywhere.
+ *
+ * Suspends until one of `events` holds: any of POLLIN, POLLPRI, POLLOUT
  * and POLLRDHUP, and WEFT_IDLE (weft/net.h) for a wait that a drain may end. POLLERR and POLLHUP
  * always count. One that is ready already answers at once; a regular file always is. The _until
  * form answers -ETIMEDOUT once `deadline` has passed.
