@@ -9,9 +9,9 @@
 
 #include "sync.h"
 
-static char text[64];                /* "unix:/path", of the case's own file */
-static const char *path = text + 5;  /* the path of it */
-static struct sockaddr_un there;     /* it as an address */
+static char text[64];               /* "unix:/path", of the case's own file */
+static const char *path = text + 5; /* the path of it */
+static struct sockaddr_un there;    /* it as an address */
 static const socklen_t there_length = sizeof there;
 
 static void name(const char *where)
