@@ -77,6 +77,10 @@ WEFT_API int weft_resolve(weft_resolver *resolver, const char *host, int family,
  * another, families by turns, each 250 ms after the one before or as soon as that has failed, and
  * what comes second is closed (RFC 8305). opt as for weft_connect_tcp.
  *
+ * It has no deadline of its own: a scope around it has (weft_timeout), for asking and connecting
+ * together, and answers -ETIMEDOUT when it closes, if it cut something. A connection that was there
+ * is the result all the same: it is the caller's, whatever the scope says.
+ *
  * Returns the descriptor; what weft_resolve answers; the error of the last attempt that failed.
  */
 WEFT_API int weft_connect_name(weft_resolver *resolver, const char *host, uint16_t port,

@@ -46,8 +46,10 @@ struct weft_connection_opt {
 };
 
 /*
- * A stream connected to `address`, as weft_connect_tcp takes it; or to the Unix socket at `path`
- * ("@name": an abstract one). *stream is the caller's to close.
+ * A stream connected to `address`, as weft_connect_tcp takes it, in numbers ("localhost:80" is
+ * -EINVAL: of a name weft_connect_name, weft/names.h, makes a descriptor, and weft_stream_open a
+ * stream of that); or to the Unix socket at `path` ("@name": an abstract one). *stream is the
+ * caller's to close.
  * Returns 0; what weft_connect_tcp and weft_stream_open say; -ETIMEDOUT also at the deadline;
  * -ENAMETOOLONG.
  */

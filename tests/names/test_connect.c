@@ -576,6 +576,19 @@ CASE(one_address_and_too_late, AT("127.0.0.1", SILENT))
     is(weft_scope_close(&scope), -ETIMEDOUT);
 }
 
+/* The scope says that it has cut something, and the connection is there. */
+CASE(too_late_and_connected, AT("127.0.0.1", HELD), AT("127.0.0.2", SILENT))
+{
+    weft_scope scope;
+    int fd;
+
+    is(weft_timeout(&scope, STAGGER + 50 * MS), 0);
+    fd = connect_it();
+    is(weft_cancelled(), WEFT_CAUSE_DEADLINE);
+    is(weft_scope_close(&scope), -ETIMEDOUT);
+    won(fd, 0);
+}
+
 /* A deadline that has not come leaves nothing behind. */
 CASE(in_time, AT("127.0.0.1", ANSWERS))
 {
@@ -594,4 +607,5 @@ TEST_MAIN("names.connect", 60, families_by_turns, the_first_begins, next_when_on
           the_first_answers, no_address, one_address_refuses, the_last_error_is_told,
           the_other_error_is_told, nobody_answers, called_off_during_the_first,
           called_off_during_both, called_off_before_the_first, called_off_and_connected,
-          called_off_at_each_step, too_late, one_address_and_too_late, in_time)
+          called_off_at_each_step, too_late, one_address_and_too_late, too_late_and_connected,
+          in_time)
