@@ -34,6 +34,34 @@ static int wait_write_all(void)
 {
     return (int)weft_write_all(ends[1], "x", 1, NULL);
 }
+static int wait_readv_exactly(void)
+{
+    char byte = 0;
+
+    return (int)weft_readv_exactly(ends[0], &(struct iovec){&byte, 1}, 1, NULL);
+}
+static int wait_writev_all(void)
+{
+    return (int)weft_writev_all(ends[1], &(struct iovec){"x", 1}, 1, NULL);
+}
+static int wait_sendto(void)
+{
+    return (int)weft_sendto(ends[0], "x", 1, 0, NULL, 0);
+}
+static int wait_send_fds(void)
+{
+    return (int)weft_send_fds(ends[0], "x", 1, &ends[1], 1);
+}
+static int wait_stream_until(void)
+{
+    char line[8];
+
+    return (int)weft_stream_read_until(the_stream, "\n", 1, line, sizeof line, 0);
+}
+static int wait_stream_writev(void)
+{
+    return (int)weft_stream_writev(the_stream, &(struct iovec){"x", 1}, 1, NULL);
+}
 static int wait_segments(void)
 {
     uint32_t segment = 0;
@@ -157,6 +185,12 @@ static const struct kind kinds[] = {
     {"read_exactly", up_pipe, wait_read_exactly, complete_pipe, end_pair, 1, LATE},
     {"writev", up_full_pipe, wait_writev, complete_pipe_room, end_pair, 1, LATE},
     {"write_all", up_full_pipe, wait_write_all, complete_pipe_room, end_pair, 1, LATE},
+    {"readv_exactly", up_pipe, wait_readv_exactly, complete_pipe, end_pair, 1, LATE},
+    {"writev_all", up_full_pipe, wait_writev_all, complete_pipe_room, end_pair, 1, LATE},
+    {"sendto", up_full_pair, wait_sendto, complete_room, end_pair, 1, LATE},
+    {"send_fds", up_full_pair, wait_send_fds, complete_room, end_pair, 1, LATE},
+    {"stream_read_until", up_stream, wait_stream_until, complete_line, end_stream, 2, LATE},
+    {"stream_writev", up_full_stream, wait_stream_writev, complete_room, end_full_stream, 1, LATE},
     {"recv_segments", up_datagrams, wait_segments, complete_bytes, end_pair, 1, LATE},
     {"copy_file_range", up_files, wait_copy, nothing, end_pair, 1, LATE | RUNS},
     {"futex_wait", nothing, wait_futex, complete_futex, nothing, 0, LATE},

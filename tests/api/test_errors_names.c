@@ -295,6 +295,27 @@ TEST(nowhere)
 
 /* -- of their own ------------------------------------------------------------------------------ */
 
+static int opening_by_path_main(void *arg)
+{
+    weft_file *object;
+    char line[8];
+
+    (void)arg;
+    set_up();
+    same(weft_open(whole("file"), O_RDWR | O_CREAT | O_EXCL, 0600), -EEXIST);
+    same(weft_open(whole("directory"), O_RDWR, 0), -EISDIR);
+    same(weft_open(whole("file"), O_RDONLY | O_DIRECTORY, 0), -ENOTDIR);
+    same(weft_open(whole("link"), O_RDONLY | O_NOFOLLOW, 0), -ELOOP);
+    same(weft_file_open(whole("directory"), O_RDWR, 0, NULL, &object), -EISDIR);
+    same(weft_file_open(whole("file"), O_RDONLY, 0, NULL, &object), 0);
+    same(weft_file_read_until(object, "none", 4, line, sizeof line), -ENODATA);
+    return weft_file_close(object);
+}
+TEST(opening_by_path)
+{
+    file_run(opening_by_path_main);
+}
+
 static int opening_main(void *arg)
 {
     struct open_how how = {.flags = O_RDONLY, .resolve = RESOLVE_NO_SYMLINKS};
@@ -401,5 +422,5 @@ TEST(starting)
     file_run(starting_main);
 }
 
-TEST_MAIN("errors_names", 60, paths, descriptors, another_reactors, nowhere, opening, renaming,
-          making_and_removing, starting)
+TEST_MAIN("errors_names", 60, paths, descriptors, another_reactors, nowhere, opening,
+          opening_by_path, renaming, making_and_removing, starting)
