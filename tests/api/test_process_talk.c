@@ -620,7 +620,114 @@ TEST(closed_while_it_is_closed)
     run(main_closed_twice);
 }
 
+/* -- one into another ---------------------------------------------------------------------------
+ */
+
+/* `left | right`, by a pipe of ours: what right says. *first is how left ended. */
+static int main_pipeline(const char *const left[], const char *const right[], size_t size,
+                         struct weft_process_status *first)
+{
+    struct weft_process_output output = {.limit = 1 << 20};
+    struct weft_process_status last;
+    weft_process *writes, *reads;
+    int ends[2];
+
+    same(weft_pipe(ends, 0), 0);
+    writes = start(left, OPT(.in = WEFT_DEVNULL, .out = WEFT_FD(ends[1]), .err = WEFT_DEVNULL));
+    same(weft_close(ends[1]), 0);
+    reads = start(right, OPT(.in = WEFT_FD(ends[0]), .out = WEFT_PIPE));
+    same(weft_close(ends[0]), 0);
+    same(weft_process_communicate(reads, NULL, 0, &output, &last),
+         0); /* ends: nobody else writes */
+    same(last.code, 0);
+    ck_assert_uint_eq(output.out_size, size);
+    weft_process_output_free(&output);
+    same(weft_process_wait(writes, first), 0);
+    same(weft_process_close(reads), 0);
+    return weft_process_close(writes);
+}
+
+/* More than a pipe holds, so that both run at a time. */
+static int main_through(void *arg)
+{
+    struct weft_process_status status;
+
+    (void)arg;
+    same(main_pipeline(CHILD_ARGS("spam", "300000"), CHILD_ARGS("cat"), 300000, &status), 0);
+    same(status.code, 0);
+    return 0;
+}
+
+/* The one that reads ends before all is written, and the other is told. */
+static int main_nobody_reads(void *arg)
+{
+    struct weft_process_status status;
+
+    (void)arg;
+    same(main_pipeline(CHILD_ARGS("spam", "300000"), CHILD_ARGS("say", "enough", ""), 6, &status),
+         0);
+    ck_assert(status.code == 2 || status.signal == SIGPIPE);
+    return 0;
+}
+
+TEST(one_into_another)
+{
+    run(main_through);
+    run(main_nobody_reads);
+}
+
+/* -- by a shell ---------------------------------------------------------------------------------
+ */
+
+/* As much of one as is needed here: `exec PROGRAM WORD...`, where PROGRAM is the child. */
+static int plain_shell(weft_sim_process *process, int argc, char **argv)
+{
+    char line[256], *words[8], *rest = line, *word;
+    int count = 0;
+
+    if (argc != 3 || strcmp(argv[1], "-c") != 0 || strncmp(argv[2], "exec ", 5) != 0)
+        return 127;
+    snprintf(line, sizeof line, "%s", argv[2] + 5);
+    while (count < 8 && (word = strtok_r(rest, " ", &rest)))
+        words[count++] = word;
+    return child_sim_main(process, count, words);
+}
+
+static int main_shell(void *arg)
+{
+    char path[128] = CHILD, line[256];
+    struct weft_process_output output = {.limit = 0};
+    struct weft_process_status status;
+    weft_process *process = NULL;
+
+    (void)arg;
+    if (child_is_simulated())
+        weft_sim_program("/bin/sh", plain_shell);
+    else /* where the child is, which is the shell's /proc/self/exe no more */
+        ck_assert_int_gt(readlink(CHILD, path, sizeof path - 1), 0);
+    snprintf(line, sizeof line, "exec %s " CHILD_MARK " say out err", path);
+    same(weft_create_subprocess_shell(line, OPT(PIPES), &process), 0);
+    ck_assert_ptr_nonnull(process);
+    same(weft_process_communicate(process, NULL, 0, &output, &status), 0);
+    same(status.code, 0);
+    ck_assert_str_eq(output.out, "out");
+    ck_assert_str_eq(output.err, "err");
+    weft_process_output_free(&output);
+    same(weft_process_close(process), 0);
+
+    snprintf(line, sizeof line, "exec %s " CHILD_MARK " exit 7", path);
+    same(weft_create_subprocess_shell(line, NULL, &process), 0);
+    same(weft_process_wait(process, &status), 0);
+    same(status.code, 7);
+    return weft_process_close(process);
+}
+
+TEST(by_a_shell)
+{
+    run(main_shell);
+}
+
 TEST_MAIN("process_talk", 60, streams, stream_closed, terminal_closed, closed_while_it_is_closed,
           end_of_input, all_of_it, no_deadlock, limit, no_input, input_unread, cancelled, closed,
           what_it_is_given, directory, limits, groups_and_sessions, terminal, many,
-          closed_before_it_listens)
+          closed_before_it_listens, one_into_another, by_a_shell)
