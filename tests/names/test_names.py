@@ -137,7 +137,7 @@ def can_have_own_files():
         check=False).returncode == 0
 
 
-class Names(unittest.TestCase):
+class AtServer(unittest.TestCase):
     def setUp(self):
         self.server = Server()
         self.at = f"127.0.0.1:{self.server.port}"
@@ -148,6 +148,24 @@ class Names(unittest.TestCase):
     def asked(self, name):
         return [(kind, way) for asked, kind, way in self.server.seen if asked == name]
 
+
+@unittest.skipUnless(can_have_own_files(), "a mount of its own is not to be had here")
+class OwnFiles(AtServer):
+    def test_files_of_the_machine(self):
+        """What is in hosts is asked of nobody; resolv.conf says where to search."""
+        with tempfile.TemporaryDirectory() as folder:
+            hosts, conf = (os.path.join(folder, name) for name in ("hosts", "resolv.conf"))
+            pathlib.Path(hosts).write_text("192.0.2.77 inhosts.test\n2001:db8::77 inhosts.test\n")
+            pathlib.Path(conf).write_text("search test\n")
+            done = look_up("-s", self.at, "inhosts.test", "four",
+                           before=[*OWN_FILES, hosts, conf])
+        first, second = done.stdout.splitlines()
+        self.assertEqual(set(first.split()[1:]), {"192.0.2.77", "2001:db8::77"})
+        self.assertEqual(second, "four: 192.0.2.4")
+        self.assertEqual(self.asked("inhosts.test"), [])
+
+
+class Names(AtServer):
     def test_addresses(self):
         done = look_up("-s", self.at, "www.test", "four.test", "192.0.2.9")
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -166,20 +184,6 @@ class Names(unittest.TestCase):
         self.assertEqual(done.stdout.splitlines()[0], "four: 192.0.2.4")
         self.assertEqual(list(dict.fromkeys(name for name, _, _ in self.server.seen)),
                          ["four.nowhere.test", "four.test", "www.test"])
-
-    @unittest.skipUnless(can_have_own_files(), "a mount of its own is not to be had here")
-    def test_files_of_the_machine(self):
-        """What is in hosts is asked of nobody; resolv.conf says where to search."""
-        with tempfile.TemporaryDirectory() as folder:
-            hosts, conf = (os.path.join(folder, name) for name in ("hosts", "resolv.conf"))
-            pathlib.Path(hosts).write_text("192.0.2.77 inhosts.test\n2001:db8::77 inhosts.test\n")
-            pathlib.Path(conf).write_text("search test\n")
-            done = look_up("-s", self.at, "inhosts.test", "four",
-                           before=[*OWN_FILES, hosts, conf])
-        first, second = done.stdout.splitlines()
-        self.assertEqual(set(first.split()[1:]), {"192.0.2.77", "2001:db8::77"})
-        self.assertEqual(second, "four: 192.0.2.4")
-        self.assertEqual(self.asked("inhosts.test"), [])
 
     def test_no_such_name(self):
         done = look_up("-s", self.at, "nobody.test")
@@ -404,4 +408,4 @@ class Dnsmasq(unittest.TestCase):
 
 if __name__ == "__main__":
     LOOKUP = os.path.abspath(sys.argv.pop(1))
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -269,4 +269,4 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         FOLDER = pathlib.Path(name)
         make_certificates()
-        unittest.main(argv=sys.argv[:1] + sys.argv[3:])
+        unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)

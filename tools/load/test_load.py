@@ -309,4 +309,4 @@ if __name__ == "__main__":
     WEFT_LOAD, *more = [os.path.abspath(a) for a in sys.argv[1:]]
     if more:
         ECHO_SERVER, BLOCKING_CLIENT = more
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1], verbosity=2)

@@ -360,4 +360,4 @@ class Fetch(unittest.TestCase):
 
 if __name__ == "__main__":
     PROGRAM = sys.argv.pop(1)
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -328,4 +328,4 @@ class Proxy(unittest.TestCase):
 
 if __name__ == "__main__":
     PROGRAM = sys.argv.pop(1)
-    unittest.main()
+    unittest.main(verbosity=2)
