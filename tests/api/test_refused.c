@@ -128,6 +128,7 @@ static void connecting(void)
 
     REFUSED(weft_bind(fresh[0], to, the_length));
     REFUSED(weft_listen_tcp("127.0.0.1:0", NULL));
+    REFUSED(weft_bind(fresh[0], to, the_length));
     REFUSED(weft_connect(fresh[0], to, the_length));
     REFUSED(weft_connect_until(fresh[0], to, the_length, WEFT_NEVER));
     REFUSED(weft_connect_tcp("127.0.0.1:9", NULL));
