@@ -26,6 +26,7 @@
 #include <linux/loop.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,12 +159,28 @@ static inline bool frozen_proc(pid_t process, const char *name, char *text, size
     return fd >= 0;
 }
 
+/* Killed, and its own thread waits for the disk: the signal stays pending. */
+static inline bool frozen_is_killed(pid_t process)
+{
+    const char *label = "SigPnd:", *pending;
+    unsigned long long signals;
+    char text[2048];
+
+    (void)frozen_proc(process, "status", text, sizeof text);
+    pending = strstr(text, label);
+    signals = pending ? strtoull(pending + strlen(label), NULL, 16) : 0;
+    return signals >> (SIGKILL - 1) & 1;
+}
+
 /* Has it ended, or will it as soon as the kernel's workers let it? Before they do it is marked in
    no way: it stands in exit_group(2), or, killed, where it waits for them. */
 static inline bool frozen_is_ending(pid_t process)
 {
     char text[64];
     long call = -1;
+
+    if (frozen_is_killed(process))
+        return true;
 
     if (!frozen_proc(process, "wchan", text, sizeof text))
         return true;
