@@ -150,7 +150,7 @@ static inline void up_listener(void)
     the_address = (struct sockaddr_un){.sun_family = AF_UNIX};
     snprintf(the_address.sun_path + 1, sizeof the_address.sun_path - 1, "weft-blocked-%d-%d",
              (int)getpid(), count++);
-    the_length = sizeof the_address;
+    the_length = (socklen_t)(sizeof the_address.sun_family + 1 + strlen(the_address.sun_path + 1));
     the_listener = weft_socket(AF_UNIX, SOCK_STREAM, 0);
     ok(the_listener);
     blocked_is(weft_bind(the_listener, (struct sockaddr *)&the_address, the_length), 0);

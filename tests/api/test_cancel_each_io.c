@@ -185,6 +185,44 @@ static int wait_select_connect(void)
 {
     return connects(by_select);
 }
+/* "unix:@name"; from 5 on the path. */
+static char *address_there(void)
+{
+    static char text[sizeof the_address.sun_path + 6];
+
+    snprintf(text, sizeof text, "unix:@%.100s", the_address.sun_path + 1);
+    return text;
+}
+static int wait_connect_tcp(void)
+{
+    return then_close(weft_connect_tcp(address_there(), NULL));
+}
+static int then_close_stream(int error, weft_stream *stream)
+{
+    return error < 0 ? error : weft_stream_close(stream);
+}
+static int wait_open_connection(void)
+{
+    weft_stream *stream;
+    int error = weft_open_connection(address_there(), NULL, &stream);
+
+    return then_close_stream(error, stream);
+}
+static int wait_open_connection_until(void)
+{
+    struct weft_connection_opt opt = {.size = sizeof opt, .deadline = weft_after_ns(HOUR)};
+    weft_stream *stream;
+    int error = weft_open_connection(address_there(), &opt, &stream);
+
+    return then_close_stream(error, stream);
+}
+static int wait_open_unix_connection(void)
+{
+    weft_stream *stream;
+    int error = weft_open_unix_connection(address_there() + 5, NULL, &stream);
+
+    return then_close_stream(error, stream);
+}
 
 /* -- streams ---------------------------------------------------------------------------------- */
 
@@ -318,6 +356,13 @@ static const struct kind kinds[] = {
     {"connect_until", up_full_listener, wait_connect_until, complete_connect,
      end_listener, 0, LATE},
     {"select_connect", up_full_listener, wait_select_connect, complete_connect,
+     end_listener, 0, LATE},
+    {"connect_tcp", up_full_listener, wait_connect_tcp, complete_connect, end_listener, 0, LATE},
+    {"open_connection", up_full_listener, wait_open_connection, complete_connect,
+     end_listener, 0, LATE},
+    {"open_connection_until", up_full_listener, wait_open_connection_until, complete_connect,
+     end_listener, 0, LATE},
+    {"open_unix_connection", up_full_listener, wait_open_unix_connection, complete_connect,
      end_listener, 0, LATE},
     {"stream_read", up_stream, wait_stream_read, complete_bytes, end_stream, 1, LATE},
     {"stream_read_until_time", up_stream, wait_stream_until, complete_bytes, end_stream, 1, LATE},
