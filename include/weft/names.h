@@ -81,7 +81,8 @@ WEFT_API int weft_resolve(weft_resolver *resolver, const char *host, int family,
  * together, and answers -ETIMEDOUT when it closes, if it cut something. A connection that was there
  * is the result all the same: it is the caller's, whatever the scope says.
  *
- * Returns the descriptor; what weft_resolve answers; the error of the last attempt that failed.
+ * Returns the descriptor; what weft_resolve answers; the error of the last attempt that failed,
+ * -ETIMEDOUT too (weft_cause() is NONE).
  */
 WEFT_API int weft_connect_name(weft_resolver *resolver, const char *host, uint16_t port,
                                const struct weft_socket_opt *opt) WEFT_SUSPENDS;

@@ -129,5 +129,5 @@ int weft_connect_name(weft_resolver *resolver, const char *host, uint16_t port,
     }
     if (all.fd >= 0)
         return all.fd;
-    return error < 0 ? error : all.error;
+    return error < 0 ? error : weft__names_told(all.error);
 }

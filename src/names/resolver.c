@@ -201,7 +201,7 @@ static int ask(weft_resolver *resolver, const char *host, int family,
         error = weft_future_await(question->answered, NULL);
     resolver->asking--;
     if (error == 0)
-        error = give(&question->answer, list, count_max);
+        error = weft__names_told(give(&question->answer, list, count_max));
     let_go(question);
     return error;
 }

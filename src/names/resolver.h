@@ -48,6 +48,10 @@ int weft__backend_open(weft_resolver *resolver);
 void weft__backend_close(weft_resolver *resolver);
 int weft__backend_ask(struct weft__question *question) WEFT_SUSPENDS;
 
+/* `error`, such that weft_cause() is NONE where it is -ETIMEDOUT: time that a server has let pass,
+   and no deadline around the caller. */
+int weft__names_told(int error) WEFT_SUSPENDS;
+
 /* The answer is there: it is remembered, its task told, and the question let go of. */
 void weft__answered(struct weft__question *question);
 

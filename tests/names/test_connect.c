@@ -460,12 +460,14 @@ CASE(the_other_error_is_told, AT("224.0.0.1", UNREACHABLE), AT("127.0.0.1", REFU
     is(tried, 2);
 }
 
-/* The silent one ends after the other, by the kernel's own patience of two minutes. */
+/* The silent one ends after the other, by the kernel's own patience of two minutes; that is no
+   deadline of the caller's, though its name is the same. */
 CASE(nobody_answers, AT("127.0.0.1", SILENT), AT("127.0.0.2", REFUSES))
 {
     if (!weft_sim_time)
         return; /* too long where time is real */
     is(connect_it(), -ETIMEDOUT);
+    is(weft_cause(), WEFT_CAUSE_NONE);
     is(weft_cancelled(), 0);
     is(tries[0].result, -ETIMEDOUT);
     is(tries[1].result, -ECONNREFUSED);
