@@ -92,6 +92,12 @@ static void make_ready(struct weft__watcher *watcher, int32_t came)
 
 static void arm(struct weft__watcher *watcher, bool edges);
 
+/* Was the number closed behind it, and is another's by now? */
+static bool is_lost(const struct weft__watcher *watcher)
+{
+    return weft__fd_claim(watcher->record) != watcher->use.claim;
+}
+
 static int32_t events_of(const struct weft__watcher *watcher)
 {
     return watcher->side == WEFT__READER ? POLLIN : POLLOUT;
@@ -124,12 +130,17 @@ static void completed(struct weft__op *op, int32_t result, uint32_t flags)
 }
 
 /* While the kernel takes no requests it tries again in the next turn. Without memory it is told
-   that. */
+   that, and that its number is another's. */
 static void arm(struct weft__watcher *watcher, bool edges)
 {
     struct weft__reactor *reactor = watcher->io->reactor;
-    struct weft__sqe *sqe = weft__op_begin(reactor, &watcher->op);
+    struct weft__sqe *sqe;
 
+    if (__builtin_expect(is_lost(watcher), 0)) {
+        make_ready(watcher, -EBADF);
+        return;
+    }
+    sqe = weft__op_begin(reactor, &watcher->op);
     if (!sqe) {
         make_ready(watcher, reactor->ops.free == UINT32_MAX ? -ENOMEM : 0);
         return;
@@ -145,6 +156,8 @@ static void tell(struct weft__watcher *watcher)
     bool over = weft__inbox_winds(watcher->io->reactor->inbox);
 
     watcher->state = WEFT__WATCHER_CALLS;
+    if (__builtin_expect(watcher->came > 0 && is_lost(watcher), 0))
+        watcher->came = -EBADF; /* nothing of another's */
     if (watcher->came < 0 || over)
         remove_watcher(watcher);
     if (watcher->came != 0 && !over)
@@ -217,6 +230,8 @@ static int add(int fd, enum weft__side side, weft_ready_fn *fn, void *arg)
     if (error < 0)
         return error;
     place = place_of(io, fd, side);
+    if (place && *place && is_lost(*place))
+        remove_watcher(*place); /* of who had the number before */
     if (place && *place) {
         (*place)->fn = fn;
         (*place)->arg = arg;

@@ -262,19 +262,19 @@ TEST(while_it_is_closed_under_a_sender)
 /* -- between a wait and a direct call ------------------------------------------------------------
  */
 
-/* To a socket, at once. */
-static void lose_to_socket(int fd)
+/* To a socket, at once; no call here gives way. */
+static void lose_to_socket(int fd, int type)
 {
     int sockets[LOST_PIPES], count = 0;
 
     ck_assert_int_eq(close(fd), 0);
     do {
         ck_assert_int_lt(count, LOST_PIPES);
-        sockets[count] = weft_socket(AF_INET, SOCK_STREAM, 0);
+        sockets[count] = weft_socket_nowait(AF_INET, type, 0);
         ok(sockets[count]);
     } while (sockets[count++] != fd);
     for (int i = 0; i < count - 1; i++)
-        ok(weft_close(sockets[i]));
+        ok(weft_close_nowait(sockets[i]));
 }
 
 static int source, target;
@@ -320,7 +320,7 @@ static void lose_when_told(int fd, int (*fn)(int fd), int waits_at, void (*tell)
         while (weft_tasks_each(waits_in_call, &waits_at) != 0)
             ok(weft_yield());
         ck_assert(!user.ended);
-        lose_to_socket(fd);
+        lose_to_socket(fd, SOCK_STREAM);
     }
     ck_assert_int_eq(user.result, -EBADF);
     ok(weft_close(fd));
@@ -361,6 +361,118 @@ TEST(between_a_wait_and_a_direct_call)
     weft_task_fn fn = main_told;
 
     ck_assert_int_eq(weft_run(file_main, &fn, sizeof fn, NULL), 0);
+}
+
+/* -- readers ------------------------------------------------------------------------------------
+ */
+
+static int told, told_of, next_told;
+
+static void is_told(int fd, int events, void *arg)
+{
+    (void)fd, (void)arg;
+    told++;
+    told_of = events;
+}
+
+static void tells_next(int fd, int events, void *arg)
+{
+    (void)arg;
+    ck_assert_int_ne(events & POLLIN, 0);
+    next_told++;
+    ck_assert_int_eq(weft_remove_reader(fd), 1);
+}
+
+/* Of what comes at the file that had the number before it is told nothing but that. */
+static int main_reader(void *arg)
+{
+    int here, there;
+
+    (void)arg;
+    net_pair(&here, &there);
+    ok(weft_add_reader(here, is_told, NULL));
+    ok(weft_sleep(1000000));
+    lost_to(-1, here);
+    ok(weft_send_all(there, "x", 1, NULL));
+    while (told == 0)
+        ok(weft_sleep(1000000));
+    ok(weft_sleep(1000000));
+    ck_assert_int_eq(told, 1);
+    ck_assert_int_eq(told_of, -EBADF);
+    ck_assert_int_eq(weft_remove_reader(here), 0);
+    lost_back_from(-1);
+    return weft_close(there);
+}
+
+TEST(reader)
+{
+    net_run(main_reader);
+}
+
+static int peer;
+
+static void loses_its_own(int fd, int events, void *arg)
+{
+    is_told(fd, events, arg);
+    if (told == 1)
+        lose_to_socket(fd, SOCK_DGRAM); /* to which nothing comes */
+}
+
+/* It is not asked again for what another has. */
+static int main_reader_called(void *arg)
+{
+    int here;
+
+    (void)arg;
+    net_pair(&here, &peer);
+    ok(weft_add_reader(here, loses_its_own, NULL));
+    ok(weft_send_all(peer, "x", 1, NULL));
+    while (told < 2)
+        ok(weft_sleep(1000000));
+    ck_assert_int_eq(told_of, -EBADF);
+    ok(weft_close(here));
+    return weft_close(peer);
+}
+
+TEST(reader_that_is_called)
+{
+    net_run(main_reader_called);
+}
+
+/* The next is told by his own. */
+static int main_next_reader(void *arg)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    int here, there, next, port, listener = net_listen(&port);
+
+    (void)arg;
+    net_pair(&here, &there);
+    ok(weft_add_reader(here, is_told, NULL));
+    ok(weft_sleep(1000000));
+    lose_to_socket(here, SOCK_STREAM);
+    address.sin_port = htons((uint16_t)port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ok(weft_connect(here, (struct sockaddr *)&address, sizeof address));
+    next = weft_accept(listener, NULL, NULL, 0);
+    ok(next);
+    ok(weft_add_reader(here, tells_next, NULL));
+    ok(weft_send_all(next, "x", 1, NULL));
+    while (next_told == 0)
+        ok(weft_sleep(1000000));
+    ok(weft_send_all(there, "x", 1, NULL));
+    for (int i = 0; i < 10; i++)
+        ok(weft_sleep(1000000));
+    ck_assert_int_eq(told, 0);
+    ck_assert_int_eq(next_told, 1);
+    ok(weft_close(here));
+    ok(weft_close(next));
+    ok(weft_close(listener));
+    return weft_close(there);
+}
+
+TEST(reader_of_the_next)
+{
+    net_run(main_next_reader);
 }
 
 /* -- and closed by the next ---------------------------------------------------------------------
@@ -407,4 +519,5 @@ TEST(closed_by_the_next)
 }
 
 TEST_MAIN("fd_lost", 30, while_it_is_closed, while_it_is_closed_under_many, between_two_requests,
-          between_a_wait_and_a_direct_call, while_it_is_closed_under_a_sender, closed_by_the_next)
+          between_a_wait_and_a_direct_call, while_it_is_closed_under_a_sender, reader,
+          reader_that_is_called, reader_of_the_next, closed_by_the_next)
