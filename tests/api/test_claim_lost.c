@@ -6,6 +6,7 @@
  */
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <weft/sim.h>
 
 #include "support/file.h"
@@ -460,6 +461,54 @@ TEST(handler_that_is_not_there)
     run(main_kept);
 }
 
+static int handler_fd, added_again;
+
+/* Its number becomes another's while it is called, and it adds itself again when no descriptor is
+   to be had. */
+static void adds_itself(const struct weft_signal *signal, void *arg)
+{
+    int sockets[LOST_LOWER], count = 0;
+    struct rlimit limit, none;
+
+    counts(signal, arg);
+    if (told > 1)
+        return;
+    same(close(handler_fd), 0);
+    do {
+        ck_assert_int_lt(count, LOST_LOWER);
+        sockets[count] = weft_socket_nowait(AF_INET, SOCK_STREAM, 0);
+        ok(sockets[count]);
+    } while (sockets[count++] != handler_fd);
+    while (--count > 0)
+        ok(weft_close_nowait(sockets[count - 1]));
+    same(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){0, limit.rlim_max};
+    same(setrlimit(RLIMIT_NOFILE, &none), 0);
+    added_again = weft_add_signal_handler(SIGRTMIN, adds_itself, NULL);
+    same(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* It is not there then, and can be added later. */
+static int main_adds_itself(void *arg)
+{
+    (void)arg;
+    told = 0;
+    handler_fd = add_handler();
+    ok(weft_add_signal_handler(SIGRTMIN, adds_itself, NULL));
+    is_told(1);
+    same(added_again, -EMFILE);
+    same(weft_remove_signal_handler(SIGRTMIN), 0);
+    ok(weft_add_signal_handler(SIGRTMIN, adds_itself, NULL));
+    is_told(2);
+    same(weft_remove_signal_handler(SIGRTMIN), 1);
+    return weft_close(handler_fd);
+}
+
+TEST(handler_that_adds_itself)
+{
+    run(main_adds_itself);
+}
+
 /* -- the end of the run ------------------------------------------------------------------------ */
 
 static int left[2];
@@ -491,4 +540,5 @@ TEST(left_open)
 TEST_MAIN("claim_lost", 60, watch_that_nobody_waits_for, watch_that_tasks_wait_for,
           watch_lost_to_foreign_code, watch_whose_number_is_nobodys, watch_that_is_written_to,
           signals_that_nobody_waits_for, signals_that_tasks_wait_for, signals_seen_to_be_lost,
-          signals_whose_number_is_nobodys, handler, handler_that_is_not_there, left_open)
+          signals_whose_number_is_nobodys, handler, handler_that_is_not_there,
+          handler_that_adds_itself, left_open)
