@@ -63,7 +63,8 @@ WEFT_API ssize_t weft_endpoint_sendto(weft_endpoint *endpoint, const void *data,
 /* Receives nothing more, sends what waits to be sent, closes. connection_lost(0) follows. 0. */
 WEFT_API int weft_endpoint_close(weft_endpoint *endpoint);
 
-/* Its descriptor, for names and options; `self`; what was passed as `arg`. */
+/* Its descriptor, for names and options, on any thread while the endpoint is there; `self`; what
+   was passed as `arg`. */
 WEFT_API int weft_endpoint_fd(const weft_endpoint *endpoint);
 WEFT_API void *weft_endpoint_state(weft_endpoint *endpoint);
 WEFT_API void *weft_endpoint_arg(const weft_endpoint *endpoint);

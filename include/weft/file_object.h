@@ -130,7 +130,8 @@ WEFT_API ssize_t weft_file_write(weft_file *file, const void *buffer, size_t siz
  */
 WEFT_API off_t weft_file_seek(weft_file *file, off_t offset, int whence) WEFT_SUSPENDS;
 
-/* The position. */
+/* The position; in a task or in a callback. -EINVAL; -EXDEV; -EPERM on a thread that has no
+   reactor. */
 WEFT_API off_t weft_file_tell(const weft_file *file);
 
 /* Forgets what was read ahead. Never suspends. Returns 0. */

@@ -24,6 +24,7 @@ enum {
 
 /* Of a call that is a mistake of the program. */
 static const char no_file[] = "no file";
+static const char elsewhere[] = "the file is another reactor's";
 static const char nowhere[] = "nowhere to put the file";
 static const char bad_options[] = "options out of range";
 static const char no_memory[] = "NULL for memory that is needed";
@@ -162,7 +163,7 @@ static int check(const struct weft_file *file, const struct weft__task *self)
     if (!file)
         return weft__misuse(-EINVAL, no_file);
     if (file->io->reactor != self->reactor)
-        return weft__misuse(-EXDEV, "the file is another reactor's");
+        return weft__misuse(-EXDEV, elsewhere);
     if (file->closing)
         return -EBADF;
     if (!weft__file_is_open(file))
@@ -343,7 +344,13 @@ off_t weft_file_seek(weft_file *file, off_t offset, int whence)
 
 off_t weft_file_tell(const weft_file *file)
 {
-    return file ? (off_t)file->position : weft__misuse(-EINVAL, no_file);
+    if (!file)
+        return weft__misuse(-EINVAL, no_file);
+    if (!weft__self)
+        return weft__outside();
+    if (file->io->reactor != weft__self)
+        return weft__misuse(-EXDEV, elsewhere);
+    return (off_t)file->position;
 }
 
 int weft_file_discard(weft_file *file)
@@ -397,7 +404,7 @@ int weft_file_close(weft_file *file)
     if (!file)
         return 0;
     if (file->io->reactor != self->reactor)
-        return weft__misuse(-EXDEV, "the file is another reactor's");
+        return weft__misuse(-EXDEV, elsewhere);
     if (file->closing)
         return -EALREADY;
     file->closing = true; /* whoever is inside is told, and nothing new is begun */

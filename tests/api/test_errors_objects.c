@@ -122,7 +122,7 @@ static const struct {
     ROW(file_consume, 0),
     ROW(file_write, WAITS),
     ROW(file_seek, WAITS),
-    ROW(file_tell, LOOKS),
+    ROW(file_tell, 0),
     ROW(file_discard, 0),
     ROW(file_pread, WAITS),
     ROW(file_pwrite, WAITS),
