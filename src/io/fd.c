@@ -211,6 +211,12 @@ void weft__fd_forget_closed(struct weft__io *io, int fd, struct weft__fd *record
         weft__fd_forget(io, record);
 }
 
+void weft__fd_forget_lost(struct weft__io *io, int fd, uint64_t word)
+{
+    if (weft__fd_word(io, fd) == word)
+        weft__fd_forget(io, &io->fds[fd]);
+}
+
 void weft__fd_hand_over(struct weft__io *io, struct weft__fd *record)
 {
     record->flags |= WEFT__FD_MOVED;

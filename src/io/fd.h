@@ -313,6 +313,9 @@ void weft__fd_poison(struct weft__fd *record);
 void weft__fd_forget(struct weft__io *io, struct weft__fd *record);
 /* The same after an -EBADF that may have meant another descriptor: asks first. */
 void weft__fd_forget_closed(struct weft__io *io, int fd, struct weft__fd *record);
+/* The same by who has closed what he had for himself, and had lost: unless it is another's claim.
+ */
+void weft__fd_forget_lost(struct weft__io *io, int fd, uint64_t word);
 /* ... it is handed over; the kernel says some things once, and those go along. */
 void weft__fd_hand_over(struct weft__io *io, struct weft__fd *record);
 

@@ -165,6 +165,8 @@ int weft_watch_close(weft_watch *watch)
     watch->closer = &wait;
     while (watch->users > 0)
         (void)weft__wait_for_wake(self, &wait, false);
+    if (watch->lost)
+        weft__fd_forget_lost(watch->io, watch->fd, watch->owner);
     destroy(watch);
     return error;
 }

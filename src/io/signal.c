@@ -268,6 +268,8 @@ int weft_signals_close(weft_signals *signals)
     signals->closer = &wait;
     while (signals->users > 0)
         (void)weft__wait_for_wake(self, &wait, false);
+    if (signals->lost)
+        weft__fd_forget_lost(signals->io, signals->fd, signals->owner);
     destroy(signals);
     return result;
 }

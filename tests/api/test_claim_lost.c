@@ -134,6 +134,11 @@ TEST(watch_that_tasks_wait_for)
     run(main_watch_waits);
 }
 
+static int moves(void *arg)
+{
+    return weft_fd_move(*(int *)arg);
+}
+
 /* To foreign code, which tells nobody. What can be read there is no event. */
 static int main_watch_foreign(void *arg)
 {
@@ -150,7 +155,8 @@ static int main_watch_foreign(void *arg)
     same(weft_watch_next(watch, NULL, 0), -EBADF);
     same(weft_watch_next(watch, NULL, 0), -EBADF);
     same(weft_watch_close(watch), -EBADF);
-    same((int)write(ends[1], "x", 1), 1); /* both are open */
+    ck_assert_int_ne(weft_call(1, moves, &fd, sizeof fd), -EXDEV); /* it may be used anywhere */
+    same((int)write(ends[1], "x", 1), 1);                          /* both are open */
     same(close(ends[0]), 0);
     same(close(ends[1]), 0);
     return 0;
@@ -318,17 +324,19 @@ static int main_signals_closed(void *arg)
 /* Who sees it tells those who wait. */
 static int main_signals_seen(void *arg)
 {
-    int index = 0;
+    int fd = -1, index = 0;
 
     (void)arg;
     take_signal();
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, waits_for_signal, &index, sizeof index, NULL));
-        same(close(polled()), 0);
+        fd = polled();
+        same(close(fd), 0);
         same(weft_signals_wait(signals, NULL), -EBADF);
     }
     same(results[0], -EBADF);
     same(weft_signals_close(signals), -EBADF);
+    ck_assert_int_ne(weft_call(1, moves, &fd, sizeof fd), -EXDEV); /* the number is nobody's */
     return 0;
 }
 
