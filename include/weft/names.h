@@ -59,7 +59,8 @@ WEFT_API const char *weft_resolver_kind(void);
 
 /*
  * The addresses of `host`: a name, or an address in numbers, which needs no asking. family:
- * AF_UNSPEC, AF_INET or AF_INET6. The first count_max go to list[] (NULL allowed when that is 0).
+ * AF_UNSPEC, AF_INET or AF_INET6. The first count_max go to list[] (NULL allowed when that is 0),
+ * those of IPv6 before those of IPv4; with getaddrinfo as that has sorted them.
  *
  * A caller that is cancelled gives the question up, and its answer is remembered all the same; with
  * getaddrinfo it waits for a call that runs, has its answer, and meets the cancellation next.
@@ -74,8 +75,9 @@ WEFT_API int weft_resolve(weft_resolver *resolver, const char *host, int family,
 
 /*
  * A TCP connection to `host`, by whichever of its addresses answers first: they are tried one after
- * another, families by turns, each 250 ms after the one before or as soon as that has failed, and
- * what comes second is closed (RFC 8305). opt as for weft_connect_tcp.
+ * another, families by turns, beginning with that of the first, each 250 ms after the one before or
+ * as soon as that has failed, and what comes second is closed (RFC 8305). opt as for
+ * weft_connect_tcp.
  *
  * It has no deadline of its own: a scope around it has (weft_timeout), for asking and connecting
  * together, and answers -ETIMEDOUT when it closes, if it cut something. A connection that was there

@@ -204,6 +204,24 @@ static int meaning(int status)
     }
 }
 
+/* Those of a family, in the order of its answer. */
+static void take(struct weft__answer *answer, const struct ares_addrinfo *found, int family)
+{
+    for (const struct ares_addrinfo_node *one = found->nodes;
+         one && answer->count < WEFT__NAME_ADDRESSES; one = one->ai_next) {
+        struct weft_name_address *to = &answer->list[answer->count];
+
+        if (one->ai_family != family)
+            continue;
+        memcpy(&to->address, one->ai_addr, one->ai_addrlen);
+        to->length = one->ai_addrlen;
+        to->ttl_s = one->ai_ttl > 0 ? (uint32_t)one->ai_ttl : 0;
+        answer->count++;
+    }
+}
+
+/* c-ares has the families as their answers came, which is nobody's preference; that of RFC 6724 is
+   IPv6, and what of it cannot be reached is known at once to who connects. */
 static void came(void *arg, int status, int timeouts, struct ares_addrinfo *found)
 {
     struct weft__question *question = arg;
@@ -211,16 +229,11 @@ static void came(void *arg, int status, int timeouts, struct ares_addrinfo *foun
 
     (void)timeouts;
     answer->error = meaning(status);
-    for (struct ares_addrinfo_node *one = found ? found->nodes : NULL;
-         one && answer->count < WEFT__NAME_ADDRESSES; one = one->ai_next) {
-        struct weft_name_address *to = &answer->list[answer->count++];
-
-        memcpy(&to->address, one->ai_addr, one->ai_addrlen);
-        to->length = one->ai_addrlen;
-        to->ttl_s = one->ai_ttl > 0 ? (uint32_t)one->ai_ttl : 0;
-    }
-    if (found)
+    if (found) {
+        take(answer, found, AF_INET6);
+        take(answer, found, AF_INET);
         ares_freeaddrinfo(found);
+    }
     if (answer->error == 0 && answer->count == 0)
         answer->error = -ENOENT;
     weft__answered(question);

@@ -23,13 +23,14 @@ enum { PORT = 5353, PACKET_MAX = 512, MANY = 14, TTL_S = 60 };
 
 /* -- the server -------------------------------------------------------------------------------- */
 
-enum behaviour { ANSWERS, SILENT, SECOND, LATE, WRONG_ID, CUT, GARBLED, FAILS, NO_SUCH };
+enum behaviour { ANSWERS, SILENT, SECOND, LATE, WRONG_ID, CUT, GARBLED, FAILS, SIX_LATER, NO_SUCH };
 
 static const struct {
     const char *name;
     enum behaviour behaviour;
-} table[] = {{"good", ANSWERS},   {"silent", SILENT}, {"second", SECOND},   {"late", LATE},
-             {"wrong", WRONG_ID}, {"cut", CUT},       {"garbled", GARBLED}, {"fails", FAILS}};
+} table[] = {{"good", ANSWERS},    {"silent", SILENT},  {"second", SECOND},
+             {"late", LATE},       {"wrong", WRONG_ID}, {"cut", CUT},
+             {"garbled", GARBLED}, {"fails", FAILS},    {"six", SIX_LATER}};
 
 static struct {
     int udp, tcp;
@@ -76,6 +77,27 @@ static void answer(struct packet *packet, int flags, int count, int first)
     packet->size = end;
 }
 
+/* The same with one address, of IPv6. */
+static void answer_six(struct packet *packet)
+{
+    static const unsigned char record[28] = {0xc0,  12, 0,  28,   0, 1,    0,    0,       0,
+                                             TTL_S, 0,  16, 0x20, 1, 0x0d, 0xb8, [27] = 1};
+
+    answer(packet, 0, 0, 0);
+    packet->bytes[7] = 1;
+    memcpy(packet->bytes + packet->size, record, sizeof record);
+    packet->size += sizeof record;
+}
+
+static bool asks_for_six(const struct packet *packet)
+{
+    size_t end = 12;
+
+    while (packet->bytes[end])
+        end += packet->bytes[end] + 1u;
+    return packet->bytes[end + 2] == 28;
+}
+
 static int reply(struct packet *packet)
 {
     ssize_t n = weft_sendto(server.udp, packet->bytes, packet->size, 0,
@@ -105,6 +127,12 @@ static int by_udp(void *arg)
             return error;
         if ((error = weft_sleep(20 * MS)) < 0)
             return error;
+    }
+    if (behaviour == SIX_LATER && asks_for_six(&packet)) {
+        if ((error = weft_sleep(100 * MS)) < 0)
+            return error;
+        answer_six(&packet);
+        return reply(&packet);
     }
     if (behaviour == NO_SUCH || behaviour == FAILS)
         answer(&packet, behaviour == FAILS ? 2 : 3, 0, 0);
@@ -290,6 +318,19 @@ CASE(answered_late)
     is(last_byte(0), 1);
 }
 
+/* The second question is answered after the first, and its addresses are to be tried first. */
+CASE(both_families)
+{
+    is(weft_resolve(resolver, "six.test", AF_UNSPEC, list, MANY), 2);
+    is(server.asked, 2);
+    is(list[0].address.ss_family, AF_INET6);
+    is(list[0].length, sizeof(struct sockaddr_in6));
+    is(list[1].address.ss_family, AF_INET);
+    is(last_byte(1), 1);
+    is(ask("six.test"), 1);
+    is(last_byte(0), 1);
+}
+
 CASE(answer_with_a_wrong_id)
 {
     is(ask("wrong.test"), 1);
@@ -458,6 +499,6 @@ CASE(deadline)
 }
 
 TEST_MAIN("names on the network", 60, nobody_answers, answered_when_asked_again, answered_late,
-          answer_with_a_wrong_id, answer_that_was_cut, no_such_name, answer_that_makes_no_sense,
-          server_that_fails, nobody_there, no_memory_to_open, no_memory_to_ask, remembered,
-          called_off_at_each_step, deadline)
+          both_families, answer_with_a_wrong_id, answer_that_was_cut, no_such_name,
+          answer_that_makes_no_sense, server_that_fails, nobody_there, no_memory_to_open,
+          no_memory_to_ask, remembered, called_off_at_each_step, deadline)
