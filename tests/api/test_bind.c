@@ -138,21 +138,57 @@ static int main_forbidden(void *arg)
     all_say(-EACCES);
     return 0;
 }
-TEST(forbidden)
+/* A folder of the case's own; the path is in it. */
+static char folder[] = "/tmp/weft-bind-XXXXXX";
+
+static void name_in_a_folder(void)
 {
-    char folder[] = "/tmp/weft-bind-XXXXXX", inside[sizeof folder + 2];
+    char inside[sizeof folder + 2];
 
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(inside, sizeof inside, "%s/x", folder);
     name(inside);
-    is(chmod(folder, 0500), 0);
-    if (geteuid() == 0) { /* root may write to it */
-        ok(chown(folder, 65534, 65534));
+}
+
+/* As nobody, who may do less than root; and root again. */
+static void as_nobody(weft_task_fn fn)
+{
+    if (geteuid() == 0) {
         ok(setegid(65534));
         ok(seteuid(65534));
     }
-    net_run(main_forbidden);
+    net_run(fn);
     ok(seteuid(getuid()));
+}
+
+TEST(forbidden)
+{
+    name_in_a_folder();
+    is(chmod(folder, 0500), 0);
+    if (geteuid() == 0)
+        ok(chown(folder, 65534, 65534));
+    as_nobody(main_forbidden);
+    ok(rmdir(folder));
+}
+
+static int main_not_ours(void *arg)
+{
+    (void)arg;
+    is(weft_listen_tcp(text, NULL), -EADDRINUSE);
+    return 0;
+}
+
+/* A stale file that may not be removed is in the way, and stays. */
+TEST(stale_and_not_ours)
+{
+    if (geteuid() != 0) /* nobody else can make a file of another's */
+        return;
+    name_in_a_folder();
+    is(chmod(folder, 01777), 0);
+    is(mknod(path, S_IFSOCK, 0), 0);
+    is(chmod(path, 0777), 0);
+    as_nobody(main_not_ours);
+    is(unlink(path), 0);
     ok(rmdir(folder));
 }
 
@@ -461,5 +497,6 @@ TEST(where_nothing_may_wait)
     run(main_no_waiting);
 }
 
-TEST_MAIN("bind", 60, in_use, too_long, no_folder, forbidden, no_path, by_many, cancelled_before,
-          cancelled_meanwhile, closed_meanwhile, nobody_to_connect_to, where_nothing_may_wait)
+TEST_MAIN("bind", 60, in_use, too_long, no_folder, forbidden, stale_and_not_ours, no_path, by_many,
+          cancelled_before, cancelled_meanwhile, closed_meanwhile, nobody_to_connect_to,
+          where_nothing_may_wait)

@@ -10,7 +10,7 @@ set(skip_net_bad
     bad_descriptors      # receives on a descriptor of a real file
     no_descriptors_left) # its peers are another process
 set(skip_bind
-    no_folder forbidden) # every folder exists there, and is everybody's
+    no_folder forbidden stale_and_not_ours) # every folder exists there, and is everybody's
 set(skip_errors_rest
     children_ignored                # its children are no real ones
     special_files closed_directory  # there are none in a simulated world
