@@ -1,8 +1,8 @@
 /*
  * A server on the simulated network: an echo in tasks, clients in tasks, and peers that drip,
  * reset, vanish, never read, come and leave, on networks from calm to broken. Catches a
- * conversation that never ends, bytes that change on their way, a descriptor lost when things go
- * wrong, and a run that its seed does not repeat.
+ * conversation that never ends, one that others wait for, bytes that change on their way, a
+ * descriptor lost when things go wrong, and a run that its seed does not repeat.
  */
 #include "simulate.h"
 #include "support/net.h"
@@ -222,6 +222,80 @@ TEST(a_narrow_backlog)
     }
 }
 
+/* -- slow ones among them -----------------------------------------------------------------------
+ */
+
+enum { SLOW = 400, ROUNDS = 300 };
+
+static int slow;           /* peers of that kind */
+static int64_t slowest_ns; /* answer */
+
+static int talk(void *arg)
+{
+    int fd = weft_connect_tcp("127.0.0.1:7000", NULL);
+    char piece[100] = {0};
+
+    (void)arg;
+    ok(fd);
+    for (int i = 0; i < ROUNDS; i++) {
+        int64_t begun_ns = weft_now();
+
+        ck_assert_int_eq(weft_send_all(fd, piece, sizeof piece, NULL), (int)sizeof piece);
+        ck_assert_int_eq(weft_recv_exactly(fd, piece, sizeof piece, NULL), (int)sizeof piece);
+        if (weft_now() - begun_ns > slowest_ns)
+            slowest_ns = weft_now() - begun_ns;
+        ok(weft_sleep(INT64_C(100000000)));
+    }
+    return weft_close(fd);
+}
+
+/* Half a minute of talk, in virtual time, beside those that send a byte now and then, until then or
+   until the time for a byte is over. */
+static int talk_among(void *arg)
+{
+    int listener = weft_listen_tcp("127.0.0.1:7000", NULL);
+
+    (void)arg;
+    ok(listener);
+    seen.conversations = seen.finished = 0;
+    WEFT_SCOPE(all, .on_error = WEFT_KEEP_GOING) {
+        ok(weft_spawn(&all, take_all, &listener, sizeof listener, NULL));
+        ok(weft_sleep(INT64_C(2000000000)));
+        ck_assert_int_eq(seen.conversations - seen.finished, slow);
+        WEFT_SCOPE(one)
+            ok(weft_spawn(&one, talk, NULL, 0, NULL));
+        ck_assert_int_eq(seen.conversations, slow + 1);
+        ck_assert_int_eq(seen.finished, slow / 2); /* the slower half: each at its deadline */
+        weft_scope_cancel(&all);
+    }
+    return weft_close(listener);
+}
+
+static int with_slow(void *arg)
+{
+    if (slow > 0) {
+        ck_assert_int_eq(weft_sim_peer("127.0.0.1:7000 x200 every 1ms: drip 100 1s; hold"), 0);
+        ck_assert_int_eq(weft_sim_peer("127.0.0.1:7000 x200 every 1ms: drip 100 10s; hold"), 0);
+    }
+    return world_main(arg);
+}
+
+TEST(slow_ones_cost_the_others_nothing)
+{
+    int64_t alone_ns = 0;
+
+    for (slow = 0; slow <= SLOW; slow += SLOW) {
+        struct world world = {.seed = 1, .plan = "calm net.latency=1ms", .task = talk_among};
+
+        slowest_ns = 0;
+        ck_assert_int_eq(world_run_fn(&world, with_slow, &world), 0);
+        if (slow == 0)
+            alone_ns = slowest_ns;
+    }
+    ck_assert_int_ge(alone_ns, 2000000); /* there and back */
+    ck_assert_int_le(slowest_ns, alone_ns + alone_ns / 20);
+}
+
 /* -- a server elsewhere ------------------------------------------------------------------------ */
 
 static int dial(void *arg)
@@ -257,4 +331,4 @@ TEST(a_server_elsewhere)
 }
 
 TEST_MAIN("sim_net_server", 120, a_calm_network, rough_networks, broken_networks, the_same_again,
-          a_narrow_backlog, a_server_elsewhere)
+          a_narrow_backlog, slow_ones_cost_the_others_nothing, a_server_elsewhere)

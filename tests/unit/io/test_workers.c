@@ -1,9 +1,9 @@
 /*
  * Requests that a worker of the kernel's waits with: FIFOs that are opened and have no other end,
- * and terminals where nobody types. The reactor goes on, the workers stay within their number, those
- * that found none can be cancelled as well as those that have one, and all go on when the other end
- * comes. Would catch an open on the reactor's own thread, workers without a bound, and a request
- * that is forgotten in the queue for one.
+ * and terminals where nobody types. The reactor goes on, the workers stay within their number,
+ * those that found none can be cancelled as well as those that have one, and all go on when the
+ * other end comes. Would catch an open on the reactor's own thread, workers without a bound, and a
+ * request that is forgotten in the queue for one.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -79,8 +79,8 @@ struct opened {
     bool by_how; /* weft_openat2 */
 };
 
-/* O_CREAT has the kernel hand it to a worker at once: else it tries without waiting, and a FIFO that
-   is opened to be read says that it has no need to. */
+/* O_CREAT has the kernel hand it to a worker at once: else it tries without waiting, and a FIFO
+   that is opened to be read says that it has no need to. */
 static int opens(void *arg)
 {
     struct opened *one = arg;
