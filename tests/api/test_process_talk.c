@@ -676,6 +676,78 @@ TEST(one_into_another)
     run(main_nobody_reads);
 }
 
+/* -- a flood of signals --------------------------------------------------------------------------
+ */
+
+enum { FLOOD = 10000, REAPED = 50 };
+
+/* Where weft-sim is linked, and nowhere else. */
+extern __typeof__(weft_sim_signal) weft_sim_signal __attribute__((weak));
+
+static int told_of[32];
+
+static void tells(const struct weft_signal *signal, void *arg)
+{
+    (void)arg;
+    told_of[signal->number]++;
+}
+
+static void raise_here(int number)
+{
+    same(weft_sim_signal ? weft_sim_signal(number, 0) : kill(getpid(), number), 0);
+}
+
+static int floods(void *arg)
+{
+    const volatile bool *over = arg;
+
+    for (int i = 0; i < FLOOD || !*over; i++) {
+        raise_here(SIGCHLD);
+        if (i == FLOOD / 2)
+            raise_here(SIGTERM);
+        if (i % 100 == 0)
+            same(weft_sleep(100000), 0);
+    }
+    return 0;
+}
+
+/* Each child is reaped, with its code; the one SIGTERM is told; no call says -EINTR. */
+static int main_flood(void *arg)
+{
+    bool over = false;
+
+    (void)arg;
+    memset(told_of, 0, sizeof told_of);
+    same(weft_add_signal_handler(SIGCHLD, tells, NULL), 0);
+    same(weft_add_signal_handler(SIGTERM, tells, NULL), 0);
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, floods, &over, 0, NULL));
+        for (int i = 1; i <= REAPED; i++) {
+            struct weft_process_status status;
+            char code[8];
+            weft_process *process;
+
+            snprintf(code, sizeof code, "%d", i);
+            process = start(CHILD_ARGS("exit", code), NULL);
+            same(weft_process_wait(process, &status), 0);
+            same(status.code, i);
+            same(status.signal, 0);
+            same(weft_process_close(process), 0);
+        }
+        over = true;
+    }
+    while (told_of[SIGTERM] == 0 || told_of[SIGCHLD] == 0)
+        same(weft_sleep(100000), 0);
+    same(told_of[SIGTERM], 1);
+    same(weft_remove_signal_handler(SIGCHLD), 1);
+    return weft_remove_signal_handler(SIGTERM) - 1;
+}
+
+TEST(reaped_in_a_flood)
+{
+    run(main_flood);
+}
+
 /* -- by a shell ---------------------------------------------------------------------------------
  */
 
@@ -730,4 +802,4 @@ TEST(by_a_shell)
 TEST_MAIN("process_talk", 60, streams, stream_closed, terminal_closed, closed_while_it_is_closed,
           end_of_input, all_of_it, no_deadlock, limit, no_input, input_unread, cancelled, closed,
           what_it_is_given, directory, limits, groups_and_sessions, terminal, many,
-          closed_before_it_listens, one_into_another, by_a_shell)
+          closed_before_it_listens, one_into_another, by_a_shell, reaped_in_a_flood)
