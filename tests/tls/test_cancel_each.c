@@ -62,6 +62,25 @@ static int wait_line(void)
     ck_assert_str_eq(line, result == 2 ? "x\n" : "");
     return result;
 }
+/* A part of it has come before, as far as the half of what ends it, and stays for whoever is not
+   cancelled. */
+static void up_part(void)
+{
+    up_pair();
+    is(weft_tls_write(pair.server, "x\r", 2, NULL), 2);
+}
+static int wait_delimiter(void)
+{
+    char text[8] = "";
+    int result = (int)weft_tls_read_until(pair.client, "\r\n", 2, text, sizeof text, 0);
+
+    ck_assert_str_eq(text, result == 3 ? "x\r\n" : "");
+    return result;
+}
+static void complete_part(void)
+{
+    is(weft_tls_write(pair.server, "\nx\r", 3, NULL), 3); /* and as much of the next */
+}
 static void complete_bytes(void)
 {
     is(weft_tls_write(pair.server, "x", 1, NULL), 1);
@@ -127,6 +146,7 @@ static const struct kind kinds[] = {
     {"tls_read_until_time", up_pair, wait_until, complete_bytes, end_pair, 1, LATE},
     {"tls_read_exactly", up_pair, wait_exactly, complete_bytes, end_pair, 1, LATE},
     {"tls_read_line", up_pair, wait_line, complete_line, end_pair, 2, LATE},
+    {"tls_read_until", up_part, wait_delimiter, complete_part, end_pair, 3, LATE},
     {"tls_handshake", up_raw, wait_handshake, complete_handshake, end_pair, 0, LATE},
     {"tls_write", up_full, wait_write, complete_room, end_full, 1, LATE},
     {"tls_shutdown", up_full, wait_shutdown, complete_room, end_full, 0, LATE},
