@@ -453,21 +453,22 @@ CASE(remembered)
 }
 
 /* Called off after so long; then the resolver goes on, or is closed with what is under way. */
-static void call_off(const char *name, int64_t after_ns, bool go_on)
+static void call_off(weft_task_fn fn, const char *name, int64_t after_ns, bool go_on)
 {
+    void *arg = (void *)(uintptr_t)name;
     weft_task task;
     struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
     int result = 0;
 
     WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
-        is(weft_spawn(&s, asks, (void *)(uintptr_t)name, 0, &opt), 0);
+        is(weft_spawn(&s, fn, arg, 0, &opt), 0);
         is(weft_sleep(after_ns), 0);
         (void)weft_cancel(task);
         is(weft_join(task, &result), 0);
         ck_assert(result == -ECANCELED || result == MANY || result == 1);
     }
     if (go_on)
-        ck_assert_int_gt(ask(name), 0);
+        ck_assert_int_gt(fn(arg), 0);
     is(weft_resolver_close(resolver), 0);
     is(weft_sleep(S), 0);
     open_resolver(0);
@@ -476,9 +477,27 @@ static void call_off(const char *name, int64_t after_ns, bool go_on)
 CASE(called_off_at_each_step)
 {
     for (int i = 0; i < 40; i++)
-        call_off("cut.test", i * MS / 2, i % 2);
+        call_off(asks, "cut.test", i * MS / 2, i % 2);
     for (int i = 0; i < 12; i++)
-        call_off("late.test", i * S, i % 2);
+        call_off(asks, "late.test", i * S, i % 2);
+}
+
+static int connects(void *arg)
+{
+    int fd = weft_connect_name(resolver, arg, PORT, NULL);
+
+    return fd < 0 ? fd : weft_close(fd) == 0;
+}
+
+/* Both addresses are this machine's, and at the first nobody listens. */
+CASE(connecting_called_off_at_each_step)
+{
+    int listener = weft_listen_tcp("192.0.2.1:5353", NULL);
+
+    ck_assert_int_ge(listener, 0);
+    for (int i = 0; i < 60; i++)
+        call_off(connects, "six.test", i * 2 * MS, i % 2);
+    is(weft_close(listener), 0);
 }
 
 CASE(deadline)
@@ -501,4 +520,5 @@ CASE(deadline)
 TEST_MAIN("names on the network", 60, nobody_answers, answered_when_asked_again, answered_late,
           both_families, answer_with_a_wrong_id, answer_that_was_cut, no_such_name,
           answer_that_makes_no_sense, server_that_fails, nobody_there, no_memory_to_open,
-          no_memory_to_ask, remembered, called_off_at_each_step, deadline)
+          no_memory_to_ask, remembered, called_off_at_each_step, connecting_called_off_at_each_step,
+          deadline)
