@@ -724,7 +724,7 @@ static int main_flood(void *arg)
         ok(weft_spawn(&s, floods, &over, 0, NULL));
         for (int i = 1; i <= REAPED; i++) {
             struct weft_process_status status;
-            char code[8];
+            char code[16];
             weft_process *process;
 
             snprintf(code, sizeof code, "%d", i);
