@@ -249,7 +249,7 @@ static int enter(struct weft__task **self)
     return 0;
 }
 
-static int fd_enter(struct weft__fd **record)
+static int hold_side(struct weft__fd **record)
 {
     *record = &record_here;
     return 0;
@@ -258,14 +258,15 @@ static int fd_enter(struct weft__fd **record)
 #define weft__enter(self) enter(self)
 #define weft__enter_idle(self) enter(self)
 #define weft__io_of(reactor) ((void)(reactor), (struct weft__io *)NULL)
-#define weft__fd_enter(io, fd, side, op, record) ((void)(io), (void)(op), fd_enter(record))
+#define weft__hold_side(io, fd, side, operation, record)                                           \
+    ((void)(io), (void)(operation), hold_side(record))
 #define weft__fd_leave(io, record, side, op) ((void)(io), (void)(record), (void)(side), (void)(op))
 #define weft__fd_forget_closed(io, fd, record) ((void)(io), (void)(fd), (void)(record))
 #define weft__fd_note_passed(io, fd) ((void)(io), (void)(fd))
 #define weft__fd_sends_packets(fd, record) ((void)(fd), (void)(record), false)
 #define weft__packet_wait(wait) ((void)(wait), -ECANCELED)
-#define weft__operation_begin(self, operation, what, fd) ((void)(operation), &sqe_here)
-#define weft__operation_error(self) (-ENOMEM)
+#define weft__begin_once(self, operation, what, fd, record, error)                                 \
+    ((void)(operation), (void)(record), (void)(error), &sqe_here)
 #define weft__operation_idle(operation) ((void)(operation))
 #define weft__await(self, operation, sqe, record) ((void)(record), answer(sqe))
 #include "io/message.c"
