@@ -19,6 +19,7 @@ struct end {
     enum weft__side side;
     off_t *offset; /* NULL: at its position, and then it holds its side */
     struct weft__fd *record;
+    uint64_t word; /* of it, when the call began */
     struct weft__fd_use use;
 };
 
@@ -43,14 +44,15 @@ static void let_go(struct copy *copy, struct end *end)
 
 static int take_hold(struct copy *copy, struct end *end)
 {
-    int error;
+    int error = end->offset ? weft__fd_find(copy->io, end->fd, &end->record)
+                            : weft__fd_enter(copy->io, end->fd, end->side, &copy->op, &end->record);
 
-    if (!end->offset)
-        return weft__fd_enter(copy->io, end->fd, end->side, &copy->op, &end->record);
-    error = weft__fd_find(copy->io, end->fd, &end->record);
-    if (error == 0)
+    if (error < 0)
+        return error;
+    end->word = weft__fd_word_of(end->record);
+    if (end->offset)
         weft__fd_use_begin(copy->io, end->record, end->fd, &end->use, &copy->op);
-    return error;
+    return 0;
 }
 
 static int begin(struct copy *copy)
@@ -115,8 +117,8 @@ static void go_on_by(struct end *end, int64_t count)
 
 static bool is_called_off(const struct copy *copy)
 {
-    return copy->self->visible || weft__fd_closing(copy->in.record) ||
-           weft__fd_closing(copy->out.record);
+    return copy->self->visible || !weft__fd_is_still(copy->in.record, copy->in.word) ||
+           !weft__fd_is_still(copy->out.record, copy->out.word);
 }
 
 static ssize_t copy_pieces(struct copy *copy)

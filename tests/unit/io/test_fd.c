@@ -363,7 +363,7 @@ static int main_elsewhere(void *arg)
     (void)arg;
     elsewhere.id = UINT32_C(0x7fffffff);
     net_pair(&here, &there);
-    WEFT_SCOPE(s) {
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
         opt.task = &tasks[0];
         ok(weft_spawn(&s, receives, &here, sizeof here, &opt));
         ok(weft_sleep(1000000));
@@ -389,6 +389,57 @@ TEST(closed_behind_who_closes)
 {
     net_run(main_elsewhere);
 }
+
+/* -- lost between two pieces -------------------------------------------------------------------
+ */
+
+enum { COPIED = 16 << 20 };
+
+static struct copying {
+    int from, to;
+    off_t in, out;
+    ssize_t result;
+} copying;
+
+static int copies(void *arg)
+{
+    (void)arg;
+    copying.result =
+        weft_copy_file_range(copying.from, &copying.in, copying.to, &copying.out, COPIED, 0);
+    return 0;
+}
+
+/* A copy whose target's number becomes another's ends there: not with the piece that a worker may
+   have already, and long before the last. */
+static int main_copy(void *arg)
+{
+    int victim = memfd_create("victim", MFD_CLOEXEC);
+
+    (void)arg;
+    copying = (struct copying){memfd_create("from", MFD_CLOEXEC), memfd_create("to", MFD_CLOEXEC),
+                               .result = -1};
+    ck_assert_int_ge(victim, 0);
+    ok(ftruncate(copying.from, COPIED));
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, copies, NULL, 0, NULL));
+        while (copying.out == 0)
+            ok(weft_yield());
+        ck_assert_int_eq(dup2(victim, copying.to), copying.to);
+        ck_assert_int_eq(weft__fd_adopt(weft__io_of(weft__self), copying.to), 0);
+    }
+    ck_assert_int_eq(copying.result, copying.out);
+    ck_assert_int_gt(copying.result, 0);
+    ck_assert_int_lt(copying.result, COPIED / 2);
+    ok(close(victim));
+    ok(weft_close(copying.from));
+    return weft_close(copying.to);
+}
+
+TEST(copied_to_another)
+{
+    net_run(main_copy);
+}
+
 /* One made after the other has the number after it, as a rule. */
 TEST(neighbours_are_told_apart)
 {
@@ -478,5 +529,5 @@ TEST(noted_when_passed)
 TEST_MAIN("fd", 10, first_use_owns, number_reused_before_the_close_returns, poisoned,
           used_by_its_own, beyond_the_table, closed_without_a_slot, closed_behind_our_back,
           closed_under_a_use, closed_behind_a_sender, another_closes_by_then,
-          errors_of_what_is_gone, closed_behind_who_closes, neighbours_are_told_apart,
-          noted_when_passed)
+          errors_of_what_is_gone, closed_behind_who_closes, copied_to_another,
+          neighbours_are_told_apart, noted_when_passed)
