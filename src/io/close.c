@@ -11,6 +11,7 @@
 #include "io/accept.h"
 #include "io/fd.h"
 #include "io/give.h"
+#include "io/transfer.h"
 #include "io/watcher.h"
 #include "ring/host.h"
 #include "task/operation.h"
@@ -50,12 +51,18 @@ static bool end_users(struct weft__task *self, int fd, struct weft__fd *record)
     return !lost;
 }
 
-int weft__close_request(struct weft__task *self, int fd)
+int weft__close_request(struct weft__task *self, int fd, const struct weft__fd *record,
+                        uint64_t word)
 {
     struct weft__operation operation;
     struct weft__sqe *sqe = weft__operation_begin(self, &operation, "close", fd);
     int result;
 
+    if (!weft__fd_is_still(record, word)) {
+        if (sqe)
+            (void)weft__leave_undone(self, &operation, sqe, -EBADF);
+        return -EBADF;
+    }
     if (sqe) {
         weft__operation_hold(&operation);
         weft__request_close(sqe, fd);
@@ -80,7 +87,7 @@ static int close_record(struct weft__task *self, int fd, struct weft__fd *record
         weft__gives_outlive(io, fd, record);
     weft__fd_let_go(io, fd, record);
     weft__fd_close_publish(record, word);
-    result = weft__close_request(self, fd);
+    result = weft__close_request(self, fd, record, word);
     weft__fd_close_end(record, word);
     return result;
 }

@@ -331,7 +331,7 @@ static int close_descriptor(struct weft__task *self, struct weft_stream *stream)
         weft__gives_outlive(stream->io, fd, record);
     weft__stream_destroy(stream);
     weft__fd_close_publish(record, word);
-    result = weft__close_request(self, fd);
+    result = weft__close_request(self, fd, record, word);
     weft__fd_close_end(record, word);
     return result;
 }

@@ -33,6 +33,7 @@ static inline __attribute__((always_inline)) int weft__use_open(struct weft__use
     int error;
 
     use->record = NULL;
+    use->operation.op.id = 0;
     if (fd == AT_FDCWD)
         return 0;
     error = weft__fd_find(io, fd, &use->record);

@@ -110,6 +110,19 @@ static int64_t call_rename_of_nothing(void)
     return weft_renameat(scene.from, "none", scene.to, "a");
 }
 
+static __attribute__((noinline)) void dirty(void)
+{
+    volatile unsigned char junk[3000];
+    for (unsigned i = 0; i < sizeof junk; i++)
+        junk[i] = i % 8 == 4; /* an id; no cancel asked */
+}
+
+static int64_t call_rename_from_cwd(void)
+{
+    dirty();
+    return weft_renameat(AT_FDCWD, "/tmp/a", scene.to, "a");
+}
+
 static int64_t call_poll(void)
 {
     return weft_poll(scene.here, POLLIN);
@@ -287,6 +300,7 @@ static const struct act {
     {call_file_read, nothing, close_object, 1, -ECANCELED, -ENOMEM, 2, NULL},
     {call_rename, nothing, close_to, 0, -ECANCELED, -ENOMEM, 0, &scene.to},
     {call_rename_of_nothing, nothing, close_to, -ENOENT, -ECANCELED, -ENOMEM, 0, &scene.from},
+    {call_rename_from_cwd, nothing, close_to, 0, -ECANCELED, -ENOMEM, 0, &scene.to},
     {call_poll, send_there, close_here, POLLIN, -ECANCELED, -ENOMEM, 0, &scene.here},
     {call_splice, nothing, close_file, 1, -ECANCELED, -ENOMEM, 0, &scene.file},
     {call_splice_later, fill_empty, close_empty, 1, -ECANCELED, -ENOMEM, 0, &scene.empty[0]},
@@ -297,7 +311,7 @@ static const struct act {
     {call_watch, send_there, close_here, POLLIN, -ECANCELED, TRIES_AGAIN, 2, NULL},
     {call_futex, nothing, NULL, -EAGAIN, -ECANCELED, -ENOMEM, 0, NULL},
     {call_waitid, nothing, NULL, -ECHILD, -ECANCELED, -ENOMEM, 0, NULL},
-    {call_close, nothing, NULL, 0, 0, 0, 0, NULL},
+    {call_close, nothing, NULL, 0, 0, 0, 0, &scene.here},
 };
 enum { ACTS = sizeof acts / sizeof acts[0] };
 
@@ -366,6 +380,8 @@ static void lose_meanwhile(weft_scope *scope)
     *act->fd = -1;
     while (!ended)
         ok(weft_yield());
+    ck_assert_int_ge(weft__host_fcntl(scene.taken, F_GETFD, 0),
+                     0); /* nobody closed what is another's */
     close_lower();
     end(scope, task, -EBADF);
 }
