@@ -339,7 +339,7 @@ void weft__fd_ask_kind(int fd, struct weft__fd *record)
     if (weft__host_seeks(fd) == 0)
         record->flags |= WEFT__FD_SEEKS;
     else if (weft__host_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0)
-        record->flags |= WEFT__FD_SOCKET;
+        record->flags |= WEFT__FD_SOCKET | WEFT__FD_EXPECT;
     else if (weft__host_fcntl(fd, F_GETPIPE_SZ, 0) >= 0)
         record->flags |= WEFT__FD_PIPE;
 }

@@ -109,7 +109,7 @@ static inline __attribute__((always_inline)) int32_t receive_once(struct weft__t
         WEFT__COUNT_BY(self->reactor, bytes_received, result);
         return result;
     }
-    if (still)
+    if (still && result != -ENOTCONN && result != -EINVAL)
         record->flags &= ~WEFT__FD_EXPECT;
     return result == -EAGAIN && hint ? look(self, operation, fd, record, buffer, size, flags)
                                      : result;
@@ -148,8 +148,9 @@ static int begin_receive(struct weft__task **self, int flags, const void *buffer
 
 /* The end of a call: the side is let go, and a number that the kernel does not know is forgotten.
  */
-static void end(struct weft__io *io, struct weft__fd *record, enum weft__side side,
-                struct weft__op *op, ssize_t result)
+static inline __attribute__((always_inline)) void end(struct weft__io *io, struct weft__fd *record,
+                                                      enum weft__side side, struct weft__op *op,
+                                                      ssize_t result)
 {
     weft__fd_leave(io, record, side, op);
     if (__builtin_expect(result == -EBADF, 0))

@@ -401,6 +401,9 @@ static int addresses_main(void *arg)
     same(weft_getsockname(tcp, NULL, &length), -EFAULT);
     same(weft_getpeername(tcp, (struct sockaddr *)&nobody, NULL), -EFAULT);
     same(weft_listen(tcp, 1), 0);
+    same(weft_read(tcp, bytes, 1), -ENOTCONN); /* and this takes it for no connection */
+    same(weft_recv(tcp, bytes, 1, 0), -ENOTCONN);
+    same(weft_read(tcp, bytes, 1), -ENOTCONN);
     same(weft_bind(other, (struct sockaddr *)&nobody, sizeof nobody), -EADDRINUSE);
     same(weft_sendto(udp, bytes, 8, 0, (struct sockaddr *)&of_six, sizeof of_six), -EAFNOSUPPORT);
     same(weft_sendto(udp, bytes, 8, 0, (struct sockaddr *)&nobody, 8), -EINVAL);
