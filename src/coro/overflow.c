@@ -127,6 +127,8 @@ static bool leapt_guard(const struct weft__overflow_watch *w, const void *fault,
 
     if (!w->running || !w->running(w->arg, &report->slot))
         return false;
+    if ((uintptr_t)fault - (uintptr_t)w->pool->slab >= w->pool->slab_size)
+        return false; /* others' memory, which others may have a handler for */
     below = (uintptr_t)weft__stack_low(w->pool, report->slot) - (uintptr_t)fault;
     report->leapt = below > w->pool->guard_size && below <= LEAP_MAX; /* above: wraps round */
     return report->leapt;

@@ -152,10 +152,13 @@ static void describe(void *arg, struct weft__overflow_report *report)
     report->function = (void *)overflowing_task;
 }
 
+static struct weft__stack_pool_opt few; /* of each class, where a test says so */
+
 static void begin(void)
 {
-    struct weft__stack_pool_opt opt = {.mask_guard_install = mask_guard_install};
+    struct weft__stack_pool_opt opt = few;
 
+    opt.mask_guard_install = mask_guard_install;
     if (weft__overflow_install() < 0 || weft__overflow_thread_begin(&thread) < 0 ||
         weft__stack_pool_open(&pool, &opt) < 0 || weft__stack_take(&pool, 1, &stack) < 0 ||
         weft__stack_take(&pool, want_size, &stack) < 0)
@@ -310,6 +313,37 @@ TEST(a_leap_into_anothers_guard_names_who_leapt)
 
     check_report(&death, 64 << 10);
     ck_assert_ptr_nonnull(strstr(death.text, "below its guard"));
+}
+
+/* The program's own memory, by chance below the lowest stack: its handler may have to do with it.
+ */
+static void touch_below_the_pool(void)
+{
+    char *page;
+
+    for (int i = 0; i < WEFT__STACK_CLASSES; i++)
+        few.count_max[i] = 64; /* else its own tables, which lie there, take megabytes */
+    begin();
+    if (weft__stack_take(&pool, 1, &stack) < 0)
+        leave(97);
+    watch.running = uses_stack;
+    page = pool.slab;
+    do
+        page -= 4096;
+    while (mmap(page, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
+           page);
+    if (stack.low - page > 4 << 20)
+        leave(98);
+    *(volatile char *)page = 1;
+}
+
+TEST(what_lies_below_all_stacks_is_not_ours)
+{
+    struct death death = run_child(touch_below_the_pool);
+
+    ck_assert_int_eq(death.code, 0);
+    ck_assert_int_eq(death.signal, SIGSEGV);
+    ck_assert_str_eq(death.text, "");
 }
 
 static void describe_badly(void *arg, struct weft__overflow_report *report)
@@ -688,7 +722,7 @@ TEST_MAIN("coro/overflow", 30, an_overflow_names_its_task,
           an_overflow_names_its_task_on_an_older_kernel,
           an_overflow_in_another_thread_names_its_task,
           an_overflow_nobody_describes_is_reported_all_the_same, a_leap_over_the_guard_is_reported,
-          a_leap_into_anothers_guard_names_who_leapt,
+          a_leap_into_anothers_guard_names_who_leapt, what_lies_below_all_stacks_is_not_ours,
           a_name_too_long_or_with_control_characters_stays_one_line,
           the_fatal_hook_is_called_after_the_line, another_fault_kills_without_a_report,
           a_signal_that_was_sent_kills_without_a_report,
