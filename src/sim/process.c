@@ -159,6 +159,16 @@ static char **copy_words(char *const *words, int *count)
     return copy;
 }
 
+/* Linux takes no word of more bytes than that, with its NUL: MAX_ARG_STRLEN, execve(2). */
+static bool has_too_long_a_word(char *const *words)
+{
+    enum { WORD_MAX_SIZE = 131072 };
+
+    while (*words && strlen(*words) < WORD_MAX_SIZE)
+        words++;
+    return *words;
+}
+
 static int take_files(struct weft_sim_process *process, const struct weft__child *child)
 {
     struct weft__sim *sim = process->sim;
@@ -386,6 +396,9 @@ static int become(struct weft_sim_process *process, const struct weft__child *ch
 
     if (error == 0)
         error = choose(sim, child->paths, &process->main);
+    if (error == 0 &&
+        (has_too_long_a_word(process->arguments) || has_too_long_a_word(process->environment)))
+        error = -E2BIG;
     if (error == 0) {
         process->thread = weft__sim_thread_new(sim, life, process, process->arguments[0]);
         error = process->thread ? 0 : -EAGAIN;

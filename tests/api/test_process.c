@@ -114,6 +114,35 @@ TEST(starts_that_fail)
     run(main_fails);
 }
 
+/* One word of 128 KiB, with its end, is more than the kernel takes; of less it takes some. */
+static int main_long_words(void *arg)
+{
+    enum { WORD = 131072 };
+    char *word = malloc(WORD + 1);
+    const char *const arguments[] = {CHILD, CHILD_MARK, "exit", "0", word, NULL};
+    const char *const environment[] = {word, NULL};
+    weft_process *process = NULL;
+
+    (void)arg;
+    memset(word, 'w', WORD);
+    word[WORD] = 0;
+    same(weft_create_subprocess_exec(arguments, NULL, &process), -E2BIG);
+    same(weft_create_subprocess_exec(CHILD_ARGS("exit", "0"), OPT(.environment = environment),
+                                     &process),
+         -E2BIG);
+    ck_assert_ptr_null(process);
+    word[WORD - 1] = 0;
+    process = start(arguments, NULL);
+    same(weft_process_wait(process, NULL), 0);
+    free(word);
+    return weft_process_close(process);
+}
+
+TEST(words_that_are_too_long)
+{
+    run(main_long_words);
+}
+
 static int main_misuse(void *arg)
 {
     const char *const nothing[] = {NULL};
@@ -610,7 +639,7 @@ TEST(two_reactors)
     same(child_count(), 0);
 }
 
-TEST_MAIN("process", 60, codes, ended_by_signals, starts_that_fail, misuse, many_wait,
-          closed_while_others_wait, closed_twice, leaves_its_group, has_left_a_group, scopes,
-          deadline, forgotten, bounded, cancelled_before, cancelled_while_it_starts,
+TEST_MAIN("process", 60, codes, ended_by_signals, starts_that_fail, words_that_are_too_long, misuse,
+          many_wait, closed_while_others_wait, closed_twice, leaves_its_group, has_left_a_group,
+          scopes, deadline, forgotten, bounded, cancelled_before, cancelled_while_it_starts,
           cancelled_before_there_is_a_place, two_reactors)
