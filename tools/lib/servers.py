@@ -494,7 +494,7 @@ def parse(arguments):
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--json", type=pathlib.Path, required=True)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=0.3, help="of a proxy's slice")
+    parser.add_argument("--seconds", type=float, default=0.12, help="of a proxy's slice")
     parser.add_argument("--only", default=",".join(PARTS), help=f"of {','.join(PARTS)}")
     parser.add_argument("--connections", type=int, default=1000000, help="of the last part")
     parser.add_argument("--folder", type=pathlib.Path, help="where to make the file that is read")
