@@ -117,6 +117,13 @@ class Project(unittest.TestCase):
             "2-test: no test is called unit/y", "3-case: no case of unit/x is called weft_y",
             "3 mutants, 2 of which count on what is not there"])
 
+    def test_two_of_a_number_are_refused(self):
+        wrong = patch("    return n;", "    return n + 1;")
+        self.mutant("1-off.patch", wrong)
+        self.mutant("1-again.patch", wrong)
+        code, said = self.run_tool("--list")
+        self.assertEqual((code, said), (2, "1-again and 1-off have the same number\n"))
+
     def test_one_that_never_ends_is_killed_and_the_next_tried(self):
         self.mutant("1-hang.patch", patch("        n -= 10;",
                                           "        __asm__ volatile(\"\" : : : \"memory\");"))
@@ -129,11 +136,11 @@ class Project(unittest.TestCase):
     def test_two_at_once_try_each_once_whatever_its_build(self):
         wrong = patch("    return n;", "    return n + 1;")
         for i in range(3):
-            self.mutant(f"{i}-off.patch", wrong)
-            self.mutant(f"{i}-debug.patch", "# build: debug\n" + wrong)
+            self.mutant(f"{i}1-off.patch", wrong)
+            self.mutant(f"{i}2-debug.patch", "# build: debug\n" + wrong)
         code, said = self.run_tool("-j", "2")
         self.assertEqual((code, self.verdicts()), (0, {
-            f"{i}-{name}": "killed" for i in range(3) for name in ("off", "debug")}), said)
+            f"{i}{name}": "killed" for i in range(3) for name in ("1-off", "2-debug")}), said)
         self.assertEqual(said.count(" killed "), 6, said)
 
     def test_what_a_header_or_a_shared_library_changes_is_made_anew(self):

@@ -65,6 +65,12 @@ def read_one(root, path):
 
 def read(root):
     mutants = [read_one(root, path) for path in sorted((root / FOLDER).glob("*.patch"))]
+    numbered = {}
+    for mutant in mutants: # they are asked for by number
+        number = mutant.name.partition("-")[0]
+        if number in numbered:
+            raise Malformed(f"{numbered[number]} and {mutant.name} have the same number")
+        numbered[number] = mutant.name
     expected = survivors(root)
     for mutant in mutants:
         mutant.survives = expected.get(mutant.name, "")
