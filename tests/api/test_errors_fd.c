@@ -6,8 +6,7 @@
  *
  * Not here: what a disk, or the machine, is short of: sim/errors_each.
  */
-#include "blocked.h"
-#include "support/file.h"
+#include "errors.h"
 
 #include <sys/xattr.h>
 
@@ -174,25 +173,21 @@ static int64_t copies_to(int fd)
 
 enum what { CLOSED, FROM_PIPE, TO_PIPE, DIRECTORY, READ_ONLY, WRITE_ONLY, TCP, UDP, WHATS };
 
-static const char *const names[WHATS] = {
-    "a closed one",
-    "the end of a pipe to read from",
-    "the end of a pipe to write to",
-    "a directory",
-    "a file for reading",
-    "a file for writing",
-    "a socket of TCP",
-    "a socket of UDP",
+static struct errors_kind kinds[WHATS] = {
+    {.name = "a closed one"},
+    {.name = "the end of a pipe to read from"},
+    {.name = "the end of a pipe to write to"},
+    {.name = "a directory"},
+    {.name = "a file for reading"},
+    {.name = "a file for writing"},
+    {.name = "a socket of TCP"},
+    {.name = "a socket of UDP"},
 };
 
-enum { FINE = 0, /* is not made */ B = -EBADF, S = -ESPIPE, I = -EINVAL };
+enum { S = -ESPIPE, I = -EINVAL };
 
-/* The sockets are neither connected nor bound. Of those that find nothing wrong: FINE. */
-static const struct {
-    const char *name;
-    int64_t (*call)(int fd);
-    int wanted[WHATS];
-} calls[] = {
+/* The sockets are neither connected nor bound. */
+static const struct errors_call calls[] = {
     {"read", reads, {B, FINE, B, -EISDIR, FINE, B, -ENOTCONN, FINE}},
     {"readv", readvs, {B, FINE, B, -EISDIR, FINE, B, -ENOTCONN, FINE}},
     {"pread", preads, {B, S, S, -EISDIR, FINE, B, S, S}},
@@ -230,8 +225,6 @@ static const struct {
 };
 enum { CALLS = sizeof calls / sizeof calls[0] };
 
-static int fds[WHATS];
-
 static void set_up(void)
 {
     int pipes[2];
@@ -242,23 +235,23 @@ static void set_up(void)
     same(weft_write(in_pipe[1], bytes, 8), 8);
     same(weft_pipe(out_pipe, 0), 0);
     same(weft_pipe(pipes, 0), 0);
-    fds[FROM_PIPE] = pipes[0];
-    fds[TO_PIPE] = pipes[1];
-    fds[DIRECTORY] = weft_openat(folder, ".", O_RDONLY | O_DIRECTORY, 0);
-    fds[READ_ONLY] = weft_openat(folder, "file", O_RDONLY, 0);
-    fds[WRITE_ONLY] = weft_openat(folder, "other", O_WRONLY | O_CREAT, 0600);
-    fds[TCP] = weft_socket(AF_INET, SOCK_STREAM, 0);
-    fds[UDP] = weft_socket(AF_INET, SOCK_DGRAM, 0);
-    fds[CLOSED] = weft_socket(AF_INET, SOCK_DGRAM, 0);
+    kinds[FROM_PIPE].fd = pipes[0];
+    kinds[TO_PIPE].fd = pipes[1];
+    kinds[DIRECTORY].fd = weft_openat(folder, ".", O_RDONLY | O_DIRECTORY, 0);
+    kinds[READ_ONLY].fd = weft_openat(folder, "file", O_RDONLY, 0);
+    kinds[WRITE_ONLY].fd = weft_openat(folder, "other", O_WRONLY | O_CREAT, 0600);
+    kinds[TCP].fd = weft_socket(AF_INET, SOCK_STREAM, 0);
+    kinds[UDP].fd = weft_socket(AF_INET, SOCK_DGRAM, 0);
+    kinds[CLOSED].fd = weft_socket(AF_INET, SOCK_DGRAM, 0);
     for (int what = 0; what < WHATS; what++)
-        ok(fds[what]);
-    same(weft_close(fds[CLOSED]), 0);
+        ok(kinds[what].fd);
+    same(weft_close(kinds[CLOSED].fd), 0);
 }
 
 static void take_down(void)
 {
     for (int what = CLOSED + 1; what < WHATS; what++)
-        same(weft_close(fds[what]), 0);
+        same(weft_close(kinds[what].fd), 0);
     for (int i = 0; i < 2; i++) {
         same(weft_close(in_pipe[i]), 0);
         same(weft_close(out_pipe[i]), 0);
@@ -273,15 +266,7 @@ static int each_main(void *arg)
     (void)arg;
     set_up();
     for (size_t i = 0; i < CALLS; i++)
-        for (int what = 0; what < WHATS; what++) {
-            int result;
-            if (calls[i].wanted[what] == FINE)
-                continue;
-            result = (int)calls[i].call(fds[what]);
-            if (result != calls[i].wanted[what] && ++wrong)
-                fprintf(stderr, "%s of %s: %d instead of %d\n", calls[i].name, names[what], result,
-                        calls[i].wanted[what]);
-        }
+        wrong += errors_wrong(&calls[i], kinds, WHATS);
     same(wrong, 0);
     take_down();
     return 0;
@@ -293,12 +278,12 @@ TEST(each_of_each)
 
 static int elsewhere(void *arg)
 {
+    int accepted = 0;
+
     (void)arg;
     for (size_t i = 0; i < CALLS; i++)
-        for (int what = CLOSED + 1; what < WHATS; what++)
-            ck_assert_msg(calls[i].call(fds[what]) == -EXDEV, "%s of %s", calls[i].name,
-                          names[what]);
-    return 0;
+        accepted += errors_accepted(&calls[i], kinds, WHATS);
+    return accepted;
 }
 static int others_main(void *arg)
 {
@@ -310,10 +295,7 @@ static int others_main(void *arg)
 }
 TEST(another_reactors)
 {
-    static const struct weft_run_opt two = {.size = sizeof two, .reactors = 2};
-    weft_task_fn fn = others_main;
-
-    same(weft_run(file_main, &fn, sizeof fn, &two), 0);
+    file_run_two(others_main);
 }
 
 TEST(outside)

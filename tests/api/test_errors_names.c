@@ -267,10 +267,7 @@ static int others_main(void *arg)
 }
 TEST(another_reactors)
 {
-    static const struct weft_run_opt two = {.size = sizeof two, .reactors = 2};
-    weft_task_fn fn = others_main;
-
-    same(weft_run(file_main, &fn, sizeof fn, &two), 0);
+    file_run_two(others_main);
 }
 
 /* Outside of a task, and with no path. */

@@ -1,8 +1,8 @@
 /*
- * Calls on objects that are another reactor's, on none, and those that suspend where nothing may:
- * each call of files, streams, watches, signals, processes, servers, transports and endpoints.
- * Would catch a call that looks at the object before it asks whose that is, and one that parks the
- * loop.
+ * Calls on objects that are another reactor's, on none, in a thread that has no reactor, and those
+ * that suspend where nothing may: each call of files, streams, watches, signals, processes, servers,
+ * transports and endpoints. Would catch a call that looks at the object before it asks whose that
+ * is, and one that parks the loop.
  */
 #include "support/file.h"
 
@@ -254,10 +254,7 @@ static int others_main(void *arg)
 }
 TEST(another_reactors)
 {
-    static const struct weft_run_opt two = {.size = sizeof two, .reactors = 2};
-    weft_task_fn fn = others_main;
-
-    same(weft_run(file_main, &fn, sizeof fn, &two), 0);
+    file_run_two(others_main);
 }
 
 static void in_a_callback(void *arg)
@@ -282,6 +279,25 @@ TEST(in_callbacks)
     file_run(callback_main);
 }
 
+static int in_a_thread(void *arg)
+{
+    (void)arg;
+    all_say(-EPERM, 0);
+    return 0;
+}
+static int outside_main(void *arg)
+{
+    (void)arg;
+    set_up();
+    same(weft_to_thread(in_a_thread, NULL), 0);
+    take_down();
+    return 0;
+}
+TEST(outside)
+{
+    file_run(outside_main);
+}
+
 static int none_main(void *arg)
 {
     int wrong = 0;
@@ -300,4 +316,4 @@ TEST(none)
     file_run(none_main);
 }
 
-TEST_MAIN("errors_objects", 60, another_reactors, in_callbacks, none)
+TEST_MAIN("errors_objects", 60, another_reactors, in_callbacks, outside, none)

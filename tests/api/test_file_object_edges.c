@@ -321,10 +321,7 @@ static int main_elsewhere(void *arg)
 
 TEST(another_reactor)
 {
-    const struct weft_run_opt two = {.size = sizeof two, .reactors = 2};
-    weft_task_fn fn = main_elsewhere;
-
-    same(weft_run(file_main, &fn, sizeof fn, &two), 0);
+    file_run_two(main_elsewhere);
 }
 
 TEST_MAIN("file_object_edges", 60, cancelled, busy_and_closed, left_open, owned, closed_behind,

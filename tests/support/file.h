@@ -129,4 +129,12 @@ static inline void file_run(weft_task_fn fn)
     same(weft_run(file_main, &fn, sizeof fn, NULL), 0);
 }
 
+/* And with a second reactor beside it. */
+static inline void file_run_two(weft_task_fn fn)
+{
+    static const struct weft_run_opt two = {.size = sizeof two, .reactors = 2};
+
+    same(weft_run(file_main, &fn, sizeof fn, &two), 0);
+}
+
 #endif
