@@ -86,11 +86,10 @@ struct weft_run_opt {
  *
  * Returns main's result; -ETIMEDOUT when tasks still held at the hard deadline (on_leftover named
  * them; their memory is leaked rather than freed under the kernel); -EINVAL, -ENOMEM; -E2BIG
- * arg_size or main_stack_size too large;
- * -EDEADLK from inside a task; -ENOTSUP in a child of fork; -EMFILE or -ENFILE no descriptors left
- * for the rings and bells; -EAGAIN a thread could not be started, or no more memory may be locked;
- * -ENOSYS, -EPERM or -ENOMEM io_uring cannot be had: opt->error_text has the cause (kernel age,
- * sysctl, seccomp, memlock) and the cure.
+ * arg_size or main_stack_size too large; -EDEADLK from inside a task; -ENOTSUP in a child of fork;
+ * -EMFILE or -ENFILE no descriptors left for the rings and bells; -EAGAIN a thread could not be
+ * started, or no more memory may be locked; -ENOSYS, -EPERM or -ENOMEM io_uring cannot be had:
+ * opt->error_text has the cause (kernel age, sysctl, seccomp, memlock) and the cure.
  */
 WEFT_API int weft_run(weft_task_fn fn, const void *arg, size_t arg_size,
                       const struct weft_run_opt *opt);
