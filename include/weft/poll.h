@@ -35,10 +35,10 @@ WEFT_BEGIN_DECLS
  * several has a task for each, or weft_select (weft/select_io.h); a limit of time is a deadline, as
  * everywhere.
  *
- * Suspends until one of `events` holds: any of POLLIN, POLLPRI, POLLOUT and POLLRDHUP, and WEFT_IDLE
- * (weft/net.h) for a wait that a drain may end. POLLERR and POLLHUP always count. One that is ready
- * already answers at once; a regular file always is. The _until form answers -ETIMEDOUT once
- * `deadline` has passed.
+ * Suspends until one of `events` holds: any of POLLIN, POLLPRI, POLLOUT and POLLRDHUP, and
+ * WEFT_IDLE (weft/net.h) for a wait that a drain may end. POLLERR and POLLHUP always count. One
+ * that is ready already answers at once; a regular file always is. The _until form answers
+ * -ETIMEDOUT once `deadline` has passed.
  *
  * Returns those of them that hold; -ECANCELED, also when weft_close ended the wait; -ESHUTDOWN.
  */

@@ -1,8 +1,8 @@
 /*
  * Calls on objects that are another reactor's, on none, in a thread that has no reactor, and those
- * that suspend where nothing may: each call of files, streams, watches, signals, processes, servers,
- * transports and endpoints. Would catch a call that looks at the object before it asks whose that
- * is, and one that parks the loop.
+ * that suspend where nothing may: each call of files, streams, watches, signals, processes,
+ * servers, transports and endpoints. Would catch a call that looks at the object before it asks
+ * whose that is, and one that parks the loop.
  */
 #include "support/file.h"
 

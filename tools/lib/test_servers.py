@@ -1,5 +1,5 @@
-"""Catches a comparison of proxies that counts what others disturbed: a slice is to be asked again for
-that, and not because of what we do ourselves; and one for which nothing came is to fail.
+"""Catches a comparison of proxies that counts what others disturbed: a slice is to be asked again
+for that, and not because of what we do ourselves; and one for which nothing came is to fail.
 
     test_servers.py
 """
