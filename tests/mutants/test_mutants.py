@@ -88,6 +88,25 @@ class Project(unittest.TestCase):
         code, said = self.run_tool()
         self.assertEqual((code, self.verdicts()), (0, {"1-comment": "survived, as due"}), said)
 
+    def test_what_is_noticed_now_and_then_is_killed_and_told(self):
+        seen = self.root / "seen"
+        (self.root / "test_x.c").write_text(f"""#include <stdio.h>
+int weft_x(int n);
+
+/* Looks every other time, as if by a race. */
+int main(void)
+{{
+    if (weft_x(12) == 2 || remove("{seen}") == 0)
+        return weft_x(12) != 2;
+    fclose(fopen("{seen}", "w"));
+    return 0;
+}}
+""")
+        self.mutant("1-off.patch", patch("    return n;", "    return n + 1;"))
+        code, said = self.run_tool()
+        self.assertEqual((code, self.verdicts()), (0, {"1-off": "killed"}), said)
+        self.assertIn("not at the first time: 1-off, by unit/x at the 2.", said)
+
     def test_what_is_expected_to_survive_may_not_be_killed(self):
         self.mutant("1-off.patch", patch("    return n;", "    return n + 1;"))
         self.mutant("survivors.txt", "1-off: nobody looks\n")

@@ -16,6 +16,7 @@ import time
 from weft_mutants import steps
 
 BASELINE_S = 200
+TIMES = 3            # that tests are run before a mutant has survived: some notice by a race
 ONE_IS_ENOUGH = {"WEFT_FUZZ_AS_IT_IS": "1"}  # what fails is not made smaller
 SAID = 700           # characters of what a tool said that are repeated
 
@@ -221,10 +222,12 @@ class Copy:
 
     def try_mutant(self, mutant):
         began = time.monotonic()
+        self.times = 1
         verdict, how, test, said = self._try(mutant)
         return {"mutant": mutant.name, "files": mutant.files, "breaks": mutant.breaks,
                 "verdict": verdict, "how": how, "test": test, "said": said[-SAID:],
-                "expected": mutant.survives, "seconds": round(time.monotonic() - began, 1)}
+                "times": self.times, "expected": mutant.survives,
+                "seconds": round(time.monotonic() - began, 1)}
 
     def _try(self, mutant):
         base = self.bases[mutant.build].ready()
@@ -243,16 +246,24 @@ class Copy:
 
     def _judge(self, mutant, base, names):
         made = steps.Made(base.steps, mutant.files, self.tree, self.out)
-        for name in names:
-            for command in made.commands(base.tests.targets([name])):
-                code, said = output_of(["sh", "-c", command], base.build)
-                if code != 0:
+        for self.times in range(1, TIMES + 1):
+            for name in names:
+                if self.times == 1 and (said := self._make(made, base, name)):
                     return "does not compile", "", "", said
-            limit = max(self.limit, 5 * base.took[name, mutant.case])
-            code, said = base.tests.run(name, limit, mutant.case, made)
-            if code != 0:
-                verdict = "killed after all" if mutant.survives else "killed"
-                return verdict, how_killed(name, code, said), name, said
+                limit = max(self.limit, 5 * base.took[name, mutant.case])
+                code, said = base.tests.run(name, limit, mutant.case, made)
+                if code != 0:
+                    verdict = "killed after all" if mutant.survives else "killed"
+                    return verdict, how_killed(name, code, said), name, said
         if mutant.survives:
             return "survived, as due", "", "", mutant.survives
         return "survived", "", "", ""
+
+    @staticmethod
+    def _make(made, base, name):
+        """What a tool said that did not do its part, or nothing."""
+        for command in made.commands(base.tests.targets([name])):
+            code, said = output_of(["sh", "-c", command], base.build)
+            if code != 0:
+                return said or f"{command} failed"
+        return ""
