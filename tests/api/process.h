@@ -10,6 +10,7 @@
 #define ok(expression) ck_assert_int_ge((expression), 0)
 #define same(a, b) ck_assert_int_eq((a), (b))
 #define OPT(...) (&(struct weft_process_opt){.size = sizeof(struct weft_process_opt), __VA_ARGS__})
+#define PIPES .in = WEFT_PIPE, .out = WEFT_PIPE, .err = WEFT_PIPE
 #define MS INT64_C(1000000)
 
 static inline int run_main(void *arg)

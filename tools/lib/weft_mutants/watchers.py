@@ -30,9 +30,9 @@ WATCHERS = {
     "src/io/message.c": "fd_forgotten message misuse_io sim/net_datagram",
     "src/io/nowait.c": "fd_forgotten nowait reader",
     "src/io/poll.c": "fd_forgotten poll misuse_io",
-    "src/io/process.c": "process process_options process_talk sim/process sim/faults",
+    "src/io/process.c": "process process_options process_given process_talk sim/process sim/faults",
     "src/io/process_start.c":
-        "process process_options process_talk sim/process sim/refusals sim/faults",
+        "process process_options process_given process_talk sim/process sim/refusals sim/faults",
     "src/io/process_talk.c": "process_talk process process_options sim/faults",
     "src/io/rw.c": "fd_forgotten file file_cancel misuse_file sim/file_object",
     "src/io/server.c": "server server_edges server_end sim/refusals sim/faults",
