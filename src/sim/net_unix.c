@@ -249,16 +249,29 @@ static struct weft__net_local *owner_of(struct weft__sim_net *net,
     return *error < 0 ? NULL : owner;
 }
 
-/* Datagrams: where those go that say nothing else. */
+/* Datagrams: where those go that say nothing else. It is that socket, whatever becomes of its name.
+ */
 static int aim(struct weft__net_local *local, const struct weft__net_local_name *name)
 {
     int error;
+    const struct weft__net_local *to = owner_of(local->net, name, &error);
 
-    if (!owner_of(local->net, name, &error))
+    if (!to)
         return error;
+    local->aimed = to->serial;
     local->peer_name = *name;
     local->state = WEFT__NET_OPEN;
     return 0;
+}
+
+/* NULL: it is no more. */
+static struct weft__net_local *aimed_at(const struct weft__net_local *local)
+{
+    struct weft__net_local *to = local->net->locals;
+
+    while (to && to->serial != local->aimed)
+        to = to->next;
+    return to;
 }
 
 static int connect_local(struct weft__net_local *local, const struct sockaddr *address,
@@ -451,21 +464,32 @@ static int32_t put(struct weft__net_local *from, struct weft__net_local *to,
     return (int32_t)size;
 }
 
+/* Who is to have it; a negative errno through *error. One that was connected to a socket which is
+   gone is told so once, and is connected to none then. */
+static struct weft__net_local *receiver_of(struct weft__net_local *local,
+                                           const struct weft__sim_message *message, int *error)
+{
+    struct weft__net_local_name name;
+    struct weft__net_local *to = NULL;
+
+    if (message && message->name_length) {
+        *error = weft__net_local_read(&name, (const struct sockaddr *)&message->name,
+                                      message->name_length);
+        return *error < 0 ? NULL : owner_of(local->net, &name, error);
+    }
+    *error = -ENOTCONN;
+    if (local->state == WEFT__NET_OPEN && !(to = aimed_at(local))) {
+        local->state = WEFT__NET_CLOSED;
+        *error = -ECONNREFUSED;
+    }
+    return to;
+}
+
 static int32_t datagram_send(struct weft__net_local *local, struct weft__sim_transfer *transfer)
 {
-    const struct weft__sim_message *message = transfer->message;
-    struct weft__net_local_name name = local->peer_name;
-    struct weft__net_local *to;
-    int error = 0;
+    int error;
+    struct weft__net_local *to = receiver_of(local, transfer->message, &error);
 
-    if (message && message->name_length)
-        error = weft__net_local_read(&name, (const struct sockaddr *)&message->name,
-                                     message->name_length);
-    else if (local->state != WEFT__NET_OPEN)
-        return -ENOTCONN;
-    if (error < 0)
-        return error;
-    to = owner_of(local->net, &name, &error);
     if (!to || local->shut & WEFT__NET_SHUT_WRITE)
         return to ? -EPIPE : error;
     if (to->shut & WEFT__NET_SHUT_READ)
@@ -514,11 +538,10 @@ static int32_t unix_send(struct weft__sim *sim, struct weft__sim_file *file,
 static bool peer_has_room(const struct weft__net_local *local)
 {
     const struct weft__net_local *to;
-    int error;
 
     if (local->state != WEFT__NET_OPEN)
         return true;
-    to = owner_of(local->net, &local->peer_name, &error);
+    to = aimed_at(local);
     return !to || (int64_t)to->in.count * 4 <= local->options.send_room;
 }
 

@@ -26,6 +26,7 @@ struct weft__net_local {
     struct weft__net_local_name name, peer_name;
     struct weft__net_path *path; /* where it can be found; NULL: nowhere */
     struct weft__net_local *other;
+    uint64_t aimed; /* of datagrams: the serial number of who gets them; 0: not connected */
     struct weft__net_bytes in;
     struct weft__net_marks marks; /* of what is in it */
     uint8_t state;                /* WEFT__NET_CLOSED: not connected, _LISTENING, or _OPEN */

@@ -215,7 +215,12 @@ static int main_unix(void *arg)
     ck_assert_int_eq(weft_sendto(a, "back", 4, 0, (struct sockaddr *)&from, length), 4);
     ck_assert_int_eq(weft_recvfrom(b, bytes, 32, 0, NULL, NULL), 4);
     ok(weft_close(a));
+    a = weft_datagram_socket(own_name("unix:@weft-message-a"), NULL, NULL); /* another */
+    ok(a);
     ck_assert_int_eq(weft_sendto(b, "lost", 4, 0, NULL, 0), -ECONNREFUSED);
+    ck_assert_int_eq(weft_sendto(b, "lost", 4, 0, NULL, 0), -ENOTCONN); /* any more */
+    ck_assert_int_eq(weft_recvfrom(a, bytes, 32, MSG_DONTWAIT, NULL, NULL), -EAGAIN);
+    ok(weft_close(a));
     return weft_close(b);
 }
 
