@@ -346,6 +346,7 @@ static void ask_for_descriptors(int file, int socket)
 
     same(weft_pipe(others, 0), -EMFILE);
     same(weft_socket(AF_INET, SOCK_STREAM, 0), -EMFILE);
+    same(weft_socket_nowait(AF_INET, SOCK_STREAM, 0), -EMFILE);
     same(weft_datagram_socket("127.0.0.1:0", NULL, NULL), -EMFILE);
     same(weft_listen_tcp("127.0.0.1:0", NULL), -EMFILE);
     same(weft_open("/", O_RDONLY | O_DIRECTORY, 0), -EMFILE);

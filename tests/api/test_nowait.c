@@ -8,6 +8,7 @@
 
 #include "support/file.h"
 #include "support/misuse.h"
+#include "support/name.h"
 #include "support/net.h"
 
 #define same(a, b) ck_assert_int_eq((a), (b))
@@ -133,6 +134,88 @@ TEST(connections)
     net_run(main_connects);
 }
 
+/* -- nobody there ------------------------------------------------------------------------------ */
+
+/* A datagram that finds nobody: told when `fd` is ready, by the next call, and once. */
+static void finds_nobody(int fd)
+{
+    same(weft_sendto_nowait(fd, "a", 1, 0, NULL, 0), 1);
+    while (!(weft_poll(fd, POLLIN) & POLLERR))
+        same(weft_yield(), 0);
+}
+
+static int main_nobody(void *arg)
+{
+    int held = net_udp(), fd = weft_socket_nowait(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in to = net_loopback(weft_local_port(held)), other = net_loopback(9);
+    char byte;
+
+    (void)arg;
+    same(weft_connect_nowait(fd, (struct sockaddr *)&to, sizeof to), 0);
+    same(weft_connect(held, (struct sockaddr *)&other, sizeof other), 0); /* hears that one alone */
+    finds_nobody(fd);
+    same(weft_recvfrom_nowait(fd, &byte, 1, 0, NULL, NULL), -ECONNREFUSED);
+    same(weft_recvfrom_nowait(fd, &byte, 1, 0, NULL, NULL), -EAGAIN);
+    finds_nobody(fd);
+    same(weft_sendto_nowait(fd, "a", 1, 0, NULL, 0), -ECONNREFUSED);
+    same(weft_close_nowait(held), 0);
+    return weft_close_nowait(fd);
+}
+TEST(nobody_has_the_port)
+{
+    net_run(main_nobody);
+}
+
+/* Of Unix sockets the call itself says so. */
+static int main_gone(void *arg)
+{
+    const char *name = own_name("unix:@weft-nowait");
+    int there = weft_datagram_socket(name, NULL, NULL);
+    int fd = weft_datagram_socket(NULL, name, NULL);
+    int other = weft_socket_nowait(AF_UNIX, SOCK_STREAM, 0);
+    struct sockaddr_un to;
+    socklen_t length = sizeof to;
+
+    (void)arg;
+    ok(fd);
+    same(weft_getpeername(fd, (struct sockaddr *)&to, &length), 0);
+    same(weft_close(there), 0);
+    same(weft_sendto_nowait(fd, "a", 1, 0, NULL, 0), -ECONNREFUSED);
+    same(weft_sendto_nowait(fd, "a", 1, 0, NULL, 0), -ENOTCONN); /* it is connected no more */
+    same(weft_sendto_nowait(fd, "a", 1, 0, (struct sockaddr *)&to, length), -ECONNREFUSED);
+    same(weft_connect_nowait(other, (struct sockaddr *)&to, length), -ECONNREFUSED);
+    same(weft_close_nowait(other), 0);
+    return weft_close_nowait(fd);
+}
+TEST(nobody_has_the_name)
+{
+    net_run(main_gone);
+}
+
+/* By its peer; and a second time. */
+static int main_connected(void *arg)
+{
+    int here = net_reset_one(), there, port;
+    struct sockaddr_in to;
+
+    (void)arg;
+    same(weft_recvfrom_nowait(here, &(char){0}, 1, 0, NULL, NULL), -ECONNRESET);
+    same(weft_sendto_nowait(here, "a", 1, 0, NULL, 0), -EPIPE);
+    same(weft_close_nowait(here), 0);
+    here = weft_socket_nowait(AF_INET, SOCK_STREAM, 0);
+    there = net_listen(&port);
+    to = net_loopback(port);
+    same(begins(here, port), 0);
+    same(weft_connect_nowait(here, (struct sockaddr *)&to, sizeof to), 0); /* told once */
+    same(weft_connect_nowait(here, (struct sockaddr *)&to, sizeof to), -EISCONN);
+    same(weft_close_nowait(there), 0);
+    return weft_close_nowait(here);
+}
+TEST(connected_and_reset)
+{
+    net_run(main_connected);
+}
+
 /* -- closing ----------------------------------------------------------------------------------- */
 
 static void never(int fd, int events, void *arg)
@@ -185,6 +268,8 @@ static int main_refused_before(void *arg)
     same(weft_close(listener), 0);
     same(weft_connect(fd, (struct sockaddr *)&to, sizeof to), -ECONNREFUSED);
     same(weft_recvfrom_nowait(fd, &byte, 1, 0, NULL, NULL), -ENOTCONN);
+    same(weft_sendto_nowait(fd, "a", 1, 0, NULL, 0), -ENOTCONN);
+    same(weft_connect_nowait(fd, (struct sockaddr *)&to, sizeof to), -ENOTCONN);
     same(weft_close_nowait(fd), 0);
     ck_misuse(weft_close_nowait(fd), -EBADF, close_, "closed twice");
     return 0;
@@ -482,7 +567,8 @@ TEST(of_another_reactor)
     same(weft_run(main_elsewhere, NULL, 0, &opt), 0);
 }
 
-TEST_MAIN("nowait", 60, asks_and_is_told_in_callbacks, connections,
-          closed_when_the_last_poll_has_ended, closed_after_a_refusal, somebody_else_has_it,
-          others_wait_in_calls, closed_behind_who_waits, a_stream, a_listener, a_file, refused,
-          nothing, of_another_reactor)
+TEST_MAIN("nowait", 60, asks_and_is_told_in_callbacks, connections, nobody_has_the_port,
+          nobody_has_the_name, connected_and_reset, closed_when_the_last_poll_has_ended,
+          closed_after_a_refusal, somebody_else_has_it, others_wait_in_calls,
+          closed_behind_who_waits, a_stream, a_listener, a_file, refused, nothing,
+          of_another_reactor)
