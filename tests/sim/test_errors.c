@@ -78,6 +78,7 @@ static void all_say(int wanted)
 
     said("pipe", weft_pipe(fds, 0), wanted);
     said("socket", weft_socket(AF_INET, SOCK_STREAM, 0), wanted);
+    said("socket now", weft_socket_nowait(AF_INET, SOCK_STREAM, 0), wanted);
     said("datagrams", weft_datagram_socket("127.0.0.1:0", NULL, NULL), wanted);
     said("listen", weft_listen_tcp("127.0.0.1:0", NULL), wanted);
     said("connect", weft_connect_tcp("127.0.0.1:9", NULL), wanted);
@@ -179,6 +180,36 @@ TEST(no_other_loop)
     struct world world = {.seed = 1, .plan = "calm"};
 
     same(world_run_fn(&world, world_of_a_loop, NULL), 0);
+}
+
+/* -- a machine that has no memory ---------------------------------------------------------------
+ */
+
+/* For a call that the kernel answers at once. */
+static int main_direct(void *arg)
+{
+    struct sockaddr_in to = net_loopback(9);
+    int fd = weft_socket_nowait(AF_INET, SOCK_DGRAM, 0);
+    char byte;
+
+    (void)arg;
+    set(WEFT__SIM_HOST_ERRNO, true);
+    same(weft_socket(AF_INET, SOCK_STREAM, 0), -ENOMEM);
+    same(weft_socket_nowait(AF_INET, SOCK_STREAM, 0), -ENOMEM);
+    same(weft_datagram_socket("127.0.0.1:0", NULL, NULL), -ENOMEM);
+    same(weft_bind(fd, (struct sockaddr *)&to, sizeof to), -ENOMEM);
+    same(weft_connect_nowait(fd, (struct sockaddr *)&to, sizeof to), -ENOMEM);
+    same(weft_recvfrom_nowait(fd, &byte, 1, 0, NULL, NULL), -ENOMEM);
+    same(weft_sendto_nowait(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to), -ENOMEM);
+    set(WEFT__SIM_HOST_ERRNO, false);
+    same(weft_connect_nowait(fd, (struct sockaddr *)&to, sizeof to), 0);
+    same(weft_recvfrom_nowait(fd, &byte, 1, 0, NULL, NULL), -EAGAIN);
+    same(weft_sendto_nowait(fd, "x", 1, 0, NULL, 0), 1);
+    return weft_close_nowait(fd);
+}
+TEST(direct_calls)
+{
+    in_world("calm", main_direct);
 }
 
 /* -- networks ---------------------------------------------------------------------------------- */
@@ -384,6 +415,7 @@ static int waits_for_any(void *arg)
 static int main_taken(void *arg)
 {
     struct weft_process_output output = {.limit = 0};
+    struct weft_process_status status;
     weft_process *other, *process;
 
     (void)arg;
@@ -394,6 +426,9 @@ static int main_taken(void *arg)
         same(starts("/bin/exits", &process), 0);
         same(weft_process_communicate(process, NULL, 0, &output, NULL), -ECHILD);
         same(weft_process_output_free(&output), 0);
+        same(weft_process_wait(process, &status), -ECHILD); /* nobody knows how, from then on */
+        same(weft_process_poll(process, &status), -ECHILD);
+        same(weft_waitid(P_PID, weft_process_pid(process), NULL, WEXITED), -ECHILD);
         same(weft_process_close(process), 0);
     }
     same(weft_process_kill(other), 0);
@@ -404,5 +439,5 @@ TEST(taken)
     in_world("calm", main_taken);
 }
 
-TEST_MAIN("sim/errors", 60, no_descriptors, no_run, no_other_loop, network, many_references,
-          options, shared_buffer, foreign, none, taken)
+TEST_MAIN("sim/errors", 60, no_descriptors, no_run, no_other_loop, direct_calls, network,
+          many_references, options, shared_buffer, foreign, none, taken)
