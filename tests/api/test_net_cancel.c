@@ -213,12 +213,19 @@ static int main_connect(void *arg)
         ck_assert_int_eq(test_descriptors(), before);
     }
 
-    int fd = weft_socket(AF_INET, SOCK_STREAM, 0);
-    ok(fd);
-    ck_assert_int_eq(weft_connect_until(fd, (struct sockaddr *)&address, sizeof address,
-                                        weft_after_ms(30)),
-                     -ETIMEDOUT);
-    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DEADLINE);
+    int fd = -1;
+    uint64_t asked;
+    do { /* again, where its time was over before the kernel was asked */
+        if (fd >= 0)
+            ok(weft_close(fd));
+        fd = weft_socket(AF_INET, SOCK_STREAM, 0);
+        ok(fd);
+        asked = net_stats().sqes;
+        ck_assert_int_eq(weft_connect_until(fd, (struct sockaddr *)&address, sizeof address,
+                                            weft_after_ms(30)),
+                         -ETIMEDOUT);
+        ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DEADLINE);
+    } while (net_stats().sqes == asked);
     /* and then it is good for nothing but closing */
     ck_assert_int_eq(weft_connect(fd, (struct sockaddr *)&address, sizeof address), -ENOTCONN);
     ck_assert_int_eq(weft_recv(fd, &byte, 1, 0), -ENOTCONN);
@@ -254,8 +261,10 @@ static int main_until(void *arg)
     ck_assert_int_eq(weft_recv_until(here, &byte, 1, 0, -5), -ETIMEDOUT);
     ck_assert_int_eq(weft_send_until(here, "a", 1, 0, weft_after_ms(60000)), 1);
     ck_assert_int_eq(weft_recv_until(there, &byte, 1, 0, WEFT_NEVER), 1);
-    ck_assert_int_eq(weft_send_all_until(here, much, MUCH, &done, weft_after_ms(30)), -ETIMEDOUT);
-    ck_assert_uint_gt(done, 0);
+    do /* again, where its time was over before it had begun */
+        ck_assert_int_eq(weft_send_all_until(here, much, MUCH, &done, weft_after_ms(30)),
+                         -ETIMEDOUT);
+    while (done == 0);
     ck_assert_uint_lt(done, MUCH);
     ck_assert_uint_eq(net_stats().timers_alive, 0);
     free(much);

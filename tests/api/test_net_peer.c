@@ -296,9 +296,11 @@ static int body_never_reads(void)
     int fd = meet(&peer, never_read);
     struct weft_stats before = net_stats();
 
-    ck_assert_int_eq(weft_send_all_until(fd, much, MUCH, &done, weft_after_ms(100)), -ETIMEDOUT);
-    ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DEADLINE);
-    ck_assert_uint_gt(done, 0);
+    do { /* again, where its time was over before it had begun */
+        ck_assert_int_eq(weft_send_all_until(fd, much, MUCH, &done, weft_after_ms(100)),
+                         -ETIMEDOUT);
+        ck_assert_int_eq(weft_cause(), WEFT_CAUSE_DEADLINE);
+    } while (done == 0);
     ck_assert_uint_lt(done, MUCH);
     ssize_t n;
     while ((n = weft_send(fd, much, MUCH, MSG_DONTWAIT)) > 0)
@@ -322,14 +324,14 @@ static int body_never_reads_stream(void)
     ssize_t result = 0;
     weft_stream *stream;
     weft_scope scope;
-    struct weft_scope_opt opt = {.size = sizeof opt, .deadline = weft_after_ms(100)};
 
     ok(weft_stream_open(meet(&peer, never_read), NULL, &stream));
-    ok(weft_scope_open(&scope, &opt));
-    result = weft_stream_write(stream, much, MUCH, &done);
-    ck_assert_int_eq(weft_scope_close(&scope), -ETIMEDOUT);
-    ck_assert_int_eq(result, -ECANCELED);
-    ck_assert_uint_gt(done, 0);
+    do { /* again, where its time was over before it had begun */
+        ok(weft_timeout(&scope, 100000000));
+        result = weft_stream_write(stream, much, MUCH, &done);
+        ck_assert_int_eq(weft_scope_close(&scope), -ETIMEDOUT);
+        ck_assert_int_eq(result, -ECANCELED);
+    } while (done == 0);
     ck_assert_uint_lt(done, MUCH);
     free(much);
     ok(weft_stream_abort(stream));
