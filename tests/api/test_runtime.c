@@ -321,9 +321,9 @@ static int hold(uint32_t reactors, struct holding holding, int64_t cancel_ns)
 /* "The hard stop of a run ignores" shields: nothing holds here. */
 TEST(a_hard_stop_ignores_shields)
 {
-    ck_assert_int_eq(hold(1, (struct holding){0, shielded, false}, INT64_C(3000000000)), 12);
+    ck_assert_int_eq(hold(1, (struct holding){0, shielded, false}, INT64_C(6000000000)), 12);
     ck_assert_int_eq(held, 0);
-    ck_assert_int_eq(hold(2, (struct holding){1, shielded, false}, INT64_C(3000000000)), 12);
+    ck_assert_int_eq(hold(2, (struct holding){1, shielded, false}, INT64_C(6000000000)), 12);
     ck_assert_int_eq(held, 0);
 }
 /* These leave memory and descriptors behind, by design; so each in a process that says so by code.
