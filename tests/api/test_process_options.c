@@ -372,7 +372,7 @@ static int main_gone(void *arg)
     int pid, other;
 
     (void)arg;
-    same(weft_create_subprocess_shell("trap '' HUP; sleep 9 & echo $!; read x",
+    same(weft_create_subprocess_shell("trap '' HUP; sleep 1000 & echo $!; read x",
                                       OPT(.in = WEFT_PIPE, .out = WEFT_PIPE), &process),
          0);
     pid = weft_process_pid(process);
