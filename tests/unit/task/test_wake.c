@@ -142,6 +142,36 @@ TEST(given_and_cancelled)
     ck_assert_int_eq(weft_run(main_both, NULL, 0, RUN_OPT(.reactors = 1)), 0);
 }
 
+/* Cancelled when it was given a permit of which the message is still under way: that lies in its
+   frame, so it stays there. */
+static int main_under_way(void *arg)
+{
+    struct weft__waiter *waiter;
+    int zero = 0, result;
+    weft_task task;
+
+    (void)arg;
+    ordered = 0;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, takes_in_turn, &zero, sizeof zero, OPT(.task = &task)));
+        ok(weft_yield());
+        waiter = weft__waiters_take(&heap.waiters);
+        ok(weft_cancel(task));
+        for (int i = 0; i < 3; i++)
+            ok(weft_yield());
+        ck_assert_int_eq(ordered, 0);
+        weft__waiter_wake(waiter);
+        ok(weft_join(task, &result));
+        ck_assert_int_eq(order[0], 0);
+        ck_assert_int_eq(result, WEFT_CAUSE_CANCEL);
+    }
+    return 0;
+}
+TEST(cancelled_while_it_is_under_way)
+{
+    ck_assert_int_eq(weft_run(main_under_way, NULL, 0, RUN_OPT(.reactors = 1)), 0);
+}
+
 /* The row by itself: who was taken out, alone or with all, stands in it no more, and cannot leave a
    second time. */
 TEST(taken_out_is_out)
@@ -316,5 +346,5 @@ TEST(no_permit_is_lost)
     ck_assert_int_eq(weft_run(main_conserved, NULL, 0, RUN_OPT(.reactors = 2)), 0);
 }
 
-TEST_MAIN("wake", 60, first_come_first_served, given_and_cancelled, taken_out_is_out, crowd,
-          no_permit_is_lost)
+TEST_MAIN("wake", 60, first_come_first_served, given_and_cancelled, cancelled_while_it_is_under_way,
+          taken_out_is_out, crowd, no_permit_is_lost)
