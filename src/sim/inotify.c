@@ -299,13 +299,14 @@ int weft__host_watch_open(void)
 static int mark(struct weft__sim *sim, struct inotify *self, struct weft__sim_inode *inode,
                 uint32_t mask)
 {
+    struct weft__sim_dice *dice = &sim->running->dice;
     struct mark *made;
 
     for (const struct mark *other = self->marks; other; other = other->next)
         if (other->inode == inode)
             return -EEXIST;
-    if (weft__sim_chance(sim, &sim->running->dice, WEFT__SIM_HOST_ERRNO))
-        return -ENOSPC;
+    if (weft__sim_chance(sim, dice, WEFT__SIM_HOST_ERRNO))
+        return weft__sim_pick(sim, dice, WEFT__SIM_HOST_ERRNO, 2) ? -ENOSPC : -ENOMEM;
     made = weft__sim_alloc(sizeof *made);
     *made =
         (struct mark){.next = self->marks, .inode = inode, .number = ++self->numbers, .mask = mask};
