@@ -318,8 +318,9 @@ ssize_t weft__host_sendto(int fd, const void *buffer, size_t size, int flags,
         return -ENOTSOCK;
     if (length > sizeof message.name)
         return -EINVAL;
-    if (fails(sim))
-        return -ENOMEM;
+    if (fails(sim)) /* or the queue of its device has no room */
+        return weft__sim_pick(sim, &sim->running->dice, WEFT__SIM_HOST_ERRNO, 2) ? -ENOMEM
+                                                                                 : -ENOBUFS;
     if (length > 0)
         memcpy(&message.name, address, length);
     transfer.offset = -1;
