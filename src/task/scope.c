@@ -64,6 +64,20 @@ void weft__scope_init(struct weft__scope *scope, struct weft__reactor *reactor,
     }
 }
 
+/* The task's scopes further out that were due no later, though their timers have yet to fire: or an
+   edge in here would speak of a time that is not over further out. */
+static void pass_deadlines_around(struct weft__scope *scope)
+{
+    struct weft__scope *outer = scope->owner ? scope->outer : NULL;
+
+    for (; outer && outer->owner == scope->owner; outer = outer->outer) {
+        if (outer->deadline_ns > scope->deadline_ns || !weft__timer_armed(&outer->timer))
+            continue;
+        weft__timer_disarm(&outer->reactor->timers, &outer->timer);
+        deadline_passed(&outer->timer);
+    }
+}
+
 static void set_deadline(struct weft__scope *scope, int64_t deadline_ns)
 {
     struct weft__reactor *reactor = scope->reactor;
@@ -73,6 +87,7 @@ static void set_deadline(struct weft__scope *scope, int64_t deadline_ns)
     if (deadline_ns == WEFT_NEVER)
         return;
     if (deadline_ns <= weft__host_now()) {
+        pass_deadlines_around(scope);
         deadline_passed(&scope->timer);
         return;
     }

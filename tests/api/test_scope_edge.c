@@ -147,8 +147,9 @@ static int deadline_main(void *arg)
     ck_assert_int_eq(weft_cancelled(), WEFT_CAUSE_DEADLINE);
     ck_assert_int_eq(weft_scope_close(&s), 0);
     /* delivered to a child only */
-    ck_assert_int_eq(weft_scope_open(&s, SCOPE_OPT(.deadline = weft_after_ms(2))), 0);
+    ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
     spawn_value(&s, sleeper, 0);
+    ck_assert_int_eq(weft_scope_reschedule(&s, weft_after_ms(2)), 0);
     ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
     /* nested, the same deadline: both edges say so */
     for (int past = 0; past < 2; past++) {
@@ -159,6 +160,15 @@ static int deadline_main(void *arg)
         ck_assert_int_eq(weft_scope_close(&inner), -ETIMEDOUT);
         ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
     }
+    /* the same, and it has passed when the inner one is opened, in one turn with the outer one */
+    due = weft_after_ms(2);
+    ck_assert_int_eq(weft_scope_open(&s, SCOPE_OPT(.deadline = due)), 0);
+    while (weft_now() < due)
+        ;
+    ck_assert_int_eq(weft_scope_open(&inner, SCOPE_OPT(.deadline = due)), 0);
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    ck_assert_int_eq(weft_scope_close(&inner), -ETIMEDOUT);
+    ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
     /* only the outer: the inner edge says -ECANCELED, never -ETIMEDOUT */
     ck_assert_int_eq(weft_scope_open(&s, SCOPE_OPT(.deadline = weft_after_ms(2))), 0);
     ck_assert_int_eq(weft_scope_open(&inner, SCOPE_OPT(.deadline = weft_after_ms(60000))), 0);
@@ -181,20 +191,35 @@ TEST(deadlines)
     ck_assert_int_eq(run(deadline_main), 0);
 }
 
+/* Shortened to that, and extended again before it has passed: if the machine lets it. */
+static int shorten_and_extend(weft_scope *scope, int64_t to)
+{
+    ck_assert_int_eq(weft_scope_reschedule(scope, weft_after_ms(60000)), 0);
+    ck_assert_int_eq(weft_scope_reschedule(scope, weft_after_ms(2)), 0);
+    return weft_scope_reschedule(scope, to);
+}
+
 /* Race 51: shortened, extended, taken away and set again. */
 static int reschedule_main(void *arg)
 {
     weft_scope s;
 
     (void)arg;
-    ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
-    ck_assert_int_eq(weft_scope_reschedule(&s, 0), -EINVAL);
-    ck_assert_int_eq(weft_scope_reschedule(&s, weft_after_ms(60000)), 0);
-    ck_assert_int_eq(weft_scope_reschedule(&s, weft_after_ms(2)), 0);
-    ck_assert_int_eq(weft_scope_reschedule(&s, WEFT_NEVER), 0);
-    ck_assert_int_eq(weft_sleep(4000000), 0);
-    ck_assert_int_eq(weft_scope_reschedule(&s, weft_after_ms(2)), 0);
-    ck_assert_int_eq(weft_scope_reschedule(&s, weft_after_ms(60000)), 0);
+    for (;;) {
+        int error;
+
+        ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+        ck_assert_int_eq(weft_scope_reschedule(&s, 0), -EINVAL);
+        error = shorten_and_extend(&s, WEFT_NEVER);
+        if (error == 0) {
+            ck_assert_int_eq(weft_sleep(4000000), 0);
+            error = shorten_and_extend(&s, weft_after_ms(3600000));
+        }
+        if (error == 0)
+            break;
+        ck_assert_int_eq(error, -EALREADY);
+        (void)weft_scope_close(&s);
+    }
     ck_assert_int_eq(weft_sleep(4000000), 0);
     ck_assert_int_eq(weft_scope_reschedule(&s, 1), 0); /* in the past: fires at once */
     ck_assert_int_eq(weft_yield(), -ECANCELED);
