@@ -79,7 +79,9 @@ static int waiting_main(void *arg)
         begin();
         close_all(&lock);
         WEFT_SCOPE(s) {
-            weft_task task = sync_start_until(&s, selects, which, "select");
+            weft_task task = sync_start(&s, selects, which);
+            if (which != TIME) /* which may be over before it waits */
+                sync_until(task, "select");
             make_ready(which);
             if (which != TIME) /* others that come too late, or would */
                 for (int late = GET; late <= SEMAPHORE; late++)
