@@ -219,7 +219,9 @@ static int main_close_pending(void *arg)
             weft_scope limit;
             ok(weft_timeout(&limit, 5000000));
             ok(weft_stream_close(pair.stream));
-            ck_assert_int_eq(weft_scope_close(&limit), -ETIMEDOUT);
+            int edge = weft_scope_close(&limit);
+            ck_assert(edge == -ETIMEDOUT || edge == 0);
+            end -= edge == 0; /* again: the time was over before it had begun to close */
         }
         ok(weft_close(pair.fd));
     }
