@@ -104,6 +104,22 @@ static void end_back_off(struct weft__acceptor *acceptor)
     acceptor->io->accepts_starved -= acceptor->starved;
 }
 
+static void wake_taker(struct weft__acceptor *acceptor)
+{
+    if (acceptor->taker && (weft__acceptor_waiting(acceptor) > 0 || acceptor->error < 0))
+        weft__wake_now(acceptor->io->reactor, acceptor->taker);
+}
+
+/* Closed behind us, and its number given to another since: that one is asked nothing. */
+static bool is_lost(struct weft__acceptor *acceptor)
+{
+    if (weft__fd_word_of(acceptor->record) == acceptor->owner)
+        return false;
+    acceptor->error = -EBADF;
+    wake_taker(acceptor);
+    return true;
+}
+
 static void completed(struct weft__op *op, int32_t result, uint32_t flags);
 
 static void arm(struct weft__acceptor *acceptor)
@@ -113,7 +129,7 @@ static void arm(struct weft__acceptor *acceptor)
     bool many;
 
     if (weft__op_in_flight(&acceptor->op) || weft__timer_armed(&acceptor->timer) ||
-        acceptor->error < 0)
+        acceptor->error < 0 || is_lost(acceptor))
         return;
     if (acceptor->turns_away && acceptor->reserve < 0) /* before there is a connection for it */
         acceptor->reserve = open_reserve();
@@ -207,12 +223,6 @@ static void settle(struct weft__acceptor *acceptor)
         arm(acceptor);
 }
 
-static void wake_taker(struct weft__acceptor *acceptor)
-{
-    if (acceptor->taker && (weft__acceptor_waiting(acceptor) > 0 || acceptor->error < 0))
-        weft__wake_now(acceptor->io->reactor, acceptor->taker);
-}
-
 static void completed(struct weft__op *op, int32_t result, uint32_t flags)
 {
     struct weft__acceptor *acceptor = (struct weft__acceptor *)op;
@@ -255,8 +265,11 @@ static void turned_away(struct weft__op *op, int32_t result, uint32_t flags)
 
 static void turn_away(struct weft__acceptor *acceptor)
 {
-    struct weft__sqe *sqe = weft__op_begin(acceptor->io->reactor, &acceptor->op);
+    struct weft__sqe *sqe;
 
+    if (is_lost(acceptor))
+        return;
+    sqe = weft__op_begin(acceptor->io->reactor, &acceptor->op);
     if (!sqe) {
         back_off(acceptor);
         return;
@@ -286,6 +299,8 @@ static void watch(struct weft__acceptor *acceptor)
 {
     struct weft__sqe *sqe = NULL;
 
+    if (is_lost(acceptor))
+        return;
     if (acceptor->reserve >= 0)
         sqe = weft__op_begin(acceptor->io->reactor, &acceptor->op);
     if (!sqe) {
@@ -316,6 +331,7 @@ static struct weft__acceptor *create(struct weft__io *io, int fd, struct weft__f
     acceptor->queue = queue;
     acceptor->mask = waiting_max() - 1;
     acceptor->fd = fd;
+    acceptor->owner = weft__fd_word_of(record);
     acceptor->backoff_ms = WEFT__ACCEPT_BACKOFF_MIN_MS;
     acceptor->next = io->acceptors;
     acceptor->link = &io->acceptors;
@@ -430,15 +446,15 @@ static int find(struct weft__task *self, int fd, struct weft__acceptor **accepto
 /* The listener's own error. The acceptor goes, unless who closes it waits and will see to that. */
 static int give_up(struct weft__acceptor *acceptor)
 {
-    struct weft__fd *record = acceptor->record;
     struct weft__io *io = acceptor->io;
-    int error = acceptor->error;
+    uint64_t owner = acceptor->owner;
+    int fd = acceptor->fd, error = acceptor->error;
 
     if (acceptor->closer)
         return error;
     destroy(acceptor);
     if (error == -EBADF)
-        weft__fd_forget(io, record);
+        weft__fd_forget_lost(io, fd, owner);
     return error;
 }
 
@@ -448,6 +464,8 @@ static int wait_once(struct weft__task *self, struct weft__acceptor *acceptor)
     int error;
 
     arm(acceptor);
+    if (acceptor->error < 0)
+        return 0;
     acceptor->taker = &wait;
     error = weft__wait_for_wake(self, &wait, true);
     acceptor->taker = NULL;

@@ -23,6 +23,9 @@
  * Armed for many connections at once while none waits, for one at a time while some do: so what the
  * kernel may accept beyond the limit is one burst at most, and none of that burst is lost.
  *
+ * A listener that was closed by close(2) goes on as long as what is armed: the kernel has the file.
+ * Nothing more is asked of its number, which may be another's: who waits gets -EBADF then.
+ *
  * Belongs to the descriptor's record and to its reactor's loop. It exists from the first
  * weft_accept to weft_close, or until the io layer stops.
  */
@@ -53,6 +56,7 @@ struct weft__acceptor {
     uint32_t head;
     uint32_t tail;
     int fd;
+    uint64_t owner;      /* the record's word: another, and the number is another file's */
     int32_t error;       /* not 0: it is over, nothing is armed any more */
     uint32_t backoff_ms; /* the next pause */
     uint32_t failures;   /* in a row */

@@ -528,6 +528,59 @@ TEST(closed_by_the_next)
     net_run(main_closed_by_the_next);
 }
 
+/* -- listeners ----------------------------------------------------------------------------------
+ */
+
+static int connected_to(int port)
+{
+    struct sockaddr_in address = net_loopback(port);
+    int fd = weft_socket(AF_INET, SOCK_STREAM, 0);
+
+    ok(fd);
+    ok(weft_connect(fd, (struct sockaddr *)&address, sizeof address));
+    return fd;
+}
+
+/* Who waits has the next that comes to the one that was closed, for which the kernel has been asked
+   already. It is not asked for any of those who come to the one that has the number then. */
+static int main_listener(void *arg)
+{
+    struct user user = {.call = accepts};
+    struct sockaddr_in any = net_loopback(0);
+    int port, first = -1, second, came, listener = net_listen(&port);
+
+    (void)arg;
+    user.fd = listener;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, uses, &user, 0, NULL));
+        while (weft_tasks_each(waits_in_call, &listener) == 0)
+            ok(weft_yield());
+        ok(weft_sleep(1000000));
+        lose_to_socket(listener, SOCK_STREAM);
+        ok(weft_bind(listener, (struct sockaddr *)&any, sizeof any));
+        ok(weft_listen(listener, 8));
+        first = connected_to(port);
+    }
+    ok(user.result);
+    second = connected_to(weft_local_port(listener));
+    came = weft_accept(listener, NULL, NULL, 0);
+    ok(came);
+    ok(weft_send_all(second, "x", 1, NULL));
+    net_hear(came, "x", 1);
+    ok(weft_close(user.result));
+    ok(weft_close(came));
+    ok(weft_close(first));
+    ok(weft_close(second));
+    return weft_close(listener);
+}
+
+TEST(listener)
+{
+    net_run(main_listener);
+    setenv("WEFT_RING_MASK", "accept_multishot", 1); /* asked anew for each of them */
+    net_run(main_listener);
+}
+
 TEST_MAIN("fd_lost", 30, while_it_is_closed, while_it_is_closed_under_many, between_two_requests,
           between_a_wait_and_a_direct_call, while_it_is_closed_under_a_sender, reader,
-          reader_that_is_called, reader_of_the_next, closed_by_the_next)
+          reader_that_is_called, reader_of_the_next, closed_by_the_next, listener)
