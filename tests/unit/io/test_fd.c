@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "io/transfer.h"
 #include "reactor/reactor.h"
+#include "support/name.h"
 #include "support/net.h"
 
 static struct weft__io a = {.id = 7}, b = {.id = 9};
@@ -251,7 +252,7 @@ static int sends_many(void *arg)
    knows nothing: neither may it send there, nor hold its side. */
 static int main_behind_a_sender(void *arg)
 {
-    static const char first[] = "unix:@weft-fd-first", second[] = "unix:@weft-fd-second";
+    const char *first = own_name("unix:@weft-fd-first"), *second = own_name("unix:@weft-fd-second");
     int to[2] = {weft_datagram_socket(first, NULL, NULL), weft_datagram_socket(second, NULL, NULL)};
     struct sender sender = {weft_datagram_socket(NULL, first, NULL), 0, 0};
     char bytes[DATAGRAM_SIZE];
