@@ -1,4 +1,5 @@
 # The same cases on the simulated kernel: asyncio-sim/NAME on a calm one.
+math(EXPR limit "180 * ${timeout_factor}")
 foreach(source ${sources})
     get_filename_component(name ${source} NAME_WE)
     string(REGEX REPLACE "^test_" "" name ${name})
@@ -9,6 +10,6 @@ foreach(source ${sources})
         C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS ON)
     target_link_libraries(${target} PRIVATE weft_test_sim)
     add_test(NAME asyncio-sim/${name} COMMAND ${target})
-    set_tests_properties(asyncio-sim/${name} PROPERTIES LABELS sim TIMEOUT 180
+    set_tests_properties(asyncio-sim/${name} PROPERTIES LABELS sim TIMEOUT ${limit}
         ENVIRONMENT "WEFT_SIM_PLAN=calm net.latency=0;${test_environment}")
 endforeach()

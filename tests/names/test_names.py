@@ -79,16 +79,25 @@ class Server:
 
     def __init__(self):
         self.seen = []
-        self.tcp = socket.create_server(("127.0.0.1", 0))
-        self.port = self.tcp.getsockname()[1]
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", self.port))
+        self.listen()
         self.over = False
         self.threads = [threading.Thread(target=run) for run in (self.by_udp, self.by_tcp)]
         for one in (self.udp, self.tcp):
             one.settimeout(0.05)
         for thread in self.threads:
             thread.start()
+
+    def listen(self):
+        """On one port by both; where somebody has that by UDP, on another one."""
+        while True:
+            self.tcp = socket.create_server(("127.0.0.1", 0))
+            self.port = self.tcp.getsockname()[1]
+            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            try:
+                return self.udp.bind(("127.0.0.1", self.port))
+            except OSError:
+                self.udp.close()
+                self.tcp.close()
 
     def by_udp(self):
         while not self.over:
@@ -239,7 +248,9 @@ class Names(AtServer):
             port = str(peer.getsockname()[1])
             done = look_up("-s", self.at, "-c", port, "here.test", "both.test")
         self.assertEqual(done.stdout, "here.test: connected\nboth.test: connected\n")
-        refused = look_up("-s", self.at, "-c", port, "here.test")
+        with socket.socket() as nobody:  # has the port, and does not listen
+            nobody.bind(("127.0.0.1", 0))
+            refused = look_up("-s", self.at, "-c", str(nobody.getsockname()[1]), "here.test")
         self.assertEqual(refused.stdout, "here.test: Connection refused\n")
 
     def connect_past(self, full, free):
