@@ -25,6 +25,7 @@ from machine import commit, processor_name
 
 WARMUP_S = 0.15
 PATIENCE_S = 20
+PORTS_TRIED = 10
 
 # What the load generator does: how many connections, bytes a message, messages in flight on each.
 Load = collections.namedtuple("Load", "connections size depth", defaults=(64, 1))
@@ -74,9 +75,23 @@ def print_machine(machine, what):
 
 
 def free_port():
+    """One that somebody else may be given before it is used."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+kept = []
+
+
+def kept_port():
+    """One that nobody is given before this program ends. Only a server that asks for it and sets
+    SO_REUSEADDR, as this does, may listen there."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", 0))
+    kept.append(s)
+    return s.getsockname()[1]
 
 
 def pin(cpu):
@@ -129,15 +144,25 @@ class Server:
             raise Failed(f"{self.program} did not stop on SIGTERM") from None
 
 
+def start_on_tcp(build, program, cpu):
+    """On another port where the first was somebody else's by then."""
+    for attempts_left in range(PORTS_TRIED - 1, -1, -1):
+        try:
+            return Server(build, program, f"127.0.0.1:{free_port()}", cpu)
+        except Failed as trouble:
+            if attempts_left == 0 or "in use" not in str(trouble):
+                raise
+
+
 def start_all(build, programs, transports, folder, cpu):
     """{(name, transport): Server}; programs are pairs of a name and a program."""
     servers = {}
     try:
         for name, program in programs:
             for transport in transports:
-                address = (f"127.0.0.1:{free_port()}" if transport == "tcp"
-                           else f"unix:{folder}/{name}")
-                servers[name, transport] = Server(build, program, address, cpu)
+                servers[name, transport] = (start_on_tcp(build, program, cpu)
+                                            if transport == "tcp" else
+                                            Server(build, program, f"unix:{folder}/{name}", cpu))
     except BaseException:
         stop_all(servers)
         raise

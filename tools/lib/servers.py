@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 
-from contest import Failed, Load, describe_machine, end_on_signals, free_port, pin, print_machine
+from contest import Failed, Load, describe_machine, end_on_signals, kept_port, pin, print_machine
 from machine import choose_cpus
 from peers import quartiles, ratio_text
 from spine import Table
@@ -212,7 +212,7 @@ def start_proxies(options, target, folder, started):
         BARE: ("bare ring", *start_ours(options, ["bare-proxy"], target, started)),
     }
     for name, label, how in HAPROXY if options.haproxy else []:
-        port = free_port()
+        port = kept_port()
         configuration = pathlib.Path(folder, f"{name}.cfg")
         configuration.write_text(HAPROXY_CONFIGURATION.format(options=how, port=port,
                                                               target=target))
@@ -336,7 +336,7 @@ def proxy(options, table, raw):
     started = []
     with tempfile.TemporaryDirectory(prefix="weft-proxies-") as folder:
         try:
-            target = f"127.0.0.1:{free_port()}"
+            target = f"127.0.0.1:{kept_port()}"
             started.append(Process([options.build / "bin" / "bare-echo", target, "buffer=65536"],
                                    options.load_cpu))
             started[0].expect("listening on .*")
@@ -376,7 +376,7 @@ class Group:
 
     def __init__(self, options, kind):
         self.options = options
-        self.address = f"127.0.0.1:{free_port()}"
+        self.address = f"127.0.0.1:{kept_port()}"
         self.clients = []
         self.count = 0
         self.server = Process([options.build / "bin" / "idle-server", kind, self.address],

@@ -156,17 +156,21 @@ class Independent(unittest.TestCase):
     @unittest.skipUnless(len(sys.argv) > 2, "built without the comparison programs")
     def test_same_counts(self):
         with tempfile.TemporaryDirectory() as folder:
-            with socket.create_server(("127.0.0.1", 0)) as s:
-                port = s.getsockname()[1]
-            for address in (f"127.0.0.1:{port}", f"unix:{folder}/echo"):
-                for connections, messages, size in ((1, 500, 64), (20, 50, 1000), (4, 10, 70000)):
-                    ours, seen = self.served(address, [
-                        WEFT_LOAD, f"--connections={connections}", f"--size={size}",
-                        f"--messages={messages * connections}", "--json=-", address])
-                    theirs, seen_too = self.served(address, [
-                        BLOCKING_CLIENT, address, str(connections), str(messages), str(size)])
-                    self.assertEqual(seen, seen_too)
-                    self.assertEqual(ours["messages_total"], theirs["messages"])
+            with socket.socket() as kept:  # or somebody else is given the port in between
+                kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                kept.bind(("127.0.0.1", 0))
+                self.same_counts(f"127.0.0.1:{kept.getsockname()[1]}")
+            self.same_counts(f"unix:{folder}/echo")
+
+    def same_counts(self, address):
+        for connections, messages, size in ((1, 500, 64), (20, 50, 1000), (4, 10, 70000)):
+            ours, seen = self.served(address, [
+                WEFT_LOAD, f"--connections={connections}", f"--size={size}",
+                f"--messages={messages * connections}", "--json=-", address])
+            theirs, seen_too = self.served(address, [
+                BLOCKING_CLIENT, address, str(connections), str(messages), str(size)])
+            self.assertEqual(seen, seen_too)
+            self.assertEqual(ours["messages_total"], theirs["messages"])
 
 
 class Latency(unittest.TestCase):
