@@ -93,7 +93,8 @@ class Bad:
         self.addCleanup(end, process)
 
     def connect(self, port=None):
-        for _ in range(500):
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
             try:
                 s = socket.create_connection(("127.0.0.1", port or self.port), PATIENCE_S)
                 s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
