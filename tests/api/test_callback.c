@@ -134,7 +134,8 @@ static int times_main(void *arg)
     ck_assert_int_eq(at(start_ns + 20 * MS, 4, &handle), 0);
     ck_assert_int_eq(weft_handle_when(&handle), start_ns + 20 * MS);
     ck_assert_int_eq(later(-5, 1, NULL), 0); /* the past: now */
-    ck_assert_int_eq(weft_sleep_until(start_ns + 31 * MS), 0);
+    while (called < 5)
+        ck_assert_int_eq(weft_sleep(MS), 0);
     EXPECT(1, 2, 3, 4, 5);
     ck_assert_int_eq(weft_handle_when(&handle), 0);
     start_ns = weft_now();
