@@ -40,7 +40,8 @@ WEFT_BEGIN_DECLS
  * that is ready already answers at once; a regular file always is. The _until form answers
  * -ETIMEDOUT once `deadline` has passed.
  *
- * Returns those of them that hold; -ECANCELED, also when weft_close ended the wait; -ESHUTDOWN.
+ * Returns those of them that hold, and POLLRDHUP with them if that does; -ECANCELED, also when
+ * weft_close ended the wait; -ESHUTDOWN.
  */
 WEFT_API int weft_poll(int fd, int events) WEFT_SUSPENDS;
 WEFT_API int weft_poll_until(int fd, int events, int64_t deadline) WEFT_SUSPENDS;
