@@ -41,8 +41,7 @@ CALL(send_until, weft_send_until(fd, bytes, 4, 0, weft_after_ns(HOUR)))
 CALL(send_all, weft_send_all(fd, bytes, 4, NULL))
 CALL(send_all_until, weft_send_all_until(fd, bytes, 4, NULL, weft_after_ns(HOUR)))
 CALL(send_give, weft_send_give(fd, bytes, 4, NULL, release, NULL))
-CALL(send_give_until,
-     weft_send_give_until(fd, bytes, 4, NULL, release, NULL, weft_after_ns(HOUR)))
+CALL(send_give_until, weft_send_give_until(fd, bytes, 4, NULL, release, NULL, weft_after_ns(HOUR)))
 CALL(sendto_, weft_sendto(fd, bytes, 4, 0, NULL, 0))
 CALL(sendto_nowait, weft_sendto_nowait(fd, bytes, 4, 0, NULL, 0))
 CALL(write_, weft_write(fd, bytes, 4))
@@ -333,42 +332,15 @@ static int refused_one(void)
 enum { C = -ENOTCONN };
 
 static const struct row of_refused[] = {
-    ROW(recv_, C),
-    ROW(recv_until, C),
-    ROW(recv_exactly, C),
-    ROW(recvfrom_, C),
-    ROW(recvmsg_, C),
-    ROW(recv_segments, C),
-    ROW(recvfrom_nowait, C),
-    ROW(read_, C),
-    ROW(readv_, C),
-    ROW(read_exactly, C),
-    ROW(readv_exactly, C),
-    ROW(send_, C),
-    ROW(send_until, C),
-    ROW(send_all, C),
-    ROW(send_all_until, C),
-    ROW(send_give, C),
-    ROW(send_give_until, C),
-    ROW(sendto_, C),
-    ROW(sendmsg_, C),
-    ROW(sendto_nowait, C),
-    ROW(write_, C),
-    ROW(writev_, C),
-    ROW(write_all, C),
-    ROW(writev_all, C),
-    ROW(accept_, C),
-    ROW(accept_until, C),
-    ROW(connect_, C),
-    ROW(connect_until, C),
-    ROW(connect_nowait, C),
-    ROW(stream_open, C),
-    ROW(transport_open, C),
-    ROW(fd_move, C),
-    ROW(poll_, C),
-    ROW(poll_until, C),
-    ROW(add_reader, C),
-    ROW(add_writer, C),
+    ROW(recv_, C),           ROW(recv_until, C),    ROW(recv_exactly, C),    ROW(recvfrom_, C),
+    ROW(recvmsg_, C),        ROW(recv_segments, C), ROW(recvfrom_nowait, C), ROW(read_, C),
+    ROW(readv_, C),          ROW(read_exactly, C),  ROW(readv_exactly, C),   ROW(send_, C),
+    ROW(send_until, C),      ROW(send_all, C),      ROW(send_all_until, C),  ROW(send_give, C),
+    ROW(send_give_until, C), ROW(sendto_, C),       ROW(sendmsg_, C),        ROW(sendto_nowait, C),
+    ROW(write_, C),          ROW(writev_, C),       ROW(write_all, C),       ROW(writev_all, C),
+    ROW(accept_, C),         ROW(accept_until, C),  ROW(connect_, C),        ROW(connect_until, C),
+    ROW(connect_nowait, C),  ROW(stream_open, C),   ROW(transport_open, C),  ROW(fd_move, C),
+    ROW(poll_, C),           ROW(poll_until, C),    ROW(add_reader, C),      ROW(add_writer, C),
 };
 
 static int main_refused(void *arg)
