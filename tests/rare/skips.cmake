@@ -75,7 +75,7 @@ set(inbox_task.inside news_are_told_once) # counts messages
 
 # The ready queue has no order. What these look at is the order.
 set(order_generator_edges cancelled_before_it_begins)
-set(order_callback in_the_order_asked)
+set(order_callback in_the_order_asked at_their_times)
 set(order_fd_lost between_a_wait_and_a_direct_call) # it runs before who looks
 set(order_future awaited_by_many callbacks)
 set(order_gather values_win_over_a_cancellation) # which of two begins first
