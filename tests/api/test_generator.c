@@ -290,9 +290,10 @@ static int deadline_main(void *arg)
     int item;
 
     (void)arg;
-    is(weft_timeout(&scope, 200000), 0);
+    is(weft_timeout(&scope, HOUR), 0);
     is(weft_generator_open(&generator, sizeof(int), waits_in_body, NULL, 0, NULL), 0);
     is(next(generator), 1);
+    is(weft_timeout_reschedule(&scope, weft_after_us(200)), 0);
     is(weft_generator_next(generator, &item), -ECANCELED);
     is(weft_cause(), WEFT_CAUSE_DEADLINE);
     is(weft_scope_close(&scope), -ETIMEDOUT);
