@@ -26,7 +26,10 @@ static int main_wrong(void *arg)
                                                         .on_error = WEFT_KEEP_GOING}));
     /* nobody answers; and then somebody does, who knows nothing of the kind */
     channel(ends);
-    ck_assert_int_eq(weft_hand_over_until(ends[0], &listener, 1, weft_after_ms(5)), -ETIMEDOUT);
+    uint64_t asked = net_stats().sqes;
+    do /* again, where its time was over before it had begun */
+        ck_assert_int_eq(weft_hand_over_until(ends[0], &listener, 1, weft_after_ms(5)), -ETIMEDOUT);
+    while (net_stats().sqes == asked);
     ok(weft_take_over(ends[1], fds, &count)); /* what was sent is there all the same */
     ck_assert_uint_eq(count, 1);
     ck_assert_int_eq(weft_local_port(fds[0]), port);

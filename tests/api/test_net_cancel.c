@@ -235,10 +235,13 @@ static int main_connect(void *arg)
         close(fillers[i]);
     close(listener);
 
+    int port, nobody = net_nobody(SOCK_STREAM, &port);
+    address = net_loopback(port);
     fd = weft_socket(AF_INET, SOCK_STREAM, 0);
     ck_assert_int_eq(weft_connect(fd, (struct sockaddr *)&address, sizeof address), -ECONNREFUSED);
     ck_assert_int_eq(weft_cause(), WEFT_CAUSE_NONE);
     ck_assert_int_eq(weft_send(fd, &byte, 1, 0), -ENOTCONN);
+    ok(weft_close(nobody));
     return weft_close(fd);
 }
 

@@ -47,6 +47,22 @@ static inline int net_listen(int *port)
     return listener;
 }
 
+/* A port of 127.0.0.1 at which nobody listens, as long as this descriptor is open: one that was
+   closed may be somebody else's the moment after. */
+static inline int net_nobody(int type, int *port)
+{
+    struct sockaddr_in address = net_loopback(0), elsewhere = net_loopback(1);
+    int fd = weft_socket(AF_INET, type, 0);
+
+    ok(fd);
+    ok(weft_bind(fd, (struct sockaddr *)&address, sizeof address));
+    *port = weft_local_port(fd);
+    ck_assert_int_gt(*port, 0);
+    if (type == SOCK_DGRAM) /* so it takes nothing from anybody else */
+        ok(weft_connect(fd, (struct sockaddr *)&elsewhere, sizeof elsewhere));
+    return fd;
+}
+
 /* Both ends of a TCP connection, in weft. */
 static inline void net_pair(int *here, int *there)
 {
