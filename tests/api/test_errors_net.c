@@ -447,5 +447,123 @@ TEST(splicing)
     same(weft_run(splicing_main, NULL, 0, NULL), 0);
 }
 
+/* -- what no call knows, and none can do without ------------------------------------------------
+ */
+
+enum { UNKNOWN = 1 << 29 };
+
+/* How many of the results are not that. */
+static int others_than(int wanted, const int64_t *results, size_t count)
+{
+    int wrong = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (results[i] != wanted && ++wrong)
+            fprintf(stderr, "number %d: %d instead of %d\n", (int)i, (int)results[i], wanted);
+    return wrong;
+}
+#define ALL(wanted, ...)                                                                           \
+    do {                                                                                           \
+        const int64_t results[] = {__VA_ARGS__};                                                   \
+        same(others_than(wanted, results, sizeof results / sizeof results[0]), 0);                 \
+    } while (0)
+
+static int flags_main(void *arg)
+{
+    char b[8] = "";
+    struct iovec vector = {b, 1};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    uint32_t segment;
+    int fd;
+
+    (void)arg;
+    up_pair();
+    fd = ends[0];
+    ALL(-EINVAL, weft_recv(fd, b, 1, UNKNOWN), weft_recv_until(fd, b, 1, UNKNOWN, WEFT_NEVER),
+        weft_recvfrom(fd, b, 1, UNKNOWN, NULL, NULL), weft_recvmsg(fd, &message, UNKNOWN),
+        weft_recv_segments(fd, b, 1, &segment, UNKNOWN, NULL, NULL), weft_send(fd, b, 1, UNKNOWN),
+        weft_send_until(fd, b, 1, UNKNOWN, WEFT_NEVER), weft_sendto(fd, b, 1, UNKNOWN, NULL, 0),
+        weft_sendmsg(fd, &message, UNKNOWN), weft_accept(fd, NULL, NULL, UNKNOWN),
+        weft_accept_until(fd, NULL, NULL, UNKNOWN, WEFT_NEVER), weft_poll(fd, UNKNOWN),
+        weft_poll_until(fd, UNKNOWN, WEFT_NEVER),
+        weft_recvfrom_nowait(fd, b, 1, UNKNOWN, NULL, NULL),
+        weft_sendto_nowait(fd, b, 1, UNKNOWN, NULL, 0), weft_add_reader(fd, NULL, NULL),
+        weft_add_writer(fd, NULL, NULL), weft_socket(AF_UNIX, 77, 0),
+        weft_socket_nowait(AF_UNIX, 77, 0));
+    end_pair();
+    return 0;
+}
+TEST(flags)
+{
+    same(weft_run(flags_main, NULL, 0, NULL), 0);
+}
+
+static void nobody_is_told(void *arg)
+{
+    (void)arg;
+}
+
+static int memory_main(void *arg)
+{
+    uint32_t segment, count = 1;
+    int fd;
+
+    (void)arg;
+    up_pair();
+    fd = ends[0];
+    ALL(-EFAULT, weft_recv(fd, NULL, 1, 0), weft_recv_until(fd, NULL, 1, 0, WEFT_NEVER),
+        weft_recv_exactly(fd, NULL, 1, NULL), weft_recvfrom(fd, NULL, 1, 0, NULL, NULL),
+        weft_recvmsg(fd, NULL, 0), weft_recv_segments(fd, NULL, 1, &segment, 0, NULL, NULL),
+        weft_recv_fds(fd, NULL, 1, &(int){0}, &count), weft_send(fd, NULL, 1, 0),
+        weft_send_until(fd, NULL, 1, 0, WEFT_NEVER), weft_send_all(fd, NULL, 1, NULL),
+        weft_send_all_until(fd, NULL, 1, NULL, WEFT_NEVER),
+        weft_send_give(fd, NULL, 1, NULL, nobody_is_told, NULL),
+        weft_send_give_until(fd, NULL, 1, NULL, nobody_is_told, NULL, WEFT_NEVER),
+        weft_sendto(fd, NULL, 1, 0, NULL, 0), weft_sendmsg(fd, NULL, 0),
+        weft_send_segments(fd, NULL, 1, 1, NULL, 0, NULL), weft_send_fds(fd, NULL, 1, &fd, 1),
+        weft_recvfrom_nowait(fd, NULL, 1, 0, NULL, NULL),
+        weft_sendto_nowait(fd, NULL, 1, 0, NULL, 0), weft_read(fd, NULL, 1),
+        weft_write(fd, NULL, 1), weft_read_exactly(fd, NULL, 1, NULL),
+        weft_write_all(fd, NULL, 1, NULL));
+    end_pair();
+    return 0;
+}
+TEST(memory)
+{
+    same(weft_run(memory_main, NULL, 0, NULL), 0);
+}
+
+static int streams_main(void *arg)
+{
+    char b[8];
+    const void *data;
+    weft_stream *stream;
+    size_t size;
+
+    (void)arg;
+    up_pair();
+    same(weft_stream_open(ends[0], NULL, &stream), 0);
+    ALL(-EINVAL, weft_stream_read(stream, b, 1, UNKNOWN),
+        weft_stream_read_until_time(stream, b, 1, UNKNOWN, WEFT_NEVER),
+        weft_stream_read_until(stream, "x", 1, b, 1, UNKNOWN),
+        weft_stream_read_line(stream, b, 8, UNKNOWN),
+        weft_stream_peek(stream, &data, &size, UNKNOWN),
+        weft_stream_splice(stream, stream, 1, UNKNOWN));
+    ALL(-EFAULT, weft_stream_read(stream, NULL, 1, 0),
+        weft_stream_read_until_time(stream, NULL, 1, 0, WEFT_NEVER),
+        weft_stream_read_exactly(stream, NULL, 1, NULL),
+        weft_stream_read_until(stream, "x", 1, NULL, 1, 0),
+        weft_stream_read_line(stream, NULL, 8, 0), weft_stream_write(stream, NULL, 1, NULL),
+        weft_stream_writev(stream, NULL, 1, NULL),
+        weft_stream_write_give(stream, NULL, 1, NULL, nobody_is_told, NULL),
+        weft_stream_write_nowait(stream, NULL, 1));
+    same(weft_stream_close(stream), 0);
+    return weft_close(ends[1]);
+}
+TEST(streams)
+{
+    same(weft_run(streams_main, NULL, 0, NULL), 0);
+}
+
 TEST_MAIN("errors_net", 60, connecting, sending, nowhere, resets, broadcasting, closing, given,
-          no_room, handing, taking, too_late, aborting, splicing)
+          no_room, handing, taking, too_late, aborting, splicing, flags, memory, streams)
