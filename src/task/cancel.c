@@ -9,8 +9,7 @@
 
 #include "task/task.h"
 
-/* The next scope outwards on the way up, which may be another task's. */
-static struct weft__scope *around(const struct weft__scope *scope)
+struct weft__scope *weft__scope_around(const struct weft__scope *scope)
 {
     if (scope->outer)
         return scope->outer;
@@ -70,7 +69,7 @@ static struct view look_up(const struct weft__task *task, const struct weft__tas
         look_at_base(&view, task, viewer, hidden);
         hidden |= task->shielded_at_home;
     }
-    for (; scope; scope = around(scope)) {
+    for (; scope; scope = weft__scope_around(scope)) {
         look_at(&view, (enum weft_cause)scope->cause, scope->hard, hidden);
         view.draining |= scope->draining;
         hidden |= scope->shield;
@@ -235,7 +234,7 @@ bool weft__scope_refuses_new(const struct weft__scope *scope, const struct weft_
         return true;
     if (!scope->owner || !scope->owner->draining || self->draining)
         return false; /* nothing drains here; or it does, and who is inside may go on */
-    for (; scope; scope = around(scope))
+    for (; scope; scope = weft__scope_around(scope))
         if (scope->draining || (scope->owner && scope->owner->told_to_drain))
             return true;
     return false;
@@ -245,7 +244,7 @@ enum weft_cause weft__scope_cause(const struct weft__scope *scope)
 {
     bool hidden = false;
 
-    for (; scope; scope = around(scope)) {
+    for (; scope; scope = weft__scope_around(scope)) {
         if (scope->cause && (scope->hard || !hidden))
             return (enum weft_cause)scope->cause;
         hidden |= scope->shield;
@@ -338,7 +337,7 @@ static void mark_delivered(struct weft__task *self)
         self->refused_from_home |= self->inherited != 0;
         hidden = self->shielded_at_home;
     }
-    for (; scope; scope = around(scope)) {
+    for (; scope; scope = weft__scope_around(scope)) {
         found = scope->cause && (scope->hard || !hidden);
         hidden |= scope->shield;
         if (!scope->outer && scope->owner && reaches(scope->owner, self, hidden)) {
@@ -347,7 +346,7 @@ static void mark_delivered(struct weft__task *self)
         }
         if (!scope->outer && scope->owner)
             hidden |= scope->owner->shielded_at_home;
-        for (; found && marked != around(scope); marked = around(marked))
+        for (; found && marked != weft__scope_around(scope); marked = weft__scope_around(marked))
             marked->delivered = true;
     }
 }

@@ -35,16 +35,32 @@ static struct weft__scope *scope_here(const weft_scope *public_scope, int *error
 
 /* -- opening -------------------------------------------------------------------------------- */
 
-static void deadline_passed(struct weft__timer *timer)
+static void pass_deadline(struct weft__scope *scope)
 {
-    struct weft__scope *scope =
-        (struct weft__scope *)((char *)timer - offsetof(struct weft__scope, timer));
-
+    weft__timer_disarm(&scope->reactor->timers, &scope->timer);
     scope->deadline_fired = true;
     if (scope->shield)
         weft__scope_unshield(scope);
     else
         weft__scope_cancel(scope, WEFT_CAUSE_DEADLINE, false);
+}
+
+/* Of the scopes further out, its task's and those this one is in, too, that were due no later,
+   though their timers have yet to fire: or an edge in here would speak of a time that is not over
+   further out. */
+static void deadline_passed(struct weft__scope *scope)
+{
+    struct weft__scope *outer = scope;
+
+    while ((outer = weft__scope_around(outer)))
+        if (outer->deadline_ns <= scope->deadline_ns && weft__timer_armed(&outer->timer))
+            pass_deadline(outer);
+    pass_deadline(scope);
+}
+
+static void timer_fired(struct weft__timer *timer)
+{
+    deadline_passed((struct weft__scope *)((char *)timer - offsetof(struct weft__scope, timer)));
 }
 
 void weft__scope_init(struct weft__scope *scope, struct weft__reactor *reactor,
@@ -57,24 +73,10 @@ void weft__scope_init(struct weft__scope *scope, struct weft__reactor *reactor,
     scope->children_tail = &scope->children;
     scope->room_tail = &scope->room;
     scope->deadline_ns = WEFT_NEVER;
-    scope->timer.fire = deadline_passed;
+    scope->timer.fire = timer_fired;
     if (owner) {
         scope->outer = owner->scope;
         owner->scope = scope;
-    }
-}
-
-/* The task's scopes further out that were due no later, though their timers have yet to fire: or an
-   edge in here would speak of a time that is not over further out. */
-static void pass_deadlines_around(struct weft__scope *scope)
-{
-    struct weft__scope *outer = scope->owner ? scope->outer : NULL;
-
-    for (; outer && outer->owner == scope->owner; outer = outer->outer) {
-        if (outer->deadline_ns > scope->deadline_ns || !weft__timer_armed(&outer->timer))
-            continue;
-        weft__timer_disarm(&outer->reactor->timers, &outer->timer);
-        deadline_passed(&outer->timer);
     }
 }
 
@@ -87,8 +89,7 @@ static void set_deadline(struct weft__scope *scope, int64_t deadline_ns)
     if (deadline_ns == WEFT_NEVER)
         return;
     if (deadline_ns <= weft__host_now()) {
-        pass_deadlines_around(scope);
-        deadline_passed(&scope->timer);
+        deadline_passed(scope);
         return;
     }
     WEFT__COUNT(reactor, timers_armed);
@@ -284,8 +285,7 @@ static void settle_deadline(struct weft__scope *scope)
     if (!scope->delivered || scope->shield || !weft__timer_armed(&scope->timer) ||
         scope->deadline_ns > weft__host_now())
         return;
-    weft__timer_disarm(&scope->reactor->timers, &scope->timer);
-    deadline_passed(&scope->timer);
+    deadline_passed(scope);
 }
 
 /* Inline, so that a backtrace shows the call that waits. */

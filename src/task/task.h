@@ -390,6 +390,8 @@ struct weft__outlook {
 struct weft__outlook weft__task_outlook(const struct weft__task *task, bool stands_in);
 /* Has the task, and those below it, see that. */
 void weft__task_look_from(struct weft__task *task, const struct weft__outlook *outlook);
+/* The next scope outwards on the way up, which may be another task's; NULL: that was the root. */
+struct weft__scope *weft__scope_around(const struct weft__scope *scope);
 /* Takes the shield of `scope` away: what it hid is seen inside from now on. */
 void weft__scope_unshield(struct weft__scope *scope);
 /* The cause with which the scope is cancelled, by itself or by what lies around it; else 0. */

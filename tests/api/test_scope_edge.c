@@ -191,6 +191,66 @@ TEST(deadlines)
     ck_assert_int_eq(run(deadline_main), 0);
 }
 
+/* Opens a scope with that deadline, which has passed in the turn in which this one began to run. */
+static int late_child(void *arg)
+{
+    int64_t due = *(int64_t *)arg;
+    weft_scope s;
+
+    while (weft_now() < due)
+        ;
+    ck_assert_int_eq(weft_scope_open(&s, SCOPE_OPT(.deadline = due)), 0);
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
+    return 0;
+}
+
+/* The inner scope is a child's: both edges say so all the same. */
+static int child_of_one_time_main(void *arg)
+{
+    int64_t due = weft_after_ms(2);
+    weft_scope s;
+
+    (void)arg;
+    ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+    ck_assert_int_eq(weft_spawn(&s, late_child, &due, sizeof due, NULL), 0);
+    ck_assert_int_eq(weft_scope_reschedule(&s, due), 0);
+    ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
+    return 0;
+}
+
+enum { IN_BETWEEN = 1024 }; /* timers: as many as a turn has room for */
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* The inner one was due first of what was asked for that time, and the outer one last: no turn has
+   room for both. */
+static int armed_the_other_way_round_main(void *arg)
+{
+    int64_t due = weft_after_ms(20);
+    weft_scope s, inner;
+
+    (void)arg;
+    ck_assert_int_eq(weft_scope_open(&s, NULL), 0);
+    ck_assert_int_eq(weft_scope_open(&inner, SCOPE_OPT(.deadline = due)), 0);
+    for (int i = 0; i < IN_BETWEEN; i++)
+        ck_assert_int_eq(weft_call_at(due, nothing, NULL, NULL), 0);
+    ck_assert_int_eq(weft_scope_reschedule(&s, due), 0);
+    ck_assert_int_eq(weft_sleep_until(WEFT_NEVER), -ECANCELED);
+    ck_assert_int_eq(weft_scope_close(&inner), -ETIMEDOUT);
+    ck_assert_int_eq(weft_scope_close(&s), -ETIMEDOUT);
+    return 0;
+}
+
+TEST(deadlines_of_one_time)
+{
+    ck_assert_int_eq(run(child_of_one_time_main), 0);
+    ck_assert_int_eq(run(armed_the_other_way_round_main), 0);
+}
+
 /* Shortened to that, and extended again before it has passed: if the machine lets it. */
 static int shorten_and_extend(weft_scope *scope, int64_t to)
 {
@@ -394,6 +454,6 @@ TEST(the_cause_of_somebody_elses_result)
 }
 
 TEST_MAIN("api.scope_edge", 30, errors, implicit_close, implicit_close_of_a_deadline,
-          cancelled_children_have_not_failed, deadlines, rescheduling, what_the_edge_says,
-          causes_of_refused_spawns, room_that_is_given_in_the_clean_up,
+          cancelled_children_have_not_failed, deadlines, deadlines_of_one_time, rescheduling,
+          what_the_edge_says, causes_of_refused_spawns, room_that_is_given_in_the_clean_up,
           the_cause_of_somebody_elses_result)
