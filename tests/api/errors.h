@@ -64,4 +64,20 @@ static inline int errors_accepted(const struct errors_call *row, const struct er
     return accepted;
 }
 
+/* Of the results of several calls, those that are not what all are to say. */
+static inline int errors_others(int wanted, const int64_t *results, size_t count)
+{
+    int wrong = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (results[i] != wanted && ++wrong)
+            fprintf(stderr, "number %d: %d instead of %d\n", (int)i, (int)results[i], wanted);
+    return wrong;
+}
+#define ALL(wanted, ...)                                                                           \
+    do {                                                                                           \
+        const int64_t results[] = {__VA_ARGS__};                                                   \
+        ck_assert_int_eq(errors_others(wanted, results, sizeof results / sizeof results[0]), 0);   \
+    } while (0)
+
 #endif

@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "errors.h"
 #include "sync.h"
-
-#include "blocked.h"
 
 #define same(a, b) ck_assert_int_eq((a), (b))
 
@@ -451,22 +450,6 @@ TEST(splicing)
  */
 
 enum { UNKNOWN = 1 << 29 };
-
-/* How many of the results are not that. */
-static int others_than(int wanted, const int64_t *results, size_t count)
-{
-    int wrong = 0;
-
-    for (size_t i = 0; i < count; i++)
-        if (results[i] != wanted && ++wrong)
-            fprintf(stderr, "number %d: %d instead of %d\n", (int)i, (int)results[i], wanted);
-    return wrong;
-}
-#define ALL(wanted, ...)                                                                           \
-    do {                                                                                           \
-        const int64_t results[] = {__VA_ARGS__};                                                   \
-        same(others_than(wanted, results, sizeof results / sizeof results[0]), 0);                 \
-    } while (0)
 
 static int flags_main(void *arg)
 {
