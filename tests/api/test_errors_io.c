@@ -93,6 +93,8 @@ static int memory_main(void *arg)
 {
     (void)arg;
     same(weft_madvise((void *)0x10000, 4096, MADV_DONTNEED), -ENOMEM); /* nothing is ever there */
+    same(weft_madvise((void *)0x10001, 4096, MADV_DONTNEED), -EINVAL); /* no beginning of a page */
+    same(weft_madvise((void *)0x10000, 4096, 9999), -EINVAL);
     return 0;
 }
 TEST(memory)
@@ -123,6 +125,7 @@ static int attributes_main(void *arg)
     same(weft_setxattr(path, name, "x", 1, 0), -ERANGE);
     same(weft_setxattr(path, "user.much", much, sizeof much, 0), -E2BIG);
     same(weft_getxattr(path, "none", value, sizeof value), -EOPNOTSUPP);
+    same(weft_getxattr(path, "user.none", value, sizeof value), -ENODATA);
     return 0;
 }
 TEST(attributes)

@@ -101,6 +101,44 @@ TEST(in_time)
     net_run(in_time_main);
 }
 
+static int connects(void *arg)
+{
+    return weft_connect(*(int *)arg, (struct sockaddr *)&the_address, the_length);
+}
+
+/* Who does not wait for it; and beside one who does, who has the descriptor for that. */
+static int at_once_main(void *arg)
+{
+    int fd = weft_socket(AF_UNIX, SOCK_STREAM, 0);
+    int other = weft_socket_nowait(AF_UNIX, SOCK_STREAM, 0);
+    const struct sockaddr *to = (struct sockaddr *)&the_address;
+
+    (void)arg;
+    ok(fd);
+    ok(other);
+    up_full_listener();
+    same(weft_connect_nowait(other, to, the_length), -EAGAIN);
+    WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
+        weft_task task;
+        struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
+        ok(weft_spawn(&s, connects, &fd, sizeof fd, &opt));
+        while (strcmp(sync_waits_for(task), "ready") == 0)
+            same(weft_yield(), 0);
+        ALL(-EBUSY, weft_connect_nowait(fd, to, the_length), weft_connect(fd, to, the_length),
+            weft_sendto_nowait(fd, "x", 1, 0, NULL, 0), weft_send(fd, "x", 1, 0));
+        same(weft_cancel(task), 1);
+        same(sync_result(task), -ECANCELED);
+    }
+    same(weft_close(fd), 0);
+    same(weft_close(other), 0);
+    end_listener();
+    return 0;
+}
+TEST(at_once)
+{
+    net_run(at_once_main);
+}
+
 /* -- servers and endpoints --------------------------------------------------------------------- */
 
 static int addresses_main(void *arg)
@@ -281,5 +319,5 @@ TEST(cancelled)
     net_run(cancelled_main);
 }
 
-TEST_MAIN("errors_open", 60, connecting, in_time, addresses, drained, taken, no_descriptors,
-          cancelled)
+TEST_MAIN("errors_open", 60, connecting, in_time, at_once, addresses, drained, taken,
+          no_descriptors, cancelled)

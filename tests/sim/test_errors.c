@@ -223,6 +223,12 @@ TEST(direct_calls)
 
 /* -- networks ---------------------------------------------------------------------------------- */
 
+static int serves(weft_stream *stream, void *arg)
+{
+    (void)stream, (void)arg;
+    return 0;
+}
+
 /* There is nobody else in this world; ports below 1024 are not for everybody. */
 static int main_network(void *arg)
 {
@@ -233,6 +239,7 @@ static int main_network(void *arg)
                              .msg_namelen = sizeof address,
                              .msg_iov = &vector,
                              .msg_iovlen = 1};
+    weft_server *server;
     int fd;
 
     (void)arg;
@@ -252,6 +259,12 @@ static int main_network(void *arg)
     same(weft_sendmsg(fd, &message, 0), -ENETUNREACH);
     same(weft_close(fd), 0);
     same(weft_datagram_socket("127.0.0.1:80", NULL, NULL), -EACCES);
+    fd = weft_socket(AF_INET, SOCK_STREAM, 0);
+    ok(fd);
+    same(inet_pton(AF_INET, "127.0.0.1", &address.sin_addr), 1);
+    same(weft_bind(fd, far, sizeof address), -EACCES);
+    same(weft_close(fd), 0);
+    same(weft_start_server(&server, "127.0.0.1:80", serves, NULL, NULL), -EACCES);
     same(weft_datagram_socket(NULL, "198.51.100.7:80", NULL), -ENETUNREACH);
     return 0;
 }
