@@ -107,7 +107,8 @@ WEFT_API int weft_accept_until(int fd, struct sockaddr *address, socklen_t *leng
                                int64_t deadline) WEFT_SUSPENDS;
 
 /* socket(2), CLOEXEC and never 0, 1 or 2. Does not suspend. SOCK_NONBLOCK changes nothing in the
-   calls here, which wait for the ring and not in the kernel's call; MSG_DONTWAIT does. */
+   calls here, which wait for the ring and not in the kernel's call, but for connecting to a Unix
+   listener whose queue is full: -EAGAIN, as Linux has it. MSG_DONTWAIT does. */
 WEFT_API int weft_socket(int domain, int type, int protocol);
 
 /*

@@ -5,6 +5,7 @@
  * completion is posted; the memory it was lent is opened for the kernel's own access and else shut.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -217,9 +218,12 @@ static void told(struct weft__sim *sim, struct weft__sim_waiter *waiter, uint32_
         (struct weft__sim_request *)((char *)waiter - offsetof(struct weft__sim_request, waiter)));
 }
 
-/* O_NONBLOCK is for calls made by others: through the ring a request waits all the same. */
+/* O_NONBLOCK is for calls made by others: through the ring a request waits all the same, but for
+   room in the queue of a Unix listener. */
 static bool is_nonblocking(const struct weft__sim_request *request)
 {
+    if (request->sqe.opcode == WEFT__OP_CONNECT)
+        return !request->begun && request->file->flags & O_NONBLOCK;
     if (request->sqe.opcode == WEFT__OP_FUTEX_WAIT)
         return weft__sim_futex_differs(request);
     return (request->sqe.opcode == WEFT__OP_RECV || request->sqe.opcode == WEFT__OP_SEND ||

@@ -118,6 +118,7 @@ static int at_once_main(void *arg)
     ok(other);
     up_full_listener();
     same(weft_connect_nowait(other, to, the_length), -EAGAIN);
+    same(weft_connect(other, to, the_length), -EAGAIN); /* nor by a request, of such a socket */
     WEFT_SCOPE(s, .on_error = WEFT_KEEP_GOING) {
         weft_task task;
         struct weft_spawn_opt opt = {.size = sizeof opt, .task = &task};
