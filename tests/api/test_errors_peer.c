@@ -317,6 +317,37 @@ TEST(shut)
     same(released, 3); /* all that was given */
 }
 
+/* Nobody reads from the pipe, or has the other socket. */
+static int main_unread(void *arg)
+{
+    int from[2], to[2], pair[2], file = file_new("file");
+
+    (void)arg;
+    same(weft_write_all(file, "text", 4, NULL), 4);
+    same(weft_pipe(from, 0), 0);
+    same(weft_pipe(to, 0), 0);
+    same(weft_close(to[0]), 0);
+    same(weft_write(from[1], "x", 1), 1);
+    same(weft_tee(from[0], to[1], 1, 0), -EPIPE);
+    same(weft_splice(from[0], NULL, to[1], NULL, 1, 0), -EPIPE);
+    same(weft_sendfile(to[1], file, &(off_t){0}, 4), -EPIPE);
+    same(weft_read(from[0], bytes, 1), 1); /* nothing was taken */
+    same(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    same(weft_close(pair[1]), 0);
+    same(weft_send_fds(pair[0], "x", 1, &file, 1), -EPIPE);
+    same(weft_hand_over(pair[0], &file, 1), -EPIPE);
+    same(weft_hand_over_until(pair[0], &file, 1, weft_after_ns(HOUR)), -EPIPE);
+    same(weft_close(pair[0]), 0);
+    same(weft_close(from[0]), 0);
+    same(weft_close(from[1]), 0);
+    same(weft_close(to[1]), 0);
+    return weft_close(file);
+}
+TEST(unread)
+{
+    file_run(main_unread);
+}
+
 /* -- never there ------------------------------------------------------------------------------- */
 
 /* Its connect was refused. */
@@ -361,4 +392,4 @@ TEST(refused)
     net_run(main_refused);
 }
 
-TEST_MAIN("errors_peer", 60, reset, ended, shut, refused)
+TEST_MAIN("errors_peer", 60, reset, ended, shut, unread, refused)
