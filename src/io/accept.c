@@ -110,10 +110,16 @@ static void wake_taker(struct weft__acceptor *acceptor)
         weft__wake_now(acceptor->io->reactor, acceptor->taker);
 }
 
-/* Closed behind us, and its number given to another since: that one is asked nothing. */
+/* Closed behind us, and its number given to another since. */
+static bool is_anothers(const struct weft__acceptor *acceptor)
+{
+    return weft__fd_word_of(acceptor->record) != acceptor->owner;
+}
+
+/* That one is asked nothing. */
 static bool is_lost(struct weft__acceptor *acceptor)
 {
-    if (weft__fd_word_of(acceptor->record) == acceptor->owner)
+    if (!is_anothers(acceptor))
         return false;
     acceptor->error = -EBADF;
     wake_taker(acceptor);
@@ -423,6 +429,13 @@ void weft__acceptor_stop(struct weft__acceptor *acceptor)
         destroy(acceptor);
 }
 
+/* Who waits may have what comes to it yet; nobody else ever finds it again. */
+void weft__acceptor_lose(struct weft__acceptor *acceptor)
+{
+    if (!acceptor->taker && !acceptor->closer)
+        weft__acceptor_stop(acceptor);
+}
+
 /* -- taking --------------------------------------------------------------------------------- */
 
 static int find(struct weft__task *self, int fd, struct weft__acceptor **acceptor)
@@ -458,6 +471,16 @@ static int give_up(struct weft__acceptor *acceptor)
     return error;
 }
 
+/* Nobody waits any more. True: it was lost meanwhile, and is gone. */
+static bool leave(struct weft__acceptor *acceptor)
+{
+    bool lost = is_anothers(acceptor);
+
+    if (lost)
+        weft__acceptor_lose(acceptor);
+    return lost;
+}
+
 static int wait_once(struct weft__task *self, struct weft__acceptor *acceptor)
 {
     struct weft__wait wait = {.what = "accept", .fd = acceptor->fd, .idle = true};
@@ -470,6 +493,8 @@ static int wait_once(struct weft__task *self, struct weft__acceptor *acceptor)
     error = weft__wait_for_wake(self, &wait, true);
     acceptor->taker = NULL;
     wake_closer(acceptor);
+    if (error < 0)
+        (void)leave(acceptor);
     return error;
 }
 
@@ -509,6 +534,7 @@ int weft_accept(int fd, struct sockaddr *address, socklen_t *length, int flags)
     struct weft__acceptor *acceptor = NULL;
     struct weft__task *self;
     int connection, error = weft__enter(&self);
+    bool lost;
 
     if (error < 0)
         return error;
@@ -522,9 +548,12 @@ int weft_accept(int fd, struct sockaddr *address, socklen_t *length, int flags)
         if (error < 0)
             return error;
         connection = pop(acceptor);
+        lost = leave(acceptor);
         if (dress(weft__io_of(self->reactor), connection, address, length, flags) == 0)
             break;
         WEFT__COUNT(self->reactor, accept_errors);
+        if (lost)
+            return -EBADF;
     }
     weft__fd_note_connected(&weft__io_of(self->reactor)->fds[connection]);
     weft__reactor_spend(self->reactor);

@@ -24,7 +24,9 @@
  * kernel may accept beyond the limit is one burst at most, and none of that burst is lost.
  *
  * A listener that was closed by close(2) goes on as long as what is armed: the kernel has the file.
- * Nothing more is asked of its number, which may be another's: who waits gets -EBADF then.
+ * Nothing more is asked of its number, which may be another's: who waits gets -EBADF then. Once
+ * weft has given the number to another, and nobody waits, it ends, and so do the connections it
+ * has.
  *
  * Belongs to the descriptor's record and to its reactor's loop. It exists from the first
  * weft_accept to weft_close, or until the io layer stops.
@@ -74,6 +76,8 @@ void weft__acceptor_close(struct weft__task *self, struct weft__acceptor *accept
 /* Ends what is armed on the listener, waits for that, and takes the next of the connections that
    are left. Never cancelled. The descriptor; -EAGAIN there are none. */
 int weft__accept_rest(struct weft__task *self, int fd);
+/* Its number has been given to another. */
+void weft__acceptor_lose(struct weft__acceptor *acceptor);
 /* The io layer stops: the same without waiting; it is freed at once or with its last completion. */
 void weft__acceptor_stop(struct weft__acceptor *acceptor);
 

@@ -143,6 +143,8 @@ int weft__fd_adopt(struct weft__io *io, int fd)
         weft__fd_let_go(io, fd, record);
         if (record->stream)
             weft__stream_lose(record->stream);
+        if (record->acceptor)
+            weft__acceptor_lose(record->acceptor);
         weft__fd_end_claimed(io, fd, word);
     }
     record->flags = 0; /* another file */

@@ -574,6 +574,119 @@ static int main_listener(void *arg)
     return weft_close(listener);
 }
 
+/* The kernel lets go of it as soon as nothing is asked of it any more; who comes before that is
+   told then. */
+static void until_refused(int port)
+{
+    struct sockaddr_in address = net_loopback(port);
+    int error;
+
+    do {
+        int fd = weft_socket(AF_INET, SOCK_STREAM, 0);
+        ok(fd);
+        error = weft_connect(fd, (struct sockaddr *)&address, sizeof address);
+        if (error == 0)
+            net_hear_end(fd);
+        else
+            ok(weft_close(fd));
+        ck_assert(error == 0 || error == -ECONNREFUSED || error == -ECONNRESET);
+    } while (error != -ECONNREFUSED);
+}
+
+/* Nobody can take what comes to it: who has connected is told, and nobody connects any more. */
+static int main_listener_alone(void *arg)
+{
+    int port, first, second, came, listener = net_listen(&port);
+
+    (void)arg;
+    first = connected_to(port);
+    came = weft_accept(listener, NULL, NULL, 0);
+    ok(came);
+    second = connected_to(port);
+    ok(weft_sleep(1000000));
+    lose_to_socket(listener, SOCK_STREAM);
+    net_hear_end(second);
+    until_refused(port);
+    ok(weft_send_all(first, "x", 1, NULL)); /* who was taken stays */
+    net_hear(came, "x", 1);
+    ok(weft_close(came));
+    ok(weft_close(first));
+    return weft_close(listener);
+}
+
+/* Nor once who waited has had the next, or has left. */
+static int main_listener_left(void *arg)
+{
+    for (int cancelled = 0; cancelled < 2; cancelled++) {
+        struct user user = {.call = accepts};
+        int port, first = -1;
+        weft_task task;
+
+        (void)arg;
+        user.fd = net_listen(&port);
+        WEFT_SCOPE(s) {
+            ok(weft_spawn(&s, uses, &user, 0,
+                          &(struct weft_spawn_opt){.size = sizeof(struct weft_spawn_opt),
+                                                   .task = &task}));
+            while (weft_tasks_each(waits_in_call, &user.fd) == 0)
+                ok(weft_yield());
+            ok(weft_sleep(1000000));
+            lose_to_socket(user.fd, SOCK_STREAM);
+            if (cancelled)
+                ck_assert_int_eq(weft_cancel(task), 1);
+            else
+                first = connected_to(port);
+        }
+        until_refused(port);
+        ck_assert(cancelled ? user.result == -ECANCELED : user.result >= 0);
+        if (!cancelled) {
+            ok(weft_close(user.result));
+            ok(weft_close(first));
+        }
+        ok(weft_close(user.fd));
+    }
+    return 0;
+}
+
+static int accepts_and_asks(int fd)
+{
+    struct sockaddr_in address;
+    socklen_t length = sizeof address;
+
+    return weft_accept(fd, (struct sockaddr *)&address, &length, 0);
+}
+
+/* Who waited goes without: the one that came was reset, and has no address any more. Unless the
+   reset is on its way yet, as it may be through a simulated network. */
+static int main_listener_reset(void *arg)
+{
+    struct user user = {.call = accepts_and_asks};
+    int port, listener = net_listen(&port);
+
+    (void)arg;
+    user.fd = listener;
+    WEFT_SCOPE(s) {
+        ok(weft_spawn(&s, uses, &user, 0, NULL));
+        while (weft_tasks_each(waits_in_call, &listener) == 0)
+            ok(weft_yield());
+        ok(weft_sleep(1000000));
+        lose_to_socket(listener, SOCK_STREAM);
+        net_plain_reset(net_plain_connect(port));
+    }
+    ck_assert(user.result == -EBADF || user.result >= 0);
+    if (user.result >= 0)
+        ok(weft_close(user.result));
+    until_refused(port);
+    return weft_close(listener);
+}
+
+TEST(listener_of_nobody)
+{
+    net_run(main_listener_reset);
+    net_run(main_listener_alone);
+    net_run(main_listener_left);
+}
+
 TEST(listener)
 {
     net_run(main_listener);
@@ -583,4 +696,5 @@ TEST(listener)
 
 TEST_MAIN("fd_lost", 30, while_it_is_closed, while_it_is_closed_under_many, between_two_requests,
           between_a_wait_and_a_direct_call, while_it_is_closed_under_a_sender, reader,
-          reader_that_is_called, reader_of_the_next, closed_by_the_next, listener)
+          reader_that_is_called, reader_of_the_next, closed_by_the_next, listener,
+          listener_of_nobody)
