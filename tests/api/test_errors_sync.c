@@ -29,10 +29,10 @@ static int uses_strangers(void *arg)
 
     is(weft_event_clear(&objects->event), -EPERM);
     is(weft_barrier_reset(&objects->barrier), -EPERM);
-    is(weft_semaphore_acquire_until(&objects->semaphore, soon()), -EPERM);
-    is(weft_queue_get_until(&objects->queue, &item, soon()), -EPERM);
-    is(weft_queue_put_until(&objects->queue, &item, soon()), -EPERM);
-    is(weft_queue_join_until(&objects->queue, soon()), -EPERM);
+    is(weft_semaphore_acquire_until(&objects->semaphore, weft_after_ns(HOUR)), -EPERM);
+    is(weft_queue_get_until(&objects->queue, &item, weft_after_ns(HOUR)), -EPERM);
+    is(weft_queue_put_until(&objects->queue, &item, weft_after_ns(HOUR)), -EPERM);
+    is(weft_queue_join_until(&objects->queue, weft_after_ns(HOUR)), -EPERM);
     is(weft_task_set_name(objects->task, "stranger"), -EXDEV);
     is(weft_await_any(weft_of_task(objects->task), NULL), -EXDEV);
     is(weft_select(&one, 1, 0), -EXDEV);
@@ -146,12 +146,12 @@ static int cancelled_main(void *arg)
     cancel_one(waits_for_condition);
     is(weft_lock_acquire(&lock), 0);
     cancel_one(waits_for_lock);
-    is(weft_lock_acquire_until(&lock, soon()), -EDEADLK);
+    is(weft_lock_acquire_until(&lock, weft_after_ns(HOUR)), -EDEADLK);
     is(weft_lock_release(&lock), 0);
     is(weft_rwlock_write(&rwlock), 0);
     cancel_one(waits_to_read);
-    is(weft_rwlock_read_until(&rwlock, soon()), -EDEADLK);
-    is(weft_rwlock_write_until(&rwlock, soon()), -EDEADLK);
+    is(weft_rwlock_read_until(&rwlock, weft_after_ns(HOUR)), -EDEADLK);
+    is(weft_rwlock_write_until(&rwlock, weft_after_ns(HOUR)), -EDEADLK);
     is(weft_rwlock_write_release(&rwlock), 0);
     cancel_one(waits_at_barrier);
     is(weft_barrier_abort(&barrier), 0);
@@ -193,7 +193,7 @@ static int shut_down_main(void *arg)
     is(weft_queue_put_until(&queue, &item, weft_after_ns(HOUR)), -ESHUTDOWN);
     is(weft_queue_get_until(&queue, &item, weft_after_ns(HOUR)), 0);
     is(weft_queue_get_until(&queue, &item, weft_after_ns(HOUR)), -ESHUTDOWN);
-    is(weft_queue_get_until(&queue, NULL, soon()), -EINVAL);
+    is(weft_queue_get_until(&queue, NULL, weft_after_ns(HOUR)), -EINVAL);
     return weft_queue_destroy(&queue);
 }
 SYNC_TEST(shut_down)
