@@ -182,13 +182,22 @@ static void admit(struct weft__gate *gate, weft_scope *connections, int fd, bool
     weft__gate_leave(gate, WEFT__SERVER_REFUSED);
 }
 
+/* The server has its listener for itself, by the word of the record. That is another one: it was
+   closed behind the server, and whose the number is now is asked nothing, and not closed. */
+static bool is_lost(int listener, uint64_t word)
+{
+    return weft__fd_word(weft__io_of(weft__self), listener) != word;
+}
+
 /* Accepts until it is told to end. What told it. */
-static int accept_all(struct weft__gate *gate, weft_scope *connections, int listener)
+static int accept_all(struct weft__gate *gate, weft_scope *connections, int listener, uint64_t word)
 {
     int result = 0;
 
     while (result >= 0) {
         result = wait_for_room(gate);
+        if (result == 0 && is_lost(listener, word))
+            result = weft_draining() ? -ESHUTDOWN : -EBADF;
         if (result == 0)
             result = weft_accept(listener, NULL, NULL, 0);
         if (result >= 0)
@@ -222,16 +231,20 @@ static int listener(struct weft_server *server, uint32_t index, int fd)
                                  .name = "connections",
                                  .on_error = WEFT_KEEP_GOING};
     struct weft__gate gate;
+    struct weft__fd *record;
     weft_scope connections;
-    int result;
+    int result = weft__fd_find(weft__io_of(weft__self), fd, &record);
+    uint64_t word = weft__fd_word(weft__io_of(weft__self), fd);
 
     (void)!weft_scope_open(&connections, &opt); /* as in handle */
     weft__gate_open(&gate, server);
-    result = accept_all(&gate, &connections, fd);
-    if (result == -ESHUTDOWN && retires(server))
+    if (result == 0)
+        result = accept_all(&gate, &connections, fd, word);
+    if (result == -ESHUTDOWN && retires(server) && !is_lost(fd, word))
         admit_rest(&gate, &connections, fd);
     atomic_store_explicit(&server->shown[index], -1, memory_order_relaxed);
-    weft_close(fd);
+    if (!is_lost(fd, word))
+        weft_close(fd);
     if (server->protocol)
         weft__gate_finish(&gate, result == -ESHUTDOWN);
     else if (result == -ESHUTDOWN)

@@ -680,6 +680,39 @@ static int main_listener_reset(void *arg)
     return weft_close(listener);
 }
 
+static int serves(weft_stream *stream, void *arg)
+{
+    (void)stream;
+    (void)arg;
+    return 0;
+}
+
+/* A server has its listener for itself: it ends when that is another's, and does not close it. */
+static int main_listener_of_a_server(void *arg)
+{
+    struct sockaddr_in any = net_loopback(0);
+    weft_server *server;
+    int fd;
+
+    (void)arg;
+    ok(weft_start_server(&server, "127.0.0.1:0", serves, NULL, NULL));
+    ck_assert_int_eq(weft_server_listeners(server, &fd, 1), 1);
+    while (weft_tasks_each(waits_in_call, &fd) == 0)
+        ok(weft_yield());
+    ok(weft_sleep(1000000));
+    lose_to_socket(fd, SOCK_STREAM);
+    net_hear_end(connected_to(weft_server_port(server)));
+    ck_assert_int_eq(weft_server_wait(server), -EBADF);
+    ck_assert_int_eq(weft_server_close(server), -EBADF);
+    ok(weft_bind(fd, (struct sockaddr *)&any, sizeof any));
+    return weft_close(fd);
+}
+
+TEST(listener_of_a_server)
+{
+    net_run(main_listener_of_a_server);
+}
+
 TEST(listener_of_nobody)
 {
     net_run(main_listener_reset);
@@ -697,4 +730,4 @@ TEST(listener)
 TEST_MAIN("fd_lost", 30, while_it_is_closed, while_it_is_closed_under_many, between_two_requests,
           between_a_wait_and_a_direct_call, while_it_is_closed_under_a_sender, reader,
           reader_that_is_called, reader_of_the_next, closed_by_the_next, listener,
-          listener_of_nobody)
+          listener_of_nobody, listener_of_a_server)
