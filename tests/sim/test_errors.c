@@ -297,6 +297,58 @@ TEST(many_references)
     in_world("calm sendmsg#1=ETOOMANYREFS", main_many_references);
 }
 
+/* Closed by close(2), and its number another listener's, while who accepts from it pauses for want
+   of a descriptor: that one is not asked when the pause is over. */
+static int accepts_nothing(void *arg)
+{
+    same(weft_accept(*(int *)arg, NULL, NULL, 0), -EBADF);
+    return 0;
+}
+
+/* By a socket. */
+static void take_number(int fd)
+{
+    int others[1024], count = 0;
+
+    do {
+        ck_assert_int_lt(count, 1024);
+        others[count] = weft_socket_nowait(AF_INET, SOCK_STREAM, 0);
+        ok(others[count]);
+    } while (others[count++] != fd);
+    for (int i = 0; i < count - 1; i++)
+        same(weft_close_nowait(others[i]), 0);
+}
+
+static int main_lost_in_a_pause(void *arg)
+{
+    struct sockaddr_in address = net_loopback(0);
+    int port, peer = -1, came = -1, listener = net_listen(&port);
+
+    (void)arg;
+    WEFT_SCOPE(s) {
+        same(weft_spawn(&s, accepts_nothing, &listener, sizeof listener, NULL), 0);
+        while (net_stats().accept_backoffs == 0)
+            same(weft_yield(), 0);
+        weft__host_close(listener);
+        take_number(listener);
+        same(weft_bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+        same(weft_listen(listener, 8), 0);
+        address = net_loopback(weft_local_port(listener));
+        peer = weft_socket(AF_INET, SOCK_STREAM, 0);
+        ok(peer);
+        same(weft_connect(peer, (struct sockaddr *)&address, sizeof address), 0);
+        came = weft_accept(listener, NULL, NULL, 0);
+        ok(came);
+    }
+    same(weft_close(came), 0);
+    same(weft_close(peer), 0);
+    return weft_close(listener);
+}
+TEST(lost_in_a_pause)
+{
+    in_world("calm accept#1=EMFILE", main_lost_in_a_pause);
+}
+
 /* The linker leads these calls here (extra.cmake). What one of the options answers; 0: what it
  * would.
  */
@@ -462,4 +514,4 @@ TEST(taken)
 }
 
 TEST_MAIN("sim/errors", 60, no_descriptors, no_run, no_other_loop, direct_calls, network,
-          many_references, options, shared_buffer, foreign, none, taken)
+          many_references, lost_in_a_pause, options, shared_buffer, foreign, none, taken)
