@@ -541,24 +541,36 @@ static int connected_to(int port)
     return fd;
 }
 
+/* Once the kernel has been asked for what a task waits for. */
+static void lose_while_it_accepts(int listener)
+{
+    while (weft_tasks_each(waits_in_call, &listener) == 0)
+        ok(weft_yield());
+    ok(weft_sleep(1000000));
+    lose_to_socket(listener, SOCK_STREAM);
+}
+
+static void listen_there(int fd)
+{
+    struct sockaddr_in any = net_loopback(0);
+
+    ok(weft_bind(fd, (struct sockaddr *)&any, sizeof any));
+    ok(weft_listen(fd, 8));
+}
+
 /* Who waits has the next that comes to the one that was closed, for which the kernel has been asked
    already. It is not asked for any of those who come to the one that has the number then. */
 static int main_listener(void *arg)
 {
     struct user user = {.call = accepts};
-    struct sockaddr_in any = net_loopback(0);
     int port, first = -1, second, came, listener = net_listen(&port);
 
     (void)arg;
     user.fd = listener;
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, uses, &user, 0, NULL));
-        while (weft_tasks_each(waits_in_call, &listener) == 0)
-            ok(weft_yield());
-        ok(weft_sleep(1000000));
-        lose_to_socket(listener, SOCK_STREAM);
-        ok(weft_bind(listener, (struct sockaddr *)&any, sizeof any));
-        ok(weft_listen(listener, 8));
+        lose_while_it_accepts(listener);
+        listen_there(listener);
         first = connected_to(port);
     }
     ok(user.result);
@@ -628,10 +640,7 @@ static int main_listener_left(void *arg)
             ok(weft_spawn(&s, uses, &user, 0,
                           &(struct weft_spawn_opt){.size = sizeof(struct weft_spawn_opt),
                                                    .task = &task}));
-            while (weft_tasks_each(waits_in_call, &user.fd) == 0)
-                ok(weft_yield());
-            ok(weft_sleep(1000000));
-            lose_to_socket(user.fd, SOCK_STREAM);
+            lose_while_it_accepts(user.fd);
             if (cancelled)
                 ck_assert_int_eq(weft_cancel(task), 1);
             else
@@ -667,10 +676,7 @@ static int main_listener_reset(void *arg)
     user.fd = listener;
     WEFT_SCOPE(s) {
         ok(weft_spawn(&s, uses, &user, 0, NULL));
-        while (weft_tasks_each(waits_in_call, &listener) == 0)
-            ok(weft_yield());
-        ok(weft_sleep(1000000));
-        lose_to_socket(listener, SOCK_STREAM);
+        lose_while_it_accepts(listener);
         net_plain_reset(net_plain_connect(port));
     }
     ck_assert(user.result == -EBADF || user.result >= 0);
@@ -697,15 +703,50 @@ static int main_listener_of_a_server(void *arg)
     (void)arg;
     ok(weft_start_server(&server, "127.0.0.1:0", serves, NULL, NULL));
     ck_assert_int_eq(weft_server_listeners(server, &fd, 1), 1);
-    while (weft_tasks_each(waits_in_call, &fd) == 0)
-        ok(weft_yield());
-    ok(weft_sleep(1000000));
-    lose_to_socket(fd, SOCK_STREAM);
+    lose_while_it_accepts(fd);
     net_hear_end(connected_to(weft_server_port(server)));
     ck_assert_int_eq(weft_server_wait(server), -EBADF);
     ck_assert_int_eq(weft_server_close(server), -EBADF);
     ok(weft_bind(fd, (struct sockaddr *)&any, sizeof any));
     return weft_close(fd);
+}
+
+/* And one that retires admits the rest of its own connections, and none of those that came to who
+   has the number, and wait there. */
+static int main_listener_that_retires(void *arg)
+{
+    weft_server *server;
+    int fd, clients[2], came[2];
+
+    (void)arg;
+    ok(weft_start_server(&server, "127.0.0.1:0", serves, NULL, NULL));
+    ck_assert_int_eq(weft_server_listeners(server, &fd, 1), 1);
+    lose_while_it_accepts(fd);
+    listen_there(fd);
+    for (int i = 0; i < 2; i++) {
+        clients[i] = connected_to(weft_local_port(fd));
+        if (i == 0) {
+            came[i] = weft_accept(fd, NULL, NULL, 0);
+            ok(came[i]);
+        }
+    }
+    ok(weft_sleep(1000000)); /* the second is accepted, and nobody takes it yet */
+    (void)weft_server_retire(server, weft_after_ms(1000), weft_after_ms(2000));
+    (void)weft_server_close(server);
+    came[1] = weft_accept(fd, NULL, NULL, 0);
+    ok(came[1]);
+    for (int i = 0; i < 2; i++) {
+        ok(weft_send_all(clients[i], "x", 1, NULL));
+        net_hear(came[i], "x", 1);
+        ok(weft_close(came[i]));
+        ok(weft_close(clients[i]));
+    }
+    return weft_close(fd);
+}
+
+TEST(listener_that_retires)
+{
+    net_run(main_listener_that_retires);
 }
 
 TEST(listener_of_a_server)
@@ -730,4 +771,4 @@ TEST(listener)
 TEST_MAIN("fd_lost", 30, while_it_is_closed, while_it_is_closed_under_many, between_two_requests,
           between_a_wait_and_a_direct_call, while_it_is_closed_under_a_sender, reader,
           reader_that_is_called, reader_of_the_next, closed_by_the_next, listener,
-          listener_of_nobody, listener_of_a_server)
+          listener_of_nobody, listener_of_a_server, listener_that_retires)
